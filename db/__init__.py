@@ -1,0 +1,1 @@
+"""SQLAlchemy: what is remembered."""

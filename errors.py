@@ -1,0 +1,140 @@
+"""Every error that Evergreen raises on purpose, each saying what was received, why it is refused and how to fix it.
+
+EvergreenError
+├── InvalidName              a model name that could not be a file or a column value
+├── UnknownModel             no file in models/ defines this model
+├── InvalidSpec              a ModelSpec that contradicts itself
+├── RegistryError
+│   ├── RegistryOutdated     the database's schema is not the one this code writes
+│   ├── NoChampion           nothing was promoted yet
+│   ├── AlreadyBootstrapped  version 1 exists
+│   ├── UnknownVersion       no version has this number
+│   ├── UnknownPartition     no partition has this digest
+│   └── PromotionConflict    someone else promoted first
+├── ArtifactError
+│   ├── ArtifactMissing      a file that the registry names is gone
+│   ├── ArtifactCorrupt      a file's bytes are not the ones that were registered
+│   ├── ArtifactUnwritable   the artifact root refused a write (full, read-only, no permission)
+│   └── UnsafeModel          the model would run arbitrary code when loaded
+├── ArrivalError
+│   ├── UnreadableFile       a landed file that cannot be parsed
+│   ├── SchemaMismatch       columns missing, renamed, or of the wrong type
+│   └── TooManyBadRows       more bad rows than the policy allows
+└── TrainingError
+    ├── NotEnoughData        too few labelled rows to train or to judge
+    ├── TrainingDiverged     the loss became NaN or infinite
+    └── CannotSplit          the model's graph cannot be cut at this layer
+"""
+
+
+class EvergreenError(Exception):
+    """An error in three parts, so that whoever reads it knows what to do next.
+
+    Args:
+        received: what came in, quoted.
+        why: why it is refused.
+        fix: what to do about it, as a command or an instruction.
+
+    Example:
+        >>> print(UnknownModel("model 'flihgts'", "no file models/flihgts.py defines it", "use one of: flights"))
+        model 'flihgts': no file models/flihgts.py defines it. To fix it: use one of: flights.
+    """
+
+    def __init__(self, received: str, why: str, fix: str) -> None:
+        super().__init__(received, why, fix)  # positional, so that pickling it across processes works
+        self.received, self.why, self.fix = received, why, fix
+
+    def __str__(self) -> str:
+        return f"{self.received}: {self.why}. To fix it: {self.fix}."
+
+
+class InvalidName(EvergreenError):
+    """A model name that could not be a file or a column value."""
+
+
+class UnknownModel(EvergreenError):
+    """No file in models/ defines this model."""
+
+
+class InvalidSpec(EvergreenError):
+    """A ModelSpec that contradicts itself."""
+
+
+class RegistryError(EvergreenError):
+    """The registry cannot do what was asked."""
+
+
+class RegistryOutdated(RegistryError):
+    """The database's schema is not the one this code writes."""
+
+
+class NoChampion(RegistryError):
+    """Nothing was promoted yet."""
+
+
+class AlreadyBootstrapped(RegistryError):
+    """Version 1 exists."""
+
+
+class UnknownVersion(RegistryError):
+    """No version has this number."""
+
+
+class UnknownPartition(RegistryError):
+    """No partition has this digest."""
+
+
+class PromotionConflict(RegistryError):
+    """Someone else promoted first."""
+
+
+class ArtifactError(EvergreenError):
+    """A file of the registry cannot be read or written."""
+
+
+class ArtifactMissing(ArtifactError):
+    """A file that the registry names is gone."""
+
+
+class ArtifactCorrupt(ArtifactError):
+    """A file's bytes are not the ones that were registered."""
+
+
+class ArtifactUnwritable(ArtifactError):
+    """The artifact root refused a write."""
+
+
+class UnsafeModel(ArtifactError):
+    """The model would run arbitrary code when loaded."""
+
+
+class ArrivalError(EvergreenError):
+    """Landed data cannot be taken."""
+
+
+class UnreadableFile(ArrivalError):
+    """A landed file that cannot be parsed."""
+
+
+class SchemaMismatch(ArrivalError):
+    """Columns missing, renamed, or of the wrong type."""
+
+
+class TooManyBadRows(ArrivalError):
+    """More bad rows than the policy allows."""
+
+
+class TrainingError(EvergreenError):
+    """A model cannot be trained or judged."""
+
+
+class NotEnoughData(TrainingError):
+    """Too few labelled rows to train or to judge."""
+
+
+class TrainingDiverged(TrainingError):
+    """The loss became NaN or infinite."""
+
+
+class CannotSplit(TrainingError):
+    """The model's graph cannot be cut at this layer."""

@@ -1,0 +1,228 @@
+"""What a user writes to bring a model: a ModelSpec and its parts, plain frozen values that cost nothing to import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from errors import InvalidSpec
+from models.objectives import Objective
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    Columns = dict[str, np.ndarray]
+    BuildBase = Callable[[Columns], keras.Model]
+    BuildHead = Callable[[tuple[int, ...]], keras.Model]
+    LearningRate = Callable[[int, float], float]
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of one row, as they arrive and as the base takes them.
+
+    Args:
+        time: column of the row's event time.
+        key: columns that together name one row; a second row with the same key is a duplicate.
+        target: column of the label. It may be null for as long as the label is not known.
+        numeric: columns given to the base as float32, shape (rows, 1).
+        categorical: columns given to the base as strings, shape (rows, 1); integers are written out.
+        tensors: fixed-shape list columns, name to shape, given to the base as float32 (rows, *shape).
+        entity: columns whose hash decides the holdout, so that all rows of one patient or card fall on the
+            same side. By default the key.
+        nullable: inputs that may be null; NaN for numeric ones, the empty string for categorical ones.
+        ranges: smallest and largest value allowed in a numeric column.
+        allowed: the values allowed in a categorical column.
+        holdout: share of entities set aside for ever, 0 < holdout < 1.
+    """
+
+    time: str
+    key: tuple[str, ...]
+    target: str
+    numeric: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    tensors: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    entity: tuple[str, ...] = ()
+    nullable: tuple[str, ...] = ()
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    holdout: float = 0.2
+
+    def __post_init__(self) -> None:
+        """Refuse a schema that contradicts itself.
+
+        Raises:
+            InvalidSpec: no inputs, a column in two kinds, the target as an input, or a rule about no input.
+        """
+        inputs = [*self.numeric, *self.categorical, *self.tensors]
+        repeated = sorted({name for name in inputs if inputs.count(name) > 1})
+        if not inputs:
+            raise InvalidSpec("a Schema", "it has no input columns", "name some in numeric, categorical or tensors")
+        if repeated:
+            raise InvalidSpec(f"columns {repeated}", "they are inputs twice", "name each in one kind only")
+        if self.target in inputs:
+            raise InvalidSpec(f"target '{self.target}'", "it is an input too", "remove it from the inputs")
+        if not self.key:
+            raise InvalidSpec("a Schema", "it has no key", "name the columns that together identify one row")
+        for rule, names in {"nullable": self.nullable, "ranges": self.ranges, "allowed": self.allowed}.items():
+            strangers = sorted(set(names) - set(inputs))
+            if strangers:
+                raise InvalidSpec(f"{rule} for {strangers}", "they are no inputs", f"choose from {sorted(inputs)}")
+        if not 0 < self.holdout < 1:
+            raise InvalidSpec(f"holdout {self.holdout}", "it is a share", "use a number between 0 and 1")
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The columns that the base takes, in a fixed order."""
+        return (*self.numeric, *self.categorical, *self.tensors)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that an arriving row must have, without repeats."""
+        return tuple(dict.fromkeys((self.time, *self.key, *self.entity, *self.inputs, self.target)))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where rows arrive.
+
+    Args:
+        path: folder, file or glob, relative to the landing setting, or any fsspec URL.
+        max_bad_share: share of bad rows in one run above which the run stops before training.
+    """
+
+    path: str
+    max_bad_share: float = 0.1
+
+
+@dataclass(frozen=True)
+class Pretrain:
+    """How version 1 learns base and head together."""
+
+    epochs: int = 10
+    learning_rate: float = 1e-3
+    batch_size: int = 256
+    patience: int = 2
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of fine-tuning: which layers learn, how fast, how long.
+
+    Args:
+        name: shown in learning curves.
+        thaw: names of base layers that learn too; () trains the head alone, on cached features.
+        learning_rate: the rate; by default `learning_rate_scale` times the pretraining rate.
+        learning_rate_scale: factor below 1 on the pretraining rate.
+        epochs: most epochs over the new and replayed rows.
+        patience: epochs without a better validation loss before the stage stops, best weights back.
+        batch_size: rows in one gradient step.
+        schedule: (step, learning_rate) to a rate; by default cosine decay with warm-up.
+    """
+
+    name: str = "head"
+    thaw: tuple[str, ...] = ()
+    learning_rate: float | None = None
+    learning_rate_scale: float = 0.1
+    epochs: int = 20
+    patience: int = 3
+    batch_size: int = 256
+    schedule: LearningRate | None = None
+
+
+@dataclass(frozen=True)
+class FineTune:
+    """How a champion becomes a challenger.
+
+    Args:
+        stages: one after the other.
+        replay: replayed old rows for each new row; 1.0 mixes in as many old rows as there are new ones.
+    """
+
+    stages: tuple[Stage, ...] = (Stage(),)
+    replay: float = 1.0
+
+
+@dataclass(frozen=True)
+class DriftPolicy:
+    """When the arrived rows count as drifted away from what the champion learned from.
+
+    Args:
+        columns: columns compared; by default every input that is no tensor, and the target.
+        alpha: chance that a check of undrifted data calls any column drifted.
+        min_effect: smallest distance worth calling drift, however many rows prove it
+            (normed Wasserstein for numbers, Jensen-Shannon for categories).
+        share: share of drifted columns from which the whole check says drift.
+        max_rows: rows sampled from each window.
+    """
+
+    columns: tuple[str, ...] = ()
+    alpha: float = 0.05
+    min_effect: float = 0.1
+    share: float = 0.3
+    max_rows: int = 5_000
+
+
+@dataclass(frozen=True)
+class RetrainPolicy:
+    """When pending data is worth a retrain.
+
+    Args:
+        min_rows: pending labelled rows below which the run waits for more.
+        only_on_drift: wait for drift even when there are enough rows.
+    """
+
+    min_rows: int = 500
+    only_on_drift: bool = False
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a challenger must show on holdout rows to take the champion's place.
+
+    Args:
+        min_gain: least relative reduction of the mean loss on the newest era.
+        max_forgetting: largest relative rise of the mean loss on any past era or slice that is still accepted.
+        confidence: of the intervals; a verdict is never a bare point estimate.
+        min_rows: holdout rows below which a dataset is shown but gives no verdict.
+        eras: past eras that the champion's history is divided into.
+        slices: categorical columns whose every value is judged by itself.
+    """
+
+    min_gain: float = 0.0
+    max_forgetting: float = 0.02
+    confidence: float = 0.9
+    min_rows: int = 200
+    eras: int = 3
+    slices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model that Evergreen keeps fresh. A version of it is `head(base(row))`.
+
+    Args:
+        name: lower-case letters, digits, - and _; the file models/NAME.py defines it as `spec`.
+        schema: the columns of a row.
+        objective: Binary(), Multiclass(n) or Regression().
+        source: where rows arrive.
+        build_base: from a sample of training rows (name to array) to a Keras model that takes a dict of raw
+            columns and gives features, preprocessing layers inside.
+        build_head: from the shape of one row's features to a Keras model that gives predictions.
+        callbacks: a function that gives more Keras callbacks for every fit.
+    """
+
+    name: str
+    schema: Schema
+    objective: Objective
+    source: Source
+    build_base: BuildBase
+    build_head: BuildHead
+    pretrain: Pretrain = Pretrain()
+    finetune: FineTune = FineTune()
+    drift: DriftPolicy = DriftPolicy()
+    retrain: RetrainPolicy = RetrainPolicy()
+    gate: Gate = Gate()
+    callbacks: Callable[[], list[Any]] | None = None

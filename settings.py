@@ -1,0 +1,67 @@
+"""Where Evergreen keeps things, read from the environment (prefix EVERGREEN_) through get_settings()."""
+
+import os
+from functools import cache
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+# Set before these libraries are imported: no telemetry, no start-up chatter.
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+    "KERAS_BACKEND": "tensorflow",
+}
+
+
+class Settings(BaseSettings):
+    """One field per environment variable; `EVERGREEN_HOME=/data/evergreen` moves everything at once."""
+
+    model_config = SettingsConfigDict(env_prefix="EVERGREEN_", extra="forbid")
+
+    home: Path = Path(".evergreen")
+    """Folder of everything that is not told to live elsewhere."""
+    database_url: str = ""
+    """SQLAlchemy URL of the registry; by default an SQLite file in `home`."""
+    artifact_root: str = ""
+    """Folder or fsspec URL (s3://bucket/prefix) of the stored files; by default in `home`."""
+    landing: str = ""
+    """Folder or fsspec URL that model sources are relative to; by default in `home`."""
+
+    def model_post_init(self, _context: object, /) -> None:
+        """Fill in what follows from `home`, as absolute paths: a worker may change directory."""
+        home = self.home.expanduser().absolute()
+        self.home = home
+        self.database_url = self.database_url or f"sqlite:///{home / 'registry.db'}"
+        self.artifact_root = self.artifact_root or str(home / "artifacts")
+        self.landing = self.landing or str(home / "landing")
+
+    @property
+    def cache(self) -> Path:
+        """Local folder for what can be computed again: features, downloaded artifacts."""
+        return self.home / "cache"
+
+    @property
+    def work(self) -> Path:
+        """Local folder for unfinished training, one subfolder a work key."""
+        return self.home / "work"
+
+    @property
+    def logs(self) -> Path:
+        """TensorBoard's log root, one subfolder a model."""
+        return self.home / "logs"
+
+    @property
+    def reports(self) -> Path:
+        """Local folder of the HTML reports."""
+        return self.home / "reports"
+
+
+@cache
+def get_settings() -> Settings:
+    """Read the environment once, and quieten the libraries that are about to be imported."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    return Settings()
