@@ -1,4 +1,4 @@
-"""Every error that Evergreen raises on purpose, each saying what was received, why it is refused and how to fix it.
+"""Every error that Evergreen raises on purpose: what was received, why it is refused, how to fix it.
 
 EvergreenError
 ├── InvalidName              a model name that could not be a file or a column value
@@ -20,10 +20,11 @@ EvergreenError
 │   ├── UnreadableFile       a landed file that cannot be parsed
 │   ├── SchemaMismatch       columns missing, renamed, or of the wrong type
 │   └── TooManyBadRows       more bad rows than the policy allows
-└── TrainingError
-    ├── NotEnoughData        too few labelled rows to train or to judge
-    ├── TrainingDiverged     the loss became NaN or infinite
-    └── CannotSplit          the model's graph cannot be cut at this layer
+├── TrainingError
+│   ├── NotEnoughData        too few labelled rows to train or to judge
+│   ├── TrainingDiverged     the loss became NaN or infinite
+│   └── CannotSplit          the model's graph cannot be cut at this layer
+└── ServerFailed             a server or worker that `evergreen up` started does not run
 """
 
 
@@ -138,3 +139,7 @@ class TrainingDiverged(TrainingError):
 
 class CannotSplit(TrainingError):
     """The model's graph cannot be cut at this layer."""
+
+
+class ServerFailed(EvergreenError):
+    """A server or worker that `evergreen up` started does not run."""

@@ -1,4 +1,4 @@
-"""What a model is trained and judged by: the loss of each row, in numpy, so that versions can be compared in pairs."""
+"""What a model is trained and judged by: the loss of each row, so that versions can be compared in pairs."""
 
 from __future__ import annotations
 

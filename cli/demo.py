@@ -1,0 +1,106 @@
+"""`evergreen demo`: real flights, arriving week by week."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from settings import get_settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tasks.house import House
+
+app = typer.Typer(help="See Evergreen work on the flights that left New York in 2013.", no_args_is_help=True)
+
+
+@app.command()
+def data(
+    weeks: Annotated[int, typer.Option(min=1, max=52, help="Write the first WEEKS weeks of 2013.")] = 52,
+) -> None:
+    """Write the landing folder: one CSV file a week, flights joined with the weather at departure."""
+    from tasks.flights_data import write_flights
+
+    files = write_flights(Path(get_settings().landing), range(1, weeks + 1))
+    typer.echo(f"{len(files)} files in {files[0].parent}")
+
+
+@app.command()
+def run(
+    weeks: Annotated[int, typer.Option(min=1, max=44, help="Weeks that arrive, one after the other.")] = 8,
+) -> None:
+    """Bootstrap on the first eight weeks, then retrain as more weeks arrive. Run it again for the next weeks."""
+    from rich.console import Console
+
+    settings = get_settings()
+    # The demo asks for no server and touches no one's: its own home, its own short-lived one.
+    os.environ["PREFECT_HOME"] = str(settings.home / "prefect-demo")
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    os.environ.pop("PREFECT_API_URL", None)
+
+    console = Console()
+    console.print(f"[bold]Evergreen demo[/]: flights of 2013, {weeks} weekly arrivals. Starting Prefect …")
+    from flows.demo import MODEL, demo
+    from tasks.house import opened
+
+    outcomes = demo(settings.landing, weeks)
+    if not outcomes:
+        console.print("The year is over: every week has arrived. Remove the demo's folder to start again.")
+    with opened(MODEL) as house:
+        show_story(console, house)
+
+
+def show_story(console: Console, house: House) -> None:
+    """Print the versions, what each week brought, and what to open next."""
+    from rich.table import Table
+
+    from tasks.track_record import track_record
+
+    registry, model, loss = house.registry, house.spec.name, house.spec.objective.loss_name
+    record = track_record(house)
+    runs = {run.id: run for run in registry.runs(model, limit=1000)}
+    checks = {check.run_id: check for check in registry.drift_checks(model)}
+    scored_by = {score.partition: score.run_id for score in registry.scores(model) if score.run_id is not None}
+
+    table = Table(title=f"{model}: {loss} on each week before anything learned from it (lower is better)")
+    for name in ("week from", "drift", "run", "champion"):
+        table.add_column(name)
+    for name in ("kept fresh", "version 1 alone", "constant"):
+        table.add_column(name, justify="right")
+    for line in record:
+        run = runs.get(scored_by.get(line.digest, -1))
+        check = checks.get(run.id) if run else None
+        drift = f"{check.share:.0%} of columns" if check else ""
+        best = min(line.live, line.left_alone, line.constant)
+        figures = [
+            f"[bold]{v:.4f}[/]" if v == best else f"{v:.4f}" for v in (line.live, line.left_alone, line.constant)
+        ]
+        table.add_row(f"{line.time_from:%Y-%m-%d}", drift, run.outcome if run else "", f"v{line.champion}", *figures)
+    if record:
+        rows = sum(line.rows for line in record)
+        means = [
+            sum(line.rows * value(line) for line in record) / rows
+            for value in (lambda line: line.live, lambda line: line.left_alone, lambda line: line.constant)
+        ]
+        table.add_section()
+        table.add_row("all", "", "", "", *[f"[bold]{mean:.4f}[/]" for mean in means])
+    console.print(table)
+
+    from cli.registry import versions_table
+
+    console.print(versions_table(registry, model))
+    console.print("[bold]Open next[/]")
+    reports = sorted((house.settings.reports / model).glob("*.html"), key=lambda path: path.stat().st_mtime)
+    if reports:
+        console.print(f"  drift report     {reports[-1]}", soft_wrap=True)
+    console.print(f"  learning curves  .venv/bin/tensorboard --logdir {house.settings.logs}", soft_wrap=True)
+    console.print(
+        f"  registry         sqlite3 -box {house.settings.home / 'registry.db'} 'SELECT * FROM champion'",  # noqa: S608
+        soft_wrap=True,
+    )
+    console.print("  more weeks       make demo, once more")
+    console.print("  schedule and UI  make up")

@@ -1,0 +1,57 @@
+"""`evergreen`: keep Keras models fresh."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from cli import database, demo, new, partitions, registry, schema, up
+from errors import EvergreenError
+from settings import get_settings
+
+app = typer.Typer(
+    help="Keep Keras models fresh: retrain them on newly arrived data, and remember every version.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(registry.app, name="registry")
+app.add_typer(partitions.app, name="partitions")
+app.add_typer(schema.app, name="schema")
+app.add_typer(database.app, name="db")
+app.add_typer(demo.app, name="demo")
+app.command("gc")(database.gc)
+app.command("new")(new.new)
+app.command("up")(up.up)
+
+Model = Annotated[str, typer.Argument(help="Name of a model, as models/NAME.py defines it.")]
+
+
+@app.command()
+def bootstrap(model: Model) -> None:
+    """Train version 1 on everything that has arrived, and make it the champion."""
+    from flows.bootstrap import bootstrap as flow
+
+    typer.echo(flow(model))
+
+
+@app.command()
+def retrain(model: Model) -> None:
+    """Run the retrain flow now, as the schedule would."""
+    from flows.retrain import retrain as flow
+
+    typer.echo(flow(model))
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one clear line and exit code 1, not a traceback."""
+    get_settings()
+    try:
+        app()
+    except EvergreenError as error:
+        print(f"evergreen: {error}", file=sys.stderr)  # noqa: T201 - the console is what this file is for
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""Start a model: version 1, base and head, from everything that has arrived so far."""
+
+from prefect import flow
+
+from tasks.arrivals import take_arrivals
+from tasks.finetuning import pretrain_first
+from tasks.promotion import evaluate_challenger, promote_challenger
+from tasks.recording import end_run, recorded_run
+from tasks.reporting import report
+
+
+@flow(name="bootstrap", flow_run_name="bootstrap {model}")
+def bootstrap(model: str) -> str:
+    """Train version 1 on history, judge it against a constant, and promote it.
+
+    Returns:
+        How the run ended: "promoted".
+    """
+    with recorded_run(model) as run:
+        take_arrivals(run)
+        first = pretrain_first(run)
+        ending = None
+        while ending is None:  # somebody else promoted first: the gate judges against the new champion
+            ending = promote_challenger(run, evaluate_challenger(run, first))
+        report(run, ending)
+        return end_run(run, ending)

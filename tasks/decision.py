@@ -1,0 +1,90 @@
+"""Is there anything to learn, and is it worth a retrain?"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.house import opened
+from tasks.recording import Ending, Run, timed
+
+if TYPE_CHECKING:
+    from db.records import PartitionRecord, RunRecord
+    from models.spec import ModelSpec, RetrainPolicy
+    from tasks.drift import DriftVerdict
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What arrived and the champion has not learned from."""
+
+    champion: int
+    partitions: tuple[str, ...]
+    rows: int
+    labelled_rows: int
+    work_key: str
+    settled: str = ""
+    """Why this very work need not be looked at again; empty when it must be."""
+
+
+def pending_work(
+    spec: ModelSpec, champion: int, partitions: Sequence[PartitionRecord], earlier: RunRecord | None = None
+) -> Pending:
+    """Sum up the pending partitions; `earlier` is a finished run that had the same work."""
+    digests = tuple(partition.digest for partition in partitions)
+    settled = ""
+    if not partitions:
+        settled = f"no new data since version {champion} learned"
+    elif earlier is not None and earlier.outcome in {"rejected", "waiting"}:
+        settled = f"no new data since run {earlier.id}, which ended {earlier.outcome}: {earlier.reason}"
+    return Pending(
+        champion,
+        digests,
+        rows=sum(partition.rows for partition in partitions),
+        labelled_rows=sum(partition.labelled_rows for partition in partitions),
+        work_key=work_key(spec, champion, digests),
+        settled=settled,
+    )
+
+
+def work_key(spec: ModelSpec, champion: int, partitions: Sequence[str]) -> str:
+    """Digest of all that a retrain's result depends on: model, champion, pending rows and the plan."""
+    plan = (spec.name, champion, sorted(partitions), spec.finetune, spec.retrain, spec.gate)
+    return hashlib.sha256(repr(plan).encode()).hexdigest()[:32]
+
+
+def decide(pending: Pending, drift: DriftVerdict | None, policy: RetrainPolicy) -> Ending:
+    """Retrain, or wait for more: an Ending whose decision is "retrain" or "wait"."""
+    rows = f"{pending.labelled_rows:,} labelled rows are pending"
+    if pending.labelled_rows < policy.min_rows:
+        return Ending("waiting", "wait", f"{rows}, a retrain needs {policy.min_rows:,}", pending.work_key)
+    if drift is None:
+        return Ending("retraining", "retrain", f"{rows}; too few to check for drift", pending.work_key)
+    if policy.only_on_drift and not drift.drifted:
+        return Ending("waiting", "wait", f"{rows}, but without drift: {drift.reason}", pending.work_key)
+    return Ending("retraining", "retrain", f"{rows}; {drift.reason}", pending.work_key)
+
+
+@task(name="find pending data", cache_policy=NO_CACHE)
+@timed
+def find_pending(run: Run) -> Pending:
+    """What the champion has not learned from; NoChampion says to run bootstrap."""
+    with opened(run.model) as house:
+        champion = house.registry.champion(run.model).number
+        partitions = house.registry.pending(run.model)
+        key = work_key(house.spec, champion, [partition.digest for partition in partitions])
+        earlier = house.registry.run_with_work_key(run.model, key)
+        return pending_work(house.spec, champion, partitions, earlier)
+
+
+@task(name="decide", cache_policy=NO_CACHE)
+@timed
+def decide_retrain(run: Run, pending: Pending, drift: DriftVerdict | None) -> Ending:
+    """Whether the pending data are worth a retrain now."""
+    with opened(run.model) as house:
+        return decide(pending, drift, house.spec.retrain)

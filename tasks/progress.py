@@ -1,0 +1,44 @@
+"""Long work shows itself: a bar on a terminal, a progress artifact in the Prefect UI."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+Progress = Callable[[str, int, int, Mapping[str, float]], None]
+
+SECONDS_BETWEEN_UPDATES = 2.0  # of the UI's artifact; every update is a request to the server
+
+
+@contextmanager
+def shown_progress(title: str) -> Iterator[Progress]:
+    """Give a function (stage, done, total, metrics) that shows how far the work has come.
+
+    Called inside a Prefect task, it shows both; called elsewhere, the bar alone.
+    """
+    from prefect.artifacts import create_progress_artifact, update_progress_artifact
+    from prefect.context import TaskRunContext
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    artifact = create_progress_artifact(0.0, description=title) if TaskRunContext.get() else None
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (*columns, TextColumn("{task.fields[figures]}"))
+    with Bar(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        shown = bar.add_task(title, total=None, figures="")
+        sent = time.monotonic()
+
+        def show(stage: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
+            nonlocal sent
+            figures = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+            bar.update(shown, description=f"{title}: {stage}", completed=done, total=total, figures=figures)
+            if artifact and (time.monotonic() - sent > SECONDS_BETWEEN_UPDATES or done == total):
+                sent = time.monotonic()
+                update_progress_artifact(
+                    artifact, progress=100.0 * done / max(total, 1), description=f"{stage} {figures}"
+                )
+
+        yield show

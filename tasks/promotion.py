@@ -1,0 +1,119 @@
+"""Let the challenger meet the champion, and take its place if the gate says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from db.records import NewEvaluation
+from errors import PromotionConflict
+from tasks.evaluation import NEWEST, Paired, judge, past_eras
+from tasks.house import House, opened
+from tasks.recording import Ending, Run, timed
+
+ACTOR = "gate"
+
+
+@dataclass(frozen=True)
+class PromotionDecision:
+    """What the gate said of a challenger, against which champion (None: a constant), seen at which sequence."""
+
+    challenger: int
+    champion: int | None
+    seen: int
+    evaluation_id: int
+    passed: bool
+    reason: str
+
+
+def evaluate(house: House, run_id: int, challenger: int) -> PromotionDecision:
+    """Compare a challenger with the present champion on holdout rows, and record every figure.
+
+    The first version has no champion to beat; it is compared with the best constant, and the registry says so.
+    """
+    registry, spec = house.registry, house.spec
+    seen = registry.sequence(spec.name)
+    champion = registry.find_champion(spec.name)
+    verdict = judge(pair(house, challenger, champion.number if champion else None), spec.objective, spec.gate)
+    evaluation_id = registry.record_evaluation(
+        NewEvaluation(
+            run_id=run_id,
+            model=spec.name,
+            challenger=challenger,
+            champion=champion.number if champion else None,
+            passed=verdict.passed,
+            reason=verdict.reason,
+            metrics=verdict.metrics,
+        )
+    )
+    return PromotionDecision(
+        challenger, champion.number if champion else None, seen, evaluation_id, verdict.passed, verdict.reason
+    )
+
+
+def pair(house: House, challenger: int, champion: int | None) -> Paired:
+    """Predict the holdout rows of everything that the challenger's line learned from, with both versions."""
+    from models.training.prediction import predict
+
+    registry, spec = house.registry, house.spec
+    learned = registry.trained_on(spec.name, challenger)
+    old = registry.trained_on(spec.name, champion) if champion else ()
+    eras = past_eras(old, spec.gate.eras)
+    rows, cache = house.rows(learned), house.settings.cache
+    after = predict(
+        spec,
+        house.files(registry.version(spec.name, challenger)),
+        rows,
+        split="holdout",
+        cache=cache,
+        columns=spec.gate.slices,
+    )
+    if champion is None:
+        constant = spec.objective.constant(after.target)
+        before = np.tile(constant, (len(after.target), 1))
+    else:
+        version = registry.version(spec.name, champion)
+        before = predict(spec, house.files(version), rows, split="holdout", cache=cache).prediction
+    names = np.array([eras.get(partition.digest, NEWEST) for partition in learned])
+    return Paired(after.target, before, after.prediction, names[after.partition], after.columns)
+
+
+def promote(house: House, decision: PromotionDecision) -> Ending | None:
+    """Promote a challenger that passed; None if somebody else promoted first and the gate has to judge again."""
+    if not decision.passed and decision.champion is not None:
+        return Ending("rejected", "retrain", decision.reason)
+    kind = "bootstrap" if decision.champion is None else "promote"
+    try:
+        house.registry.promote(
+            house.spec.name,
+            decision.challenger,
+            seen=decision.seen,
+            kind=kind,
+            actor=ACTOR,
+            reason=decision.reason,
+            evaluation_id=decision.evaluation_id,
+        )
+    except PromotionConflict:
+        return None
+    return Ending("promoted", "bootstrap" if decision.champion is None else "retrain", decision.reason)
+
+
+@task(name="evaluate the challenger", cache_policy=NO_CACHE)
+@timed
+def evaluate_challenger(run: Run, challenger: int) -> PromotionDecision:
+    """Champion and challenger on the same holdout rows."""
+    with opened(run.model) as house:
+        decision = evaluate(house, run.id, challenger)
+    get_run_logger().info("version %d: %s", challenger, decision.reason)
+    return decision
+
+
+@task(name="promote or reject", cache_policy=NO_CACHE)
+@timed
+def promote_challenger(run: Run, decision: PromotionDecision) -> Ending | None:
+    """Promote what passed; None means that somebody else promoted first."""
+    with opened(run.model) as house:
+        return promote(house, decision)

@@ -1,0 +1,95 @@
+"""A run and its ending: whatever happens inside, the registry says what was decided and why."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Concatenate, ParamSpec, TypeVar
+
+from prefect import get_run_logger, runtime
+
+from tasks.house import opened
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a flow for one model, as the steps pass it on. `timings` collects seconds by step."""
+
+    id: int
+    model: str
+    timings: dict[str, float] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended: `outcome` in a word, `reason` in a sentence, and the work it need not do again."""
+
+    outcome: str
+    decision: str
+    reason: str
+    work_key: str | None = None
+
+
+@contextmanager
+def recorded_run(model: str) -> Iterator[Run]:
+    """Open a run in the registry; an exception ends it as failed, with its message as the reason.
+
+    A killed process leaves the run open, which is the truth: nobody knows how it ended.
+    """
+    with opened(model) as house:
+        house.registry.add_model(model)
+        deployment = runtime.deployment.name
+        flow_run_id = runtime.flow_run.id
+        record = house.registry.start_run(
+            model,
+            trigger=f"deployment {deployment}" if deployment else "by hand",
+            flow_run_id=str(flow_run_id) if flow_run_id else None,
+        )
+    run = Run(record.id, model)
+    try:
+        yield run
+    except BaseException as error:
+        reason = str(error) or type(error).__name__
+        end_run(run, Ending("failed", "none", reason))
+        raise
+
+
+def end_run(run: Run, ending: Ending) -> str:
+    """Record how the run ended and return its outcome."""
+    with opened(run.model) as house:
+        house.registry.finish_run(
+            run.id,
+            outcome=ending.outcome,
+            decision=ending.decision,
+            reason=ending.reason,
+            work_key=ending.work_key,
+            timings=run.timings,
+        )
+    get_run_logger().info("%s: %s", ending.outcome, ending.reason)
+    return ending.outcome
+
+
+def timed(step: Callable[Concatenate[Run, P], R]) -> Callable[Concatenate[Run, P], R]:
+    """Add the wall time of a step to the timings of its run."""
+
+    @functools.wraps(step)
+    def measured(run: Run, *args: P.args, **kwargs: P.kwargs) -> R:
+        started = time.perf_counter()
+        try:
+            return step(run, *args, **kwargs)
+        finally:
+            run.timings[step.__name__] = time.perf_counter() - started
+
+    return measured
+
+
+def has_champion(model: str) -> bool:
+    """Whether the model was bootstrapped."""
+    with opened(model) as house:
+        return house.registry.find_champion(model) is not None

@@ -1,0 +1,51 @@
+"""Tell people what a run did: one Markdown artifact in the Prefect UI, written from the registry's facts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from tasks.house import opened
+from tasks.recording import Ending, Run
+
+if TYPE_CHECKING:
+    from db.registry import ModelRegistry
+
+
+def summary(registry: ModelRegistry, run: Run, ending: Ending) -> str:
+    """One run as Markdown: its ending, its drift check, its evaluation and where the time went."""
+    lines = [f"# {run.model}: {ending.outcome}", "", ending.reason, ""]
+    champion = registry.find_champion(run.model)
+    lines += [f"Champion: version {champion.number}" if champion else "No champion yet", ""]
+    for check in (check for check in registry.drift_checks(run.model) if check.run_id == run.id):
+        lines += ["## Drift", "", check.reason, "", f"Report: `{check.report_uri}`", ""]
+        lines += ["| column | method | distance | threshold | drifted |", "| --- | --- | ---: | ---: | --- |"]
+        lines += [
+            f"| {c.column} | {c.method} | {c.score:.3f} | {c.threshold:.3f} | {'yes' if c.drifted else ''} |"
+            for c in sorted(check.columns, key=lambda column: column.threshold - column.score)
+        ]
+    for evaluation in registry.run_evaluations(run.id):
+        against = f"version {evaluation.champion}" if evaluation.champion else "the best constant"
+        lines += ["", f"## Version {evaluation.challenger} against {against}", ""]
+        lines += ["| dataset | metric | rows | champion | challenger | change | interval | verdict |"]
+        lines += ["| --- | --- | ---: | ---: | ---: | ---: | --- | --- |"]
+        for m in evaluation.metrics:
+            interval = f"{m.ci_low:+.1%} to {m.ci_high:+.1%}" if m.ci_low is not None and m.ci_high is not None else ""
+            change = f"{m.delta:+.1%}" if interval else f"{m.delta:+.4f}"
+            place = f"{m.dataset} {m.slice}".strip()
+            figures = f"{m.champion:.4f} | {m.challenger:.4f} | {change} | {interval} | {m.verdict}"
+            lines.append(f"| {place} | {m.metric} | {m.rows:,} | {figures} |")
+    lines += ["", "## Seconds", "", "| step | seconds |", "| --- | ---: |"]
+    lines += [f"| {step.replace('_', ' ')} | {seconds:.1f} |" for step, seconds in run.timings.items()]
+    return "\n".join(lines)
+
+
+@task(name="report", cache_policy=NO_CACHE)
+def report(run: Run, ending: Ending) -> None:
+    """Publish the run's summary as an artifact in the Prefect UI."""
+    with opened(run.model) as house:
+        text = summary(house.registry, run, ending)
+    create_markdown_artifact(text, key=f"run-{run.model}".replace("_", "-"), description=ending.reason)

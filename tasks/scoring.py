@@ -1,0 +1,43 @@
+"""Score a version on rows before anything trains on them: its live track record (prequential evaluation)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.house import House, opened
+from tasks.recording import Run, timed
+
+
+def score_arrivals(house: House, run_id: int | None, number: int, digests: Sequence[str]) -> dict[str, float]:
+    """Score a version on each of these partitions' labelled rows, once, and give the newest partition's figures.
+
+    Prequential evaluation: Dawid 1984; Gama, Sebastião and Rodrigues, "On evaluating stream learning algorithms",
+    Machine Learning 90 (2013).
+    """
+    registry, spec = house.registry, house.spec
+    known = {score.partition for score in registry.scores(spec.name) if score.number == number}
+    partitions = [
+        p for p in registry.partitions(spec.name) if p.digest in digests and p.digest not in known and p.labelled_rows
+    ]
+    if not partitions:
+        return {}
+    from models.training.prediction import predict
+
+    files = house.files(registry.version(spec.name, number))
+    figures: dict[str, float] = {}
+    for partition in partitions:
+        found = predict(spec, files, house.rows([partition]), split="all", cache=house.settings.cache)
+        figures = spec.objective.metrics(found.target, found.prediction)
+        registry.record_scores(spec.name, number, partition.digest, len(found.target), figures, run_id)
+    return figures
+
+
+@task(name="score on what arrived", cache_policy=NO_CACHE)
+@timed
+def score_version(run: Run, number: int, digests: Sequence[str]) -> dict[str, float]:
+    """Score a version on newly arrived partitions before anything trains on them."""
+    with opened(run.model) as house:
+        return score_arrivals(house, run.id, number, digests)
