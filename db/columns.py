@@ -1,0 +1,122 @@
+"""What all tables share: the declarative base, and column types that mean the same on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Float, MetaData, String, Text, TypeDecorator
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, mapped_column
+
+
+class Utc(TypeDecorator[datetime]):
+    """An instant. Naive datetimes are refused; SQLite drops the zone, so it is put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """Write the instant in UTC."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone, so nobody knows which instant it is: add tzinfo")
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """Read the instant in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Figure(TypeDecorator[float]):
+    """A measured number. NaN is stored as NULL, as SQLite does anyway, so that both databases order it alike."""
+
+    impl = Float
+    cache_ok = True
+
+    def process_bind_param(self, value: float | None, _dialect: Dialect) -> float | None:
+        """Write a plain float."""
+        return None if value is None or math.isnan(value) else float(value)
+
+    def process_result_value(self, value: float | None, _dialect: Dialect) -> float:
+        """Read a float; what could not be measured is NaN."""
+        return math.nan if value is None else value
+
+
+class Bound(Figure):
+    """A measured number that need not exist: NULL is read as None."""
+
+    cache_ok = True
+
+    def process_result_value(self, value: float | None, _dialect: Dialect) -> float | None:  # type: ignore[override]
+        """Read a float or None."""
+        return value
+
+
+class Sentence(TypeDecorator[str]):
+    """Free text. What no database can store (NUL, halves of surrogate pairs) becomes U+FFFD."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
+        """Write storable text: the reason of a failure must never be what cannot be recorded."""
+        return None if value is None else storable(value)
+
+
+class Document(TypeDecorator[Any]):
+    """A JSON document; JSONB on PostgreSQL."""
+
+    impl = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> Any:
+        """Write only what JSON has a word for."""
+        return plain(value)
+
+
+def storable(text: str) -> str:
+    """Text as every database can store it."""
+    return (
+        text.replace("\0", "\ufffd").encode("utf-8", "replace").decode() if not text.isascii() or "\0" in text else text
+    )
+
+
+def plain(value: Any) -> Any:
+    """Reduce a value to JSON: NaN and infinities to null, numpy's numbers to Python's, anything else to text."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {storable(str(key)): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    return storable(str(value))
+
+
+Key = Annotated[int, mapped_column(primary_key=True)]
+Count = Annotated[int, mapped_column(BigInteger)]
+Hash = Annotated[str, mapped_column(String(64))]
+
+
+class Base(DeclarativeBase):
+    """The tables' common base: constraints are named by convention, so that migrations can find them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: Utc, float: Figure, str: Sentence, dict[str, Any]: Document}  # noqa: RUF012

@@ -1,0 +1,105 @@
+"""Connections and transactions: the same promises on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, InternalError, OperationalError
+from sqlalchemy.orm import Session
+
+from errors import RegistryError
+
+BUSY_SECONDS = 30.0  # how long a writer waits for another one on SQLite
+
+
+class RegistryUnavailable(RegistryError):
+    """The database cannot be reached, read or written."""
+
+
+def open_engine(url: str) -> Engine:
+    """Make an engine for `sqlite:///path` or `postgresql://user@host/name`; nothing is created in the database.
+
+    Raises:
+        RegistryUnavailable: the URL is no URL, names another database, or SQLite's folder cannot be made.
+    """
+    address = parse(url)
+    if address.get_backend_name() != "sqlite":
+        return create_engine(address)
+    if address.database and address.database != ":memory:" and not address.query.get("uri"):
+        folder = Path(address.database).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RegistryUnavailable(
+                f"database {address}", str(error), "set EVERGREEN_DATABASE_URL to a folder you may write"
+            ) from error
+    engine = create_engine(address, connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def parse(url: str) -> URL:
+    """Read a database URL; any spelling of PostgreSQL is taken to mean the psycopg driver."""
+    fix = "set EVERGREEN_DATABASE_URL to sqlite:////path/registry.db or postgresql://user@host/name"
+    try:
+        address = make_url(url)
+    except ArgumentError as error:
+        raise RegistryUnavailable("the database URL", "it cannot be parsed", fix) from error
+    backend = address.get_backend_name()
+    if backend in {"postgresql", "postgres"}:
+        return address.set(drivername="postgresql+psycopg")
+    if backend == "sqlite":
+        return address
+    raise RegistryUnavailable(f"database {address}", "Evergreen writes SQLite and PostgreSQL only", fix)
+
+
+@contextmanager
+def session_scope(engine: Engine) -> Iterator[Session]:
+    """One transaction that may write: committed at the end, rolled back on any exception.
+
+    On SQLite it takes the write lock at once. A transaction that began by reading could not wait for the lock:
+    what it read would be stale by then, and SQLite answers "database is locked".
+    """
+    with _session(engine.execution_options(writes=True)) as session:
+        yield session
+
+
+@contextmanager
+def read_scope(engine: Engine) -> Iterator[Session]:
+    """One transaction that only reads, so that writers need not wait for it."""
+    with _session(engine) as session:
+        yield session
+
+
+@contextmanager
+def _session(engine: Engine) -> Iterator[Session]:
+    try:
+        with Session(engine) as session, session.begin():
+            yield session
+    except (OperationalError, InternalError) as error:
+        raise RegistryUnavailable(
+            f"database {engine.url}",
+            str(error.orig).strip().splitlines()[0],
+            "see that it runs, is writable, has space, and that EVERGREEN_DATABASE_URL names it",
+        ) from error
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    """Leave transactions to us, let readers and a writer work side by side, and enforce foreign keys."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,326 @@
+"""What goes into the registry and what comes out of it: frozen records, no SQLAlchemy object among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+PromotionKind = Literal["bootstrap", "promote", "rollback"]
+
+
+@dataclass(frozen=True)
+class StoredArtifact:
+    """A file in the artifact store.
+
+    Args:
+        digest: what the file holds; for a model a digest of weights and structure, for a partition of its rows.
+        kind: "base", "head", "partition", …
+        uri: its place under the artifact root.
+        sha256: of the file's bytes.
+        bytes: length of the file.
+    """
+
+    digest: str
+    kind: str
+    uri: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run of a flow; `finished_at` is None while it runs, or for ever if it was killed."""
+
+    id: int
+    model: str
+    trigger: str
+    flow_run_id: str | None
+    started_at: datetime
+    finished_at: datetime | None
+    work_key: str | None
+    decision: str | None
+    reason: str | None
+    outcome: str | None
+    timings: dict[str, float]
+
+
+@dataclass(frozen=True)
+class NewPartition:
+    """A partition whose file is stored already."""
+
+    model: str
+    digest: str
+    source_uri: str
+    uri: str
+    sha256: str
+    bytes: int
+    rows: int
+    holdout_rows: int
+    labelled_rows: int
+    time_from: datetime
+    time_to: datetime
+    late: bool = False
+    run_id: int | None = None
+
+
+@dataclass(frozen=True)
+class PartitionRecord:
+    """Rows that arrived together, immutable."""
+
+    model: str
+    digest: str
+    source_uri: str
+    uri: str
+    sha256: str
+    bytes: int
+    rows: int
+    holdout_rows: int
+    labelled_rows: int
+    late: bool
+    time_from: datetime
+    time_to: datetime
+    arrived_at: datetime
+    run_id: int | None
+
+    @property
+    def artifact(self) -> StoredArtifact:
+        """The partition's Parquet file."""
+        return StoredArtifact(self.digest, "partition", self.uri, self.sha256, self.bytes)
+
+
+@dataclass(frozen=True)
+class Recall:
+    """A partition was taken back; these versions learned from it, or descend from one that did."""
+
+    partition: PartitionRecord
+    tainted: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class EpochMetric:
+    """One point of a learning curve."""
+
+    stage: str
+    epoch: int
+    name: str
+    value: float
+
+
+@dataclass(frozen=True)
+class NewVersion:
+    """A trained version whose files are stored already.
+
+    Args:
+        model: name of the model.
+        run_id: the run that trained it.
+        parent: number of the version it was fine-tuned from; None for the first.
+        base: the stored base.
+        head: the stored head.
+        plan: how it was trained.
+        environment: what it was trained with.
+        trained: digests of the partitions it learned from.
+        replayed: digests of the partitions it was reminded of.
+        metrics: figures that describe the version by itself.
+        epochs: learning curves.
+    """
+
+    model: str
+    run_id: int | None
+    parent: int | None
+    base: StoredArtifact
+    head: StoredArtifact
+    plan: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    trained: tuple[str, ...] = ()
+    replayed: tuple[str, ...] = ()
+    metrics: dict[str, float] = field(default_factory=dict)
+    epochs: tuple[EpochMetric, ...] = ()
+
+
+@dataclass(frozen=True)
+class VersionRecord:
+    """One trained version."""
+
+    model: str
+    number: int
+    parent: int | None
+    run_id: int | None
+    base: StoredArtifact
+    head: StoredArtifact
+    plan: dict[str, Any]
+    environment: dict[str, Any]
+    metrics: dict[str, float]
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class VersionSummary:
+    """One line in the list of a model's versions.
+
+    Args:
+        number: the version.
+        parent: the version it was fine-tuned from.
+        created_at: when it was registered.
+        champion: whether it is the champion now.
+        tainted: whether it, or a version it descends from, learned from a recalled partition.
+        passed: the gate's newest verdict; None if it was not judged.
+        reason: the gate's sentence.
+        against: the champion it was judged against.
+        metric: name of the metric that the list was asked for.
+        value: the version's value of that metric; NaN if it has none.
+        delta: relative change of the loss on the newest era, as the gate measured it.
+    """
+
+    number: int
+    parent: int | None
+    created_at: datetime
+    champion: bool
+    tainted: bool
+    passed: bool | None
+    reason: str | None
+    against: int | None
+    metric: str | None
+    value: float
+    delta: float
+
+
+@dataclass(frozen=True)
+class PromotionRecord:
+    """Version `number` took the champion's place."""
+
+    model: str
+    sequence: int
+    number: int
+    kind: PromotionKind
+    evaluation_id: int | None
+    actor: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class DriftColumn:
+    """One compared column."""
+
+    column: str
+    method: str
+    score: float
+    threshold: float
+    drifted: bool
+
+
+@dataclass(frozen=True)
+class NewDriftCheck:
+    """What a drift check found."""
+
+    run_id: int | None
+    model: str
+    champion: int
+    drifted: bool
+    share: float
+    reason: str
+    report_uri: str | None
+    columns: tuple[DriftColumn, ...]
+
+
+@dataclass(frozen=True)
+class DriftCheckRecord:
+    """What a drift check found, as recorded."""
+
+    id: int
+    run_id: int | None
+    model: str
+    champion: int
+    drifted: bool
+    share: float
+    reason: str
+    report_uri: str | None
+    columns: tuple[DriftColumn, ...]
+    at: datetime
+
+
+@dataclass(frozen=True)
+class EvaluationMetric:
+    """Champion and challenger on one dataset and slice; an interval is given where there is one."""
+
+    dataset: str
+    slice: str
+    metric: str
+    rows: int
+    champion: float
+    challenger: float
+    delta: float
+    ci_low: float | None
+    ci_high: float | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class NewEvaluation:
+    """The gate's verdict on a challenger; `champion` is None where there was none to beat."""
+
+    run_id: int | None
+    model: str
+    challenger: int
+    champion: int | None
+    passed: bool
+    reason: str
+    metrics: tuple[EvaluationMetric, ...]
+
+
+@dataclass(frozen=True)
+class EvaluationRecord:
+    """The gate's verdict on a challenger, as recorded."""
+
+    id: int
+    run_id: int | None
+    model: str
+    challenger: int
+    champion: int | None
+    passed: bool
+    reason: str
+    metrics: tuple[EvaluationMetric, ...]
+    at: datetime
+
+
+@dataclass(frozen=True)
+class ScoreRecord:
+    """A version's figure on a partition that it had not learned from."""
+
+    number: int
+    partition: str
+    time_from: datetime
+    rows: int
+    metric: str
+    value: float
+    run_id: int | None
+
+
+@dataclass(frozen=True)
+class VersionDiff:
+    """Two versions side by side: what each has that the other has not.
+
+    Args:
+        a: one version.
+        b: the other.
+        same_base: whether both stand on the same base.
+        same_head: whether they are one and the same head.
+        ancestor: their newest common ancestor.
+        plan: settings that differ, dotted name to (value in a, value in b).
+        environment: libraries that differ.
+        metrics: metric to (value in a, value in b); NaN where a version has none.
+        only_a: digests of partitions that only a learned from, its ancestors included.
+        only_b: digests of partitions that only b learned from.
+    """
+
+    a: VersionRecord
+    b: VersionRecord
+    same_base: bool
+    same_head: bool
+    ancestor: int | None
+    plan: dict[str, tuple[Any, Any]]
+    environment: dict[str, tuple[Any, Any]]
+    metrics: dict[str, tuple[float, float]]
+    only_a: tuple[str, ...]
+    only_b: tuple[str, ...]

@@ -1,0 +1,223 @@
+"""The registry's tables. A run's ending and the version counter aside, rows are only ever added."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.columns import Base, Bound, Count, Hash, Key
+from db.partition_tables import Partition, RejectedRows, Revocation
+
+__all__ = [
+    "Artifact",
+    "Base",
+    "DriftCheck",
+    "DriftColumn",
+    "EpochMetric",
+    "Evaluation",
+    "EvaluationMetric",
+    "Model",
+    "Partition",
+    "Promotion",
+    "RejectedRows",
+    "Revocation",
+    "Run",
+    "Score",
+    "Version",
+    "VersionMetric",
+    "VersionPartition",
+]
+
+
+class Model(Base):
+    """A named ModelSpec. `next_version` hands out version numbers: whoever adds one to it owns the old value."""
+
+    __tablename__ = "model"
+
+    id: Mapped[Key]
+    name: Mapped[str] = mapped_column(unique=True)
+    next_version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime]
+
+
+class Run(Base):
+    """One run of a flow: what it decided and why. Open until `finished_at` is set; a killed run stays open."""
+
+    __tablename__ = "run"
+    __table_args__ = (Index(None, "model_id", "work_key"),)
+
+    id: Mapped[Key]
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
+    flow_run_id: Mapped[str | None]
+    work_key: Mapped[Hash | None]
+    trigger: Mapped[str]
+    decision: Mapped[str | None]
+    reason: Mapped[str | None]
+    outcome: Mapped[str | None]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    timings: Mapped[dict[str, Any] | None]
+
+
+class Artifact(Base):
+    """One stored file: what it is by content digest, its bytes by SHA-256, its place under the artifact root."""
+
+    __tablename__ = "artifact"
+
+    digest: Mapped[Hash] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    uri: Mapped[str]
+    sha256: Mapped[Hash]
+    bytes: Mapped[Count]
+    created_at: Mapped[datetime]
+
+
+class Version(Base):
+    """One trained model, `head(base(x))`, and what it descends from."""
+
+    __tablename__ = "version"
+    __table_args__ = (UniqueConstraint("model_id", "number"),)
+
+    id: Mapped[Key]
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
+    number: Mapped[int]
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("version.id"), index=True)
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))
+    base_digest: Mapped[Hash] = mapped_column(ForeignKey("artifact.digest"), index=True)
+    head_digest: Mapped[Hash] = mapped_column(ForeignKey("artifact.digest"), index=True)
+    plan: Mapped[dict[str, Any]]
+    environment: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class VersionPartition(Base):
+    """Lineage: which rows a version learned from, as new ones (trained) or against forgetting (replayed)."""
+
+    __tablename__ = "version_partition"
+    __table_args__ = (CheckConstraint("role IN ('trained', 'replayed')", name="role"),)
+
+    version_id: Mapped[int] = mapped_column(ForeignKey("version.id"), primary_key=True)
+    partition_id: Mapped[int] = mapped_column(ForeignKey("partition.id"), primary_key=True, index=True)
+    role: Mapped[str] = mapped_column(primary_key=True)
+
+
+class VersionMetric(Base):
+    """A figure of one version; a row each, so that versions can be ordered by it."""
+
+    __tablename__ = "version_metric"
+    __table_args__ = (Index(None, "name", "value"),)
+
+    version_id: Mapped[int] = mapped_column(ForeignKey("version.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[float | None]
+
+
+class EpochMetric(Base):
+    """One point of a version's learning curves."""
+
+    __tablename__ = "epoch_metric"
+
+    version_id: Mapped[int] = mapped_column(ForeignKey("version.id"), primary_key=True)
+    stage: Mapped[str] = mapped_column(primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[float | None]
+
+
+class Score(Base):
+    """A version's figure on a partition before anything trained on it: its live track record."""
+
+    __tablename__ = "score"
+
+    version_id: Mapped[int] = mapped_column(ForeignKey("version.id"), primary_key=True)
+    partition_id: Mapped[int] = mapped_column(ForeignKey("partition.id"), primary_key=True)
+    metric: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[float | None]
+    rows: Mapped[Count]
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))
+    at: Mapped[datetime]
+
+
+class DriftCheck(Base):
+    """Whether arrived rows had drifted away from what the champion learned from."""
+
+    __tablename__ = "drift_check"
+
+    id: Mapped[Key]
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"), index=True)
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"), index=True)
+    champion_id: Mapped[int] = mapped_column(ForeignKey("version.id"))
+    drifted: Mapped[bool]
+    share: Mapped[float | None]
+    reason: Mapped[str]
+    report_uri: Mapped[str | None]
+    at: Mapped[datetime]
+
+
+class DriftColumn(Base):
+    """One column of a drift check. `column_name`, since `column` is a reserved word of SQL."""
+
+    __tablename__ = "drift_column"
+
+    check_id: Mapped[int] = mapped_column(ForeignKey("drift_check.id"), primary_key=True)
+    column_name: Mapped[str] = mapped_column(primary_key=True)
+    method: Mapped[str] = mapped_column(primary_key=True)
+    score: Mapped[float | None]
+    threshold: Mapped[float | None]
+    drifted: Mapped[bool]
+
+
+class Evaluation(Base):
+    """The gate's verdict on a challenger; without a champion it was judged against a constant."""
+
+    __tablename__ = "evaluation"
+
+    id: Mapped[Key]
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"), index=True)
+    challenger_id: Mapped[int] = mapped_column(ForeignKey("version.id"), index=True)
+    champion_id: Mapped[int | None] = mapped_column(ForeignKey("version.id"))
+    passed: Mapped[bool]
+    reason: Mapped[str]
+    at: Mapped[datetime]
+
+
+class EvaluationMetric(Base):
+    """Champion and challenger side by side on one dataset and slice, with the interval of their difference."""
+
+    __tablename__ = "evaluation_metric"
+
+    evaluation_id: Mapped[int] = mapped_column(ForeignKey("evaluation.id"), primary_key=True)
+    dataset: Mapped[str] = mapped_column(primary_key=True)
+    slice: Mapped[str] = mapped_column(primary_key=True)
+    metric: Mapped[str] = mapped_column(primary_key=True)
+    rows: Mapped[Count]
+    champion: Mapped[float | None]
+    challenger: Mapped[float | None]
+    delta: Mapped[float | None]
+    ci_low: Mapped[float | None] = mapped_column(Bound)
+    ci_high: Mapped[float | None] = mapped_column(Bound)
+    verdict: Mapped[str]
+
+
+class Promotion(Base):
+    """A version took the champion's place. The highest sequence is the champion; the constraint is the lock."""
+
+    __tablename__ = "promotion"
+    __table_args__ = (
+        UniqueConstraint("model_id", "sequence"),
+        CheckConstraint("kind IN ('bootstrap', 'promote', 'rollback')", name="kind"),
+        CheckConstraint("sequence > 0", name="sequence"),
+    )
+
+    id: Mapped[Key]
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
+    sequence: Mapped[int]
+    version_id: Mapped[int] = mapped_column(ForeignKey("version.id"), index=True)
+    kind: Mapped[str]
+    evaluation_id: Mapped[int | None] = mapped_column(ForeignKey("evaluation.id"))
+    actor: Mapped[str]
+    reason: Mapped[str]
+    at: Mapped[datetime]
