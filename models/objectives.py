@@ -48,7 +48,7 @@ class Binary:
     def row_loss(self, target: Floats, prediction: Floats) -> Floats:
         """Negative log likelihood of each row, in nats."""
         chance = np.clip(prediction.reshape(len(target)).astype("float64"), 1e-7, 1 - 1e-7)
-        return -np.where(target > 0.5, np.log(chance), np.log1p(-chance))
+        return np.asarray(-np.where(target > 0.5, np.log(chance), np.log1p(-chance)))
 
     def metrics(self, target: Floats, prediction: Floats) -> dict[str, float]:
         """Mean log loss, area under the ROC curve, and accuracy at one half."""
@@ -75,7 +75,7 @@ class Multiclass:
     def row_loss(self, target: Floats, prediction: Floats) -> Floats:
         """Negative log likelihood of each row, in nats."""
         chance = prediction[np.arange(len(target)), target.astype("int64")].astype("float64")
-        return -np.log(np.clip(chance, 1e-7, 1.0))
+        return np.asarray(-np.log(np.clip(chance, 1e-7, 1.0)))
 
     def metrics(self, target: Floats, prediction: Floats) -> dict[str, float]:
         """Mean log loss and accuracy."""
@@ -98,7 +98,7 @@ class Regression:
 
     def row_loss(self, target: Floats, prediction: Floats) -> Floats:
         """Squared error of each row."""
-        return (prediction.reshape(len(target)).astype("float64") - target) ** 2
+        return np.asarray((prediction.reshape(len(target)).astype("float64") - target) ** 2)
 
     def metrics(self, target: Floats, prediction: Floats) -> dict[str, float]:
         """Mean squared and mean absolute error."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from errors import InvalidSpec
 from models.objectives import Objective
@@ -221,8 +221,8 @@ class ModelSpec:
     source: Source
     build_base: BuildBase
     build_head: BuildHead
-    pretrain: Pretrain = Pretrain()
-    finetune: FineTune | FromScratch = FineTune()
+    pretrain: Pretrain = field(default_factory=Pretrain)
+    finetune: FineTune | FromScratch = field(default_factory=FineTune)
     drift: DriftPolicy = DriftPolicy()
     retrain: RetrainPolicy = RetrainPolicy()
     gate: Gate = Gate()

@@ -1,0 +1,67 @@
+"""Will a flight from New York arrive more than 15 minutes late? The demo's model, on the flights of 2013."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from models.objectives import Binary
+from models.spec import FineTune, ModelSpec, Pretrain, Replay, Schema, Source, Stage
+
+if TYPE_CHECKING:
+    import keras
+
+    from models.spec import Columns
+
+schema = Schema(
+    time="ts",
+    key=("carrier", "flight", "ts", "origin"),
+    target="late",
+    numeric=(
+        "distance", "dep_hour", "arr_hour", "month", "departures",
+        "temp", "humid", "wind_speed", "precip", "pressure", "visib",
+    ),
+    categorical=("carrier", "origin", "dest", "weekday"),
+    ranges={"dep_hour": (0, 24), "arr_hour": (0, 24), "humid": (0, 100), "distance": (0, 10_000)},
+    allowed={"origin": ("EWR", "JFK", "LGA")},
+)  # fmt: skip
+
+
+def build_base(sample: Columns) -> keras.Model:
+    """Normalised numbers and embedded categories through two dense layers."""
+    from keras import Input, Model, layers
+
+    inputs = {name: Input((1,), name=name) for name in schema.numeric}
+    inputs |= {name: Input((1,), name=name, dtype="string") for name in schema.categorical}
+    parts = []
+    for name in schema.numeric:
+        scale = layers.Normalization()
+        scale.adapt(sample[name])
+        parts.append(scale(inputs[name]))
+    for name in schema.categorical:
+        lookup = layers.StringLookup()
+        lookup.adapt(sample[name])
+        embedding = layers.Embedding(lookup.vocabulary_size(), 8)
+        parts.append(layers.Flatten()(embedding(lookup(inputs[name]))))
+    rows = layers.Concatenate()(parts)
+    hidden = layers.Dense(128, activation="relu", name="hidden")(rows)
+    features = layers.Dense(64, activation="relu", name="features")(hidden)
+    return Model(inputs, layers.Concatenate()([rows, features]))
+
+
+def build_head(features: tuple[int, ...]) -> keras.Model:
+    """From features to the chance of being late."""
+    from keras import Input, Sequential, layers
+
+    return Sequential([Input(features), layers.Dense(32, activation="relu"), layers.Dense(1, activation="sigmoid")])
+
+
+spec = ModelSpec(
+    name="flights",
+    schema=schema,
+    objective=Binary(),
+    source=Source(path="flights"),
+    build_base=build_base,
+    build_head=build_head,
+    pretrain=Pretrain(epochs=10, learning_rate=1e-3),
+    finetune=FineTune(stages=(Stage("head", learning_rate_scale=1.0, epochs=5),), replay=Replay(share=1.0)),
+)

@@ -1,0 +1,56 @@
+"""Base and head put together as one Keras model, with exactly the wanted layers learning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from errors import InvalidSpec
+
+if TYPE_CHECKING:
+    import keras
+
+
+def assemble(base: keras.Model, head: keras.Model, *, frozen: bool, augment: keras.Model | None = None) -> keras.Model:
+    """The model head(base(row)), or head(base(augment(row))).
+
+    Args:
+        base: raw columns in, features out.
+        head: features in, predictions out.
+        augment: raw columns in and out, at random while training.
+        frozen: run the base in inference mode even while training, so that BatchNorm statistics and dropout of
+            the base stay out of it, thawed layers included.
+    """
+    import keras
+
+    inputs = {
+        tensor.name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name) for tensor in base.inputs
+    }
+    rows = inputs if augment is None else augment(inputs)
+    features = base(rows, training=False) if frozen else base(rows)
+    return keras.Model(inputs, head(features), name="version")
+
+
+def freeze_except(base: keras.Model, thaw: Sequence[str]) -> list[keras.Layer]:
+    """Freeze all layers of a base but the named ones, which are given back.
+
+    Raises:
+        InvalidSpec: the base has no layer of such a name.
+    """
+    known = [layer.name for layer in base.layers]
+    for name in thaw:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean '{near[0]}'? " if near else ""
+            raise InvalidSpec(f"thaw=('{name}',)", "the base has no such layer", f"{hint}it has {', '.join(known)}")
+    base.trainable = True
+    for layer in base.layers:
+        layer.trainable = layer.name in thaw
+    return [layer for layer in base.layers if layer.name in thaw]
+
+
+def weights_outside(base: keras.Model, thawed: Sequence[keras.Layer]) -> list[Any]:
+    """Weights that must not change: all of the layers that are not thawed, and statistics of those that are."""
+    learning = {id(weight) for layer in thawed for weight in layer.trainable_weights}
+    return [weight for weight in base.weights if id(weight) not in learning]

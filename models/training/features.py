@@ -1,0 +1,145 @@
+"""Features of partitions, computed once and kept: the frozen base gives each row the same ones for ever."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.training.data import PartitionFile, read_inputs
+from models.training.files import load_model, replace_durably
+
+if TYPE_CHECKING:
+    import keras
+
+    from models.spec import Schema
+
+BATCH_ROWS = 4096
+MAX_BYTES = 20 * 2**30
+Features = NDArray[np.float32]
+
+
+class FeatureCache:
+    """One memory-mapped array per (base, partition), in files that any number of processes share.
+
+    An entry appears whole or not at all; of several processes that want a missing one, one computes it while
+    the others wait on a lock that the operating system takes back from a killed holder. Above `max_bytes` the
+    entries that were not used for longest go. Always whole partitions, in batches of one size: a row's features
+    then are bit-identical whether they were cached or not, and so is what is trained on them.
+
+    Args:
+        root: folder of the cache; it may be deleted at any time.
+        max_bytes: size above which entries are evicted.
+    """
+
+    def __init__(self, root: Path, max_bytes: int = MAX_BYTES) -> None:
+        self.root, self.max_bytes = root, max_bytes
+
+    def open(self, base: FrozenBase, partition: PartitionFile) -> Features:
+        """Features of all the partition's rows, in file order, read from disk as they are touched."""
+        path = self.root / base.digest / f"{partition.digest}.npy"
+        entry = _mapped(path)
+        if entry is not None:
+            return entry
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(path.with_suffix(".lock")):
+            entry = _mapped(path)
+            if entry is None:
+                for abandoned in path.parent.glob(f"{path.stem}.*.tmp"):
+                    abandoned.unlink()
+                base.write_features(partition, path)
+                self._evict(keep=path)
+                entry = _mapped(path)
+        return np.load(path, mmap_mode="r") if entry is None else entry
+
+    def _evict(self, keep: Path) -> None:
+        """Delete the entries that were not used for longest, until the rest fits."""
+        entries = []
+        for path in self.root.glob("*/*.npy"):
+            try:
+                status = path.stat()
+            except FileNotFoundError:  # another process evicts too
+                continue
+            entries.append((status.st_mtime_ns, status.st_size, path))
+        total = sum(size for _, size, _ in entries)
+        for _, size, path in sorted(entries):
+            if total <= self.max_bytes:
+                return
+            if path != keep:
+                path.unlink(missing_ok=True)  # a process that has it mapped keeps its pages
+                total -= size
+
+
+class FrozenBase:
+    """A base in inference mode, loaded only when features are missing.
+
+    Args:
+        path: its `.keras` file.
+        digest: of its weights and structure.
+        schema: the columns it takes.
+    """
+
+    def __init__(self, path: Path, digest: str, schema: Schema) -> None:
+        self.path, self.digest, self.schema = path, digest, schema
+        self._model: keras.Model | None = None
+        self._forward: Callable[..., object] | None = None
+
+    @property
+    def model(self) -> keras.Model:
+        """The base itself."""
+        if self._model is None:
+            self._model = load_model(self.path)
+            self._model.trainable = False
+        return self._model
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether anything needed the base so far."""
+        return self._model is not None
+
+    def write_features(self, partition: PartitionFile, path: Path) -> None:
+        """Run all rows of a partition through the base, into a file that appears when it is whole."""
+        inputs = read_inputs(self.schema, partition)
+        rows = len(next(iter(inputs.values())))
+        shape = tuple(self.model.output.shape[1:])
+        temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp")
+        features = np.lib.format.open_memmap(temporary, mode="w+", dtype="float32", shape=(rows, *shape))
+        for start in range(0, rows, BATCH_ROWS):
+            batch = {name: column[start : start + BATCH_ROWS] for name, column in inputs.items()}
+            features[start : start + BATCH_ROWS] = self.features(batch)
+        features.flush()
+        del features
+        replace_durably(temporary, path)
+
+    def features(self, batch: dict[str, NDArray[np.generic]]) -> Features:
+        """Features of raw rows."""
+        import tensorflow as tf
+
+        if self._forward is None:
+            model = self.model
+            self._forward = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
+        tensors = {name: tf.constant(column) for name, column in batch.items()}
+        return np.asarray(self._forward(tensors), dtype="float32")
+
+
+def _mapped(path: Path) -> Features | None:
+    """The entry, marked as used just now; None where there is none, or a torn one."""
+    try:
+        os.utime(path)
+        return np.asarray(np.load(path, mmap_mode="r")).view()
+    except (FileNotFoundError, ValueError, EOFError):
+        return None
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a file's lock; the operating system releases it when the process ends, however it ends."""
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

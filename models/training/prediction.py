@@ -1,0 +1,78 @@
+"""What a version says about rows: champion and challenger are compared on the very same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.training.data import Columns, Indices, PartitionFile, Split, concatenate, read_columns, select
+from models.training.environment import environment
+from models.training.examples import Examples
+from models.training.features import FeatureCache, Features, FrozenBase
+from models.training.files import ModelFiles, load_model
+from models.training.loop import forward
+
+if TYPE_CHECKING:
+    from models.spec import ModelSpec
+
+__all__ = ["Predictions", "environment", "predict"]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Labelled rows of some partitions, in order, and what a version says about them.
+
+    Args:
+        target: shape (rows,).
+        prediction: shape (rows, outputs).
+        partition: each row's place in the list of partitions, shape (rows,).
+        columns: more columns of the rows, where they were asked for.
+    """
+
+    target: NDArray[np.float64]
+    prediction: NDArray[np.float32]
+    partition: NDArray[np.int64]
+    columns: Columns
+
+
+def predict(  # noqa: PLR0913 - all but the first three by name
+    spec: ModelSpec,
+    files: ModelFiles,
+    partitions: Sequence[PartitionFile],
+    *,
+    split: Split,
+    cache: Path,
+    columns: Sequence[str] = (),
+) -> Predictions:
+    """A version's predictions on the labelled rows of a split.
+
+    Args:
+        spec: the model.
+        files: the version.
+        partitions: where the rows are.
+        split: "train", "holdout" or "all".
+        cache: folder of cached features.
+        columns: names of columns to give back beside the predictions, for slices.
+    """
+    chosen = select(spec.schema, partitions, split)
+    base = FrozenBase(files.base, files.base_digest, spec.schema)
+    features = FeatureCache(cache)
+
+    def read(partition: PartitionFile, rows: Indices) -> Features:
+        return np.asarray(features.open(base, partition)[rows])
+
+    examples = Examples(chosen, read)
+    counts = [len(selection.rows) for selection in chosen]
+    if not examples.rows:
+        return Predictions(np.empty(0), np.empty((0, 1), "float32"), np.empty(0, "int64"), {})
+    return Predictions(
+        target=examples.target,
+        prediction=forward(load_model(files.head))(examples),
+        partition=np.repeat(np.arange(len(chosen)), counts),
+        columns=concatenate([read_columns(part.partition, columns, part.rows) for part in chosen]),
+    )

@@ -1,0 +1,128 @@
+"""Version 1, or a challenger from scratch: base and head learn together from raw rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from errors import InvalidSpec, NotEnoughData
+from models.training import work as work_folder
+from models.training.assembly import assemble
+from models.training.data import Columns, PartitionFile, Selection, concatenate, read_inputs, select
+from models.training.examples import Examples
+from models.training.files import ModelFiles, Progress, Trained, save_model
+from models.training.loop import Learner, Steps, Surroundings, train
+from models.training.losses import plain
+
+if TYPE_CHECKING:
+    import keras
+
+    from models.spec import ModelSpec, Pretrain
+
+
+def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first two by name
+    spec: ModelSpec,
+    history: Sequence[PartitionFile],
+    *,
+    work: Path,
+    logs: Path | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    plan: Pretrain | None = None,
+) -> Trained:
+    """Train base and head on the training rows of all partitions.
+
+    Args:
+        spec: the model.
+        history: the partitions to learn from.
+        work: folder for checkpoints and the two files; run again with the same one, it goes on where it stopped.
+        logs: TensorBoard's folder, if wanted.
+        seed: the same seed, rows and plan give the same weights on the same machine.
+        progress: told about every epoch.
+        plan: by default `spec.pretrain`.
+
+    Raises:
+        NotEnoughData: there is no labelled row to train on.
+        TrainingDiverged: the loss became NaN, infinite or absurdly large.
+    """
+    import keras
+
+    plan = plan or spec.pretrain
+    plan_record = {**work_folder.plan_of(plan), "seed": seed}
+    done = work_folder.enter(work, work_folder.task_digest(plan_record, seed, (), [history]))
+    if done is not None:
+        return done
+    chosen = select(spec.schema, history, "train")
+    learning, validating = hold_back(chosen, plan.validation, seed)
+    keras.utils.set_random_seed(seed % 2**32)
+    base, head, augment = _build(spec, sample(spec, learning, plan.sample_rows))
+
+    def read(partition: PartitionFile, rows: np.ndarray) -> Columns:
+        return read_inputs(spec.schema, partition, rows)
+
+    model = assemble(base, head, frozen=False, augment=augment)
+    learner = Learner(model, model.variables, spec.objective, plain(spec.objective))
+    steps = Steps.of_pretraining(plan, seed)
+    callbacks = tuple(spec.callbacks()) if spec.callbacks else ()
+    around = Surroundings(work, logs, progress, callbacks)
+    standing, values = train(learner, Examples(learning, read), Examples(validating, read), steps, around)
+    paths = work / "base.keras", work / "head.keras"
+    files = ModelFiles(*paths, save_model(base, paths[0]), save_model(head, paths[1]))
+    rows = sum(len(selection.rows) for selection in learning)
+    reason = (
+        f"learned from {rows:,} rows of {len(history)} partitions in {standing.epoch} epochs; "
+        f"the best was epoch {standing.best_epoch}, validation loss {standing.best:.4f}"
+    )
+    return work_folder.finish(work, Trained(files, values, (), plan_record, reason))
+
+
+def hold_back(chosen: Sequence[Selection], share: float, seed: int) -> tuple[list[Selection], list[Selection]]:
+    """Rows to learn from, and rows to choose the best epoch by; with too few rows both are all rows.
+
+    Raises:
+        NotEnoughData: there are no rows.
+    """
+    rows = sum(len(selection.rows) for selection in chosen)
+    if rows == 0:
+        raise NotEnoughData(
+            "0 labelled training rows", "there is nothing to learn from", "wait for labels, or land more files"
+        )
+    marks = np.zeros(rows, "bool")
+    marks[np.random.default_rng([seed, rows]).permutation(rows)[: round(share * rows)]] = True
+    if not marks.any() or marks.all():
+        return list(chosen), list(chosen)
+    parts = np.split(marks, np.cumsum([len(selection.rows) for selection in chosen])[:-1])
+    learning = [selection.take(~part) for selection, part in zip(chosen, parts, strict=True)]
+    return learning, [selection.take(part) for selection, part in zip(chosen, parts, strict=True)]
+
+
+def sample(spec: ModelSpec, learning: Sequence[Selection], most: int) -> Columns:
+    """At most so many rows, spread evenly over the history; preprocessing layers adapt to them."""
+    rows = sum(len(selection.rows) for selection in learning)
+    step = max(1, -(-rows // most))
+    thinned = [selection.take(np.arange(0, len(selection.rows), step)) for selection in learning]
+    columns: Columns = concatenate(
+        [read_inputs(spec.schema, part.partition, part.rows) for part in thinned if len(part.rows)]
+    )
+    return columns
+
+
+def _build(spec: ModelSpec, rows: Columns) -> tuple[keras.Model, keras.Model, keras.Model | None]:
+    """Ask the spec for its parts, and check that they fit the schema and each other."""
+    base = spec.build_base(rows)
+    named = {tensor.name for tensor in base.inputs}
+    if named != set(spec.schema.inputs):
+        raise InvalidSpec(
+            f"a base with the inputs {sorted(named)}",
+            f"the schema's are {sorted(spec.schema.inputs)}",
+            "give every keras.Input the name of its column",
+        )
+    if not isinstance(base.output_shape, tuple):
+        raise InvalidSpec(
+            f"a base with {len(base.outputs)} outputs", "a head takes one", "concatenate them in the base"
+        )
+    head = spec.build_head(tuple(base.output_shape[1:]))
+    return base, head, spec.augment(rows) if spec.augment else None

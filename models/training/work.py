@@ -1,0 +1,86 @@
+"""The work folder of one training: a later process with the same task goes on in it, or takes what is done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from models.training.environment import environment
+from models.training.files import EpochValue, ModelFiles, Trained, replace_durably
+
+if TYPE_CHECKING:
+    from models.plans import FineTune, Pretrain
+    from models.training.data import PartitionFile
+
+DONE = "trained.json"
+TASK = "task.json"
+
+
+def plan_of(plan: FineTune | Pretrain) -> dict[str, Any]:
+    """A frozen plan as JSON can hold it; functions by their names."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(plan), default=_name_of))
+    return {"kind": type(plan).__name__, **plain}
+
+
+def task_digest(
+    plan: dict[str, Any], seed: int, files: Sequence[str], partitions: Sequence[Sequence[PartitionFile]]
+) -> str:
+    """What a training depends on: two with the same digest give the same model."""
+    rows = [[partition.digest for partition in group] for group in partitions]
+    task = json.dumps([plan, seed, list(files), rows, environment()], sort_keys=True)
+    return hashlib.sha256(task.encode()).hexdigest()
+
+
+def enter(work: Path, task: str) -> Trained | None:
+    """Make the folder ready for a task; what an interrupted run of another task left in it is deleted.
+
+    Returns:
+        What the same task gave when it was finished before, or None.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    marker = work / TASK
+    if not marker.exists() or marker.read_text() != task:
+        for leftover in [work / DONE, *work.glob("*.npz"), *work.glob("*.keras")]:
+            leftover.unlink(missing_ok=True)
+        _write_text(marker, task)
+    for torn in work.glob("*.tmp*"):
+        torn.unlink(missing_ok=True)
+    return _load(work / DONE) if (work / DONE).exists() else None
+
+
+def finish(work: Path, trained: Trained) -> Trained:
+    """Note the result, so that the same task is not trained again."""
+    _write_text(work / DONE, json.dumps(asdict(trained), default=str))
+    for checkpoint in work.glob("*.npz"):
+        checkpoint.unlink()
+    return trained
+
+
+def _load(path: Path) -> Trained | None:
+    fields = json.loads(path.read_text())
+    files = fields["files"]
+    paths = Path(files["base"]), Path(files["head"])
+    if not all(part.exists() for part in paths):
+        return None
+    return Trained(
+        files=ModelFiles(*paths, files["base_digest"], files["head_digest"]),
+        epochs=tuple(EpochValue(**point) for point in fields["epochs"]),
+        replayed=tuple(fields["replayed"]),
+        plan=fields["plan"],
+        reason=fields["reason"],
+    )
+
+
+def _write_text(path: Path, text: str) -> None:
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(text)
+    replace_durably(temporary, path)
+
+
+def _name_of(value: Any) -> str:
+    return str(getattr(value, "__qualname__", value))
