@@ -10,7 +10,10 @@ EvergreenError
 │   ├── AlreadyBootstrapped  version 1 exists
 │   ├── UnknownVersion       no version has this number
 │   ├── UnknownPartition     no partition has this digest
-│   └── PromotionConflict    someone else promoted first
+│   ├── PromotionConflict    someone else promoted first
+│   ├── NothingToRollBack    no clean version was champion before
+│   ├── TaintedVersion       it learned from a recalled partition
+│   └── RegistryUnavailable  the database cannot be reached, read or written
 ├── ArtifactError
 │   ├── ArtifactMissing      a file that the registry names is gone
 │   ├── ArtifactCorrupt      a file's bytes are not the ones that were registered
@@ -87,6 +90,18 @@ class UnknownPartition(RegistryError):
 
 class PromotionConflict(RegistryError):
     """Someone else promoted first."""
+
+
+class NothingToRollBack(RegistryError):
+    """No clean version was champion before."""
+
+
+class TaintedVersion(RegistryError):
+    """It learned from a recalled partition."""
+
+
+class RegistryUnavailable(RegistryError):
+    """The database cannot be reached, read or written."""
 
 
 class ArtifactError(EvergreenError):

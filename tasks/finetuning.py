@@ -83,7 +83,7 @@ def register(
     house: House, run_id: int, trained: Trained, *, parent: int | None, learned: Sequence[str]
 ) -> VersionRecord:
     """Store a trained version's files, then its row: a crash between leaves an orphan file, never a row without one."""
-    from models.training.files import environment
+    from models.training.environment import environment
 
     files = trained.files
     return house.registry.register(

@@ -49,6 +49,8 @@ def evaluate(house: House, run_id: int, challenger: int) -> PromotionDecision:
             metrics=verdict.metrics,
         )
     )
+    newest = {m.metric: m.challenger for m in verdict.metrics if m.dataset == NEWEST and not m.slice}
+    registry.record_metrics(spec.name, challenger, newest)
     return PromotionDecision(
         challenger, champion.number if champion else None, seen, evaluation_id, verdict.passed, verdict.reason
     )

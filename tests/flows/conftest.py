@@ -1,0 +1,27 @@
+"""What tests of flows share: a throw-away Prefect server, and the tiny model's landing folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from settings import Settings
+from tiny import TINY, Landing
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prefect_server() -> Iterator[None]:
+    """One throw-away Prefect server for all tests of flows."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture
+def landing(home: Settings, monkeypatch: pytest.MonkeyPatch) -> Landing:
+    """An empty landing folder of the tiny model."""
+    monkeypatch.setattr("tasks.house.load_spec", lambda _name: TINY)
+    return Landing(Path(home.landing) / "tiny")

@@ -1,0 +1,123 @@
+"""The retrain flow as its users see it: what arrives, what becomes of it, and what the registry says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from db.registry import ModelRegistry, open_registry
+from errors import NoChampion
+from flows.bootstrap import bootstrap
+from flows.retrain import retrain
+from settings import Settings
+from tiny import Landing
+
+
+@pytest.fixture
+def registry(home: Settings) -> ModelRegistry:
+    """The registry that the flows write."""
+    return open_registry(home.database_url)
+
+
+def test_the_world_flips_and_the_challenger_takes_over(landing: Landing, registry: ModelRegistry) -> None:
+    """Version 1 learns history; the world changes; version 2 learns it, is better, and is the champion."""
+    landing.land(400)
+    assert bootstrap("tiny") == "promoted"
+    assert registry.champion("tiny").number == 1
+
+    landing.land(400, flipped=True)
+    assert retrain("tiny") == "promoted"
+
+    champion = registry.champion("tiny")
+    assert (champion.number, champion.parent) == (2, 1)
+    assert champion.base == registry.version("tiny", 1).base
+    assert champion.head != registry.version("tiny", 1).head
+    run = registry.runs("tiny")[0]
+    assert (run.outcome, run.decision) == ("promoted", "retrain")
+    assert run.reason
+    assert "better: log_loss" in run.reason
+    assert {"take_arrivals", "check_drift", "finetune_challenger"} <= set(run.timings)
+    assert len(registry.drift_checks("tiny")) == 1
+
+
+def test_the_champion_is_scored_before_anything_trains_on_the_rows(landing: Landing, registry: ModelRegistry) -> None:
+    """What arrived is scored by the version in production at the time."""
+    landing.land(200)
+    bootstrap("tiny")
+    landing.land(200, flipped=True)
+    retrain("tiny")
+    scores = {score.metric: score for score in registry.scores("tiny")}
+    assert scores["log_loss"].number == 1
+    assert scores["log_loss"].rows == 200
+    assert scores["log_loss"].value > 0.69  # it learned the opposite
+
+
+def test_no_new_data_is_a_recorded_outcome(landing: Landing, registry: ModelRegistry) -> None:
+    """With nothing new, the run ends well and says so."""
+    landing.land(200)
+    bootstrap("tiny")
+    assert retrain("tiny") == "no new data"
+    run = registry.runs("tiny")[0]
+    assert run.outcome == "no new data"
+    assert run.reason == "no new data since version 1 learned"
+
+
+def test_a_rejected_challenger_is_not_tried_again_until_something_changes(
+    landing: Landing, registry: ModelRegistry
+) -> None:
+    """More of the same makes no better model: it is rejected once, and looked at again with the next arrival."""
+    landing.land(400)
+    bootstrap("tiny")
+    landing.land(25)  # too few holdout rows for a verdict
+    assert retrain("tiny") == "rejected"
+    assert registry.champion("tiny").number == 1
+    assert retrain("tiny") == "no new data"
+    assert "which ended rejected" in (registry.runs("tiny")[0].reason or "")
+    landing.land(400, flipped=True)
+    assert retrain("tiny") == "promoted"
+    assert len(registry.trained_on("tiny", registry.champion("tiny").number)) == 3
+
+
+def test_a_few_rows_wait_for_more(landing: Landing, registry: ModelRegistry) -> None:
+    """Below the policy's row count nothing is trained; the rows stay pending."""
+    landing.land(200)
+    bootstrap("tiny")
+    landing.land(5)
+    assert retrain("tiny") == "waiting"
+    assert [partition.rows for partition in registry.pending("tiny")] == [5]
+    assert len(registry.versions("tiny")) == 1
+
+
+def test_without_a_champion_the_error_names_bootstrap(landing: Landing, registry: ModelRegistry) -> None:
+    """Retraining before bootstrapping is refused with the command that helps, and the run is recorded as failed."""
+    landing.land(50)
+    with pytest.raises(NoChampion, match="evergreen bootstrap tiny"):
+        retrain("tiny")
+    assert registry.runs("tiny")[0].outcome == "failed"
+
+
+def test_an_unreadable_file_is_set_aside_and_the_rest_goes_on(landing: Landing, registry: ModelRegistry) -> None:
+    """One broken file does not keep the good ones from being learned."""
+    landing.land(200)
+    bootstrap("tiny")
+    (landing.folder / "broken.parquet").write_bytes(b"PAR1 this is no Parquet file")
+    landing.land(400, flipped=True)
+    assert retrain("tiny") == "promoted"
+
+
+def test_an_empty_landing_folder_is_no_error(landing: Landing, registry: ModelRegistry) -> None:
+    """When nothing ever arrived again, the run says "no new data" and ends well."""
+    path = landing.land(200)
+    bootstrap("tiny")
+    path.unlink()
+    assert retrain("tiny") == "no new data"
+
+
+def test_importing_the_flows_costs_no_tensorflow() -> None:
+    """Deploying and quick runs import flows; none of the heavy libraries may come along."""
+    heavy = "tensorflow", "keras", "evidently"
+    code = f"import sys, flows.retrain, flows.bootstrap; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,101 @@
+"""The gate: proven better passes, and every other case has its reason."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from errors import NotEnoughData
+from models.objectives import Binary
+from models.spec import Gate
+from tasks.evaluation import NEWEST, Paired, judge
+
+ROWS = 4000
+GATE = Gate(min_rows=100)
+
+
+def paired(champion_noise: float, challenger_noise: float, dataset: str = NEWEST, seed: int = 0) -> Paired:
+    """Labels, and two versions' chances: the truth blurred by so much noise."""
+    draw = np.random.default_rng(seed)
+    truth = draw.uniform(0.05, 0.95, ROWS)
+    target = (draw.random(ROWS) < truth).astype(float)
+
+    def blurred(noise: float) -> np.ndarray:
+        return np.clip(truth + draw.normal(0, noise, ROWS), 0.02, 0.98).reshape(-1, 1)
+
+    return Paired(target, blurred(champion_noise), blurred(challenger_noise), np.full(ROWS, dataset), {})
+
+
+def joined(*parts: Paired) -> Paired:
+    """Several datasets as one."""
+    return Paired(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("target", "champion", "challenger")),
+        np.concatenate([part.dataset for part in parts]),
+        {},
+    )
+
+
+def test_a_better_challenger_passes() -> None:
+    """A challenger whose whole interval lies below the champion's loss takes its place."""
+    verdict = judge(paired(0.4, 0.05), Binary(), GATE)
+    assert verdict.passed
+    assert "better" in verdict.reason
+    assert "log_loss" in verdict.reason
+
+
+def test_an_equal_challenger_does_not() -> None:
+    """No difference is no reason to change what is in production."""
+    same = paired(0.2, 0.2)
+    verdict = judge(replace(same, challenger=same.champion), Binary(), GATE)
+    assert not verdict.passed
+    assert verdict.metrics[0].verdict == "same"
+    assert verdict.metrics[0].delta == 0.0
+
+
+def test_a_lucky_difference_is_not_proof() -> None:
+    """A mean that is a little lower on few rows does not pass: the interval decides, not the point."""
+    few = paired(0.2, 0.19)
+    rows = slice(0, 150)
+    few = Paired(few.target[rows], few.champion[rows], few.challenger[rows], few.dataset[rows], {})
+    assert not judge(few, Binary(), GATE).passed
+
+
+def test_forgetting_is_refused() -> None:
+    """Better on what is new, worse on what was known: the reason names the era."""
+    verdict = judge(joined(paired(0.4, 0.05), paired(0.05, 0.4, "2013-01 to 2013-02", 1)), Binary(), GATE)
+    assert not verdict.passed
+    assert "forgotten on 2013-01 to 2013-02" in verdict.reason
+
+
+def test_forgetting_within_the_margin_is_accepted() -> None:
+    """The same loss of an old era passes a gate that allows it."""
+    both = joined(paired(0.4, 0.05), paired(0.05, 0.4, "2013-01 to 2013-02", 1))
+    assert judge(both, Binary(), replace(GATE, max_forgetting=2.0)).passed
+
+
+def test_a_harmed_slice_is_refused() -> None:
+    """A slice that is clearly worse stops a challenger that is better on the whole."""
+    good, bad = paired(0.4, 0.05), paired(0.05, 0.5, seed=1)
+    few = slice(0, 500)
+    both = joined(good, Paired(bad.target[few], bad.champion[few], bad.challenger[few], bad.dataset[few], {}))
+    carriers = np.array(["AA"] * ROWS + ["HA"] * 500)
+    verdict = judge(replace(both, slices={"carrier": carriers}), Binary(), GATE)
+    assert not verdict.passed
+    assert "harmed on carrier=HA" in verdict.reason
+
+
+def test_too_few_rows_give_no_verdict() -> None:
+    """With fewer rows than the gate asks for, the answer is to wait, not to guess."""
+    few = paired(0.4, 0.05)
+    rows = slice(0, 50)
+    few = Paired(few.target[rows], few.champion[rows], few.challenger[rows], few.dataset[rows], {})
+    verdict = judge(few, Binary(), GATE)
+    assert not verdict.passed
+    assert "only 50 labelled holdout rows" in verdict.reason
+
+
+def test_no_rows_are_an_error() -> None:
+    """Nothing to compare on is an error that says what to wait for."""
+    none = np.zeros((0, 1))
+    with pytest.raises(NotEnoughData, match="0 labelled holdout rows"):
+        judge(Paired(np.zeros(0), none, none, np.zeros(0, dtype=str), {}), Binary(), GATE)
