@@ -1,24 +1,70 @@
-"""Tables of what arrived: partitions, the rows refused, and the partitions taken back."""
+"""Tables of what arrived: landed files, the partitions made of them, the rows refused, the partitions taken back."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.columns import Base, Count, Hash, Key
 
 
-class Partition(Base):
-    """Rows that arrived together, stored as one Parquet file that never changes."""
+class LandedFile(Base):
+    """A landed file (or a stretch of a query) that was looked at: how many rows it had, and what became of them.
 
-    __tablename__ = "partition"
-    __table_args__ = (UniqueConstraint("model_id", "digest"),)
+    `stamp` tells one content of a uri from the next, `rules` the schema it was judged by; `waiting` labels had no
+    row yet, so the file is looked at again, as the next `attempt`. `reason` says why it was set aside as a whole.
+    """
+
+    __tablename__ = "landed_file"
+    __table_args__ = (
+        UniqueConstraint("model_id", "uri", "stamp", "rules", "attempt"),
+        CheckConstraint("rows = taken + duplicates + rejected + waiting", name="adds_up"),
+    )
 
     id: Mapped[Key]
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))
+    batch: Mapped[Hash]
+    uri: Mapped[str]
+    stamp: Mapped[Hash]
+    rules: Mapped[Hash]
+    attempt: Mapped[int]
+    sha256: Mapped[Hash | None]
+    cursor: Mapped[str | None]
+    bytes: Mapped[Count]
+    rows: Mapped[Count]
+    taken: Mapped[Count]
+    duplicates: Mapped[Count]
+    rejected: Mapped[Count]
+    waiting: Mapped[Count]
+    late: Mapped[Count]
+    reason: Mapped[str | None]
+    at: Mapped[datetime]
+
+
+class Partition(Base):
+    """Rows that arrived together, stored as one Parquet file that never changes.
+
+    `sequence` makes taking rows a compare-and-swap: whoever looked for duplicates among the first n partitions
+    may only add the one numbered n + 1. `kind` is "labels" where the rows were taken before, without their label.
+    """
+
+    __tablename__ = "partition"
+    __table_args__ = (
+        UniqueConstraint("model_id", "digest"),
+        UniqueConstraint("model_id", "sequence"),
+        CheckConstraint("kind IN ('rows', 'labels')", name="kind"),
+        Index(None, "model_id", "time_from"),
+    )
+
+    id: Mapped[Key]
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
+    sequence: Mapped[int]
     digest: Mapped[Hash]
+    kind: Mapped[str] = mapped_column(default="rows")
+    landed_id: Mapped[int | None] = mapped_column(ForeignKey("landed_file.id"), index=True)
     source_uri: Mapped[str]
     uri: Mapped[str]
     sha256: Mapped[Hash]
@@ -45,14 +91,13 @@ class Revocation(Base):
 
 
 class RejectedRows(Base):
-    """Rows of a landed file that were refused: how many, why, and where they are kept."""
+    """Rows of a landed file that were refused for one reason: how many, and where they are kept."""
 
     __tablename__ = "rejected_rows"
 
     id: Mapped[Key]
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"), index=True)
-    partition_id: Mapped[int | None] = mapped_column(ForeignKey("partition.id"), index=True)
-    run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))
+    landed_id: Mapped[int] = mapped_column(ForeignKey("landed_file.id"), index=True)
     source_uri: Mapped[str]
     rows: Mapped[Count]
     reason: Mapped[str]
