@@ -1,0 +1,59 @@
+"""The house: imports run one way, and importing does nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parent.parent
+
+
+def test_imports_run_one_way() -> None:
+    """import-linter finds no import up the stairs, and no library in a room that is not its own."""
+    lint = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([lint, "--no-cache"], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_evidently_is_known_to_one_file() -> None:
+    """Whoever replaces the drift library replaces one file."""
+    rooms = ("cli", "db", "flows", "models", "tasks")
+    files = [path for room in rooms for path in (PROJECT / room).rglob("*.py") if "evidently" in imports(path)]
+    assert [str(path.relative_to(PROJECT)) for path in files] == ["tasks/drift.py"]
+
+
+def imports(path: Path) -> set[str]:
+    """Top-level names of the packages that a file imports, anywhere in it."""
+    import ast
+
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize(
+    ("module", "unwanted"),
+    [
+        ("flows.retrain", {"tensorflow", "keras", "evidently"}),
+        ("models.flights", {"tensorflow", "keras"}),
+        ("cli.main", {"tensorflow", "keras", "evidently", "prefect", "polars", "alembic"}),
+    ],
+)
+def test_importing_stays_cheap(module: str, unwanted: set[str]) -> None:
+    """Deploying imports every flow, and a registry query must not wait for TensorFlow."""
+    code = f"import sys, {module}; print(sorted(set(sys.modules) & {unwanted}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("room", ["cli", "db", "flows", "models", "models/training", "tasks"])
+def test_a_package_file_holds_a_docstring_only(room: str) -> None:
+    """What a room offers is in its modules, by name."""
+    lines = (PROJECT / room / "__init__.py").read_text().strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith('"""')

@@ -1,0 +1,53 @@
+"""prefect.yaml: every deployment can be loaded, and says what it should."""
+
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+
+from models.catalog import known_models
+
+PROJECT = Path(__file__).parent.parent
+DEPLOYMENTS = {d["name"]: d for d in yaml.safe_load((PROJECT / "prefect.yaml").read_text())["deployments"]}
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_the_entrypoint_is_a_flow_that_takes_the_parameters(name: str) -> None:
+    """A broken import or a misspelled parameter would otherwise show on the worker only."""
+    from prefect.flows import load_flow_from_entrypoint
+
+    deployment = DEPLOYMENTS[name]
+    flow = load_flow_from_entrypoint(deployment["entrypoint"], use_placeholder_flow=False)
+    flow.validate_parameters(deployment["parameters"])
+    assert deployment["parameters"]["model"] in known_models()
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_the_deployment_is_found_by_its_model_in_the_ui(name: str) -> None:
+    """Every deployment is named and tagged after what it does and for which model, and describes itself."""
+    deployment = DEPLOYMENTS[name]
+    model = deployment["parameters"]["model"]
+    assert name.endswith(f"-{model}")
+    assert model in deployment["tags"]
+    assert deployment["description"]
+    assert deployment["work_pool"]["name"] == "local"
+
+
+def test_retraining_is_scheduled_with_a_time_zone_away_from_clock_changes() -> None:
+    """A cron without a zone runs in UTC, and one between two and three is skipped or doubled twice a year."""
+    (schedule,) = DEPLOYMENTS["retrain-flights"]["schedules"]
+    assert ZoneInfo(schedule["timezone"])
+    assert schedule["cron"].split()[1] not in {"2", "3"}
+
+
+def test_bootstrapping_is_not_scheduled() -> None:
+    """Version 1 is made once, by hand."""
+    assert "schedules" not in DEPLOYMENTS["bootstrap-flights"]
+
+
+def test_no_two_retrains_of_a_model_run_at_once() -> None:
+    """Scheduled and manual runs share one deployment, whose limit queues the second."""
+    limit: dict[str, Any] = DEPLOYMENTS["retrain-flights"]["concurrency_limit"]
+    assert limit == {"limit": 1, "collision_strategy": "ENQUEUE"}

@@ -1,0 +1,41 @@
+"""Settings: one folder by default, everything movable, nothing misspelled."""
+
+from pathlib import Path
+
+import pytest
+
+from settings import Settings, get_settings
+
+
+def test_everything_lives_in_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """EVERGREEN_HOME moves registry, artifacts and landing folder at once."""
+    monkeypatch.setenv("EVERGREEN_HOME", str(tmp_path))
+    settings = Settings()
+    assert settings.database_url == f"sqlite:///{tmp_path}/registry.db"
+    assert settings.artifact_root == str(tmp_path / "artifacts")
+    assert settings.landing == str(tmp_path / "landing")
+
+
+def test_a_relative_home_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that changes its directory still finds the registry."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EVERGREEN_HOME", "here")
+    assert Settings().home == tmp_path / "here"
+
+
+def test_the_registry_can_live_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database URL of one's own is taken as it is."""
+    monkeypatch.setenv("EVERGREEN_DATABASE_URL", "postgresql+psycopg://somewhere/evergreen")
+    assert Settings().database_url == "postgresql+psycopg://somewhere/evergreen"
+
+
+def test_reading_settings_keeps_the_libraries_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No telemetry unless the user asks for it: what is set already stays."""
+    import os
+
+    monkeypatch.delenv("DO_NOT_TRACK", raising=False)
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    get_settings.cache_clear()
+    get_settings()
+    assert os.environ["DO_NOT_TRACK"] == "1"
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"
