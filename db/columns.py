@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -10,6 +11,8 @@ from typing import Annotated, Any
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Float, MetaData, String, Text, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column
+
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Utc(TypeDecorator[datetime]):
@@ -80,9 +83,7 @@ class Document(TypeDecorator[Any]):
 
 def storable(text: str) -> str:
     """Text as every database can store it."""
-    return (
-        text.replace("\0", "\ufffd").encode("utf-8", "replace").decode() if not text.isascii() or "\0" in text else text
-    )
+    return UNSTORABLE.sub("\ufffd", text)
 
 
 def plain(value: Any) -> Any:
@@ -105,6 +106,7 @@ def plain(value: Any) -> Any:
 Key = Annotated[int, mapped_column(primary_key=True)]
 Count = Annotated[int, mapped_column(BigInteger)]
 Hash = Annotated[str, mapped_column(String(64))]
+Measured = Annotated[float, mapped_column(Figure, nullable=True)]
 
 
 class Base(DeclarativeBase):
@@ -119,4 +121,4 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: Utc, float: Figure, str: Sentence, dict[str, Any]: Document}  # noqa: RUF012
+    type_annotation_map = {datetime: Utc, str: Sentence, dict[str, Any]: Document}  # noqa: RUF012

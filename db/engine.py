@@ -11,13 +11,9 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, InternalError, OperationalError
 from sqlalchemy.orm import Session
 
-from errors import RegistryError
+from errors import RegistryUnavailable
 
 BUSY_SECONDS = 30.0  # how long a writer waits for another one on SQLite
-
-
-class RegistryUnavailable(RegistryError):
-    """The database cannot be reached, read or written."""
 
 
 def open_engine(url: str) -> Engine:
@@ -78,9 +74,15 @@ def read_scope(engine: Engine) -> Iterator[Session]:
 
 @contextmanager
 def _session(engine: Engine) -> Iterator[Session]:
+    with clear_errors(engine), Session(engine) as session, session.begin():
+        yield session
+
+
+@contextmanager
+def clear_errors(engine: Engine) -> Iterator[None]:
+    """Say what is wrong with the database in a sentence, instead of the driver's exception."""
     try:
-        with Session(engine) as session, session.begin():
-            yield session
+        yield
     except (OperationalError, InternalError) as error:
         raise RegistryUnavailable(
             f"database {engine.url}",

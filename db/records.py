@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+PartitionKind = Literal["rows", "labels"]
 PromotionKind = Literal["bootstrap", "promote", "rollback"]
 
 
@@ -46,6 +47,17 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
+class RunEnding:
+    """How a run ended: in a word, in a sentence, and the work it need not do again."""
+
+    outcome: str
+    decision: str
+    reason: str
+    work_key: str | None = None
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class NewPartition:
     """A partition whose file is stored already."""
 
@@ -62,11 +74,12 @@ class NewPartition:
     time_to: datetime
     late: bool = False
     run_id: int | None = None
+    kind: PartitionKind = "rows"
 
 
 @dataclass(frozen=True)
 class PartitionRecord:
-    """Rows that arrived together, immutable."""
+    """Rows that arrived together, immutable; of kind "labels" if the rows had been taken before, without label."""
 
     model: str
     digest: str
@@ -82,6 +95,7 @@ class PartitionRecord:
     time_to: datetime
     arrived_at: datetime
     run_id: int | None
+    kind: PartitionKind
 
     @property
     def artifact(self) -> StoredArtifact:
@@ -186,6 +200,29 @@ class VersionSummary:
 
 
 @dataclass(frozen=True)
+class NewPromotion:
+    """A version that shall take the champion's place.
+
+    Args:
+        model: name of the model.
+        number: the version.
+        seen: the sequence that the decision was based on.
+        kind: "bootstrap", "promote" or "rollback".
+        actor: who decided.
+        reason: why, in a sentence.
+        evaluation_id: the evaluation that it was decided on.
+    """
+
+    model: str
+    number: int
+    seen: int
+    kind: PromotionKind
+    actor: str
+    reason: str
+    evaluation_id: int | None = None
+
+
+@dataclass(frozen=True)
 class PromotionRecord:
     """Version `number` took the champion's place."""
 
@@ -258,7 +295,10 @@ class EvaluationMetric:
 
 @dataclass(frozen=True)
 class NewEvaluation:
-    """The gate's verdict on a challenger; `champion` is None where there was none to beat."""
+    """The gate's verdict on a challenger; `champion` is None where there was none to beat.
+
+    Of the metrics, the one that decided stands first.
+    """
 
     run_id: int | None
     model: str
@@ -282,6 +322,18 @@ class EvaluationRecord:
     reason: str
     metrics: tuple[EvaluationMetric, ...]
     at: datetime
+
+
+@dataclass(frozen=True)
+class NewScores:
+    """A version's figures on a partition that it had not learned from."""
+
+    model: str
+    number: int
+    partition: str
+    rows: int
+    metrics: dict[str, float]
+    run_id: int | None = None
 
 
 @dataclass(frozen=True)

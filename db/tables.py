@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.columns import Base, Bound, Count, Hash, Key
-from db.partition_tables import Partition, RejectedRows, Revocation
+from db.columns import Base, Bound, Count, Hash, Key, Measured
+from db.partition_tables import LandedFile, Partition, RejectedRows, Revocation
 
 __all__ = [
     "Artifact",
@@ -19,6 +19,7 @@ __all__ = [
     "EpochMetric",
     "Evaluation",
     "EvaluationMetric",
+    "LandedFile",
     "Model",
     "Partition",
     "Promotion",
@@ -59,7 +60,7 @@ class Run(Base):
     outcome: Mapped[str | None]
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
-    timings: Mapped[dict[str, Any] | None]
+    timings: Mapped[dict[str, Any]]
 
 
 class Artifact(Base):
@@ -112,7 +113,7 @@ class VersionMetric(Base):
 
     version_id: Mapped[int] = mapped_column(ForeignKey("version.id"), primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
-    value: Mapped[float | None]
+    value: Mapped[Measured]
 
 
 class EpochMetric(Base):
@@ -124,7 +125,7 @@ class EpochMetric(Base):
     stage: Mapped[str] = mapped_column(primary_key=True)
     epoch: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
-    value: Mapped[float | None]
+    value: Mapped[Measured]
 
 
 class Score(Base):
@@ -135,7 +136,7 @@ class Score(Base):
     version_id: Mapped[int] = mapped_column(ForeignKey("version.id"), primary_key=True)
     partition_id: Mapped[int] = mapped_column(ForeignKey("partition.id"), primary_key=True)
     metric: Mapped[str] = mapped_column(primary_key=True)
-    value: Mapped[float | None]
+    value: Mapped[Measured]
     rows: Mapped[Count]
     run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))
     at: Mapped[datetime]
@@ -151,7 +152,7 @@ class DriftCheck(Base):
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"), index=True)
     champion_id: Mapped[int] = mapped_column(ForeignKey("version.id"))
     drifted: Mapped[bool]
-    share: Mapped[float | None]
+    share: Mapped[Measured]
     reason: Mapped[str]
     report_uri: Mapped[str | None]
     at: Mapped[datetime]
@@ -165,8 +166,8 @@ class DriftColumn(Base):
     check_id: Mapped[int] = mapped_column(ForeignKey("drift_check.id"), primary_key=True)
     column_name: Mapped[str] = mapped_column(primary_key=True)
     method: Mapped[str] = mapped_column(primary_key=True)
-    score: Mapped[float | None]
-    threshold: Mapped[float | None]
+    score: Mapped[Measured]
+    threshold: Mapped[Measured]
     drifted: Mapped[bool]
 
 
@@ -185,7 +186,7 @@ class Evaluation(Base):
 
 
 class EvaluationMetric(Base):
-    """Champion and challenger side by side on one dataset and slice, with the interval of their difference."""
+    """Champion and challenger side by side on one dataset and slice; at position 0 the figure that decided."""
 
     __tablename__ = "evaluation_metric"
 
@@ -193,10 +194,11 @@ class EvaluationMetric(Base):
     dataset: Mapped[str] = mapped_column(primary_key=True)
     slice: Mapped[str] = mapped_column(primary_key=True)
     metric: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
     rows: Mapped[Count]
-    champion: Mapped[float | None]
-    challenger: Mapped[float | None]
-    delta: Mapped[float | None]
+    champion: Mapped[Measured]
+    challenger: Mapped[Measured]
+    delta: Mapped[Measured]
     ci_low: Mapped[float | None] = mapped_column(Bound)
     ci_high: Mapped[float | None] = mapped_column(Bound)
     verdict: Mapped[str]

@@ -1,0 +1,127 @@
+"""Versions beside each other: all of a model's in one list, or two of them in detail."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from sqlalchemy import and_, func, null, select
+from sqlalchemy.orm import Session, aliased
+
+from db.lineage import ancestors, tainted_versions, trained_on
+from db.lookups import model_id
+from db.promotions import find_champion
+from db.records import VersionDiff, VersionSummary
+from db.tables import Evaluation, EvaluationMetric, Version, VersionMetric
+from db.versions import version_record
+
+Parent = aliased(Version)
+Against = aliased(Version)
+Later = aliased(Evaluation)
+
+
+def summaries(session: Session, model: str, order_by: str | None, limit: int | None) -> tuple[VersionSummary, ...]:
+    """A model's versions with the gate's newest verdict on each, newest first.
+
+    Ordered by a metric, the lowest comes first; by "-metric" the highest. A version without it comes last.
+    """
+    metric = (order_by or "").removeprefix("-") or None
+    value = VersionMetric.value if metric else null()
+    statement = (
+        select(
+            Version.number,
+            Parent.number,
+            Version.created_at,
+            Evaluation.passed,
+            Evaluation.reason,
+            Against.number,
+            value,
+            EvaluationMetric.delta,
+        )
+        .select_from(Version)
+        .outerjoin(Parent, Parent.id == Version.parent_id)
+        .outerjoin(Evaluation, Evaluation.id == _newest_evaluation())
+        .outerjoin(Against, Against.id == Evaluation.champion_id)
+        .outerjoin(
+            EvaluationMetric,
+            and_(EvaluationMetric.evaluation_id == Evaluation.id, EvaluationMetric.position == 0),
+        )
+        .where(Version.model_id == model_id(session, model))
+        .limit(limit)
+    )
+    if metric and order_by:
+        of_version = and_(VersionMetric.version_id == Version.id, VersionMetric.name == metric)
+        statement = statement.outerjoin(VersionMetric, of_version)
+        direction = VersionMetric.value.desc() if order_by.startswith("-") else VersionMetric.value.asc()
+        statement = statement.order_by(direction.nulls_last())
+    statement = statement.order_by(Version.number.desc())
+    champion = find_champion(session, model)
+    tainted = tainted_versions(session, model)
+    return tuple(
+        VersionSummary(
+            number=number,
+            parent=parent,
+            created_at=created_at,
+            champion=champion is not None and number == champion.number,
+            tainted=number in tainted,
+            passed=passed,
+            reason=reason,
+            against=against,
+            metric=metric,
+            value=math.nan if value is None else value,
+            delta=delta,
+        )
+        for number, parent, created_at, passed, reason, against, value, delta in session.execute(statement)
+    )
+
+
+def _newest_evaluation() -> Any:
+    return select(func.max(Later.id)).where(Later.challenger_id == Version.id).correlate(Version).scalar_subquery()
+
+
+def diff(session: Session, model: str, a: int, b: int) -> VersionDiff:
+    """Two versions side by side.
+
+    Raises:
+        UnknownVersion: one of them does not exist.
+    """
+    one, other = version_record(session, model, a), version_record(session, model, b)
+    line = {version.number for version in ancestors(session, model, a)}
+    shared = [version.number for version in ancestors(session, model, b) if version.number in line]
+    learned_a = {partition.digest: None for partition in trained_on(session, model, a)}
+    learned_b = {partition.digest: None for partition in trained_on(session, model, b)}
+    return VersionDiff(
+        a=one,
+        b=other,
+        same_base=one.base.digest == other.base.digest,
+        same_head=one.head.digest == other.head.digest,
+        ancestor=max(shared, default=None),
+        plan=_differences(flat(one.plan), flat(other.plan), None),
+        environment=_differences(flat(one.environment), flat(other.environment), None),
+        metrics=_differences(one.metrics, other.metrics, math.nan),
+        only_a=tuple(digest for digest in learned_a if digest not in learned_b),
+        only_b=tuple(digest for digest in learned_b if digest not in learned_a),
+    )
+
+
+def _differences(one: dict[str, Any], other: dict[str, Any], absent: Any) -> dict[str, tuple[Any, Any]]:
+    names = sorted(one.keys() | other.keys())
+    pairs = {name: (one.get(name, absent), other.get(name, absent)) for name in names}
+    return {name: pair for name, pair in pairs.items() if repr(pair[0]) != repr(pair[1])}  # NaN is not itself
+
+
+def flat(document: Any, name: str = "") -> dict[str, Any]:
+    """Flatten a JSON document: its leaves by dotted name.
+
+    Example:
+        >>> flat({"stages": [{"name": "head", "epochs": 20}], "replay": 1.0})
+        {'stages.0.name': 'head', 'stages.0.epochs': 20, 'replay': 1.0}
+    """
+    if isinstance(document, dict):
+        parts = document.items()
+    elif isinstance(document, list):
+        parts = {str(place): item for place, item in enumerate(document)}.items()
+    else:
+        return {name: document}
+    prefix = f"{name}." if name else ""
+    return {key: leaf for part, item in parts for key, leaf in flat(item, f"{prefix}{part}").items()}

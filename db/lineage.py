@@ -1,0 +1,131 @@
+"""What a version learned from, what it has not learned yet, and what happens when data is taken back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import CTE, Select, select
+from sqlalchemy.orm import Session
+
+from db.lookups import AnyRow, Rows, add_if_new, model_id, now, version_id
+from db.records import PartitionRecord, Recall, VersionRecord
+from db.tables import Model, Partition, Promotion, Revocation, Version, VersionPartition
+from db.versions import select_versions, version_records
+from errors import UnknownPartition
+
+
+def partitions(session: Session, model: str) -> tuple[PartitionRecord, ...]:
+    """Every partition that may be learned from, oldest event time first."""
+    return _records(session, _select_partitions(model_id(session, model)))
+
+
+def pending(session: Session, model: str, number: int | None) -> tuple[PartitionRecord, ...]:
+    """The partitions that a version (by default the champion) and its ancestors have not learned from."""
+    model_row = model_id(session, model)
+    version = _champion_id(session, model_row) if number is None else version_id(session, model, number)
+    statement = _select_partitions(model_row)
+    if version is not None:
+        statement = statement.where(Partition.id.not_in(_learned_by(version)))
+    return _records(session, statement)
+
+
+def trained_on(session: Session, model: str, number: int) -> tuple[PartitionRecord, ...]:
+    """The partitions that a version and its ancestors learned from, those taken back left out."""
+    version = version_id(session, model, number)
+    statement = _select_partitions(model_id(session, model)).where(Partition.id.in_(_learned_by(version)))
+    return _records(session, statement)
+
+
+def ancestors(session: Session, model: str, number: int) -> tuple[VersionRecord, ...]:
+    """A version and all that it descends from, newest first."""
+    line = _line(version_id(session, model, number))
+    statement = select_versions().where(Version.id.in_(select(line.c.id))).order_by(Version.number.desc())
+    return version_records(session, statement)
+
+
+def recall(session: Session, model: str, digest: str, *, reason: str, actor: str) -> Recall:
+    """Take a partition back: it is never learned from again, and versions that did are tainted.
+
+    Taking it back twice changes nothing; the first reason stays.
+
+    Raises:
+        UnknownPartition: no partition's digest is, or begins with, the one given; or several do.
+    """
+    row = _find_partition(session, model, digest)
+    add_if_new(session, Revocation, [{"partition_id": row.id, "reason": reason, "actor": actor, "at": now()}])
+    return Recall(_record(row), tuple(sorted(_tainted_by(session, Partition.id == row.id))))
+
+
+def tainted_versions(session: Session, model: str) -> set[int]:
+    """Numbers of the versions that learned from a recalled partition, or descend from one that did."""
+    revoked = Partition.id.in_(select(Revocation.partition_id).join(Partition).join(Model).where(Model.name == model))
+    return _tainted_by(session, revoked)
+
+
+def _tainted_by(session: Session, which: Any) -> set[int]:
+    tainted = (
+        select(VersionPartition.version_id.label("id"))
+        .join(Partition, Partition.id == VersionPartition.partition_id)
+        .where(which)
+        .cte("tainted", recursive=True)
+    )
+    tainted = tainted.union(select(Version.id).join(tainted, Version.parent_id == tainted.c.id))
+    return set(session.scalars(select(Version.number).join(tainted, tainted.c.id == Version.id)))
+
+
+def _line(version: int) -> CTE:
+    """A version and its ancestors."""
+    line = select(Version.id, Version.parent_id).where(Version.id == version).cte("line", recursive=True)
+    return line.union_all(select(Version.id, Version.parent_id).join(line, Version.id == line.c.parent_id))
+
+
+def _learned_by(version: int) -> Select[int]:
+    line = _line(version)
+    return (
+        select(VersionPartition.partition_id)
+        .join(line, line.c.id == VersionPartition.version_id)
+        .where(VersionPartition.role == "trained")
+    )
+
+
+def _champion_id(session: Session, model: int) -> int | None:
+    return session.scalar(
+        select(Promotion.version_id).where(Promotion.model_id == model).order_by(Promotion.sequence.desc()).limit(1)
+    )
+
+
+def _find_partition(session: Session, model: str, digest: str) -> AnyRow:
+    statement = _columns().where(
+        Partition.model_id == model_id(session, model), Partition.digest.startswith(digest, autoescape=True)
+    )
+    found = session.execute(statement.limit(2)).all() if digest else []
+    if len(found) != 1:
+        raise UnknownPartition(
+            f"partition '{digest}' of model '{model}'",
+            "several digests begin like that" if found else "no partition has that digest",
+            f"give a digest that `evergreen partitions list {model}` shows",
+        )
+    return found[0]
+
+
+def _select_partitions(model: int) -> Rows:
+    ready = Partition.id.not_in(select(Revocation.partition_id))
+    return _columns().where(Partition.model_id == model, ready).order_by(Partition.time_from, Partition.id)
+
+
+def _columns() -> Rows:
+    return select(Partition.id, Model.name.label("model"), *_fields()).join(Model, Model.id == Partition.model_id)
+
+
+def _fields() -> list[Any]:
+    names = [name for name in PartitionRecord.__dataclass_fields__ if name != "model"]
+    return [getattr(Partition, name) for name in names]
+
+
+def _records(session: Session, statement: Rows) -> tuple[PartitionRecord, ...]:
+    return tuple(_record(row) for row in session.execute(statement))
+
+
+def _record(row: AnyRow) -> PartitionRecord:
+    _, *fields = row
+    return PartitionRecord(*fields)

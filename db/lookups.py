@@ -1,0 +1,125 @@
+"""Names and numbers to rows, with errors that say what there is instead."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Any, TypeAlias
+
+from sqlalchemy import Row, Select, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from db.tables import Base, Model, Partition, Version
+from errors import InvalidName, UnknownModel, UnknownPartition, UnknownVersion
+
+Rows: TypeAlias = Select[*tuple[Any, ...]]
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+
+
+def now() -> datetime:
+    """The present instant."""
+    return datetime.now(UTC)
+
+
+def valid_name(name: str) -> str:
+    """A model name that is safe as a file name, a column value and a Python module.
+
+    Raises:
+        InvalidName: it is not 1 to 63 of a-z, 0-9, _ and -, a letter first.
+    """
+    if not NAME.fullmatch(name):
+        shown = name if len(name) <= 40 else f"{name[:40]}…"
+        raise InvalidName(
+            f"model name {shown!r}",
+            "a name is 1 to 63 lower-case letters, digits, _ and -, and begins with a letter",
+            "choose a name like flights or card-fraud_2",
+        )
+    return name
+
+
+def model_id(session: Session, name: str) -> int:
+    """Find a model's row.
+
+    Raises:
+        UnknownModel: the registry has no model of this name.
+    """
+    found = session.scalar(select(Model.id).where(Model.name == name))
+    if found is None:
+        known = session.scalars(select(Model.name).order_by(Model.name)).all()
+        near = get_close_matches(name, known, n=1)
+        fix = f"write {near[0]}" if near else f"use one of: {', '.join(known)}"
+        raise UnknownModel(
+            f"model {name!r}", "the registry has none of this name", fix if known else "bootstrap one first"
+        )
+    return found
+
+
+def version_id(session: Session, model: str, number: int) -> int:
+    """Find a version's row.
+
+    Raises:
+        UnknownVersion: the model has no version of this number.
+    """
+    found = session.scalar(select(Version.id).join(Model).where(Model.name == model, Version.number == number))
+    if found is None:
+        highest = session.scalar(select(func.max(Version.number)).where(Version.model_id == model_id(session, model)))
+        raise UnknownVersion(
+            f"version {number} of model '{model}'",
+            f"its versions go from 1 to {highest}" if highest else "it has no version yet",
+            f"choose one that `evergreen registry versions {model}` lists",
+        )
+    return found
+
+
+def partition_ids(session: Session, model: int, digests: set[str]) -> dict[str, int]:
+    """Find partitions' rows: digest to id.
+
+    Raises:
+        UnknownPartition: the model has no partition of one of these digests.
+    """
+    if not digests:
+        return {}
+    found: dict[str, int] = {}
+    for some in chunks(sorted(digests)):
+        rows = session.execute(
+            select(Partition.digest, Partition.id).where(Partition.model_id == model, Partition.digest.in_(some))
+        )
+        found.update((digest, number) for digest, number in rows)
+    missing = sorted(digests - found.keys())
+    if missing:
+        raise UnknownPartition(
+            f"partition {missing[0]}",
+            "no partition of this model has that digest",
+            "list what there is with `evergreen partitions`",
+        )
+    return found
+
+
+def chunks(items: list[str], size: int = 10_000) -> list[list[str]]:
+    """Split a list: SQLite takes at most 32,766 parameters in a statement, PostgreSQL 65,535."""
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def add_if_new(session: Session, table: type[Base], rows: list[dict[str, Any]]) -> None:
+    """Insert the rows whose key is not taken yet; uniqueness is the constraint's business."""
+    session.execute(_insert(session, table).on_conflict_do_nothing(), rows)
+
+
+def add_unless_taken(
+    session: Session, table: type[Base], returning: InstrumentedAttribute[int], **values: Any
+) -> int | None:
+    """Insert one row and return its id; None if its key is taken."""
+    statement = _insert(session, table).values(values).on_conflict_do_nothing().returning(returning)
+    inserted: int | None = session.scalar(statement)
+    return inserted
+
+
+def _insert(session: Session, table: type[Base]) -> Any:
+    """Both databases know ON CONFLICT, SQLAlchemy has it once for each."""
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    dialect = session.get_bind().dialect.name
+    return (postgresql if dialect == "postgresql" else sqlite).insert(table)

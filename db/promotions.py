@@ -1,0 +1,152 @@
+"""Who is in production: the promotion with the highest sequence. Nothing is flagged, so nothing can go stale."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from db.lineage import tainted_versions
+from db.lookups import Rows, add_unless_taken, model_id, now, version_id
+from db.records import NewPromotion, PromotionRecord, VersionRecord
+from db.tables import Model, Promotion, Version
+from db.versions import select_versions, version_records
+from errors import NoChampion, NothingToRollBack, PromotionConflict, TaintedVersion
+
+
+def promote(session: Session, new: NewPromotion) -> PromotionRecord:
+    """Make a version the champion, provided that nothing was promoted since the caller looked.
+
+    Raises:
+        UnknownVersion: the model has no version of this number.
+        TaintedVersion: it learned from a recalled partition.
+        PromotionConflict: someone else promoted since.
+    """
+    model, version = model_id(session, new.model), version_id(session, new.model, new.number)
+    if new.number in tainted_versions(session, new.model):
+        raise TaintedVersion(
+            f"version {new.number} of model '{new.model}'",
+            "it, or a version it descends from, learned from a recalled partition",
+            "promote a clean version, or retrain",
+        )
+    present = sequence(session, new.model)
+    if present == new.seen:
+        # Two that saw the same sequence both come here; the unique constraint lets one through.
+        record = PromotionRecord(
+            new.model, new.seen + 1, new.number, new.kind, new.evaluation_id, new.actor, new.reason, now()
+        )
+        values = {"model_id": model, "version_id": version, **vars(record)}
+        del values["model"], values["number"]
+        if add_unless_taken(session, Promotion, Promotion.id, **values) is not None:
+            return record
+        present += 1
+    raise PromotionConflict(
+        f"version {new.number} of model '{new.model}', decided on at promotion {new.seen}",
+        f"{present} promotions were made" if present != 1 else "1 promotion was made",
+        "evaluate it against the present champion, then promote it again",
+    )
+
+
+def rollback(session: Session, model: str, *, to: int | None, actor: str, reason: str) -> PromotionRecord:
+    """Put an earlier version back in production.
+
+    Args:
+        session: the transaction.
+        model: name of the model.
+        to: the version; by default the newest clean one among those that were champion before the present one.
+        actor: who decided.
+        reason: why, in a sentence.
+
+    Raises:
+        NoChampion: nothing was promoted yet.
+        NothingToRollBack: no clean version was champion before.
+    """
+    history = promotions(session, model)
+    if not history:
+        raise no_champion(model)
+    if to is None:
+        tainted = tainted_versions(session, model)
+        earlier = [number for number in predecessors(history) if number not in tainted]
+        if not earlier:
+            raise NothingToRollBack(
+                f"model '{model}'",
+                f"before its champion, version {history[-1].number}, no clean version was in production",
+                f"name a version: `evergreen registry rollback {model} --to N`",
+            )
+        to = earlier[-1]
+    return promote(session, NewPromotion(model, to, history[-1].sequence, "rollback", actor, reason))
+
+
+def predecessors(history: tuple[PromotionRecord, ...]) -> list[int]:
+    """The versions that were champion before the present one and were not rolled back from, oldest first.
+
+    A rollback takes back what came after the version it returned to, so a second rollback goes further back
+    instead of forward again.
+    """
+    line: list[int] = []
+    for promotion in history:
+        if promotion.number in line:
+            del line[line.index(promotion.number) :]
+        elif promotion.kind == "rollback" and line:
+            del line[-1]
+        line.append(promotion.number)
+    return line[:-1]
+
+
+def sequence(session: Session, model: str) -> int:
+    """The number of the newest promotion; 0 if there is none."""
+    statement = select(func.max(Promotion.sequence)).join(Model).where(Model.name == model)
+    return session.scalar(statement) or 0
+
+
+def find_champion(session: Session, model: str, when: datetime | None = None) -> VersionRecord | None:
+    """The version in production now, or at an instant; None if there was none."""
+    found = version_records(session, _select_champion(model, when))
+    return found[0] if found else None
+
+
+def _select_champion(model: str, when: datetime | None) -> Rows:
+    statement = select_versions().join(Promotion, Promotion.version_id == Version.id).where(Model.name == model)
+    if when is not None:
+        statement = statement.where(Promotion.at <= when)
+    # By sequence, not by time: a clock that was set back reorders instants, never promotions.
+    return statement.order_by(Promotion.sequence.desc()).limit(1)
+
+
+def champion(session: Session, model: str) -> VersionRecord:
+    """The version in production.
+
+    Raises:
+        NoChampion: nothing was promoted yet.
+    """
+    found = find_champion(session, model)
+    if found is None:
+        raise no_champion(model)
+    return found
+
+
+def no_champion(model: str) -> NoChampion:
+    """The error of a model in which nothing was promoted."""
+    return NoChampion(f"model '{model}'", "nothing was promoted yet", f"train version 1: `evergreen bootstrap {model}`")
+
+
+def promotions(session: Session, model: str) -> tuple[PromotionRecord, ...]:
+    """Every promotion and rollback, newest last."""
+    rows = session.execute(
+        select(
+            Promotion.sequence,
+            Version.number,
+            Promotion.kind,
+            Promotion.evaluation_id,
+            Promotion.actor,
+            Promotion.reason,
+            Promotion.at,
+        )
+        .join(Version)
+        .join(Model, Model.id == Promotion.model_id)
+        .where(Model.name == model)
+        .order_by(Promotion.sequence)
+    )
+    return tuple(PromotionRecord(model, *cast("tuple[Any, ...]", row)) for row in rows)

@@ -1,0 +1,79 @@
+"""Runs: what was decided each time a flow ran, and why."""
+
+from __future__ import annotations
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from db.lookups import AnyRow, Rows, model_id, now
+from db.records import RunEnding, RunRecord
+from db.tables import Model, Run
+from errors import RegistryError
+
+
+def start(session: Session, model: str, *, trigger: str, flow_run_id: str | None) -> RunRecord:
+    """Open a run."""
+    at = now()
+    values = {
+        "model_id": model_id(session, model),
+        "trigger": trigger,
+        "flow_run_id": flow_run_id,
+        "started_at": at,
+        "timings": {},
+    }
+    number = session.execute(insert(Run).returning(Run.id), values).scalar_one()
+    return RunRecord(number, model, trigger, flow_run_id, at, None, None, None, None, None, {})
+
+
+def finish(session: Session, run_id: int, ending: RunEnding) -> None:
+    """Close an open run. A run ends once: what it ended as is not overwritten.
+
+    Raises:
+        RegistryError: there is no such run, or it has ended.
+    """
+    closed = session.scalar(
+        update(Run)
+        .where(Run.id == run_id, Run.finished_at.is_(None))
+        .values(**vars(ending), finished_at=now())
+        .returning(Run.id)
+    )
+    if closed is None:
+        raise RegistryError(f"run {run_id}", "no open run has this number", "start a run, and finish it once")
+
+
+def with_work_key(session: Session, model: str, work_key: str) -> RunRecord | None:
+    """The newest finished run that did this very work."""
+    statement = (
+        _select()
+        .where(Model.name == model, Run.work_key == work_key, Run.finished_at.is_not(None))
+        .order_by(Run.id.desc())
+        .limit(1)
+    )
+    row = session.execute(statement).one_or_none()
+    return None if row is None else _record(row)
+
+
+def newest(session: Session, model: str, limit: int) -> tuple[RunRecord, ...]:
+    """A model's runs, newest first."""
+    statement = _select().where(Run.model_id == model_id(session, model)).order_by(Run.id.desc()).limit(limit)
+    return tuple(_record(row) for row in session.execute(statement))
+
+
+def _select() -> Rows:
+    return select(
+        Run.id,
+        Model.name,
+        Run.trigger,
+        Run.flow_run_id,
+        Run.started_at,
+        Run.finished_at,
+        Run.work_key,
+        Run.decision,
+        Run.reason,
+        Run.outcome,
+        Run.timings,
+    ).join(Model, Model.id == Run.model_id)
+
+
+def _record(row: AnyRow) -> RunRecord:
+    return RunRecord(*row)

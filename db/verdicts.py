@@ -1,0 +1,201 @@
+"""What was measured about versions: drift checks, evaluations by the gate, and scores on what arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import groupby
+from operator import itemgetter
+from typing import TypeVar
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session, aliased
+
+from db.lookups import Rows, add_if_new, model_id, now, partition_ids, version_id
+from db.records import (
+    DriftCheckRecord,
+    DriftColumn,
+    EvaluationMetric,
+    EvaluationRecord,
+    NewDriftCheck,
+    NewEvaluation,
+    NewScores,
+    ScoreRecord,
+)
+from db.tables import DriftCheck, Evaluation, Model, Partition, Score, Version
+from db.tables import DriftColumn as DriftColumnRow
+from db.tables import EvaluationMetric as EvaluationMetricRow
+
+Part = TypeVar("Part")
+Challenger = aliased(Version)
+Champion = aliased(Version)
+
+
+def add_drift_check(session: Session, new: NewDriftCheck) -> int:
+    """Record a drift check and its columns."""
+    values = {
+        "run_id": new.run_id,
+        "model_id": model_id(session, new.model),
+        "champion_id": version_id(session, new.model, new.champion),
+        "drifted": new.drifted,
+        "share": new.share,
+        "reason": new.reason,
+        "report_uri": new.report_uri,
+        "at": now(),
+    }
+    check = session.execute(insert(DriftCheck).returning(DriftCheck.id), values).scalar_one()
+    columns = [
+        {
+            "check_id": check,
+            "column_name": column.column,
+            "method": column.method,
+            "score": column.score,
+            "threshold": column.threshold,
+            "drifted": column.drifted,
+        }
+        for column in new.columns
+    ]
+    if columns:
+        session.execute(insert(DriftColumnRow), columns)
+    return check
+
+
+def drift_checks(session: Session, model: str, limit: int | None) -> tuple[DriftCheckRecord, ...]:
+    """A model's drift checks, newest first."""
+    statement = (
+        select(
+            DriftCheck.id,
+            DriftCheck.run_id,
+            Model.name,
+            Version.number,
+            DriftCheck.drifted,
+            DriftCheck.share,
+            DriftCheck.reason,
+            DriftCheck.report_uri,
+            DriftCheck.at,
+        )
+        .join(Model, Model.id == DriftCheck.model_id)
+        .join(Version, Version.id == DriftCheck.champion_id)
+        .where(DriftCheck.model_id == model_id(session, model))
+        .order_by(DriftCheck.id.desc())
+        .limit(limit)
+    )
+    checks = session.execute(statement).all()
+    columns = _parts(
+        session,
+        select(
+            DriftColumnRow.check_id,
+            DriftColumnRow.column_name,
+            DriftColumnRow.method,
+            DriftColumnRow.score,
+            DriftColumnRow.threshold,
+            DriftColumnRow.drifted,
+        )
+        .where(DriftColumnRow.check_id.in_([check.id for check in checks]))
+        .order_by(DriftColumnRow.check_id, DriftColumnRow.column_name, DriftColumnRow.method),
+        DriftColumn,
+    )
+    return tuple(DriftCheckRecord(*row[:-1], columns.get(row.id, ()), row.at) for row in checks)
+
+
+def add_evaluation(session: Session, new: NewEvaluation) -> int:
+    """Record the gate's verdict and every figure it rests on."""
+    champion = None if new.champion is None else version_id(session, new.model, new.champion)
+    values = {
+        "run_id": new.run_id,
+        "challenger_id": version_id(session, new.model, new.challenger),
+        "champion_id": champion,
+        "passed": new.passed,
+        "reason": new.reason,
+        "at": now(),
+    }
+    evaluation = session.execute(insert(Evaluation).returning(Evaluation.id), values).scalar_one()
+    metrics = [
+        {"evaluation_id": evaluation, "position": position, **vars(metric)}
+        for position, metric in enumerate(new.metrics)
+    ]
+    if metrics:
+        session.execute(insert(EvaluationMetricRow), metrics)
+    return evaluation
+
+
+def evaluations(
+    session: Session, *, model: str | None = None, number: int | None = None, run_id: int | None = None
+) -> tuple[EvaluationRecord, ...]:
+    """The gate's verdicts on one version, or all of one run, oldest first."""
+    statement = (
+        select(
+            Evaluation.id,
+            Evaluation.run_id,
+            Model.name,
+            Challenger.number.label("challenger"),
+            Champion.number.label("champion"),
+            Evaluation.passed,
+            Evaluation.reason,
+            Evaluation.at,
+        )
+        .join(Challenger, Challenger.id == Evaluation.challenger_id)
+        .join(Model, Model.id == Challenger.model_id)
+        .outerjoin(Champion, Champion.id == Evaluation.champion_id)
+        .order_by(Evaluation.id)
+    )
+    if model is not None and number is not None:
+        statement = statement.where(Evaluation.challenger_id == version_id(session, model, number))
+    if run_id is not None:
+        statement = statement.where(Evaluation.run_id == run_id)
+    found = session.execute(statement).all()
+    fields = [getattr(EvaluationMetricRow, name) for name in EvaluationMetric.__dataclass_fields__]
+    metrics = _parts(
+        session,
+        select(EvaluationMetricRow.evaluation_id, *fields)
+        .where(EvaluationMetricRow.evaluation_id.in_([row.id for row in found]))
+        .order_by(EvaluationMetricRow.evaluation_id, EvaluationMetricRow.position),
+        EvaluationMetric,
+    )
+    return tuple(EvaluationRecord(*row[:-1], metrics.get(row.id, ()), row.at) for row in found)
+
+
+def add_scores(session: Session, new: NewScores) -> None:
+    """Record a version's figures on a partition it has not learned from; the first score stands."""
+    version = version_id(session, new.model, new.number)
+    ids = partition_ids(session, model_id(session, new.model), {new.partition})
+    at = now()
+    scores = [
+        {
+            "version_id": version,
+            "partition_id": ids[new.partition],
+            "metric": metric,
+            "value": value,
+            "rows": new.rows,
+            "run_id": new.run_id,
+            "at": at,
+        }
+        for metric, value in new.metrics.items()
+    ]
+    if scores:
+        add_if_new(session, Score, scores)
+
+
+def scores(session: Session, model: str) -> tuple[ScoreRecord, ...]:
+    """Every score of a model's versions, in order of event time."""
+    rows = session.execute(
+        select(
+            Version.number,
+            Partition.digest,
+            Partition.time_from,
+            Score.rows,
+            Score.metric,
+            Score.value,
+            Score.run_id,
+        )
+        .join(Version, Version.id == Score.version_id)
+        .join(Partition, Partition.id == Score.partition_id)
+        .where(Version.model_id == model_id(session, model))
+        .order_by(Partition.time_from, Partition.id, Version.number, Score.metric)
+    )
+    return tuple(ScoreRecord(*row) for row in rows)
+
+
+def _parts(session: Session, statement: Rows, make: Callable[..., Part]) -> dict[int, tuple[Part, ...]]:
+    """Rows of a statement ordered by its first column, the owner's id: owner to its parts."""
+    rows = session.execute(statement).all()
+    return {owner: tuple(make(*row[1:]) for row in some) for owner, some in groupby(rows, itemgetter(0))}

@@ -1,0 +1,167 @@
+"""Versions: registering one with all that is known about it, and reading them back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session, aliased
+
+from db.lookups import AnyRow, Rows, add_if_new, model_id, now, partition_ids, version_id
+from db.records import EpochMetric, NewVersion, StoredArtifact, VersionRecord
+from db.tables import Artifact, Model, Version, VersionMetric, VersionPartition
+from db.tables import EpochMetric as EpochMetricRow
+
+Parent = aliased(Version)
+Base = aliased(Artifact)
+Head = aliased(Artifact)
+
+
+def register(session: Session, new: NewVersion) -> VersionRecord:
+    """Add a version under the model's next number, with its lineage, figures and learning curves.
+
+    Raises:
+        UnknownModel: the model was never added.
+        UnknownVersion: the parent does not exist.
+        UnknownPartition: it learned from a partition that the registry does not know.
+    """
+    counter = (
+        update(Model)
+        .where(Model.name == new.model)
+        .values(next_version=Model.next_version + 1)
+        .returning(Model.id, Model.next_version - 1)
+    )
+    taken = session.execute(counter).one_or_none()
+    model, number = taken or (model_id(session, new.model), 0)
+    add_artifacts(session, new.base, new.head)
+    version = session.scalar(
+        insert(Version).returning(Version.id),
+        {
+            "model_id": model,
+            "number": number,
+            "parent_id": None if new.parent is None else version_id(session, new.model, new.parent),
+            "run_id": new.run_id,
+            "base_digest": new.base.digest,
+            "head_digest": new.head.digest,
+            "plan": new.plan,
+            "environment": new.environment,
+            "created_at": now(),
+        },
+    )
+    ids = partition_ids(session, model, {*new.trained, *new.replayed})
+    learned = [
+        {"version_id": version, "partition_id": ids[digest], "role": role}
+        for role, digests in (("trained", new.trained), ("replayed", new.replayed))
+        for digest in dict.fromkeys(digests)
+    ]
+    curves = [
+        {"version_id": version, "stage": e.stage, "epoch": e.epoch, "name": e.name, "value": e.value}
+        for e in new.epochs
+    ]
+    if learned:
+        session.execute(insert(VersionPartition), learned)
+    if new.metrics:
+        session.execute(insert(VersionMetric), _figures(version, new.metrics))
+    if curves:
+        session.execute(insert(EpochMetricRow), curves)
+    return version_record(session, new.model, number)
+
+
+def add_artifacts(session: Session, *artifacts: StoredArtifact) -> None:
+    """Record stored files. A digest that is known keeps its first file; the newer one is an orphan for gc.
+
+    In order of digest, since two transactions that insert the same rows in opposite order would wait for each other.
+    """
+    at = now()
+    rows = {a.digest: {**vars(a), "created_at": at} for a in artifacts}
+    add_if_new(session, Artifact, [rows[digest] for digest in sorted(rows)])
+
+
+def add_metrics(session: Session, model: str, number: int, metrics: dict[str, float]) -> None:
+    """Add figures to a version. A figure that it has already stays as it was."""
+    version = version_id(session, model, number)
+    if metrics:
+        add_if_new(session, VersionMetric, _figures(version, metrics))
+
+
+def _figures(version: int | None, metrics: dict[str, float]) -> list[dict[str, Any]]:
+    return [{"version_id": version, "name": name, "value": value} for name, value in metrics.items()]
+
+
+def version_record(session: Session, model: str, number: int) -> VersionRecord:
+    """Read one version.
+
+    Raises:
+        UnknownVersion: the model has none of this number.
+    """
+    rows = version_records(session, select_versions().where(Model.name == model, Version.number == number))
+    if not rows:
+        version_id(session, model, number)  # raises, saying which versions there are
+    return rows[0]
+
+
+def select_versions() -> Rows:
+    """The rows that `version_records` turns into records."""
+    return (
+        select(
+            Version.id,
+            Model.name,
+            Version.number,
+            Parent.number.label("parent"),
+            Version.run_id,
+            *_file_columns(Base),
+            *_file_columns(Head),
+            Version.plan,
+            Version.environment,
+            Version.created_at,
+        )
+        .select_from(Version)
+        .join(Model, Model.id == Version.model_id)
+        .outerjoin(Parent, Parent.id == Version.parent_id)
+        .join(Base, Base.digest == Version.base_digest)
+        .join(Head, Head.digest == Version.head_digest)
+    )
+
+
+def _file_columns(table: Any) -> tuple[Any, ...]:
+    return (table.digest, table.kind, table.uri, table.sha256, table.bytes)
+
+
+def version_records(session: Session, statement: Rows) -> tuple[VersionRecord, ...]:
+    """Run a statement made from `select_versions` and add the figures."""
+    rows = session.execute(statement).all()
+    metrics: dict[int, dict[str, float]] = {row.id: {} for row in rows}
+    found = session.execute(
+        select(VersionMetric.version_id, VersionMetric.name, VersionMetric.value)
+        .where(VersionMetric.version_id.in_(metrics))
+        .order_by(VersionMetric.name)
+    )
+    for version, name, value in found:
+        metrics[version][name] = value
+    return tuple(_record(row, metrics[row.id]) for row in rows)
+
+
+def _record(row: AnyRow, metrics: dict[str, float]) -> VersionRecord:
+    _, model, number, parent, run_id, *files, plan, environment, created_at = row
+    return VersionRecord(
+        model=model,
+        number=number,
+        parent=parent,
+        run_id=run_id,
+        base=StoredArtifact(*files[:5]),
+        head=StoredArtifact(*files[5:]),
+        plan=plan,
+        environment=environment,
+        metrics=metrics,
+        created_at=created_at,
+    )
+
+
+def learning_curves(session: Session, model: str, number: int) -> tuple[EpochMetric, ...]:
+    """A version's learning curves, in the order they were learned in."""
+    rows = session.execute(
+        select(EpochMetricRow.stage, EpochMetricRow.epoch, EpochMetricRow.name, EpochMetricRow.value)
+        .where(EpochMetricRow.version_id == version_id(session, model, number))
+        .order_by(EpochMetricRow.stage, EpochMetricRow.epoch, EpochMetricRow.name)
+    )
+    return tuple(EpochMetric(*row) for row in rows)

@@ -1,0 +1,87 @@
+"""SQL views: the registry's public face for BI tools, sqlite3 and psql. docs/registry.md explains the columns."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, text
+
+VIEWS = {
+    "champion": """
+        SELECT m.name AS model, v.number AS version, p.sequence, p.kind, p.actor, p.reason, p.at AS since,
+               b.uri AS base_uri, h.uri AS head_uri, v.base_digest, v.head_digest, v.created_at
+        FROM promotion p
+        JOIN model m ON m.id = p.model_id
+        JOIN version v ON v.id = p.version_id
+        JOIN artifact b ON b.digest = v.base_digest
+        JOIN artifact h ON h.digest = v.head_digest
+        WHERE p.sequence = (SELECT max(newer.sequence) FROM promotion newer WHERE newer.model_id = p.model_id)
+    """,
+    "version_history": """
+        SELECT m.name AS model, v.number AS version, parent.number AS parent, v.created_at, v.run_id,
+               e.passed, e.reason AS verdict, against.number AS against,
+               em.metric, em.champion AS champion_value, em.challenger AS value, em.delta, em.ci_low, em.ci_high,
+               EXISTS (SELECT 1 FROM promotion p WHERE p.version_id = v.id
+                       AND p.sequence = (SELECT max(newer.sequence) FROM promotion newer
+                                         WHERE newer.model_id = p.model_id)) AS is_champion,
+               v.base_digest, v.head_digest
+        FROM version v
+        JOIN model m ON m.id = v.model_id
+        LEFT JOIN version parent ON parent.id = v.parent_id
+        LEFT JOIN evaluation e ON e.id = (SELECT max(e2.id) FROM evaluation e2 WHERE e2.challenger_id = v.id)
+        LEFT JOIN version against ON against.id = e.champion_id
+        LEFT JOIN evaluation_metric em ON em.evaluation_id = e.id AND em.position = 0
+    """,
+    "promotion_history": """
+        SELECT m.name AS model, p.sequence, v.number AS version, p.kind, p.actor, p.reason, p.at AS since,
+               successor.at AS until, p.evaluation_id
+        FROM promotion p
+        JOIN model m ON m.id = p.model_id
+        JOIN version v ON v.id = p.version_id
+        LEFT JOIN promotion successor
+               ON successor.model_id = p.model_id AND successor.sequence = p.sequence + 1
+    """,
+    "drift_timeline": """
+        SELECT m.name AS model, d.at, d.id AS check_id, d.run_id, v.number AS champion, d.drifted AS check_drifted,
+               d.share, c.column_name, c.method, c.score, c.threshold, c.drifted, d.reason
+        FROM drift_check d
+        JOIN model m ON m.id = d.model_id
+        JOIN version v ON v.id = d.champion_id
+        LEFT JOIN drift_column c ON c.check_id = d.id
+    """,
+    "run_history": """
+        SELECT m.name AS model, r.id AS run, r.trigger, r.decision, r.outcome, r.reason, r.started_at, r.finished_at,
+               v.number AS version, r.work_key, r.flow_run_id, r.timings
+        FROM run r
+        JOIN model m ON m.id = r.model_id
+        LEFT JOIN version v ON v.run_id = r.id
+    """,
+    "lineage": """
+        WITH RECURSIVE line (version_id, ancestor_id, distance) AS (
+            SELECT v.id, v.id, 0 FROM version v
+            UNION ALL
+            SELECT l.version_id, v.parent_id, l.distance + 1
+            FROM line l JOIN version v ON v.id = l.ancestor_id WHERE v.parent_id IS NOT NULL
+        )
+        SELECT m.name AS model, v.number AS version, a.number AS learned_by, l.distance, vp.role,
+               p.digest AS partition, p.source_uri, p.rows, p.time_from, p.time_to,
+               r.at AS recalled_at, r.reason AS recalled_because
+        FROM line l
+        JOIN version v ON v.id = l.version_id
+        JOIN version a ON a.id = l.ancestor_id
+        JOIN model m ON m.id = v.model_id
+        JOIN version_partition vp ON vp.version_id = a.id
+        JOIN partition p ON p.id = vp.partition_id
+        LEFT JOIN revocation r ON r.partition_id = p.id
+    """,
+}
+
+
+def drop_views(connection: Connection) -> None:
+    """Drop the views, so that the tables under them can be changed."""
+    for name in VIEWS:
+        connection.execute(text(f"DROP VIEW IF EXISTS {name}"))
+
+
+def create_views(connection: Connection) -> None:
+    """Create the views as this code knows them: they hold no data, so no migration need remember older ones."""
+    for name, query in VIEWS.items():
+        connection.execute(text(f"CREATE VIEW {name} AS {query}"))
