@@ -1,0 +1,64 @@
+"""Stored files that nothing names: what a crash between file and row leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine, select
+
+from db.artifacts import STORED
+from db.engine import read_scope
+from db.lookups import now
+from db.roots import TEMPORARY, Root
+from db.tables import Artifact, Partition, RejectedRows
+
+GRACE = timedelta(hours=24)  # a writer stores its files first and registers them within this time
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """A file that no row names."""
+
+    uri: str
+    bytes: int
+    modified: datetime
+
+
+def orphans(engine: Engine, root: Root, grace: timedelta = GRACE) -> tuple[Orphan, ...]:
+    """List the store's files that no row names and nobody touched within the grace period.
+
+    The files are listed before the rows are read: one that is registered in between is then known.
+    """
+    files = [uri for uri in root.find("") if STORED.fullmatch(uri) or uri.endswith(TEMPORARY)]
+    named = _named(engine)
+    before = now() - grace
+    return tuple(_old([uri for uri in files if uri not in named], root, before))
+
+
+def collect(engine: Engine, root: Root, grace: timedelta = GRACE) -> tuple[Orphan, ...]:
+    """Remove the orphans; returns those that were removed.
+
+    Safe beside writers: a file that one has come back to since it was listed is left alone.
+    """
+    before = now() - grace
+    found = orphans(engine, root, grace)
+    return tuple(orphan for orphan in found if root.remove(orphan.uri, unless_since=before))
+
+
+def _old(uris: list[str], root: Root, before: datetime) -> Iterator[Orphan]:
+    for uri in uris:
+        modified = root.modified(uri)
+        if modified is not None and modified <= before:
+            yield Orphan(uri, root.size(uri), modified)
+
+
+def _named(engine: Engine) -> set[str]:
+    with read_scope(engine) as session:
+        return {
+            uri
+            for column in (Artifact.uri, Partition.uri, RejectedRows.uri)
+            for uri in session.scalars(select(column))
+            if uri is not None
+        }
