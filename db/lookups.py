@@ -16,6 +16,7 @@ from errors import InvalidName, UnknownModel, UnknownPartition, UnknownVersion
 Rows: TypeAlias = Select[*tuple[Any, ...]]
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 
+PARAMETERS = 10_000  # in one statement; SQLite takes 32,766, PostgreSQL 65,535
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
@@ -83,10 +84,10 @@ def partition_ids(session: Session, model: int, digests: set[str]) -> dict[str, 
     if not digests:
         return {}
     found: dict[str, int] = {}
-    for some in chunks(sorted(digests)):
-        rows = session.execute(
-            select(Partition.digest, Partition.id).where(Partition.model_id == model, Partition.digest.in_(some))
-        )
+    wanted = sorted(digests)
+    for start in range(0, len(wanted), PARAMETERS):
+        of_model, some = Partition.model_id == model, Partition.digest.in_(wanted[start : start + PARAMETERS])
+        rows = session.execute(select(Partition.digest, Partition.id).where(of_model, some))
         found.update((digest, number) for digest, number in rows)
     missing = sorted(digests - found.keys())
     if missing:
@@ -96,11 +97,6 @@ def partition_ids(session: Session, model: int, digests: set[str]) -> dict[str, 
             "list what there is with `evergreen partitions`",
         )
     return found
-
-
-def chunks(items: list[str], size: int = 10_000) -> list[list[str]]:
-    """Split a list: SQLite takes at most 32,766 parameters in a statement, PostgreSQL 65,535."""
-    return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 def add_if_new(session: Session, table: type[Base], rows: list[dict[str, Any]]) -> None:

@@ -1,0 +1,88 @@
+"""What tests of the registry share: each runs on SQLite and on a real PostgreSQL, in a database of its own."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from filled import MODEL
+from postgres import Server, running_server
+
+from db.registry import ModelRegistry, open_registry
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One PostgreSQL server for the whole session, started by the first test that asks for it."""
+    with running_server(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """Name of the database that the test runs on."""
+    return str(request.param)
+
+
+@pytest.fixture
+def empty_url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """URL of an empty database of the test's own."""
+    if backend == "sqlite":
+        yield f"sqlite:///{tmp_path / 'registry.db'}"
+        return
+    server: Server = request.getfixturevalue("postgres")
+    url = server.create()
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the registry's tables; copying it is quicker than making them."""
+    path = tmp_path_factory.mktemp("template") / "registry.db"
+    open_registry(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: Server) -> str:
+    """Name of a PostgreSQL database with the registry's tables."""
+    url = postgres.create()
+    open_registry(url).close()
+    return url.split("?")[0].rsplit("/", 1)[1]
+
+
+@pytest.fixture
+def url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """URL of a registry of the test's own, its tables made."""
+    if backend == "sqlite":
+        path = tmp_path / "registry.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    server: Server = request.getfixturevalue("postgres")
+    url = server.create(template=request.getfixturevalue("postgres_template"))
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture
+def registry(url: str) -> Iterator[ModelRegistry]:
+    """A registry that knows one model, flights, and nothing about it."""
+    with open_registry(url) as opened:
+        opened.add_model(MODEL)
+        yield opened
+
+
+@pytest.fixture
+def query(registry: ModelRegistry) -> Callable[[str], list[tuple[object, ...]]]:
+    """A function that runs plain SQL, as a BI tool would."""
+    from sqlalchemy import text
+
+    def run(statement: str) -> list[tuple[object, ...]]:
+        with registry.engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(text(statement))]
+
+    return run
