@@ -11,6 +11,8 @@ import typer
 from settings import get_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from tasks.house import House
@@ -54,11 +56,16 @@ def run(
         show_story(console, house)
 
 
+def best_in_bold(losses: Sequence[float]) -> list[str]:
+    """Losses as text, the lowest one in bold."""
+    return [f"[bold]{loss:.4f}[/]" if loss == min(losses) else f"{loss:.4f}" for loss in losses]
+
+
 def show_story(console: Console, house: House) -> None:
     """Print the versions, what each week brought, and what to open next."""
     from rich.table import Table
 
-    from tasks.track_record import track_record
+    from tasks.track_record import mean_losses, track_record
 
     registry, model, loss = house.registry, house.spec.name, house.spec.objective.loss_name
     record = track_record(house)
@@ -75,19 +82,11 @@ def show_story(console: Console, house: House) -> None:
         run = runs.get(scored_by.get(line.digest, -1))
         check = checks.get(run.id) if run else None
         drift = f"{check.share:.0%} of columns" if check else ""
-        best = min(line.live, line.left_alone, line.constant)
-        figures = [
-            f"[bold]{v:.4f}[/]" if v == best else f"{v:.4f}" for v in (line.live, line.left_alone, line.constant)
-        ]
-        table.add_row(f"{line.time_from:%Y-%m-%d}", drift, run.outcome if run else "", f"v{line.champion}", *figures)
+        outcome = run.outcome if run else ""
+        table.add_row(f"{line.time_from:%Y-%m-%d}", drift, outcome, f"v{line.champion}", *best_in_bold(line.losses))
     if record:
-        rows = sum(line.rows for line in record)
-        means = [
-            sum(line.rows * value(line) for line in record) / rows
-            for value in (lambda line: line.live, lambda line: line.left_alone, lambda line: line.constant)
-        ]
         table.add_section()
-        table.add_row("all", "", "", "", *[f"[bold]{mean:.4f}[/]" for mean in means])
+        table.add_row("all", "", "", "", *best_in_bold(mean_losses(record)))
     console.print(table)
 
     from cli.registry import versions_table

@@ -4,7 +4,7 @@ from prefect import flow
 
 from tasks.arrivals import take_arrivals
 from tasks.finetuning import pretrain_first
-from tasks.promotion import evaluate_challenger, promote_challenger
+from tasks.promotion import evaluate_and_promote
 from tasks.recording import end_run, recorded_run
 from tasks.reporting import report
 
@@ -19,8 +19,6 @@ def bootstrap(model: str) -> str:
     with recorded_run(model) as run:
         take_arrivals(run)
         first = pretrain_first(run)
-        ending = None
-        while ending is None:  # somebody else promoted first: the gate judges against the new champion
-            ending = promote_challenger(run, evaluate_challenger(run, first))
+        ending = evaluate_and_promote(run, first)
         report(run, ending)
         return end_run(run, ending)

@@ -6,7 +6,7 @@ from tasks.arrivals import take_arrivals
 from tasks.decision import decide_retrain, find_pending
 from tasks.drift import check_drift
 from tasks.finetuning import finetune_challenger
-from tasks.promotion import evaluate_challenger, promote_challenger
+from tasks.promotion import evaluate_and_promote
 from tasks.recording import Ending, end_run, recorded_run
 from tasks.reporting import report
 from tasks.scoring import score_version
@@ -31,9 +31,7 @@ def retrain(model: str) -> str:
 
         if ending.decision == "retrain":
             challenger = finetune_challenger(run, pending)
-            ending = None
-            while ending is None:  # somebody else promoted first: the gate judges against the new champion
-                ending = promote_challenger(run, evaluate_challenger(run, challenger))
+            ending = evaluate_and_promote(run, challenger)
 
         report(run, ending)
         return end_run(run, ending)

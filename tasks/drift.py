@@ -117,7 +117,7 @@ def chance_distance(column: pd.Series, rows: int, method: str, alpha: float, gen
     if method == "jensenshannon":
         from scipy.spatial.distance import jensenshannon
 
-        distances = np.nan_to_num(jensenshannon(other, one, axis=1))
+        distances: NDArray[np.floating] = np.nan_to_num(np.asarray(jensenshannon(other, one, axis=1)))
     else:
         distances = wasserstein(values, one, other) / max(float(column.std(ddof=0)), 0.001)
     return float(np.quantile(distances, 1 - alpha, method="higher"))
@@ -176,7 +176,7 @@ def window(house: House, partitions: Sequence[PartitionRecord]) -> pd.DataFrame:
     if total > policy.max_rows:
         # By hash, not at random: the sample streams, and the same check gives the same answer twice.
         share = int(policy.max_rows / total * 2**32)
-        rows = rows.filter(pl.struct(schema.key).hash(0) >> 32 < share)
+        rows = rows.filter(pl.struct(schema.key).hash(0) % 2**32 < share)
     return rows.select(wanted).collect(engine="streaming").to_pandas()
 
 

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from uuid import UUID
 
 Progress = Callable[[str, int, int, Mapping[str, float]], None]
 
@@ -25,8 +26,13 @@ def shown_progress(title: str) -> Iterator[Progress]:
     from rich.progress import Progress as Bar
 
     artifact = create_progress_artifact(0.0, description=title) if TaskRunContext.get() else None
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    columns = (*columns, TextColumn("{task.fields[figures]}"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[figures]}"),
+    )
     with Bar(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         shown = bar.add_task(title, total=None, figures="")
         sent = time.monotonic()
@@ -35,7 +41,7 @@ def shown_progress(title: str) -> Iterator[Progress]:
             nonlocal sent
             figures = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
             bar.update(shown, description=f"{title}: {stage}", completed=done, total=total, figures=figures)
-            if artifact and (time.monotonic() - sent > SECONDS_BETWEEN_UPDATES or done == total):
+            if isinstance(artifact, UUID) and (time.monotonic() - sent > SECONDS_BETWEEN_UPDATES or done == total):
                 sent = time.monotonic()
                 update_progress_artifact(
                     artifact, progress=100.0 * done / max(total, 1), description=f"{stage} {figures}"

@@ -8,7 +8,7 @@ import numpy as np
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from db.records import NewEvaluation
+from db.records import NewEvaluation, PromotionKind
 from errors import PromotionConflict
 from tasks.evaluation import NEWEST, Paired, judge, past_eras
 from tasks.house import House, opened
@@ -87,7 +87,7 @@ def promote(house: House, decision: PromotionDecision) -> Ending | None:
     """Promote a challenger that passed; None if somebody else promoted first and the gate has to judge again."""
     if not decision.passed and decision.champion is not None:
         return Ending("rejected", "retrain", decision.reason)
-    kind = "bootstrap" if decision.champion is None else "promote"
+    kind: PromotionKind = "bootstrap" if decision.champion is None else "promote"
     try:
         house.registry.promote(
             house.spec.name,
@@ -119,3 +119,11 @@ def promote_challenger(run: Run, decision: PromotionDecision) -> Ending | None:
     """Promote what passed; None means that somebody else promoted first."""
     with opened(run.model) as house:
         return promote(house, decision)
+
+
+def evaluate_and_promote(run: Run, challenger: int) -> Ending:
+    """Let the gate judge; where somebody else promoted in the meantime, judge again, against the new champion."""
+    while True:
+        ending = promote_challenger(run, evaluate_challenger(run, challenger))
+        if ending is not None:
+            return ending

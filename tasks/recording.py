@@ -79,7 +79,7 @@ def timed(step: Callable[Concatenate[Run, P], R]) -> Callable[Concatenate[Run, P
     """Add the wall time of a step to the timings of its run."""
 
     @functools.wraps(step)
-    def measured(run: Run, *args: P.args, **kwargs: P.kwargs) -> R:
+    def measured(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> R:
         started = time.perf_counter()
         try:
             return step(run, *args, **kwargs)

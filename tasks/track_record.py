@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -13,8 +14,6 @@ from tasks.house import House, opened
 from tasks.scoring import score_arrivals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -37,6 +36,17 @@ class ArrivalScore:
     """Loss of version 1, had nobody retrained it."""
     constant: float
     """Loss of always predicting what was usual in version 1's training rows."""
+
+    @property
+    def losses(self) -> tuple[float, float, float]:
+        """The three side by side: live, left alone, constant."""
+        return self.live, self.left_alone, self.constant
+
+
+def mean_losses(record: Sequence[ArrivalScore]) -> tuple[float, ...]:
+    """The three losses over all rows of the record."""
+    rows = sum(line.rows for line in record)
+    return tuple(sum(line.rows * line.losses[which] for line in record) / rows for which in range(3))
 
 
 def track_record(house: House) -> tuple[ArrivalScore, ...]:

