@@ -17,7 +17,7 @@ schema = Schema(
     key=("carrier", "flight", "ts", "origin"),
     target="late",
     numeric=(
-        "distance", "dep_hour", "arr_hour", "month", "departures",
+        "distance", "dep_hour", "arr_hour", "departures",
         "temp", "humid", "wind_speed", "precip", "pressure", "visib",
     ),
     categorical=("carrier", "origin", "dest", "weekday"),
@@ -28,7 +28,7 @@ schema = Schema(
 
 def build_base(sample: Columns) -> keras.Model:
     """Normalised numbers and embedded categories through two dense layers."""
-    from keras import Input, Model, layers
+    from keras import Input, Model, layers, ops
 
     inputs = {name: Input((1,), name=name) for name in schema.numeric}
     inputs |= {name: Input((1,), name=name, dtype="string") for name in schema.categorical}
@@ -36,7 +36,7 @@ def build_base(sample: Columns) -> keras.Model:
     for name in schema.numeric:
         scale = layers.Normalization()
         scale.adapt(sample[name])
-        parts.append(scale(inputs[name]))
+        parts.append(ops.clip(scale(inputs[name]), -3, 3))
     for name in schema.categorical:
         lookup = layers.StringLookup()
         lookup.adapt(sample[name])

@@ -24,12 +24,29 @@ def assemble(base: keras.Model, head: keras.Model, *, frozen: bool, augment: ker
     """
     import keras
 
-    inputs = {
-        tensor.name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name) for tensor in base.inputs
-    }
-    rows = inputs if augment is None else augment(inputs)
-    features = base(rows, training=False) if frozen else base(rows)
-    return keras.Model(inputs, head(features), name="version")
+    class Version(keras.Model):  # type: ignore[misc]
+        """A subclass, because a Functional model hands its own `training` to nested ones (Keras 3.15)."""
+
+        def __init__(self) -> None:
+            super().__init__(name="version")
+            self.base, self.head, self.augment = base, head, augment
+
+        def call(self, inputs: Any, training: bool = False) -> Any:
+            rows = inputs if augment is None else augment(inputs, training=training)
+            return head(base(rows, training=training and not frozen), training=training)
+
+    model = Version()
+    model({tensor.name: _one_row(tensor) for tensor in base.inputs})
+    return model
+
+
+def _one_row(tensor: Any) -> Any:
+    """Something that a base takes, so that Keras knows the model's shapes."""
+    import numpy as np
+    import tensorflow as tf
+
+    shape = tuple(size or 1 for size in tensor.shape)
+    return tf.constant(np.full(shape, "") if tensor.dtype == "string" else np.zeros(shape, tensor.dtype))
 
 
 def freeze_except(base: keras.Model, thaw: Sequence[str]) -> list[keras.Layer]:

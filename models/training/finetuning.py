@@ -184,7 +184,7 @@ class _Challenger:
                 "it changed weights of frozen layers",
                 "look for layers that assign in call()",
             )
-        self.base_changed = self.base_changed or bool(thawed)
+        self.base_changed = self.base_changed or (bool(thawed) and result[0].best_epoch > 0)
         return result
 
     def _train(self, setting: _Setting, stage: Stage, around: Surroundings) -> Outcome:

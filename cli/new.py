@@ -1,0 +1,39 @@
+"""`evergreen new`: a first models/NAME.py, drafted from a data file."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from errors import InvalidName
+
+
+def new(  # noqa: PLR0913, PLR0917 - typer makes every parameter an option
+    name: Annotated[str, typer.Argument(help="Name of the new model; the file is models/NAME.py.")],
+    data: Annotated[Path, typer.Option("--from", help="A CSV, Parquet or JSON Lines file with some of its rows.")],
+    time: Annotated[str, typer.Option(help="Column of the event time; guessed if left out.")] = "",
+    target: Annotated[str, typer.Option(help="Column of the label; guessed if left out.")] = "",
+    key: Annotated[
+        list[str] | None, typer.Option(help="Column of the key, once for each; guessed if left out.")
+    ] = None,
+    folder: Annotated[Path | None, typer.Option(help="Where to write it; by default the models folder.")] = None,
+) -> None:
+    """Write a short models/NAME.py from a data file's columns, ready to read, correct and bootstrap."""
+    from models.catalog import FOLDER
+    from models.drafting import draft, read_sample
+
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
+        why = "it names a Python file and a model"
+        raise InvalidName(f"model name '{name}'", why, "use lower-case letters, digits and _, starting with a letter")
+    path = (folder or FOLDER) / f"{name}.py"
+    if path.exists():
+        raise InvalidName(f"model name '{name}'", f"{path} exists", "choose another name, or delete the file")
+    guess = draft(read_sample(data), time=time, target=target, key=key or ())
+    path.write_text(guess.source(name, data.name), encoding="utf-8")
+    typer.echo(f"wrote {path}")
+    typer.echo(f"  time {guess.time}, key {' + '.join(guess.key)}, target {guess.target}: {guess.objective}")
+    typer.echo(f"  {len(guess.numeric)} numeric and {len(guess.categorical)} categorical inputs")
+    if guess.ignored:
+        typer.echo(f"  left out: {', '.join(guess.ignored)}")
+    typer.echo(f"Read it; then land files in the folder {name} and run: evergreen bootstrap {name}")

@@ -1,0 +1,105 @@
+"""The second demo's landing folder: handwritten digits, one Parquet file a month, whose look changes over time.
+
+The 1,797 images that scikit-learn ships are drawn again and again, each time moved a little and with some noise.
+In the first months they stand upright; later arrivals are turned by 45°, then by 90°, and in the end they are
+white on black. All drawings of one original image share their `drawing`, by which the holdout is decided.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Images = NDArray[np.float32]
+MONTHS = range(1, 13)
+MONTHS_PER_ERA = 3
+START = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def write_digits(landing: Path, months: Iterable[int] = MONTHS, rows: int = 1500) -> tuple[Path, ...]:
+    """Write the given months' files to LANDING/digits; the same month always has the same rows.
+
+    Args:
+        landing: the landing folder; `digits` is made in it.
+        months: numbers from 1 on; every third month the look changes.
+        rows: images in one file.
+    """
+    folder = landing / "digits"
+    folder.mkdir(parents=True, exist_ok=True)
+    return tuple(_write_month(folder / f"month{month:02}.parquet", month, rows) for month in months)
+
+
+def digits_month(month: int, rows: int = 1500) -> pl.DataFrame:
+    """The images of a month, oldest first."""
+    import polars as pl
+
+    look = LOOKS[min((month - 1) // MONTHS_PER_ERA, len(LOOKS) - 1)]
+    drawing, images, digits = draw(rows, seed=month)
+    images = look(images)
+    first = START + timedelta(days=30 * (month - 1))
+    return pl.DataFrame(
+        {
+            "written_at": [first + timedelta(minutes=place) for place in range(rows)],
+            "image_id": [f"{month:02}-{place:05}" for place in range(rows)],
+            "drawing": [str(number) for number in drawing],
+            "ink": images.mean(axis=(1, 2)).astype("float64"),
+            "upper": images[:, :4].mean(axis=(1, 2)).astype("float64"),
+            "left": images[:, :, :4].mean(axis=(1, 2)).astype("float64"),
+            "digit": digits.astype("float64"),
+            "pixels": pl.Series(images.reshape(rows, 64), dtype=pl.Array(pl.Float32, 64)),
+        },
+        schema_overrides={"written_at": pl.Datetime("us", "UTC")},
+    )
+
+
+def draw(rows: int, seed: int) -> tuple[NDArray[np.int64], Images, NDArray[np.int64]]:
+    """Random images, shape (rows, 8, 8), values 0 to 1: which original each is, its pixels, its digit."""
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    random = np.random.default_rng(seed)
+    drawing = random.integers(0, len(data.images), rows)
+    images = np.pad(data.images[drawing] / 16, ((0, 0), (1, 1), (1, 1)))
+    across, down = random.integers(0, 3, (2, rows))
+    window = np.arange(8)
+    lines, columns = down[:, None, None] + window[:, None], across[:, None, None] + window
+    images = images[np.arange(rows)[:, None, None], lines, columns]
+    noisy = np.clip(images + random.normal(scale=0.05, size=images.shape), 0, 1)
+    return drawing, noisy.astype("float32"), data.target[drawing]
+
+
+def turned(degrees: int) -> Callable[[Images], Images]:
+    """A function that turns images against the clock."""
+
+    def turn(images: Images) -> Images:
+        from scipy.ndimage import rotate
+
+        return np.clip(rotate(images, degrees, axes=(2, 1), reshape=False, order=1), 0, 1)
+
+    return turn
+
+
+def inverted(images: Images) -> Images:
+    """White on black instead of black on white."""
+    return np.asarray(1 - images)
+
+
+LOOKS: tuple[Callable[[Images], Images], ...] = (np.asarray, turned(45), turned(90), inverted)
+
+
+def _write_month(path: Path, month: int, rows: int) -> Path:
+    """Write one month under a temporary name, then rename: whoever watches the folder sees whole files only."""
+    if not path.exists():
+        partial = path.with_suffix(f".{os.getpid()}.tmp")
+        digits_month(month, rows).write_parquet(partial)
+        partial.replace(path)
+    return path
