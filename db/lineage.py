@@ -25,15 +25,23 @@ def pending(session: Session, model: str, number: int | None) -> tuple[Partition
     version = _champion_id(session, model_row) if number is None else version_id(session, model, number)
     statement = _select_partitions(model_row)
     if version is not None:
-        statement = statement.where(Partition.id.not_in(_learned_by(version)))
+        statement = statement.where(Partition.id.not_in(_learned_by_line(version)))
     return _records(session, statement)
 
 
 def trained_on(session: Session, model: str, number: int) -> tuple[PartitionRecord, ...]:
     """The partitions that a version and its ancestors learned from, those taken back left out."""
     version = version_id(session, model, number)
-    statement = _select_partitions(model_id(session, model)).where(Partition.id.in_(_learned_by(version)))
+    statement = _select_partitions(model_id(session, model)).where(Partition.id.in_(_learned_by_line(version)))
     return _records(session, statement)
+
+
+def learned_by(session: Session, model: str, number: int) -> tuple[PartitionRecord, ...]:
+    """The partitions that one version learned from, those taken back left out."""
+    own = select(VersionPartition.partition_id).where(
+        VersionPartition.version_id == version_id(session, model, number), VersionPartition.role == "trained"
+    )
+    return _records(session, _select_partitions(model_id(session, model)).where(Partition.id.in_(own)))
 
 
 def ancestors(session: Session, model: str, number: int) -> tuple[VersionRecord, ...]:
@@ -79,7 +87,7 @@ def _line(version: int) -> CTE:
     return line.union_all(select(Version.id, Version.parent_id).join(line, Version.id == line.c.parent_id))
 
 
-def _learned_by(version: int) -> Select[int]:
+def _learned_by_line(version: int) -> Select[int]:
     line = _line(version)
     return (
         select(VersionPartition.partition_id)

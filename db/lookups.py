@@ -52,8 +52,11 @@ def model_id(session: Session, name: str) -> int:
         known = session.scalars(select(Model.name).order_by(Model.name)).all()
         near = get_close_matches(name, known, n=1)
         fix = f"write {near[0]}" if near else f"use one of: {', '.join(known)}"
+        fix = fix if known else f"run `evergreen bootstrap {name}`"
         raise UnknownModel(
-            f"model {name!r}", "the registry has none of this name", fix if known else "bootstrap one first"
+            f"model {name!r}",
+            "the registry has none of this name",
+            fix if known else f"run `evergreen bootstrap {name}`",
         )
     return found
 

@@ -65,7 +65,7 @@ def rollback(session: Session, model: str, *, to: int | None, actor: str, reason
     """
     history = promotions(session, model)
     if not history:
-        raise no_champion(model)
+        raise no_champion(session, model)
     if to is None:
         tainted = tainted_versions(session, model)
         earlier = [number for number in predecessors(history) if number not in tainted]
@@ -119,16 +119,18 @@ def champion(session: Session, model: str) -> VersionRecord:
     """The version in production.
 
     Raises:
+        UnknownModel: the registry has no model of this name.
         NoChampion: nothing was promoted yet.
     """
     found = find_champion(session, model)
     if found is None:
-        raise no_champion(model)
+        raise no_champion(session, model)
     return found
 
 
-def no_champion(model: str) -> NoChampion:
-    """The error of a model in which nothing was promoted."""
+def no_champion(session: Session, model: str) -> NoChampion:
+    """The error of a model in which nothing was promoted; raises if there is no such model."""
+    model_id(session, model)
     return NoChampion(f"model '{model}'", "nothing was promoted yet", f"train version 1: `evergreen bootstrap {model}`")
 
 

@@ -147,6 +147,11 @@ class ModelRegistry:
         with read_scope(self.engine) as session:
             return lineage.trained_on(session, model, number)
 
+    def learned_by(self, model: str, number: int) -> tuple[PartitionRecord, ...]:
+        """What one version learned from, its ancestors left out."""
+        with read_scope(self.engine) as session:
+            return lineage.learned_by(session, model, number)
+
     def recall(self, model: str, digest: str, *, reason: str, actor: str) -> Recall:
         """Take a partition back, named by its digest or the beginning of it, and say which versions it taints."""
         with session_scope(self.engine) as session:

@@ -1,0 +1,321 @@
+"""`evergreen registry`: what is in production, since when, why, learned from what, and the way back."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.printing import Json, percent, print_facts, print_json, print_table
+from settings import get_settings
+
+if TYPE_CHECKING:
+    from db.records import VersionSummary
+    from db.registry import ModelRegistry
+
+app = typer.Typer(help="Versions, promotions and verdicts.", no_args_is_help=True)
+
+Model = Annotated[str, typer.Argument(help="Name of a model.")]
+Number = Annotated[int, typer.Argument(help="Number of a version.")]
+Limit = Annotated[int, typer.Option(help="How many, newest first.", min=1)]
+Reason = Annotated[str, typer.Option(help="Why, in a sentence; it is kept for ever.")]
+Actor = Annotated[str | None, typer.Option(help="Who decides; by default the user of this machine.")]
+
+
+@contextmanager
+def opened() -> Iterator[ModelRegistry]:
+    """Open the registry that the settings name."""
+    from db.registry import open_registry
+
+    with open_registry(get_settings().database_url) as registry:
+        yield registry
+
+
+@app.command()
+def champion(
+    model: Model,
+    at: Annotated[datetime | None, typer.Option(help="As it was then, in UTC, as 2026-11-22T08:00:00.")] = None,
+    json: Json = False,
+) -> None:
+    """Show the version that is in production."""
+    with opened() as registry:
+        when = at.replace(tzinfo=UTC) if at else None
+        version = registry.champion_at(model, when) if when else registry.champion(model)
+        history = [p for p in registry.promotions(model) if when is None or p.at <= when]
+    if json:
+        print_json({"version": version, "promotion": history[-1] if history else None})
+    elif version is None:
+        typer.echo(f"{model}: nothing was in production then")
+    else:
+        print_facts(
+            f"{model}: version {version.number}",
+            {
+                "since": f"{history[-1].at:%Y-%m-%d %H:%M:%S} UTC, {history[-1].kind} by {history[-1].actor}",
+                "because": history[-1].reason,
+                "parent": f"version {version.parent}" if version.parent else "none",
+                "base": version.base.uri,
+                "head": version.head.uri,
+            },
+        )
+
+
+@app.command()
+def versions(
+    model: Model,
+    by: Annotated[str | None, typer.Option(help="Order by a metric, lowest first; -metric: highest first.")] = None,
+    limit: Limit = 20,
+    json: Json = False,
+) -> None:
+    """List versions with the gate's verdict on each; * marks the champion."""
+    with opened() as registry:
+        found = registry.versions(model, order_by=by, limit=limit)
+    if json:
+        print_json(found)
+        return
+    print_table(
+        ["", ">version", ">parent", "created", "verdict", ">change", ">against", f">{by or 'value'}", "reason"],
+        (
+            [
+                "*" if v.champion else "",
+                v.number,
+                v.parent,
+                v.created_at,
+                verdict(v),
+                percent(v.delta),
+                v.against,
+                v.value,
+                v.reason,
+            ]
+            for v in found
+        ),
+        empty=f"{model} has no version yet",
+    )
+
+
+def verdict(version: VersionSummary) -> str:
+    """The gate's verdict in a word or two."""
+    judged = {True: "passed", False: "rejected", None: "not judged"}[version.passed]
+    return f"{judged}, tainted" if version.tainted else judged
+
+
+@app.command()
+def show(model: Model, number: Number, json: Json = False) -> None:
+    """Show one version: its files, its figures, what it learned from, and how it was judged."""
+    with opened() as registry:
+        version = registry.version(model, number)
+        learned = registry.trained_on(model, number)
+        evaluations = registry.evaluations(model, number)
+    if json:
+        print_json({"version": version, "trained_on": learned, "evaluations": evaluations})
+        return
+    print_facts(
+        f"{model}: version {number}",
+        {
+            "created": f"{version.created_at:%Y-%m-%d %H:%M:%S} UTC, by run {version.run_id}",
+            "parent": f"version {version.parent}" if version.parent else "none",
+            "base": f"{version.base.digest[:12]}  {version.base.uri}",
+            "head": f"{version.head.digest[:12]}  {version.head.uri}",
+            "learned from": f"{sum(p.rows for p in learned):,} rows in {len(learned)} partitions, ancestors included",
+            **version.metrics,
+        },
+    )
+    for evaluation in evaluations:
+        against = f"version {evaluation.champion}" if evaluation.champion else "the best constant"
+        typer.echo(f"\n{'passed' if evaluation.passed else 'rejected'} against {against}: {evaluation.reason}")
+        print_table(
+            ["dataset", "slice", "metric", ">rows", ">champion", ">challenger", ">change", "interval", "verdict"],
+            (
+                [
+                    m.dataset,
+                    m.slice,
+                    m.metric,
+                    f"{m.rows:,}",
+                    m.champion,
+                    m.challenger,
+                    m.delta if m.ci_low is None else percent(m.delta),
+                    "" if m.ci_low is None else f"{percent(m.ci_low)} to {percent(m.ci_high)}",
+                    m.verdict,
+                ]
+                for m in evaluation.metrics
+            ),
+            empty="no figures were recorded",
+        )
+
+
+@app.command()
+def history(model: Model, json: Json = False) -> None:
+    """List every promotion and rollback, newest last."""
+    with opened() as registry:
+        found = registry.promotions(model)
+    if json:
+        print_json(found)
+        return
+    print_table(
+        [">#", ">version", "kind", "since", "by", "reason"],
+        ([p.sequence, p.number, p.kind, p.at, p.actor, p.reason] for p in found),
+        empty=f"nothing was promoted for {model} yet",
+    )
+
+
+@app.command()
+def lineage(model: Model, number: Number, json: Json = False) -> None:
+    """List a version, all that it descends from, and the rows that each of them learned."""
+    with opened() as registry:
+        line = registry.lineage(model, number)
+        learned = {v.number: registry.learned_by(model, v.number) for v in line}
+        tainted = registry.tainted(model)
+    if json:
+        print_json([{"version": v, "learned": learned[v.number], "tainted": v.number in tainted} for v in line])
+        return
+    print_table(
+        [">version", ">parent", "learned", "from", "to", ">rows", "source"],
+        (
+            [v.number, v.parent, p.digest[:12], p.time_from, p.time_to, f"{p.rows:,}", p.source_uri]
+            for v in line
+            for p in learned[v.number]
+        ),
+        empty=f"version {number} and its ancestors learned from no partition that is still there",
+    )
+    if number in tainted:
+        typer.echo(f"version {number} is tainted: it, or an ancestor, learned from a recalled partition")
+
+
+@app.command()
+def diff(model: Model, a: Number, b: Number, json: Json = False) -> None:
+    """Show what separates two versions: settings, libraries, figures and data."""
+    with opened() as registry:
+        found = registry.diff(model, a, b)
+    if json:
+        print_json(found)
+        return
+    print_facts(
+        f"{model}: version {a} and version {b}",
+        {
+            "base": "the same" if found.same_base else "different",
+            "head": "the same" if found.same_head else "different",
+            "common ancestor": f"version {found.ancestor}" if found.ancestor else "none",
+            f"only {a} learned": ", ".join(digest[:12] for digest in found.only_a) or "nothing",
+            f"only {b} learned": ", ".join(digest[:12] for digest in found.only_b) or "nothing",
+        },
+    )
+    differences = {"metric": found.metrics, "plan": found.plan, "environment": found.environment}
+    print_table(
+        ["", "name", f"version {a}", f"version {b}"],
+        ([kind, name, *pair] for kind, pairs in differences.items() for name, pair in pairs.items()),
+        empty="no figure and no setting differs",
+    )
+
+
+@app.command()
+def drift(model: Model, limit: Limit = 20, json: Json = False) -> None:
+    """List drift checks, newest first."""
+    with opened() as registry:
+        found = registry.drift_checks(model, limit)
+    if json:
+        print_json(found)
+        return
+    print_table(
+        ["at", ">run", ">champion", "drifted", ">columns", "reason"],
+        (
+            [
+                check.at,
+                check.run_id,
+                check.champion,
+                "yes" if check.drifted else "no",
+                f"{sum(column.drifted for column in check.columns)} of {len(check.columns)}",
+                check.reason,
+            ]
+            for check in found
+        ),
+        empty=f"{model} was not checked for drift yet",
+    )
+
+
+@app.command()
+def runs(model: Model, limit: Limit = 20, json: Json = False) -> None:
+    """List runs with what each decided and why, newest first."""
+    with opened() as registry:
+        found = registry.runs(model, limit)
+    if json:
+        print_json(found)
+        return
+    print_table(
+        [">run", "started", ">seconds", "trigger", "decision", "outcome", "reason"],
+        (
+            [
+                run.id,
+                run.started_at,
+                f"{(run.finished_at - run.started_at).total_seconds():.1f}" if run.finished_at else "",
+                run.trigger,
+                run.decision,
+                run.outcome or "open",
+                run.reason,
+            ]
+            for run in found
+        ),
+        empty=f"{model} has not run yet",
+    )
+
+
+@app.command()
+def promote(model: Model, number: Number, reason: Reason, actor: Actor = None, json: Json = False) -> None:
+    """Make a version the champion, without asking the gate."""
+    with opened() as registry:
+        seen = registry.sequence(model)
+        done = registry.promote(
+            model,
+            number,
+            seen=seen,
+            kind="promote" if seen else "bootstrap",
+            actor=actor or getpass.getuser(),
+            reason=reason,
+        )
+    if json:
+        print_json(done)
+    else:
+        typer.echo(f"{model}: version {done.number} is the champion (promotion {done.sequence})")
+
+
+@app.command()
+def rollback(
+    model: Model,
+    reason: Reason,
+    to: Annotated[
+        int | None, typer.Option(help="Version to return to; by default the newest clean one before the champion.")
+    ] = None,
+    actor: Actor = None,
+    json: Json = False,
+) -> None:
+    """Put an earlier version back in production."""
+    with opened() as registry:
+        done = registry.rollback(model, to=to, actor=actor or getpass.getuser(), reason=reason)
+    if json:
+        print_json(done)
+    else:
+        typer.echo(f"{model}: back to version {done.number} (promotion {done.sequence})")
+
+
+@app.command()
+def recall(
+    model: Model,
+    digest: Annotated[str, typer.Argument(help="Digest of a partition, or its beginning.")],
+    reason: Reason,
+    actor: Actor = None,
+    json: Json = False,
+) -> None:
+    """Take a partition back: nothing learns from it again, and versions that did are tainted."""
+    with opened() as registry:
+        found = registry.recall(model, digest, reason=reason, actor=actor or getpass.getuser())
+        champion = registry.find_champion(model)
+    if json:
+        print_json(found)
+        return
+    typer.echo(f"{model}: recalled {found.partition.rows:,} rows of {found.partition.source_uri}")
+    if found.tainted:
+        typer.echo(f"tainted versions: {', '.join(map(str, found.tainted))}")
+    if champion and champion.number in found.tainted:
+        typer.echo(f"the champion is one of them; go back with: evergreen registry rollback {model} --reason …")
