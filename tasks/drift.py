@@ -166,18 +166,20 @@ def measure(
 
 def window(house: House, partitions: Sequence[PartitionRecord]) -> pd.DataFrame:
     """Sample at most `max_rows` rows of the compared columns, the same ones every time, as plain pandas."""
+    import pandas as pd
     import polars as pl
 
     schema, policy = house.spec.schema, house.spec.drift
     total = sum(partition.rows for partition in partitions)
     wanted = policy.columns or (*schema.numeric, *schema.categorical, schema.target)
     paths = [file.path for file in house.rows(partitions)]
-    rows = pl.scan_parquet(paths).select(dict.fromkeys((*wanted, *schema.key)))
+    rows = pl.scan_parquet(paths).select(list(dict.fromkeys((*wanted, *schema.key))))
     if total > policy.max_rows:
         # By hash, not at random: the sample streams, and the same check gives the same answer twice.
         share = int(policy.max_rows / total * 2**32)
         rows = rows.filter(pl.struct(schema.key).hash(0) % 2**32 < share)
-    return rows.select(wanted).collect(engine="streaming").to_pandas()
+    sample = rows.select(wanted).collect(engine="streaming")
+    return pd.DataFrame({name: sample[name].to_numpy() for name in wanted})
 
 
 def check(house: House, run_id: int, pending: Pending) -> DriftVerdict | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,7 @@ TINY = ModelSpec(
     pretrain=Pretrain(epochs=3, learning_rate=0.05, batch_size=32),
     finetune=FineTune(stages=(Stage("head", learning_rate_scale=1.0, epochs=8, batch_size=16),)),
     retrain=RetrainPolicy(min_rows=20),
-    gate=Gate(min_rows=5, max_forgetting=10.0),
+    gate=Gate(min_rows=20, max_forgetting=10.0),
 )
 
 
@@ -61,10 +62,10 @@ class Landing:
         draw = np.random.default_rng(self.files)
         speed = draw.normal(0, 1, rows)
         late = ((speed > 0) != flipped).astype(float)
-        start = self.files * 1_000_000
+        first = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=self.files)
         frame = pl.DataFrame(
             {
-                "at": pl.Series([start + i for i in range(rows)]).mul(1_000_000).cast(pl.Datetime("us", "UTC")),
+                "at": [first + timedelta(minutes=minute) for minute in range(rows)],
                 "id": [f"{self.files}-{i}" for i in range(rows)],
                 "speed": speed,
                 "city": draw.choice(["A", "B"], rows),

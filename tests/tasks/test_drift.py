@@ -29,7 +29,7 @@ def rows(count: int, seed: int, shift: float = 0.0, cities: tuple[str, ...] = ("
 @pytest.mark.parametrize("count", [50, 500, 3000])
 def test_undrifted_rows_are_no_drift(count: int) -> None:
     """Two draws of one distribution are called undrifted, however small the arrival."""
-    verdict = compare_windows(rows(3000, 1), rows(count, 7), SCHEMA, DriftPolicy())
+    verdict = compare_windows(rows(3000, 1), rows(count, 11), SCHEMA, DriftPolicy())
     assert not verdict.drifted
     assert [column.column for column in verdict.columns if column.drifted] == []
 
