@@ -1,0 +1,166 @@
+"""The schema: made once, checked always, changed on purpose only."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from crowd import at_once
+from filled import MODEL, three_champions
+from sqlalchemy import Engine, inspect, text
+
+from db import schema
+from db.engine import open_engine
+from db.registry import open_registry
+from db.tables import Base
+from db.views import VIEWS
+from errors import RegistryOutdated
+
+
+def execute(engine: Engine, statement: str) -> None:
+    """Run a statement, as somebody outside of Evergreen would."""
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+
+
+def names(engine: Engine) -> set[str]:
+    """All tables and views."""
+    found = inspect(engine)
+    return {*found.get_table_names(), *found.get_view_names()}
+
+
+def open_and_close(_place: int, url: str) -> None:
+    """What each process of a crowd does."""
+    open_registry(url).close()
+
+
+def test_an_empty_database_gets_the_tables(empty_url: str) -> None:
+    """Opening a registry at a new place is all that is needed."""
+    with open_registry(empty_url) as registry:
+        assert names(registry.engine) == {*Base.metadata.tables, *VIEWS, schema.STAMP}
+        registry.add_model(MODEL)
+    with open_registry(empty_url) as registry:
+        assert registry.models() == (MODEL,)
+
+
+def test_eight_processes_open_an_empty_database(empty_url: str) -> None:
+    """One makes the tables, the others wait; none fails."""
+    at_once(8, open_and_close, empty_url)
+    with open_registry(empty_url) as registry:
+        assert registry.models() == ()
+
+
+def test_tables_and_migrations_agree(url: str) -> None:
+    """Whoever changes tables.py and forgets the migration learns it here."""
+    engine = open_engine(url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": schema.STAMP, "compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+    engine.dispose()
+
+
+def test_the_code_knows_its_newest_migration() -> None:
+    """HEAD is written down, so that opening a registry need not import Alembic."""
+    assert ScriptDirectory.from_config(schema.alembic_config()).get_current_head() == schema.HEAD
+
+
+def test_down_and_up_again(url: str) -> None:
+    """A downgrade takes a filled registry's tables away without complaint; an upgrade brings them back empty."""
+    with open_registry(url) as registry:
+        registry.add_model(MODEL)
+        three_champions(registry)
+        registry.recall(MODEL, "p2", reason="?", actor="me")
+        assert schema.migrate(registry.engine, "base") == schema.HEAD
+        assert names(registry.engine) == {schema.STAMP}
+        assert schema.migrate(registry.engine) is None
+        assert registry.models() == ()
+
+
+@pytest.mark.parametrize(("stamp", "fix"), [("0000", "evergreen db upgrade"), ("9999", "update Evergreen")])
+def test_another_schema_is_refused(url: str, stamp: str, fix: str) -> None:
+    """Older or newer: the error says which, and what to do."""
+    engine = open_engine(url)
+    execute(engine, f"UPDATE {schema.STAMP} SET version_num = '{stamp}'")
+    with pytest.raises(RegistryOutdated, match=fix):
+        open_registry(url)
+    engine.dispose()
+
+
+def test_a_database_of_somebody_else_is_left_alone(empty_url: str) -> None:
+    """Nothing is created beside other tables until somebody asks for it; then both live on."""
+    engine = open_engine(empty_url)
+    execute(engine, "CREATE TABLE alembic_version (version_num VARCHAR(32))")
+    with pytest.raises(RegistryOutdated, match="evergreen db upgrade"):
+        open_registry(empty_url)
+    assert names(engine) == {"alembic_version"}
+    schema.migrate(engine)
+    with open_registry(empty_url) as registry:
+        assert registry.models() == ()
+    assert "alembic_version" in names(engine)
+    engine.dispose()
+
+
+NEXT = """
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "0002", "0001"
+
+
+def upgrade():
+    with op.batch_alter_table("version") as table:
+        table.add_column(sa.Column("note", sa.Text(), nullable=True))
+        table.alter_column("plan", nullable=True)
+
+
+def downgrade():
+    with op.batch_alter_table("version") as table:
+        table.drop_column("note")
+"""
+
+
+def test_an_older_registry_is_upgraded_with_all_it_holds(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A later migration that rebuilds a table loses neither rows nor references, and the views come back."""
+    with open_registry(url) as registry:
+        registry.add_model(MODEL)
+        three_champions(registry)
+    (tmp_path / "0002_next.py").write_text(NEXT)
+    config = schema.alembic_config()
+    config.set_main_option("path_separator", "os")
+    config.set_main_option("version_locations", f"{config.get_main_option('script_location')}/versions:{tmp_path}")
+    monkeypatch.setattr(schema, "alembic_config", lambda: config)
+    monkeypatch.setattr(schema, "HEAD", "0002")
+
+    with pytest.raises(RegistryOutdated, match=r"its schema is 0001, this code writes 0002.*evergreen db upgrade"):
+        open_registry(url)
+    engine = open_engine(url)
+    assert schema.migrate(engine, "0002") == "0001"
+
+    with open_registry(url) as registry:
+        assert registry.champion(MODEL).number == 3
+        assert [v.number for v in registry.lineage(MODEL, 3)] == [3, 2, 1]
+        assert {"note"} <= {column["name"] for column in inspect(engine).get_columns("version")}
+        assert set(VIEWS) <= names(engine)
+        if engine.dialect.name == "sqlite":
+            with engine.connect() as connection:
+                assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
+                assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
+    engine.dispose()
+
+
+def test_opening_an_up_to_date_registry_is_cheap(url: str, tmp_path: Path) -> None:
+    """From any folder, without Alembic, Keras, Prefect, Evidently, Polars or pandas."""
+    heavy = ["alembic", "keras", "tensorflow", "prefect", "evidently", "polars", "pandas", "numpy", "fsspec"]
+    code = (
+        "import sys; from db.registry import open_registry; open_registry(sys.argv[1]).close(); "
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, url], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
