@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from math import prod
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 BATCH_BYTES = 1 << 26
 BATCH_ROWS = 400_000
+AHEAD = 2  # partitions that may wait to be stored, in memory
 ROW, TIME, FIRST = "row", "time", "first sequence"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -39,13 +41,19 @@ class Staged:
     """What became of a file so far. Its partitions are stored, but nothing of it is recorded."""
 
     uri: str
-    partitions: list[NewPartition] = field(default_factory=list)
+    storing: list[Future[NewPartition]] = field(default_factory=list)
+    members: list[Member] = field(default_factory=list)
     rejections: Counter[tuple[str, str]] = field(default_factory=Counter)
     rows: int = 0
     taken: int = 0
     duplicates: int = 0
     waiting: int = 0
     late: int = 0
+
+    @property
+    def partitions(self) -> tuple[NewPartition, ...]:
+        """The file's partitions, once they are stored."""
+        return tuple(storing.result() for storing in self.storing)
 
 
 class Intake:
@@ -70,6 +78,7 @@ class Intake:
             run_id,
         )
         self._validator = Validator.of(spec)
+        self._writer = ThreadPoolExecutor(1)  # stores one partition while the next one is made
         self._ledger: list[LedgerEntry] = []
         self._places: dict[str, int] = {}
         self._revoked: frozenset[int] = frozenset()
@@ -82,6 +91,7 @@ class Intake:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._writer.shutdown(cancel_futures=True)
         shutil.rmtree(self.work, ignore_errors=True)
 
     @property
@@ -116,7 +126,7 @@ class Intake:
                         taken = record_arrival(self._engine, arrival)
                     except ArrivalConflict:
                         newer = self._after_conflict(landing)
-                        if self._index.common([_member(new) for new in staged.partitions], newer):
+                        if self._index.common(staged.members, newer):
                             break  # look for duplicates again
                         arrival = replace(arrival, seen=len(self._ledger) + len(newer))
                     else:
@@ -141,7 +151,7 @@ class Intake:
             late=staged.late,
         )
         seen = len(self._ledger)
-        return NewArrival(self._spec.name, seen, counted, tuple(staged.partitions), rejections, self._run_id)
+        return NewArrival(self._spec.name, seen, counted, staged.partitions, rejections, self._run_id)
 
     def _after_conflict(self, landing: NewLanding) -> list[Member]:
         """Partitions that others recorded since we looked; raises the conflict again if it is over the file itself."""
@@ -190,6 +200,9 @@ class Intake:
             pl.int_range(rows.height).alias(ROW),
             (rows[time].to_physical() if time in rows.columns else pl.lit(0)).alias(TIME),
         )
+        keyed = keyed.sort(HIGH, maintain_order=True)
+        if not (keyed[HIGH] == keyed[HIGH].shift()).any():
+            return keyed
         keyed = keyed.sort(HIGH, LOW, ~pl.col(LABELLED), ROW)
         again = (pl.col(HIGH) == pl.col(HIGH).shift()) & (pl.col(LOW) == pl.col(LOW).shift())
         return keyed.filter(~again.fill_null(False))
@@ -204,17 +217,17 @@ class Intake:
 
     def _store_rows(self, rows: pl.DataFrame, new: pl.DataFrame, staged: Staged) -> int:
         """Store new rows, by time and then by hash; late ones by themselves if they are not to be trained on."""
-        order = new.sort(TIME, HIGH)
-        late = order[TIME] < (-(2**63) if self._watermark is None else _micros(self._watermark))
+        late = new[TIME] < (-(2**63) if self._watermark is None else _micros(self._watermark))
         staged.late += int(late.sum())
         if self._spec.source.late == "train":
-            parts = [(order, bool(late.any()))]
+            parts = [(new, bool(late.any()))]
         else:
-            parts = [(order.filter(~late), False), (order.filter(late), True)]
+            parts = [(new.filter(~late), False), (new.filter(late), True)]
         stored = 0
         for part, marked in parts:
-            whole = rows[part[ROW]]
-            whole = whole.with_columns(held_out(whole, part[HIGH], self._schema))
+            order = part.sort(TIME, HIGH)
+            whole = rows[order[ROW]]
+            whole = whole.with_columns(held_out(whole, order[HIGH], self._schema))
             stored += self._store_partition(whole, part, staged, late=marked)
         return stored
 
@@ -230,14 +243,14 @@ class Intake:
         labels = labels.with_columns(rows[target][labels[ROW]])
         found: dict[bool, list[pl.DataFrame]] = {}
         for (sequence,), group in labels.group_by(FIRST, maintain_order=True):
-            first = self._partition(int(sequence), staged.partitions)
+            first = self._partition(int(sequence), staged.storing)
             frame = pl.read_parquet(self._store.fetch(_artifact(first)))
             keyed = pl.concat([frame.drop(target), key_hashes(frame, self._schema.key)], how="horizontal")
             found.setdefault(first.late, []).append(keyed.join(group.select(HIGH, LOW, target), on=[HIGH, LOW]))
         stored = 0
         for late, frames in sorted(found.items()):
             whole = pl.concat(frames).sort(self._schema.time, HIGH)
-            keys = whole.select(HIGH, LOW, pl.lit(True).alias(LABELLED))
+            keys = whole.select(HIGH, LOW, pl.lit(True).alias(LABELLED)).sort(HIGH)
             whole = whole.select(*self._schema.columns, HOLDOUT)
             stored += self._store_partition(whole, keys, staged, kind="labels", late=late)
         return stored
@@ -249,16 +262,15 @@ class Intake:
         digest = content_digest(rows)
         if not rows.height or digest in self._places:
             return 0
-        stored = self._put(rows, "partition", digest)
         times = rows[self._schema.time].to_physical().to_numpy()
         new = NewPartition(
             model=self._spec.name,
             digest=digest,
             kind=kind,
             source_uri=staged.uri,
-            uri=stored.uri,
-            sha256=stored.sha256,
-            bytes=stored.bytes,
+            uri="",
+            sha256="",
+            bytes=0,
             rows=rows.height,
             holdout_rows=int(rows[HOLDOUT].sum()),
             labelled_rows=rows.height - rows[self._schema.target].null_count(),
@@ -267,10 +279,18 @@ class Intake:
             late=late,
             run_id=self._run_id,
         )
-        staged.partitions.append(new)
         self._index.write(digest, keys)
         self._index.extend([_member(new)])
+        staged.members.append(_member(new))
+        if len(staged.storing) >= AHEAD:
+            staged.storing[-AHEAD].result()
+        staged.storing.append(self._writer.submit(self._store_file, rows, new))
         return rows.height
+
+    def _store_file(self, rows: pl.DataFrame, new: NewPartition) -> NewPartition:
+        """Store a partition's rows, and say where."""
+        stored = self._put(rows, "partition", new.digest)
+        return replace(new, uri=stored.uri, sha256=stored.sha256, bytes=stored.bytes)
 
     def _reject(self, bad: pl.DataFrame, staged: Staged) -> None:
         """Keep bad rows as they came, and count them by reason."""
@@ -286,10 +306,10 @@ class Intake:
         path.unlink(missing_ok=True)
         return stored
 
-    def _partition(self, sequence: int, staged: Sequence[NewPartition] = ()) -> LedgerEntry | NewPartition:
+    def _partition(self, sequence: int, staged: Sequence[Future[NewPartition]] = ()) -> LedgerEntry | NewPartition:
         """A partition that is recorded, or staged after those."""
         place = sequence - 1
-        return self._ledger[place] if place < len(self._ledger) else staged[place - len(self._ledger)]
+        return self._ledger[place] if place < len(self._ledger) else staged[place - len(self._ledger)].result()
 
     def _keys_of(self, digest: str) -> pl.DataFrame:
         """The keys of a recorded partition, from its file."""
@@ -297,7 +317,7 @@ class Intake:
         columns = dict.fromkeys((*self._schema.key, self._schema.target))
         rows = pl.read_parquet(path, columns=list(columns))
         keys = key_hashes(rows, self._schema.key)
-        return keys.with_columns(rows[self._schema.target].is_not_null().alias(LABELLED))
+        return keys.with_columns(rows[self._schema.target].is_not_null().alias(LABELLED)).sort(HIGH)
 
 
 def _artifact(partition: LedgerEntry | NewPartition) -> StoredArtifact:

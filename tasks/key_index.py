@@ -80,7 +80,7 @@ class KeyIndex:
         return False
 
     def write(self, digest: str, rows: pl.DataFrame) -> None:
-        """Write a partition's run from rows at hand, so that it need not be read again."""
+        """Write a partition's run from its keys at hand, sorted by HIGH, so that it need not be read again."""
         _write(self._folder / _name([digest]), [_entries(rows)], rows.height)
 
     def find(self, hashes: pl.DataFrame) -> pl.DataFrame:
@@ -160,7 +160,6 @@ def _name(digests: Sequence[str]) -> str:
 
 
 def _entries(rows: pl.DataFrame) -> Entries:
-    rows = rows.sort(HIGH, LOW)
     member = np.zeros(rows.height, np.uint32)
     return (rows[HIGH].to_numpy(), rows[LOW].to_numpy(), member, rows[LABELLED].to_numpy().astype(np.uint8))
 
