@@ -1,0 +1,130 @@
+"""`evergreen partitions`: what arrived, what was refused and why, and how to take a bad delivery back."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.printing import Json, print_facts, print_json, print_table
+from settings import get_settings
+
+if TYPE_CHECKING:
+    from db.records import PartitionRecord
+    from db.registry import ModelRegistry
+
+app = typer.Typer(help="Arrived data: partitions, quarantine, taking back.", no_args_is_help=True)
+
+Model = Annotated[str, typer.Argument(help="Name of a model.")]
+Digest = Annotated[str, typer.Argument(help="Digest of a partition, or how it begins.")]
+SHORT = 12
+
+
+@app.command("list")
+def list_partitions(model: Model, json: Json = False) -> None:
+    """List the partitions that count, oldest event time first."""
+    from db.registry import open_registry
+
+    with open_registry(get_settings().database_url) as registry:
+        found = registry.partitions(model)
+        pending = {partition.digest for partition in registry.pending(model)}
+    if json:
+        print_json(found)
+        return
+    print_table(
+        ("digest", "from", "to", ">rows", ">labelled", ">holdout", "kind", "", "source"),
+        [
+            (p.digest[:SHORT], p.time_from, p.time_to, p.rows, p.labelled_rows, p.holdout_rows, p.kind,
+             " ".join(word for word, yes in (("late", p.late), ("pending", p.digest in pending)) if yes), p.source_uri)
+            for p in found
+        ],
+        empty=f"{model}: nothing has arrived",
+    )  # fmt: skip
+
+
+@app.command()
+def show(model: Model, digest: Digest, json: Json = False) -> None:
+    """Show a partition, and its first rows."""
+    import polars as pl
+
+    from db.artifacts import ArtifactStore
+    from db.registry import open_registry
+
+    settings = get_settings()
+    with open_registry(settings.database_url) as registry:
+        partition = find(registry, model, digest)
+    rows = (
+        pl.scan_parquet(ArtifactStore(settings.artifact_root, settings.cache).fetch(partition.artifact))
+        .head(5)
+        .collect()
+    )
+    if json:
+        print_json({"partition": partition, "rows": rows.to_dicts()})
+        return
+    facts = {
+        "from": partition.source_uri,
+        "arrived": partition.arrived_at,
+        "event time": f"{partition.time_from:%Y-%m-%d %H:%M:%S} to {partition.time_to:%Y-%m-%d %H:%M:%S} UTC",
+        "rows": f"{partition.rows:,}, {partition.labelled_rows:,} labelled, {partition.holdout_rows:,} held out",
+        "kind": partition.kind + (", late" if partition.late else ""),
+        "file": f"{partition.uri} ({partition.bytes:,} bytes)",
+    }
+    print_facts(f"{model}: partition {partition.digest}", facts)
+    print_table(rows.columns, rows.rows(), empty="no rows")
+
+
+@app.command()
+def quarantine(model: Model, json: Json = False) -> None:
+    """List the files and rows that were set aside, with the reasons."""
+    from db.partitions import landed_files, rejections
+    from db.registry import open_registry
+
+    with open_registry(get_settings().database_url) as registry:
+        files = [landed for landed in landed_files(registry.engine, model) if landed.reason]
+        rows = rejections(registry.engine, model)
+    if json:
+        print_json({"files": files, "rows": rows})
+        return
+    listed: list[tuple[datetime, str, str, str, str]] = [
+        (r.at, f"{r.rows:,} rows", r.source_uri, r.uri or "", r.reason) for r in rows
+    ]
+    listed += [(f.at, "the file", f.uri, "", f.reason or "") for f in files]
+    empty = f"{model}: nothing was set aside"
+    print_table(("at", ">what", "source", "kept as", "why"), sorted(listed, key=lambda row: row[0]), empty=empty)
+
+
+@app.command()
+def revoke(
+    model: Model,
+    digest: Digest,
+    reason: Annotated[str, typer.Option(help="Why, in a sentence; it is kept for ever.")],
+    actor: Annotated[str | None, typer.Option(help="Who decides; by default the user of this machine.")] = None,
+) -> None:
+    """Take a partition back: nothing learns from it any more, and versions that did are tainted."""
+    from db.registry import open_registry
+
+    with open_registry(get_settings().database_url) as registry:
+        partition = find(registry, model, digest)
+        recall = registry.recall(model, partition.digest, reason=reason, actor=actor or getpass.getuser())
+    typer.echo(f"revoked {partition.rows:,} rows from {partition.source_uri}")
+    if recall.tainted:
+        numbers = ", ".join(str(number) for number in recall.tainted)
+        typer.echo(f"tainted versions: {numbers}; `evergreen registry rollback {model}` goes to the newest clean one")
+
+
+def find(registry: ModelRegistry, model: str, start: str) -> PartitionRecord:
+    """The partition whose digest begins so.
+
+    Raises:
+        UnknownPartition: none does, or several do.
+    """
+    from errors import UnknownPartition
+
+    known = registry.partitions(model)
+    found = [partition for partition in known if partition.digest.startswith(start.lower())]
+    if len(found) == 1:
+        return found[0]
+    why = f"{len(found)} partitions begin so" if found else f"none of the {len(known)} partitions begins so"
+    raise UnknownPartition(f"partition '{start}'", why, f"choose one that `evergreen partitions list {model}` shows")
