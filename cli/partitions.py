@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -87,12 +86,12 @@ def quarantine(model: Model, json: Json = False) -> None:
     if json:
         print_json({"files": files, "rows": rows})
         return
-    listed: list[tuple[datetime, str, str, str, str]] = [
-        (r.at, f"{r.rows:,} rows", r.source_uri, r.uri or "", r.reason) for r in rows
-    ]
-    listed += [(f.at, "the file", f.uri, "", f.reason or "") for f in files]
-    empty = f"{model}: nothing was set aside"
-    print_table(("at", ">what", "source", "kept as", "why"), sorted(listed, key=lambda row: row[0]), empty=empty)
+    aside = [(f.at, f"{f.uri}: {f.reason}") for f in files]
+    aside += [(r.at, f"{r.source_uri}: {r.rows:,} rows, {r.reason}\n  kept as {r.uri}") for r in rows]
+    for at, what in sorted(aside):
+        typer.echo(f"{at:%Y-%m-%d %H:%M:%S}  {what}")
+    if not aside:
+        typer.echo(f"{model}: nothing was set aside")
 
 
 @app.command()

@@ -66,7 +66,7 @@ class QuerySource:
             given = {"upto": _read(upto)} | ({"after": _read(after)} if after is not None else {})
             result = connection.execution_options(yield_per=rows).execute(text(sql), given)
             names = list(result.keys())
-            for part in result.partitions():
+            for part in result.partitions(rows):
                 yield pl.DataFrame([tuple(row) for row in part], schema=names, orient="row", infer_schema_length=None)
 
     @contextmanager

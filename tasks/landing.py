@@ -23,7 +23,7 @@ COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zip": "zip", ".zst"
 UNFINISHED = (".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".download", ".swp", "~")
 BOMB_BYTES, BOMB_RATIO = 1 << 28, 200  # a file that unpacks past both is refused
 BLOCK = 1 << 20
-HINT = "land CSV, Parquet or JSON Lines files, plain or compressed with gzip, bz2, xz, zstd or zip"
+HINT = "land it as CSV, Parquet or JSON Lines, plain or compressed with gzip, bz2, xz, zstd or zip"
 
 
 class NotNow(Exception):
@@ -141,7 +141,7 @@ def _landed(path: Path, root: Path) -> Landed | None:
         refusal = "it is no regular file"
     file = Landed(str(path), _digest(_times_and_size(what)), what.st_size, refusal)
     if not refusal and not file.format:
-        return Landed(file.uri, file.stamp, file.size, f"its name does not say what it is: {HINT}")
+        return Landed(file.uri, file.stamp, file.size, "its name does not say what it is")
     return file
 
 
@@ -184,7 +184,7 @@ def _look_remote(url: str) -> Landing:
         below = name.removeprefix(root).strip("/").split("/")
         if info["type"] == "file" and _finished(tuple(below)):
             file = Landed(fs.unstrip_protocol(name), _digest(fs.ukey(name)), int(info["size"] or 0))
-            refusal = "" if file.format else f"its name does not say what it is: {HINT}"
+            refusal = "" if file.format else "its name does not say what it is"
             files.append(Landed(file.uri, file.stamp, file.size, refusal))
     return Landing(tuple(files))
 

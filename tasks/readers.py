@@ -198,9 +198,12 @@ def check_columns(found: Sequence[str], wanted: Wanted, name: str) -> None:
     new = [] if "*" in wanted.ignore else [column for column in found if column not in known]
     if not (twice or missing or new):
         return
-    faults = [f"it has no {_quoted([column])}{_nearest(column, new)}" for column in missing[:SHOWN]]
-    if new and (unmatched := [column for column in new if not any(_close(gone, [column]) for gone in missing)]):
-        faults.append(f"nobody expects {_quoted(unmatched)}{_nearest(unmatched[0], wanted.columns)}")
+    near = {column: suggestion for column in missing[:SHOWN] if (suggestion := _nearest(column, new))}
+    faults = [f"it has no {_quoted([column])}{suggestion}" for column, suggestion in near.items()]
+    if gone := [column for column in missing if column not in near]:
+        faults.append(f"it has no {_quoted(gone)}")
+    if strange := [column for column in new if not any(f"'{column}'" in suggestion for suggestion in near.values())]:
+        faults.append(f"nobody expects {_quoted(strange)}{_nearest(strange[0], wanted.columns)}")
     if twice:
         faults.append(f"{_quoted(twice)} stands there twice")
     fix = (
