@@ -1,0 +1,44 @@
+"""kill -9 between a file's first byte and the last commit leaves the registry whole."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import fatal
+import pytest
+
+
+@pytest.fixture
+def trials(url: str, tmp_path: Path) -> list[dict[str, int]]:
+    """What was found after each kill; tests/support/fatal.py looks, and fails on anything that is half."""
+    environment = os.environ | {"PYTHONPATH": str(Path(fatal.__file__).parent)}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", fatal.__file__, url, str(tmp_path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: list[dict[str, int]] = json.loads(done.stdout)
+    return found
+
+
+def test_kill_at_every_point(trials: list[dict[str, int]]) -> None:
+    """A version is there or not, champion or not, never half; what was stored for nothing is found by gc."""
+    assert len(trials) > 30, "files and statements are no longer counted"
+    for before, after in itertools.pairwise(trials):
+        assert after["versions"] - before["versions"] in {0, 1}
+        assert after["sequence"] - before["sequence"] in {0, 1}
+        assert after["champion"] == (
+            after["versions"] if after["sequence"] > before["sequence"] else before["champion"]
+        )
+    assert sum(trial["orphans"] for trial in trials) > 5
+    assert trials[0]["versions"] == 1
+    assert trials[-1]["versions"] > 1
+    assert trials[-1]["orphans"] == 0
