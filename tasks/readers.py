@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -160,13 +161,18 @@ def _parted(frame: pl.DataFrame, wanted: Wanted, width: int) -> Batch:
 
 def _header(path: Path, wanted: Wanted) -> tuple[list[str], str]:
     """The header's names and the separator that gives most of the wanted ones."""
-    import csv
-
     with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as text:
         line = text.readline().rstrip("\r\n")
-    readings = {separator: next(csv.reader([line], delimiter=separator), []) for separator in SEPARATORS}
+    readings = {separator: _names(line, separator) for separator in SEPARATORS}
     best = max(SEPARATORS, key=lambda separator: len(set(readings[separator]) & set(wanted.columns)))
     return readings[best], best
+
+
+def _names(line: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:  # it is not the header of a table; what it is, the message will show
+        return line.split(separator)
 
 
 def _jsonl(file: Readable, wanted: Wanted, rows: int, careful: bool) -> Iterator[Batch]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from models.spec import ModelSpec, Schema
 
 REASON = "reason"
+NO_NUMBER = ("", "nan", "na", "null", "none")
 LARGEST = 3.4028234e38  # of a float32, which is what a base takes
 
 
@@ -103,7 +104,7 @@ class Validator:
         nullable = name == schema.target or (name in schema.nullable and name not in (*schema.key, *schema.entity))
         faults: list[tuple[str, pl.Series]] = []
         if typed.null_count():
-            missing = raw.is_null() | (raw.is_nan() if raw.dtype.is_float() else pl.Series([False]))
+            missing = _missing(raw) if typed.dtype == pl.Float64 else raw.is_null()
             if not nullable:
                 faults.append((f"{name} is missing", missing))
             faults.append((f"{name} {_wanted(typed.dtype)}", typed.is_null() & ~missing))
@@ -162,6 +163,15 @@ def _number(raw: pl.Series) -> pl.Series:
         numbers = numbers.fill_null(again.replace_strict(words, default=None, return_dtype=pl.Float64))
         numbers = numbers.fill_null(again.cast(pl.Float64, strict=False))
     return numbers.fill_nan(None)
+
+
+def _missing(raw: pl.Series) -> pl.Series:
+    """Where no number was meant."""
+    if raw.dtype.is_float():
+        return raw.is_null() | raw.is_nan().fill_null(False)
+    if raw.dtype == pl.String:
+        return raw.is_null() | raw.str.strip_chars().str.to_lowercase().is_in(NO_NUMBER).fill_null(False)
+    return raw.is_null()
 
 
 def _as_text(raw: pl.Series) -> pl.Series:
