@@ -19,6 +19,7 @@ SAMPLE_ROWS = 100_000
 TARGETS = ("target", "label", "y", "class", "outcome")
 MOST_CLASSES = 50
 MOST_CATEGORIES = 2_000
+LINE = 90
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,9 @@ def _scan_csv(path: Path) -> pl.LazyFrame:
 
 
 def _written(names: Iterable[str]) -> str:
-    """A tuple as Python writes it, with double quotes."""
+    """A tuple as a formatter writes it, inside a call that is indented by four."""
     quoted = [f'"{name}"' for name in names]
-    return f"({quoted[0]},)" if len(quoted) == 1 else f"({', '.join(quoted)})"
+    line = f"({quoted[0]},)" if len(quoted) == 1 else f"({', '.join(quoted)})"
+    if len(line) <= LINE:
+        return line
+    return "(\n" + "".join(f"        {name},\n" for name in quoted) + "    )"

@@ -52,7 +52,8 @@ def build_head(features: tuple[int, ...]) -> keras.Model:
     """From features to the chance of being late."""
     from keras import Input, Sequential, layers
 
-    return Sequential([Input(features), layers.Dense(32, activation="relu"), layers.Dense(1, activation="sigmoid")])
+    hidden = [layers.Dense(64, activation="relu"), layers.Dropout(0.2)]
+    return Sequential([Input(features), *hidden, layers.Dense(1, activation="sigmoid")])
 
 
 spec = ModelSpec(
@@ -63,5 +64,5 @@ spec = ModelSpec(
     build_base=build_base,
     build_head=build_head,
     pretrain=Pretrain(epochs=10, learning_rate=1e-3),
-    finetune=FineTune(stages=(Stage("head", learning_rate_scale=1.0, epochs=5),), replay=Replay(share=1.0)),
+    finetune=FineTune(stages=(Stage("head", learning_rate_scale=1.0, epochs=5, batch_size=512),), replay=Replay(share=1.0)),
 )

@@ -111,9 +111,9 @@ class Regression:
 
 
 def roc_auc(positive: NDArray[np.bool_], score: Floats) -> float:
-    """Area under the ROC curve; NaN where only one class is present."""
+    """Area under the ROC curve; NaN where only one class is present, or a score is no number."""
     from sklearn.metrics import roc_auc_score
 
-    if positive.all() or not positive.any():
+    if positive.all() or not positive.any() or not np.isfinite(score).all():
         return float("nan")
     return float(roc_auc_score(positive, score))

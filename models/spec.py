@@ -189,7 +189,7 @@ class Gate:
     """
 
     min_gain: float = 0.0
-    max_forgetting: float = 0.02
+    max_forgetting: float = 0.05
     confidence: float = 0.9
     min_rows: int = 200
     eras: int = 3

@@ -23,13 +23,15 @@ class Standing:
 
     Args:
         epoch: epochs that are over.
-        best: lowest validation loss so far; at the start that of the weights the stage began with.
+        start: validation loss of the weights that the stage began with.
+        best: lowest validation loss so far, the start's included.
         best_epoch: the epoch that reached it; 0 is the beginning.
         stopped: no further epoch will run.
         values: learning curves so far, one (epoch, name, value) each.
     """
 
     epoch: int
+    start: float
     best: float
     best_epoch: int = 0
     stopped: bool = False

@@ -123,7 +123,9 @@ class FrozenBase:
 
         if self._forward is None:
             model = self.model
-            self._forward = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
+            self._forward = tf.function(
+                lambda inputs: model(inputs, training=False), reduce_retracing=True, autograph=False
+            )
         tensors = {name: tf.constant(column) for name, column in batch.items()}
         return np.asarray(self._forward(tensors), dtype="float32")
 

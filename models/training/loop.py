@@ -8,7 +8,7 @@ callbacks see the block as one batch: whatever acts on epochs works as in `fit`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,18 +128,18 @@ def train(
     import keras
 
     keras.utils.set_random_seed(steps.seed % 2**32)
-    model, limit = learner.model, EXPLODED * _scale(learner.objective, validation.target)
+    model = learner.model
     optimizer = _fresh_optimizer(model, steps)
     state = [*learner.state, *optimizer.variables]
     checkpoint = Checkpoint(around.work / f"{steps.stage}.npz")
-    predict = forward(model)
     saved = checkpoint.load()
     if saved is None:
-        best, start = values_of(learner.state), _validate(learner.objective, predict, validation)
-        standing = Standing(epoch=0, best=start["val_loss"], stopped=steps.epochs == 0)
+        best, start = values_of(learner.state), _validate(learner, validation)["val_loss"]
+        standing = Standing(epoch=0, start=start, best=start, stopped=steps.epochs == 0)
     else:
         standing, values, best = saved
         assign(state, values)
+    limit = EXPLODED * max(1.0, standing.start, _constant_loss(learner.objective, examples.target))
     run_block = _block_runner(learner, optimizer, steps)
     callbacks = _callback_list(model, steps, around)
     callbacks.on_train_begin()
@@ -147,14 +147,14 @@ def train(
     while not standing.stopped:
         callbacks.on_epoch_begin(standing.epoch)
         loss = _run_epoch(run_block, examples, steps, standing.epoch, callbacks)
-        metrics = {"loss": loss, **_validate(learner.objective, predict, validation)}
+        metrics = {"loss": loss, **_validate(learner, validation)}
         _assert_sane(metrics, limit, steps, standing.epoch + 1)
         callbacks.on_epoch_end(standing.epoch, metrics)
         standing = standing.after(metrics, patience=steps.patience, epochs=steps.epochs)
         if standing.best_epoch == standing.epoch:
             best = values_of(learner.state)
         if model.stop_training:
-            standing = Standing(standing.epoch, standing.best, standing.best_epoch, True, standing.values)
+            standing = replace(standing, stopped=True)
         checkpoint.save(standing, values_of(state), best)
         if around.progress is not None:
             around.progress(steps.stage, standing.epoch, steps.epochs, metrics)
@@ -163,20 +163,13 @@ def train(
     return standing, tuple(EpochValue(steps.stage, *point) for point in standing.values)
 
 
-def forward(model: keras.Model) -> Callable[[Examples], NDArray[np.float32]]:
-    """A function that gives a model's predictions for examples in order, shape (rows, outputs)."""
-    import tensorflow as tf
-
-    run = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
-
-    def predict(examples: Examples) -> NDArray[np.float32]:
-        parts = []
-        for inputs, target in examples.blocks():
-            starts = range(0, len(target), FORWARD_ROWS)
-            parts += [np.asarray(run(rows_of(inputs, start, FORWARD_ROWS))) for start in starts]
-        return np.concatenate(parts).reshape(examples.rows, -1)
-
-    return predict
+def forward(model: keras.Model, examples: Examples) -> NDArray[np.float32]:
+    """A model's predictions for examples in order, shape (rows, outputs); in chunks too few to pay for a graph."""
+    parts = []
+    for inputs, target in examples.blocks():
+        starts = range(0, len(target), FORWARD_ROWS)
+        parts += [np.asarray(model(rows_of(inputs, start, FORWARD_ROWS), training=False)) for start in starts]
+    return np.concatenate(parts).reshape(examples.rows, -1)
 
 
 def _fresh_optimizer(model: keras.Model, steps: Steps) -> keras.Optimizer:
@@ -199,18 +192,19 @@ def _block_runner(learner: Learner, optimizer: keras.Optimizer, steps: Steps) ->
     model, variables, size = learner.model, learner.model.trainable_variables, steps.batch_size
     scheduled = steps.schedule is not constant
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    @tf.function(reduce_retracing=True, autograph=False)  # type: ignore[untyped-decorator]
     def run(inputs: Any, target: tf.Tensor, rates: tf.Tensor) -> tf.Tensor:
-        total = tf.constant(0.0)
-        for step in tf.range(tf.shape(rates)[0]):
-            start = step * size
-            batch, labels = rows_of(inputs, start, size), rows_of(target, start, size)
+        def one_step(step: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            batch, labels = rows_of(inputs, step * size, size), rows_of(target, step * size, size)
             if scheduled:
                 optimizer.learning_rate.assign(rates[step])
             with tf.GradientTape() as tape:
                 loss = learner.loss(batch, labels, model(batch, training=True)) + sum(model.losses)
             optimizer.apply(tape.gradient(loss, [variable.value for variable in variables]), variables)
-            total += loss * tf.cast(tf.shape(labels)[0], "float32")
+            return step + 1, total + loss * tf.cast(tf.shape(labels)[0], "float32")
+
+        steps = tf.shape(rates)[0]
+        _, total = tf.while_loop(lambda step, _: step < steps, one_step, (0, 0.0), parallel_iterations=1)
         return total / tf.cast(tf.shape(target)[0], "float32")
 
     runner: Callable[..., Any] = run
@@ -235,19 +229,17 @@ def _run_epoch(run_block: Callable[..., Any], examples: Examples, steps: Steps, 
     return total / seen
 
 
-def _validate(
-    objective: Objective, predict: Callable[[Examples], NDArray[np.float32]], validation: Examples
-) -> dict[str, float]:
-    """The objective's metrics on validation rows; `val_loss` is the mean loss that the gate looks at too."""
-    metrics = objective.metrics(validation.target, predict(validation))
-    loss = metrics.pop(objective.loss_name)
-    return {"val_loss": loss, **{f"val_{name}": value for name, value in metrics.items()}}
+def _validate(learner: Learner, validation: Examples) -> dict[str, float]:
+    """The objective's metrics on validation rows, as far as they exist; `val_loss` is the gate's mean loss."""
+    metrics = learner.objective.metrics(validation.target, forward(learner.model, validation))
+    loss = metrics.pop(learner.objective.loss_name)
+    return {"val_loss": loss} | {f"val_{name}": value for name, value in metrics.items() if np.isfinite(value)}
 
 
-def _scale(objective: Objective, target: NDArray[np.float64]) -> float:
-    """The loss of the best constant prediction: what is large is measured by it."""
-    guess = np.broadcast_to(objective.constant(target), (len(target), len(objective.constant(target))))
-    return max(float(np.mean(objective.row_loss(target, guess))), 1e-6)
+def _constant_loss(objective: Objective, target: NDArray[np.float64]) -> float:
+    """The loss of the best prediction that looks at no input: what is large is measured by it."""
+    constant = objective.constant(target)
+    return float(np.mean(objective.row_loss(target, np.broadcast_to(constant, (len(target), len(constant))))))
 
 
 def _assert_sane(metrics: dict[str, float], limit: float, steps: Steps, epoch: int) -> None:
@@ -255,7 +247,7 @@ def _assert_sane(metrics: dict[str, float], limit: float, steps: Steps, epoch: i
         if not np.isfinite(metrics[name]) or metrics[name] > limit:
             raise TrainingDiverged(
                 f"{name} {metrics[name]:g} in epoch {epoch} of stage '{steps.stage}'",
-                f"it is not finite, or more than {EXPLODED:.0f} times the loss of a constant prediction",
+                f"it is not finite, or {EXPLODED:.0f} times more than before and than a constant prediction",
                 f"lower the stage's learning rate (now {steps.learning_rate:g}), or look for absurd values in "
                 "the new rows",
             )

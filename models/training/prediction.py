@@ -69,10 +69,11 @@ def predict(  # noqa: PLR0913 - all but the first three by name
     examples = Examples(chosen, read)
     counts = [len(selection.rows) for selection in chosen]
     if not examples.rows:
-        return Predictions(np.empty(0), np.empty((0, 1), "float32"), np.empty(0, "int64"), {})
+        nothing = {name: np.empty(0, "object") for name in columns}
+        return Predictions(np.empty(0), np.empty((0, 1), "float32"), np.empty(0, "int64"), nothing)
     return Predictions(
         target=examples.target,
-        prediction=forward(load_model(files.head))(examples),
+        prediction=forward(load_model(files.head), examples),
         partition=np.repeat(np.arange(len(chosen)), counts),
         columns=concatenate([read_columns(part.partition, columns, part.rows) for part in chosen]),
     )

@@ -1,0 +1,134 @@
+"""The feature cache: computed once, whole or not at all, never more than its size."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.spec import ModelSpec
+from models.training.data import PartitionFile, read_inputs
+from models.training.features import FeatureCache, FrozenBase
+from models.training.files import ModelFiles, Trained, load_model, replace_durably
+
+Partition = Callable[..., PartitionFile]
+
+
+class CountingBase:
+    """A base that writes four features a row and counts its passes in a file, slowly enough to be raced."""
+
+    def __init__(self, log: Path, digest: str = "base", rows: int = 10) -> None:
+        self.log, self.digest, self.rows = log, digest, rows
+
+    def write_features(self, partition: PartitionFile, path: Path) -> None:
+        """Write features as FrozenBase does."""
+        with self.log.open("a") as log:
+            log.write(f"{partition.digest}\n")
+        temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp")
+        with temporary.open("wb") as file:
+            np.save(file, np.full((self.rows, 4), 7, "float32"))
+        replace_durably(temporary, path)
+
+    @property
+    def passes(self) -> int:
+        """How often features were computed."""
+        return len(self.log.read_text().splitlines())
+
+
+def part(digest: str) -> PartitionFile:
+    """A partition that is only a name."""
+    return PartitionFile(digest, Path("nowhere"))
+
+
+def test_features_are_those_of_the_base_in_inference_mode(
+    spec: ModelSpec, champion: Trained, partition: Partition, tmp_path: Path
+) -> None:
+    """Whole partition, file order, no dropout, statistics as they are."""
+    files, new = champion.files, partition("new")
+    frozen = FrozenBase(files.base, files.base_digest, spec.schema)
+    cached = FeatureCache(tmp_path / "cache").open(frozen, new)
+    expected = load_model(files.base)(read_inputs(spec.schema, new), training=False)
+    np.testing.assert_allclose(cached, expected, rtol=1e-6)
+
+
+def test_a_cached_partition_needs_no_base(tmp_path: Path) -> None:
+    """Epochs, evaluation and later runs share one pass; another process finds it too."""
+    base = CountingBase(tmp_path / "log")
+    for _ in range(2):
+        FeatureCache(tmp_path / "cache").open(base, part("p"))
+    assert base.passes == 1
+
+
+def test_another_base_has_features_of_its_own(tmp_path: Path) -> None:
+    """A version with a new base never sees the features of the old one."""
+    for digest in ("one", "two"):
+        FeatureCache(tmp_path / "cache").open(CountingBase(tmp_path / "log", digest), part("p"))
+    assert CountingBase(tmp_path / "log").passes == 2
+
+
+def test_what_a_killed_builder_left_is_neither_used_nor_kept(tmp_path: Path) -> None:
+    """A half-written file never becomes an entry, and goes away."""
+    half = tmp_path / "cache" / "base" / "p.12345.tmp"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"\x93NUMPY half")
+    features = FeatureCache(tmp_path / "cache").open(CountingBase(tmp_path / "log"), part("p"))
+    assert features.shape == (10, 4)
+    assert not half.exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x93NUMPY", b"no array at all"])
+def test_a_damaged_entry_is_computed_again(tmp_path: Path, damage: bytes) -> None:
+    """The cache can always be computed again, so a torn file costs time and nothing else."""
+    base, cache = CountingBase(tmp_path / "log"), FeatureCache(tmp_path / "cache")
+    cache.open(base, part("p"))
+    (tmp_path / "cache" / "base" / "p.npy").write_bytes(damage)
+    assert (cache.open(base, part("p")) == 7).all()
+    assert base.passes == 2
+
+
+def test_the_longest_unused_entries_go_first(tmp_path: Path) -> None:
+    """Above its size the cache forgets what nobody asked for lately."""
+    base = CountingBase(tmp_path / "log", rows=1000)
+    cache = FeatureCache(tmp_path / "cache", max_bytes=40_000)
+    cache.open(base, part("a"))
+    cache.open(base, part("b"))
+    os.utime(tmp_path / "cache" / "base" / "a.npy", (1, 1))
+    cache.open(base, part("a"))  # used again, so b is now the older one
+    os.utime(tmp_path / "cache" / "base" / "b.npy", (2, 2))
+    cache.open(base, part("c"))
+    assert sorted(path.stem for path in (tmp_path / "cache" / "base").glob("*.npy")) == ["a", "c"]
+
+
+def test_an_entry_larger_than_the_cache_is_still_given(tmp_path: Path) -> None:
+    """A cap that is too small makes runs slow, not wrong."""
+    base = CountingBase(tmp_path / "log", rows=1000)
+    assert FeatureCache(tmp_path / "cache", max_bytes=10).open(base, part("a")).shape == (1000, 4)
+
+
+def _open(folder: Path) -> None:
+    FeatureCache(folder / "cache").open(CountingBase(folder / "log"), part("p"))
+
+
+def test_of_four_processes_one_computes(tmp_path: Path) -> None:
+    """Concurrent runs that want the same entry share one pass."""
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=_open, args=(tmp_path,)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0] * 4
+    assert CountingBase(tmp_path / "log").passes == 1
+
+
+def test_files_of_a_version_are_named_by_what_they_hold(champion: Trained) -> None:
+    """The digests in ModelFiles are those of the models in the files."""
+    from models.training.digests import model_digest
+
+    files: ModelFiles = champion.files
+    assert model_digest(load_model(files.base)) == files.base_digest
+    assert model_digest(load_model(files.head)) == files.head_digest
