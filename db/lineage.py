@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from sqlalchemy import CTE, Select, select
+from sqlalchemy import CTE, bindparam, select
 from sqlalchemy.orm import Session
 
-from db.lookups import AnyRow, Rows, add_if_new, model_id, now, version_id
+from db.lookups import AnyRow, Rows, model_id, now, version_id
 from db.records import PartitionRecord, Recall, VersionRecord
 from db.tables import Model, Partition, Promotion, Revocation, Version, VersionPartition
 from db.versions import select_versions, version_records
+from db.writing import add_if_new
 from errors import UnknownPartition
 
 
@@ -61,24 +63,36 @@ def recall(session: Session, model: str, digest: str, *, reason: str, actor: str
     """
     row = _find_partition(session, model, digest)
     add_if_new(session, Revocation, [{"partition_id": row.id, "reason": reason, "actor": actor, "at": now()}])
-    return Recall(_record(row), tuple(sorted(_tainted_by(session, Partition.id == row.id))))
+    return Recall(_record(row), tuple(sorted(_tainted_by(session, row.id))))
 
 
 def tainted_versions(session: Session, model: str) -> set[int]:
     """Numbers of the versions that learned from a recalled partition, or descend from one that did."""
-    revoked = Partition.id.in_(select(Revocation.partition_id).join(Partition).join(Model).where(Model.name == model))
-    return _tainted_by(session, revoked)
+    return set(session.connection().scalars(_tainted_in_model(), {"model": model}))
 
 
-def _tainted_by(session: Session, which: Any) -> set[int]:
-    tainted = (
+@cache
+def _tainted_in_model() -> Rows:
+    recalled = (
         select(VersionPartition.version_id.label("id"))
-        .join(Partition, Partition.id == VersionPartition.partition_id)
-        .where(which)
-        .cte("tainted", recursive=True)
+        .join(Revocation, Revocation.partition_id == VersionPartition.partition_id)
+        .join(Partition, Partition.id == Revocation.partition_id)
+        .join(Model, Model.id == Partition.model_id)
+        .where(Model.name == bindparam("model"))
     )
-    tainted = tainted.union(select(Version.id).join(tainted, Version.parent_id == tainted.c.id))
-    return set(session.scalars(select(Version.number).join(tainted, tainted.c.id == Version.id)))
+    return _descendants(recalled)
+
+
+def _tainted_by(session: Session, partition: int) -> set[int]:
+    learned = select(VersionPartition.version_id.label("id")).where(VersionPartition.partition_id == partition)
+    return set(session.connection().scalars(_descendants(learned)))
+
+
+def _descendants(versions: Rows) -> Rows:
+    """Numbers of some versions and of all that descend from them."""
+    found = versions.cte("found", recursive=True)
+    found = found.union(select(Version.id).join(found, Version.parent_id == found.c.id))
+    return select(Version.number).join(found, found.c.id == Version.id)
 
 
 def _line(version: int) -> CTE:
@@ -87,7 +101,7 @@ def _line(version: int) -> CTE:
     return line.union_all(select(Version.id, Version.parent_id).join(line, Version.id == line.c.parent_id))
 
 
-def _learned_by_line(version: int) -> Select[int]:
+def _learned_by_line(version: int) -> Rows:
     line = _line(version)
     return (
         select(VersionPartition.partition_id)

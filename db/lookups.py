@@ -1,20 +1,24 @@
-"""Names and numbers to rows, with errors that say what there is instead."""
+"""Names and numbers to rows, with errors that say what there is instead.
+
+Statements that every call needs are built once: building one costs several times as much as running it.
+"""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, TypeAlias
 
-from sqlalchemy import Row, Select, func, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import Row, Select, bindparam, func, select
+from sqlalchemy.orm import Session
 
-from db.tables import Base, Model, Partition, Version
+from db.tables import Model, Partition, Version
 from errors import InvalidName, UnknownModel, UnknownPartition, UnknownVersion
 
-Rows: TypeAlias = Select[*tuple[Any, ...]]
-AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+Rows: TypeAlias = Select[Any]
+AnyRow: TypeAlias = Row[Any]
 
 PARAMETERS = 10_000  # in one statement; SQLite takes 32,766, PostgreSQL 65,535
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -41,13 +45,24 @@ def valid_name(name: str) -> str:
     return name
 
 
+@cache
+def _model_named() -> Rows:
+    return select(Model.id).where(Model.name == bindparam("name"))
+
+
+@cache
+def _version_numbered() -> Rows:
+    named = Model.name == bindparam("model")
+    return select(Version.id).join(Model).where(named, Version.number == bindparam("number"))
+
+
 def model_id(session: Session, name: str) -> int:
     """Find a model's row.
 
     Raises:
         UnknownModel: the registry has no model of this name.
     """
-    found = session.scalar(select(Model.id).where(Model.name == name))
+    found = session.connection().scalar(_model_named(), {"name": name})
     if found is None:
         known = session.scalars(select(Model.name).order_by(Model.name)).all()
         near = get_close_matches(name, known, n=1)
@@ -58,7 +73,7 @@ def model_id(session: Session, name: str) -> int:
             "the registry has none of this name",
             fix if known else f"run `evergreen bootstrap {name}`",
         )
-    return found
+    return int(found)
 
 
 def version_id(session: Session, model: str, number: int) -> int:
@@ -67,7 +82,7 @@ def version_id(session: Session, model: str, number: int) -> int:
     Raises:
         UnknownVersion: the model has no version of this number.
     """
-    found = session.scalar(select(Version.id).join(Model).where(Model.name == model, Version.number == number))
+    found = session.connection().scalar(_version_numbered(), {"model": model, "number": number})
     if found is None:
         highest = session.scalar(select(func.max(Version.number)).where(Version.model_id == model_id(session, model)))
         raise UnknownVersion(
@@ -75,7 +90,7 @@ def version_id(session: Session, model: str, number: int) -> int:
             f"its versions go from 1 to {highest}" if highest else "it has no version yet",
             f"choose one that `evergreen registry versions {model}` lists",
         )
-    return found
+    return int(found)
 
 
 def partition_ids(session: Session, model: int, digests: set[str]) -> dict[str, int]:
@@ -100,25 +115,3 @@ def partition_ids(session: Session, model: int, digests: set[str]) -> dict[str, 
             "list what there is with `evergreen partitions`",
         )
     return found
-
-
-def add_if_new(session: Session, table: type[Base], rows: list[dict[str, Any]]) -> None:
-    """Insert the rows whose key is not taken yet; uniqueness is the constraint's business."""
-    session.execute(_insert(session, table).on_conflict_do_nothing(), rows)
-
-
-def add_unless_taken(
-    session: Session, table: type[Base], returning: InstrumentedAttribute[int], **values: Any
-) -> int | None:
-    """Insert one row and return its id; None if its key is taken."""
-    statement = _insert(session, table).values(values).on_conflict_do_nothing().returning(returning)
-    inserted: int | None = session.scalar(statement)
-    return inserted
-
-
-def _insert(session: Session, table: type[Base]) -> Any:
-    """Both databases know ON CONFLICT, SQLAlchemy has it once for each."""
-    from sqlalchemy.dialects import postgresql, sqlite
-
-    dialect = session.get_bind().dialect.name
-    return (postgresql if dialect == "postgresql" else sqlite).insert(table)

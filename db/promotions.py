@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
+from db.columns import Utc
 from db.lineage import tainted_versions
-from db.lookups import Rows, add_unless_taken, model_id, now, version_id
+from db.lookups import Rows, model_id, now, version_id
 from db.records import NewPromotion, PromotionRecord, VersionRecord
 from db.tables import Model, Promotion, Version
 from db.versions import select_versions, version_records
+from db.writing import add_unless_taken
 from errors import NoChampion, NothingToRollBack, PromotionConflict, TaintedVersion
+
+FAR = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def promote(session: Session, new: NewPromotion) -> PromotionRecord:
@@ -39,7 +44,7 @@ def promote(session: Session, new: NewPromotion) -> PromotionRecord:
         )
         values = {"model_id": model, "version_id": version, **vars(record)}
         del values["model"], values["number"]
-        if add_unless_taken(session, Promotion, Promotion.id, **values) is not None:
+        if add_unless_taken(session, Promotion, **values):
             return record
         present += 1
     raise PromotionConflict(
@@ -97,22 +102,35 @@ def predecessors(history: tuple[PromotionRecord, ...]) -> list[int]:
 
 def sequence(session: Session, model: str) -> int:
     """The number of the newest promotion; 0 if there is none."""
-    statement = select(func.max(Promotion.sequence)).join(Model).where(Model.name == model)
-    return session.scalar(statement) or 0
+    newest: int | None = session.connection().scalar(_newest_sequence(), {"model": model})
+    return newest or 0
+
+
+@cache
+def _newest_sequence() -> Rows:
+    return select(func.max(Promotion.sequence)).join(Model).where(Model.name == bindparam("model"))
 
 
 def find_champion(session: Session, model: str, when: datetime | None = None) -> VersionRecord | None:
     """The version in production now, or at an instant; None if there was none."""
-    found = version_records(session, _select_champion(model, when))
+    found = version_records(session, _champion(), {"model": model, "when": when or FAR})
     return found[0] if found else None
 
 
-def _select_champion(model: str, when: datetime | None) -> Rows:
-    statement = select_versions().join(Promotion, Promotion.version_id == Version.id).where(Model.name == model)
-    if when is not None:
-        statement = statement.where(Promotion.at <= when)
-    # By sequence, not by time: a clock that was set back reorders instants, never promotions.
-    return statement.order_by(Promotion.sequence.desc()).limit(1)
+@cache
+def _champion() -> Rows:
+    """By sequence, not by time: a clock that was set back reorders instants, never promotions.
+
+    A subquery, since from a join SQLite makes a walk through all of the model's versions.
+    """
+    newest = (
+        select(Promotion.version_id)
+        .join(Model, Model.id == Promotion.model_id)
+        .where(Model.name == bindparam("model"), Promotion.at <= bindparam("when", type_=Utc))
+        .order_by(Promotion.sequence.desc())
+        .limit(1)
+    )
+    return select_versions().where(Version.id == newest.scalar_subquery())
 
 
 def champion(session: Session, model: str) -> VersionRecord:

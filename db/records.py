@@ -273,8 +273,8 @@ class DriftCheckRecord:
     share: float
     reason: str
     report_uri: str | None
-    columns: tuple[DriftColumn, ...]
     at: datetime
+    columns: tuple[DriftColumn, ...]
 
 
 @dataclass(frozen=True)
@@ -320,8 +320,8 @@ class EvaluationRecord:
     champion: int | None
     passed: bool
     reason: str
-    metrics: tuple[EvaluationMetric, ...]
     at: datetime
+    metrics: tuple[EvaluationMetric, ...]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select
 
 from db import comparison, lineage, partitions, promotions, runs, schema, verdicts, versions
 from db.engine import open_engine, read_scope, session_scope
-from db.lookups import add_if_new, now, valid_name
+from db.lookups import now, valid_name
 from db.records import (
     DriftCheckRecord,
     EpochMetric,
@@ -33,6 +33,7 @@ from db.records import (
     VersionSummary,
 )
 from db.tables import Model
+from db.writing import add_if_new
 
 
 def open_registry(url: str) -> ModelRegistry:

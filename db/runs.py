@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from db.lookups import AnyRow, Rows, model_id, now
 from db.records import RunEnding, RunRecord
 from db.tables import Model, Run
+from db.writing import add_row
 from errors import RegistryError
 
 
 def start(session: Session, model: str, *, trigger: str, flow_run_id: str | None) -> RunRecord:
     """Open a run."""
     at = now()
-    values = {
-        "model_id": model_id(session, model),
-        "trigger": trigger,
-        "flow_run_id": flow_run_id,
-        "started_at": at,
-        "timings": {},
-    }
-    number = session.execute(insert(Run).returning(Run.id), values).scalar_one()
+    number = add_row(
+        session,
+        Run,
+        model_id=model_id(session, model),
+        trigger=trigger,
+        flow_run_id=flow_run_id,
+        started_at=at,
+        timings={},
+    )
     return RunRecord(number, model, trigger, flow_run_id, at, None, None, None, None, None, {})
 
 

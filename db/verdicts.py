@@ -7,10 +7,10 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TypeVar
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
-from db.lookups import Rows, add_if_new, model_id, now, partition_ids, version_id
+from db.lookups import Rows, model_id, now, partition_ids, version_id
 from db.records import (
     DriftCheckRecord,
     DriftColumn,
@@ -24,6 +24,7 @@ from db.records import (
 from db.tables import DriftCheck, Evaluation, Model, Partition, Score, Version
 from db.tables import DriftColumn as DriftColumnRow
 from db.tables import EvaluationMetric as EvaluationMetricRow
+from db.writing import add_if_new, add_row, add_rows
 
 Part = TypeVar("Part")
 Challenger = aliased(Version)
@@ -32,17 +33,18 @@ Champion = aliased(Version)
 
 def add_drift_check(session: Session, new: NewDriftCheck) -> int:
     """Record a drift check and its columns."""
-    values = {
-        "run_id": new.run_id,
-        "model_id": model_id(session, new.model),
-        "champion_id": version_id(session, new.model, new.champion),
-        "drifted": new.drifted,
-        "share": new.share,
-        "reason": new.reason,
-        "report_uri": new.report_uri,
-        "at": now(),
-    }
-    check = session.execute(insert(DriftCheck).returning(DriftCheck.id), values).scalar_one()
+    check = add_row(
+        session,
+        DriftCheck,
+        run_id=new.run_id,
+        model_id=model_id(session, new.model),
+        champion_id=version_id(session, new.model, new.champion),
+        drifted=new.drifted,
+        share=new.share,
+        reason=new.reason,
+        report_uri=new.report_uri,
+        at=now(),
+    )
     columns = [
         {
             "check_id": check,
@@ -54,8 +56,7 @@ def add_drift_check(session: Session, new: NewDriftCheck) -> int:
         }
         for column in new.columns
     ]
-    if columns:
-        session.execute(insert(DriftColumnRow), columns)
+    add_rows(session, DriftColumnRow, columns)
     return check
 
 
@@ -65,8 +66,8 @@ def drift_checks(session: Session, model: str, limit: int | None) -> tuple[Drift
         select(
             DriftCheck.id,
             DriftCheck.run_id,
-            Model.name,
-            Version.number,
+            Model.name.label("model"),
+            Version.number.label("champion"),
             DriftCheck.drifted,
             DriftCheck.share,
             DriftCheck.reason,
@@ -79,7 +80,7 @@ def drift_checks(session: Session, model: str, limit: int | None) -> tuple[Drift
         .order_by(DriftCheck.id.desc())
         .limit(limit)
     )
-    checks = session.execute(statement).all()
+    checks = session.execute(statement).mappings().all()
     columns = _parts(
         session,
         select(
@@ -90,31 +91,30 @@ def drift_checks(session: Session, model: str, limit: int | None) -> tuple[Drift
             DriftColumnRow.threshold,
             DriftColumnRow.drifted,
         )
-        .where(DriftColumnRow.check_id.in_([check.id for check in checks]))
+        .where(DriftColumnRow.check_id.in_([check["id"] for check in checks]))
         .order_by(DriftColumnRow.check_id, DriftColumnRow.column_name, DriftColumnRow.method),
         DriftColumn,
     )
-    return tuple(DriftCheckRecord(*row[:-1], columns.get(row.id, ()), row.at) for row in checks)
+    return tuple(DriftCheckRecord(**check, columns=columns.get(check["id"], ())) for check in checks)
 
 
 def add_evaluation(session: Session, new: NewEvaluation) -> int:
     """Record the gate's verdict and every figure it rests on."""
-    champion = None if new.champion is None else version_id(session, new.model, new.champion)
-    values = {
-        "run_id": new.run_id,
-        "challenger_id": version_id(session, new.model, new.challenger),
-        "champion_id": champion,
-        "passed": new.passed,
-        "reason": new.reason,
-        "at": now(),
-    }
-    evaluation = session.execute(insert(Evaluation).returning(Evaluation.id), values).scalar_one()
+    evaluation = add_row(
+        session,
+        Evaluation,
+        run_id=new.run_id,
+        challenger_id=version_id(session, new.model, new.challenger),
+        champion_id=None if new.champion is None else version_id(session, new.model, new.champion),
+        passed=new.passed,
+        reason=new.reason,
+        at=now(),
+    )
     metrics = [
         {"evaluation_id": evaluation, "position": position, **vars(metric)}
         for position, metric in enumerate(new.metrics)
     ]
-    if metrics:
-        session.execute(insert(EvaluationMetricRow), metrics)
+    add_rows(session, EvaluationMetricRow, metrics)
     return evaluation
 
 
@@ -126,7 +126,7 @@ def evaluations(
         select(
             Evaluation.id,
             Evaluation.run_id,
-            Model.name,
+            Model.name.label("model"),
             Challenger.number.label("challenger"),
             Champion.number.label("champion"),
             Evaluation.passed,
@@ -142,16 +142,16 @@ def evaluations(
         statement = statement.where(Evaluation.challenger_id == version_id(session, model, number))
     if run_id is not None:
         statement = statement.where(Evaluation.run_id == run_id)
-    found = session.execute(statement).all()
+    found = session.execute(statement).mappings().all()
     fields = [getattr(EvaluationMetricRow, name) for name in EvaluationMetric.__dataclass_fields__]
     metrics = _parts(
         session,
         select(EvaluationMetricRow.evaluation_id, *fields)
-        .where(EvaluationMetricRow.evaluation_id.in_([row.id for row in found]))
+        .where(EvaluationMetricRow.evaluation_id.in_([row["id"] for row in found]))
         .order_by(EvaluationMetricRow.evaluation_id, EvaluationMetricRow.position),
         EvaluationMetric,
     )
-    return tuple(EvaluationRecord(*row[:-1], metrics.get(row.id, ()), row.at) for row in found)
+    return tuple(EvaluationRecord(**row, metrics=metrics.get(row["id"], ())) for row in found)
 
 
 def add_scores(session: Session, new: NewScores) -> None:
@@ -171,8 +171,7 @@ def add_scores(session: Session, new: NewScores) -> None:
         }
         for metric, value in new.metrics.items()
     ]
-    if scores:
-        add_if_new(session, Score, scores)
+    add_if_new(session, Score, scores)
 
 
 def scores(session: Session, model: str) -> tuple[ScoreRecord, ...]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session, aliased
 
-from db.lookups import AnyRow, Rows, add_if_new, model_id, now, partition_ids, version_id
+from db.lookups import AnyRow, Rows, model_id, now, partition_ids, version_id
 from db.records import EpochMetric, NewVersion, StoredArtifact, VersionRecord
 from db.tables import Artifact, Model, Version, VersionMetric, VersionPartition
 from db.tables import EpochMetric as EpochMetricRow
+from db.writing import add_if_new, add_row, add_rows
 
 Parent = aliased(Version)
 Base = aliased(Artifact)
@@ -25,28 +27,21 @@ def register(session: Session, new: NewVersion) -> VersionRecord:
         UnknownVersion: the parent does not exist.
         UnknownPartition: it learned from a partition that the registry does not know.
     """
-    counter = (
-        update(Model)
-        .where(Model.name == new.model)
-        .values(next_version=Model.next_version + 1)
-        .returning(Model.id, Model.next_version - 1)
-    )
-    taken = session.execute(counter).one_or_none()
+    taken = session.connection().execute(_next_number(), {"model": new.model}).one_or_none()
     model, number = taken or (model_id(session, new.model), 0)
     add_artifacts(session, new.base, new.head)
-    version = session.scalar(
-        insert(Version).returning(Version.id),
-        {
-            "model_id": model,
-            "number": number,
-            "parent_id": None if new.parent is None else version_id(session, new.model, new.parent),
-            "run_id": new.run_id,
-            "base_digest": new.base.digest,
-            "head_digest": new.head.digest,
-            "plan": new.plan,
-            "environment": new.environment,
-            "created_at": now(),
-        },
+    version = add_row(
+        session,
+        Version,
+        model_id=model,
+        number=number,
+        parent_id=None if new.parent is None else version_id(session, new.model, new.parent),
+        run_id=new.run_id,
+        base_digest=new.base.digest,
+        head_digest=new.head.digest,
+        plan=new.plan,
+        environment=new.environment,
+        created_at=now(),
     )
     ids = partition_ids(session, model, {*new.trained, *new.replayed})
     learned = [
@@ -54,17 +49,21 @@ def register(session: Session, new: NewVersion) -> VersionRecord:
         for role, digests in (("trained", new.trained), ("replayed", new.replayed))
         for digest in dict.fromkeys(digests)
     ]
-    curves = [
-        {"version_id": version, "stage": e.stage, "epoch": e.epoch, "name": e.name, "value": e.value}
-        for e in new.epochs
-    ]
-    if learned:
-        session.execute(insert(VersionPartition), learned)
-    if new.metrics:
-        session.execute(insert(VersionMetric), _figures(version, new.metrics))
-    if curves:
-        session.execute(insert(EpochMetricRow), curves)
+    add_rows(session, VersionPartition, learned)
+    add_rows(session, VersionMetric, _figures(version, new.metrics))
+    add_rows(session, EpochMetricRow, [{"version_id": version, **vars(epoch)} for epoch in new.epochs])
     return version_record(session, new.model, number)
+
+
+@cache
+def _next_number() -> Any:
+    """Whoever adds one to the counter owns the number it had, and others wait until that is committed."""
+    return (
+        update(Model)
+        .where(Model.name == bindparam("model"))
+        .values(next_version=Model.next_version + 1)
+        .returning(Model.id, Model.next_version - 1)
+    )
 
 
 def add_artifacts(session: Session, *artifacts: StoredArtifact) -> None:
@@ -79,12 +78,10 @@ def add_artifacts(session: Session, *artifacts: StoredArtifact) -> None:
 
 def add_metrics(session: Session, model: str, number: int, metrics: dict[str, float]) -> None:
     """Add figures to a version. A figure that it has already stays as it was."""
-    version = version_id(session, model, number)
-    if metrics:
-        add_if_new(session, VersionMetric, _figures(version, metrics))
+    add_if_new(session, VersionMetric, _figures(version_id(session, model, number), metrics))
 
 
-def _figures(version: int | None, metrics: dict[str, float]) -> list[dict[str, Any]]:
+def _figures(version: int, metrics: dict[str, float]) -> list[dict[str, Any]]:
     return [{"version_id": version, "name": name, "value": value} for name, value in metrics.items()]
 
 
@@ -94,10 +91,15 @@ def version_record(session: Session, model: str, number: int) -> VersionRecord:
     Raises:
         UnknownVersion: the model has none of this number.
     """
-    rows = version_records(session, select_versions().where(Model.name == model, Version.number == number))
+    rows = version_records(session, _version_numbered(), {"model": model, "number": number})
     if not rows:
         version_id(session, model, number)  # raises, saying which versions there are
     return rows[0]
+
+
+@cache
+def _version_numbered() -> Rows:
+    return select_versions().where(Model.name == bindparam("model"), Version.number == bindparam("number"))
 
 
 def select_versions() -> Rows:
@@ -127,18 +129,25 @@ def _file_columns(table: Any) -> tuple[Any, ...]:
     return (table.digest, table.kind, table.uri, table.sha256, table.bytes)
 
 
-def version_records(session: Session, statement: Rows) -> tuple[VersionRecord, ...]:
+def version_records(
+    session: Session, statement: Rows, parameters: dict[str, Any] | None = None
+) -> tuple[VersionRecord, ...]:
     """Run a statement made from `select_versions` and add the figures."""
-    rows = session.execute(statement).all()
+    rows = session.connection().execute(statement, parameters).all()
     metrics: dict[int, dict[str, float]] = {row.id: {} for row in rows}
-    found = session.execute(
-        select(VersionMetric.version_id, VersionMetric.name, VersionMetric.value)
-        .where(VersionMetric.version_id.in_(metrics))
-        .order_by(VersionMetric.name)
-    )
+    found = session.connection().execute(_metrics_of(), {"versions": list(metrics)}) if rows else ()
     for version, name, value in found:
         metrics[version][name] = value
     return tuple(_record(row, metrics[row.id]) for row in rows)
+
+
+@cache
+def _metrics_of() -> Rows:
+    return (
+        select(VersionMetric.version_id, VersionMetric.name, VersionMetric.value)
+        .where(VersionMetric.version_id.in_(bindparam("versions", expanding=True)))
+        .order_by(VersionMetric.name)
+    )
 
 
 def _record(row: AnyRow, metrics: dict[str, float]) -> VersionRecord:

@@ -1,0 +1,102 @@
+"""Drift checks, evaluations and scores, as they are recorded and read back."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from filled import MODEL, add_partition, add_version, three_champions
+
+from db.records import DriftColumn, EvaluationMetric, NewDriftCheck, NewEvaluation
+from db.registry import ModelRegistry
+from errors import UnknownPartition, UnknownVersion
+
+NEWEST = EvaluationMetric("newest", "", "log_loss", 100, 0.5, 0.4, -0.2, -0.3, -0.1, "better")
+AUC = EvaluationMetric("newest", "", "auc", 100, math.nan, 0.7, math.nan, None, None, "shown")
+
+
+def test_a_drift_check_reads_back_with_its_columns(registry: ModelRegistry) -> None:
+    """Newest check first, columns in alphabetical order."""
+    three_champions(registry)
+    run = registry.start_run(MODEL, trigger="by hand")
+    columns = (
+        DriftColumn("speed", "wasserstein", 0.3, 0.1, True),
+        DriftColumn("city", "jensenshannon", 0.0, 0.1, False),
+    )
+    first = registry.record_drift(NewDriftCheck(run.id, MODEL, 3, True, 0.5, "1 of 2", "report.html", columns))
+    second = registry.record_drift(NewDriftCheck(None, MODEL, 3, False, math.nan, "nothing to compare", None, ()))
+
+    newest, oldest = registry.drift_checks(MODEL)
+
+    assert (newest.id, oldest.id) == (second, first)
+    assert (newest.columns, math.isnan(newest.share), newest.run_id) == ((), True, None)
+    assert oldest.columns == (columns[1], columns[0])
+    assert (oldest.champion, oldest.drifted, oldest.report_uri) == (3, True, "report.html")
+    assert registry.drift_checks(MODEL, limit=1) == (newest,)
+
+
+def test_an_evaluation_keeps_the_order_of_its_figures(registry: ModelRegistry) -> None:
+    """The figure that decided stays first; what could not be measured is NaN, an interval that is none is None."""
+    three_champions(registry)
+    run = registry.start_run(MODEL, trigger="by hand")
+    number = registry.record_evaluation(NewEvaluation(run.id, MODEL, 3, 2, True, "better", (NEWEST, AUC)))
+
+    (found,) = registry.evaluations(MODEL, 3)
+
+    assert (found.id, found.challenger, found.champion, found.passed) == (number, 3, 2, True)
+    assert repr(found.metrics) == repr((NEWEST, AUC))
+    assert repr(registry.run_evaluations(run.id)) == repr((found,))
+    assert registry.evaluations(MODEL, 2) == ()
+
+
+def test_the_first_version_is_judged_without_a_champion(registry: ModelRegistry) -> None:
+    """There was none to beat, and the record says so."""
+    add_version(registry)
+    registry.record_evaluation(NewEvaluation(None, MODEL, 1, None, True, "better than a constant", (NEWEST,)))
+    assert registry.evaluations(MODEL, 1)[0].champion is None
+
+
+def test_the_list_of_versions_shows_the_newest_verdict(registry: ModelRegistry) -> None:
+    """After a conflict a challenger is judged again; what counts is the last time."""
+    three_champions(registry)
+    add_version(registry, parent=3)
+    registry.record_evaluation(NewEvaluation(None, MODEL, 4, 2, True, "better", (NEWEST, AUC)))
+    registry.record_evaluation(NewEvaluation(None, MODEL, 4, 3, False, "not proven better", (AUC, NEWEST)))
+
+    newest, champion, *_ = registry.versions(MODEL)
+
+    assert (newest.number, newest.passed, newest.against, newest.reason) == (4, False, 3, "not proven better")
+    assert math.isnan(newest.delta)
+    assert (champion.number, champion.champion, champion.passed) == (3, True, None)
+
+
+def test_an_evaluation_of_nobody_is_refused(registry: ModelRegistry) -> None:
+    """Nothing of it is kept."""
+    add_version(registry)
+    with pytest.raises(UnknownVersion):
+        registry.record_evaluation(NewEvaluation(None, MODEL, 1, 9, True, "?", (NEWEST,)))
+    assert registry.evaluations(MODEL, 1) == ()
+
+
+def test_the_first_score_of_a_version_on_a_partition_stands(registry: ModelRegistry) -> None:
+    """A run that is repeated after a crash measures the same; the record is not doubled."""
+    three_champions(registry)
+    add_partition(registry, "p4", 4)
+    run = registry.start_run(MODEL, trigger="by hand")
+    registry.record_scores(MODEL, 3, "p4", 90, {"log_loss": 0.5, "auc": math.nan}, run.id)
+    registry.record_scores(MODEL, 3, "p4", 90, {"log_loss": 0.1, "accuracy": 0.9})
+    registry.record_scores(MODEL, 1, "p2", 80, {"log_loss": 0.6})
+
+    found = [(s.number, s.partition, s.metric, s.value, s.rows, s.run_id) for s in registry.scores(MODEL)]
+
+    assert found[0] == (1, "p2", "log_loss", 0.6, 80, None)
+    assert found[1] == (3, "p4", "accuracy", 0.9, 90, None)
+    assert found[3] == (3, "p4", "log_loss", 0.5, 90, run.id)
+    assert math.isnan(found[2][3])
+
+
+def test_a_score_on_an_unknown_partition_is_refused(registry: ModelRegistry) -> None:
+    """The error names the digest."""
+    three_champions(registry)
+    with pytest.raises(UnknownPartition, match="nowhere"):
+        registry.record_scores(MODEL, 3, "nowhere", 90, {"log_loss": 0.5}, None)
