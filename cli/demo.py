@@ -40,7 +40,9 @@ def run(
 
     settings = get_settings()
     # The demo asks for no server and touches no one's: its own home, its own short-lived one.
-    os.environ["PREFECT_HOME"] = str(settings.home / "prefect-demo")
+    prefect_home = settings.home / "prefect-demo"
+    prefect_home.mkdir(parents=True, exist_ok=True)
+    os.environ["PREFECT_HOME"] = str(prefect_home)
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
     os.environ.pop("PREFECT_API_URL", None)
 
@@ -65,6 +67,7 @@ def show_story(console: Console, house: House) -> None:
     """Print the versions, what each week brought, and what to open next."""
     from rich.table import Table
 
+    from cli.registry import versions
     from tasks.track_record import mean_losses, track_record
 
     registry, model, loss = house.registry, house.spec.name, house.spec.objective.loss_name
@@ -73,33 +76,35 @@ def show_story(console: Console, house: House) -> None:
     checks = {check.run_id: check for check in registry.drift_checks(model)}
     scored_by = {score.partition: score.run_id for score in registry.scores(model) if score.run_id is not None}
 
-    table = Table(title=f"{model}: {loss} on each week before anything learned from it (lower is better)")
-    for name in ("week from", "drift", "run", "champion"):
-        table.add_column(name)
-    for name in ("kept fresh", "version 1 alone", "constant"):
+    console.print(f"\n[bold]{model}[/]: {loss} on each week before anything learned from it, lower is better\n")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("week from", "drifted", "run ended", "champion"):
+        table.add_column(name, no_wrap=True)
+    for name in ("kept fresh", "v1 alone", "constant"):
         table.add_column(name, justify="right")
     for line in record:
         run = runs.get(scored_by.get(line.digest, -1))
         check = checks.get(run.id) if run else None
-        drift = f"{check.share:.0%} of columns" if check else ""
-        outcome = run.outcome if run else ""
-        table.add_row(f"{line.time_from:%Y-%m-%d}", drift, outcome, f"v{line.champion}", *best_in_bold(line.losses))
+        drifted = f"{check.share:.0%} of columns" if check else ""
+        outcome = (run.outcome or "") if run else ""
+        table.add_row(f"{line.time_from:%Y-%m-%d}", drifted, outcome, f"v{line.champion}", *best_in_bold(line.losses))
     if record:
         table.add_section()
         table.add_row("all", "", "", "", *best_in_bold(mean_losses(record)))
     console.print(table)
 
-    from cli.registry import versions_table
+    console.print(f"\n[bold]Versions[/]: evergreen registry versions {model}\n")
+    versions(model)
 
-    console.print(versions_table(registry, model))
-    console.print("[bold]Open next[/]")
     reports = sorted((house.settings.reports / model).glob("*.html"), key=lambda path: path.stat().st_mtime)
-    if reports:
-        console.print(f"  drift report     {reports[-1]}", soft_wrap=True)
-    console.print(f"  learning curves  .venv/bin/tensorboard --logdir {house.settings.logs}", soft_wrap=True)
-    console.print(
-        f"  registry         sqlite3 -box {house.settings.home / 'registry.db'} 'SELECT * FROM champion'",  # noqa: S608
-        soft_wrap=True,
-    )
-    console.print("  more weeks       make demo, once more")
-    console.print("  schedule and UI  make up")
+    query = "'SELECT * FROM version_history'"
+    next_steps = {
+        "drift report": str(reports[-1]) if reports else "(no drift check yet)",
+        "learning curves": f".venv/bin/tensorboard --logdir {house.settings.logs}",
+        "registry": f"sqlite3 -box {house.settings.home / 'registry.db'} {query}",
+        "more weeks": "make demo, once more",
+        "schedule and UI": "make up",
+    }
+    console.print("\n[bold]Open next[/]\n")
+    for name, step in next_steps.items():
+        console.print(f"  {name:<16} {step}", soft_wrap=True, highlight=False)

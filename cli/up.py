@@ -32,7 +32,8 @@ def up(
     if answers(url):
         raise ServerFailed(f"port {port}", "something answers there already", "stop it, or choose another --port")
     started: list[subprocess.Popen[bytes]] = []
-    signal.signal(signal.SIGTERM, interrupt)
+    for signal_number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs ignore SIGINT by default
+        signal.signal(signal_number, interrupt)
     try:
         typer.echo(f"starting the Prefect server on {url} …")
         started.append(prefect(environment, "server", "start", "--host", HOST, "--port", str(port)))
@@ -53,7 +54,7 @@ def up(
 
 
 def interrupt(_signal: int, _frame: object) -> None:
-    """Treat a polite kill like Ctrl-C, so that the children are stopped too."""
+    """Stop on a polite kill as on Ctrl-C, so that the children are stopped too."""
     raise KeyboardInterrupt
 
 
@@ -95,7 +96,7 @@ def stop(processes: list[subprocess.Popen[bytes]]) -> None:
     """Stop the worker first, so that it can still tell the server; then the server. Politely, then for sure."""
     for process in reversed(processes):
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGINT)
+            os.killpg(process.pid, signal.SIGTERM)
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:

@@ -8,13 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
+from prefect import get_run_logger
 
 from errors import TooManyBadRows
 from tasks.house import opened
 from tasks.progress import Progress, shown_progress
-from tasks.recording import Run, timed
+from tasks.recording import Run, step
 from tasks.rounds import Arrivals, Round
 
 if TYPE_CHECKING:
@@ -75,8 +74,7 @@ def too_many_bad(spec: ModelSpec, registry: ModelRegistry, arrived: Arrivals) ->
     return f"{batch.rejected:,} of {batch.rows:,} rows are bad ({share:.1%}), more than the {allowed:.1%} allowed"
 
 
-@task(name="take arrivals", cache_policy=NO_CACHE)
-@timed
+@step("take arrivals")
 def take_arrivals(run: Run) -> Arrivals:
     """Take what arrived for the run's model, and say so in the log."""
     log = get_run_logger()

@@ -7,11 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from tasks.house import opened
-from tasks.recording import Ending, Run, timed
+from tasks.recording import Ending, Run, step
 
 if TYPE_CHECKING:
     from db.records import PartitionRecord, RunRecord
@@ -70,8 +67,7 @@ def decide(pending: Pending, drift: DriftVerdict | None, policy: RetrainPolicy) 
     return Ending("retraining", "retrain", f"{rows}; {drift.reason}", pending.work_key)
 
 
-@task(name="find pending data", cache_policy=NO_CACHE)
-@timed
+@step("find pending data")
 def find_pending(run: Run) -> Pending:
     """What the champion has not learned from; NoChampion says to run bootstrap."""
     with opened(run.model) as house:
@@ -82,8 +78,7 @@ def find_pending(run: Run) -> Pending:
         return pending_work(house.spec, champion, partitions, earlier)
 
 
-@task(name="decide", cache_policy=NO_CACHE)
-@timed
+@step("decide")
 def decide_retrain(run: Run, pending: Pending, drift: DriftVerdict | None) -> Ending:
     """Whether the pending data are worth a retrain now."""
     with opened(run.model) as house:

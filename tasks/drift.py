@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
+from prefect import get_run_logger
 
 from db.records import DriftColumn, NewDriftCheck
 from errors import NotEnoughData
 from tasks.decision import Pending
 from tasks.house import House, opened
-from tasks.recording import Run, timed
+from tasks.recording import Run, step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -211,8 +210,7 @@ def check(house: House, run_id: int, pending: Pending) -> DriftVerdict | None:
     return verdict
 
 
-@task(name="check drift", cache_policy=NO_CACHE)
-@timed
+@step("check drift")
 def check_drift(run: Run, pending: Pending) -> DriftVerdict | None:
     """Have the pending rows drifted away from what the champion learned from?"""
     with opened(run.model) as house:

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from db.records import EpochMetric, NewVersion
 from errors import AlreadyBootstrapped, NotEnoughData
 from tasks.decision import Pending
 from tasks.house import House, opened
 from tasks.progress import Progress, shown_progress
-from tasks.recording import Run, timed
+from tasks.recording import Run, step
 
 if TYPE_CHECKING:
     from db.records import VersionRecord
@@ -103,16 +100,14 @@ def register(
     )
 
 
-@task(name="pretrain base and head", cache_policy=NO_CACHE)
-@timed
+@step("pretrain base and head")
 def pretrain_first(run: Run) -> int:
     """Train version 1 from all that arrived; returns its number."""
     with opened(run.model) as house, shown_progress(f"pretrain {run.model}") as progress:
         return pretrain_on_history(house, run.id, progress).number
 
 
-@task(name="fine-tune the head", cache_policy=NO_CACHE)
-@timed
+@step("fine-tune the head")
 def finetune_challenger(run: Run, pending: Pending) -> int:
     """Train a challenger from the champion and the pending data; returns its number."""
     with opened(run.model) as house, shown_progress(f"fine-tune {run.model}") as progress:

@@ -32,12 +32,8 @@ class House:
         """Fetch and verify a version's base and head."""
         from models.training.files import ModelFiles
 
-        return ModelFiles(
-            base=self.store.fetch(version.base),
-            head=self.store.fetch(version.head),
-            base_digest=version.base.digest,
-            head_digest=version.head.digest,
-        )
+        base, head = self.store.fetch_version(version)
+        return ModelFiles(base, head, version.base.digest, version.head.digest)
 
     def rows(self, partitions: Sequence[PartitionRecord]) -> tuple[PartitionFile, ...]:
         """Fetch and verify partitions' files."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
+from prefect import get_run_logger
 
 from db.records import NewEvaluation, PromotionKind
 from errors import PromotionConflict
 from tasks.evaluation import NEWEST, Paired, judge, past_eras
 from tasks.house import House, opened
-from tasks.recording import Ending, Run, timed
+from tasks.recording import Ending, Run, step
 
 ACTOR = "gate"
 
@@ -103,8 +102,7 @@ def promote(house: House, decision: PromotionDecision) -> Ending | None:
     return Ending("promoted", "bootstrap" if decision.champion is None else "retrain", decision.reason)
 
 
-@task(name="evaluate the challenger", cache_policy=NO_CACHE)
-@timed
+@step("evaluate the challenger")
 def evaluate_challenger(run: Run, challenger: int) -> PromotionDecision:
     """Champion and challenger on the same holdout rows."""
     with opened(run.model) as house:
@@ -113,8 +111,7 @@ def evaluate_challenger(run: Run, challenger: int) -> PromotionDecision:
     return decision
 
 
-@task(name="promote or reject", cache_policy=NO_CACHE)
-@timed
+@step("promote or reject")
 def promote_challenger(run: Run, decision: PromotionDecision) -> Ending | None:
     """Promote what passed; None means that somebody else promoted first."""
     with opened(run.model) as house:

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Concatenate, ParamSpec, TypeVar
 
-from prefect import get_run_logger, runtime
+from prefect import Task, get_run_logger, runtime, task
+from prefect.cache_policies import NO_CACHE
 
 from tasks.house import opened
 
@@ -75,18 +76,24 @@ def end_run(run: Run, ending: Ending) -> str:
     return ending.outcome
 
 
-def timed(step: Callable[Concatenate[Run, P], R]) -> Callable[Concatenate[Run, P], R]:
-    """Add the wall time of a step to the timings of its run."""
+def step(name: str) -> Callable[[Callable[Concatenate[Run, P], R]], Task[Concatenate[Run, P], R]]:
+    """Make a function, whose first argument is the run, a Prefect task that adds its seconds to the run's timings.
 
-    @functools.wraps(step)
-    def measured(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        started = time.perf_counter()
-        try:
-            return step(run, *args, **kwargs)
-        finally:
-            run.timings[step.__name__] = time.perf_counter() - started
+    Its result is never taken from a cache: what has been done already is in the registry.
+    """
 
-    return measured
+    def decorate(function: Callable[Concatenate[Run, P], R]) -> Task[Concatenate[Run, P], R]:
+        @functools.wraps(function)
+        def timed(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            started = time.perf_counter()
+            try:
+                return function(run, *args, **kwargs)
+            finally:
+                run.timings[name] = time.perf_counter() - started
+
+        return task(name=name, task_run_name=name, cache_policy=NO_CACHE)(timed)
+
+    return decorate
 
 
 def has_champion(model: str) -> bool:

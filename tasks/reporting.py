@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prefect import task
 from prefect.artifacts import create_markdown_artifact
-from prefect.cache_policies import NO_CACHE
 
 from tasks.house import opened
-from tasks.recording import Ending, Run
+from tasks.recording import Ending, Run, step
 
 if TYPE_CHECKING:
     from db.registry import ModelRegistry
@@ -39,11 +37,11 @@ def summary(registry: ModelRegistry, run: Run, ending: Ending) -> str:
             figures = f"{m.champion:.4f} | {m.challenger:.4f} | {change} | {interval} | {m.verdict}"
             lines.append(f"| {place} | {m.metric} | {m.rows:,} | {figures} |")
     lines += ["", "## Seconds", "", "| step | seconds |", "| --- | ---: |"]
-    lines += [f"| {step.replace('_', ' ')} | {seconds:.1f} |" for step, seconds in run.timings.items()]
+    lines += [f"| {name} | {seconds:.1f} |" for name, seconds in run.timings.items()]
     return "\n".join(lines)
 
 
-@task(name="report", cache_policy=NO_CACHE)
+@step("report")
 def report(run: Run, ending: Ending) -> None:
     """Publish the run's summary as an artifact in the Prefect UI."""
     with opened(run.model) as house:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from tasks.house import House, opened
-from tasks.recording import Run, timed
+from tasks.recording import Run, step
 
 
 def score_arrivals(house: House, run_id: int | None, number: int, digests: Sequence[str]) -> dict[str, float]:
@@ -35,8 +32,7 @@ def score_arrivals(house: House, run_id: int | None, number: int, digests: Seque
     return figures
 
 
-@task(name="score on what arrived", cache_policy=NO_CACHE)
-@timed
+@step("score on what arrived")
 def score_version(run: Run, number: int, digests: Sequence[str]) -> dict[str, float]:
     """Score a version on newly arrived partitions before anything trains on them."""
     with opened(run.model) as house:

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from tasks.house import House, opened
 from tasks.scoring import score_arrivals
 
@@ -88,7 +85,6 @@ def targets(house: House, partitions: Sequence[PartitionRecord]) -> NDArray[np.f
     return column.drop_nulls().collect().to_series().to_numpy()
 
 
-@task(name="score version 1, left alone", cache_policy=NO_CACHE)
 def score_first_version(model: str) -> None:
     """Score version 1 on what arrived since, for comparison; it takes part in no decision."""
     with opened(model) as house:

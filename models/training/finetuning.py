@@ -23,6 +23,7 @@ from models.training.loop import Learner, Steps, Surroundings, train
 from models.training.losses import anchored, distilled, fisher_information, plain
 from models.training.pretraining import hold_back, pretrain, sample
 from models.training.replay import draw
+from models.training.startup import start_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -65,6 +66,7 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
         NotEnoughData: there is no labelled new row to train on.
         TrainingDiverged: the loss became NaN, infinite or absurdly large.
     """
+    start_tensorflow()
     plan = plan or spec.finetune
     if isinstance(plan, FromScratch):
         everything = [*old, *new]

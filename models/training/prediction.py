@@ -16,6 +16,7 @@ from models.training.examples import Examples
 from models.training.features import FeatureCache, Features, FrozenBase
 from models.training.files import ModelFiles, load_model
 from models.training.loop import forward
+from models.training.startup import start_tensorflow
 
 if TYPE_CHECKING:
     from models.spec import ModelSpec
@@ -59,6 +60,7 @@ def predict(  # noqa: PLR0913 - all but the first three by name
         cache: folder of cached features.
         columns: names of columns to give back beside the predictions, for slices.
     """
+    start_tensorflow()
     chosen = select(spec.schema, partitions, split)
     base = FrozenBase(files.base, files.base_digest, spec.schema)
     features = FeatureCache(cache)

@@ -16,6 +16,7 @@ from models.training.examples import Examples
 from models.training.files import ModelFiles, Progress, Trained, save_model
 from models.training.loop import Learner, Steps, Surroundings, train
 from models.training.losses import plain
+from models.training.startup import start_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -48,6 +49,7 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
         NotEnoughData: there is no labelled row to train on.
         TrainingDiverged: the loss became NaN, infinite or absurdly large.
     """
+    start_tensorflow()
     import keras
 
     plan = plan or spec.pretrain

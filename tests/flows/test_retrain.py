@@ -38,7 +38,7 @@ def test_the_world_flips_and_the_challenger_takes_over(landing: Landing, registr
     assert (run.outcome, run.decision) == ("promoted", "retrain")
     assert run.reason
     assert "better: log_loss" in run.reason
-    assert {"take_arrivals", "check_drift", "finetune_challenger"} <= set(run.timings)
+    assert {"take arrivals", "check drift", "fine-tune the head"} <= set(run.timings)
     assert len(registry.drift_checks("tiny")) == 1
 
 
