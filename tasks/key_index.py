@@ -36,9 +36,15 @@ KINDS: tuple[np.dtype[Any], ...] = (np.dtype("<u8"), np.dtype("<u8"), np.dtype("
 
 @dataclass(frozen=True)
 class Member:
-    """A partition as the index knows it: its digest and the span of its event times, in microseconds."""
+    """A partition as the index knows it.
 
-    digest: str
+    Args:
+        digest: gives its digest, which may still be worked out.
+        time_from: the first event time, in microseconds.
+        time_to: the last event time.
+    """
+
+    digest: Callable[[], str]
     time_from: int
     time_to: int
 
@@ -105,10 +111,11 @@ class KeyIndex:
 
     def _run(self, members: Sequence[Member]) -> _Run:
         """The run of these partitions, made if it is missing."""
-        path = self._folder / _name([member.digest for member in members])
+        digests = [member.digest() for member in members]
+        path = self._folder / _name(digests)
         if not path.exists():
             if len(members) == 1:
-                self.write(members[0].digest, self._load(members[0].digest))
+                self.write(digests[0], self._load(digests[0]))
             else:
                 size = len(members) // FANOUT
                 parts = [members[at : at + size] for at in range(0, len(members), size)]

@@ -17,6 +17,7 @@ from tasks.validation import REASON
 SEPARATORS = (",", ";", "\t", "|")
 SAMPLE_BYTES = 1 << 16
 SAMPLE_LINES = 1_000
+STRETCH = 4  # batches decoded at a time: less would decode row groups twice, Polars' own batches read far ahead
 SHOWN = 20  # column names in a message
 MORE = "fields past the header"
 
@@ -96,7 +97,11 @@ def _parquet(file: Readable, wanted: Wanted, rows: int) -> Iterator[Batch]:
     try:
         table = pl.scan_parquet(file.path, glob=False, hive_partitioning=False)
         check_columns(list(table.collect_schema()), wanted, file.name)
-        yield from _in_batches(table, wanted, rows)
+        there = [column for column in wanted.columns if column in table.collect_schema()]
+        height = table.select(pl.len()).collect().item()
+        for start in range(0, height, rows * STRETCH):
+            frame = table.select(there).slice(start, rows * STRETCH).collect(engine="streaming")
+            yield from (Batch(complete(part, wanted)) for part in frame.iter_slices(rows))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _no_parquet(file.name, error) from error
     except BaseException as error:
@@ -111,13 +116,6 @@ def _no_parquet(name: str, error: BaseException) -> UnreadableFile:
 def is_panic(error: BaseException) -> bool:
     """Whether Polars gave up on hostile bytes; its panics are not of the class Exception."""
     return type(error).__name__ == "PanicException"
-
-
-def _in_batches(table: pl.LazyFrame, wanted: Wanted, rows: int) -> Iterator[Batch]:
-    """The wanted columns, in the file's order."""
-    there = [column for column in wanted.columns if column in table.collect_schema()]
-    for frame in table.select(there).collect_batches(chunk_size=rows, maintain_order=True, engine="streaming"):
-        yield Batch(complete(frame, wanted))
 
 
 def complete(frame: pl.DataFrame, wanted: Wanted) -> pl.DataFrame:
@@ -189,7 +187,8 @@ def _jsonl(file: Readable, wanted: Wanted, rows: int, careful: bool) -> Iterator
     sample = pl.scan_ndjson(file.path, infer_schema_length=SAMPLE_LINES).collect_schema()
     check_columns(list(sample), wanted, file.name)
     table = pl.scan_ndjson(file.path, schema=dict.fromkeys(wanted.columns, pl.String))
-    yield from _in_batches(table, wanted, rows)
+    for frame in table.collect_batches(chunk_size=rows, maintain_order=True, engine="streaming"):
+        yield Batch(complete(frame, wanted))
 
 
 def check_columns(found: Sequence[str], wanted: Wanted, name: str) -> None:
