@@ -7,6 +7,7 @@ import typer
 
 from cli import database, demo, new, partitions, registry, schema, up
 from errors import EvergreenError
+from models.catalog import load_spec
 from settings import get_settings
 
 app = typer.Typer(
@@ -30,6 +31,7 @@ Model = Annotated[str, typer.Argument(help="Name of a model, as models/NAME.py d
 @app.command()
 def bootstrap(model: Model) -> None:
     """Train version 1 on everything that has arrived, and make it the champion."""
+    load_spec(model)  # a misspelled name is told before Prefect starts
     from flows.bootstrap import bootstrap as flow
 
     typer.echo(flow(model))
@@ -38,6 +40,7 @@ def bootstrap(model: Model) -> None:
 @app.command()
 def retrain(model: Model) -> None:
     """Run the retrain flow now, as the schedule would."""
+    load_spec(model)
     from flows.retrain import retrain as flow
 
     typer.echo(flow(model))
