@@ -1,0 +1,224 @@
+"""Arrivals, beside bare Polars and pandas: `python -m benchmarks.arrivals`.
+
+Every figure is a ratio of two things that ran in turn in this process. `--rows` changes the size of the big file,
+`--memory` takes 20 million rows in a process of its own and reports its peak memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+
+from benchmarks.claims import Claims
+from db.artifacts import ArtifactStore
+from db.partition_records import NewArrival, NewLanding
+from db.partitions import record_arrival
+from db.records import NewPartition
+from db.registry import open_registry
+from models.objectives import Binary
+from models.spec import ModelSpec, Schema, Source
+from tasks.arrivals import Arrivals, ingest
+from tasks.key_index import LABELLED, KeyIndex
+from tasks.keys import HIGH, LOW
+from tasks.validation import Validator
+
+NUMBERS = tuple(f"x{column}" for column in range(6))
+SCHEMA = Schema(
+    time="at",
+    key=("id", "at"),
+    target="late",
+    numeric=NUMBERS,
+    categorical=("carrier", "origin"),
+    ranges=dict.fromkeys(NUMBERS, (-100.0, 100.0)),
+    allowed={"origin": ("EWR", "JFK", "LGA")},
+)
+SMALL = Schema(time="at", key=("id",), target="late", numeric=("x0",))
+KNOWN, KNOWN_ROWS, NEW_FILES, NEW_ROWS = 10_000, 1_000, 24, 1_000
+START = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def unbuilt(*_: Any) -> Any:
+    """Stand in for a builder: nothing is trained here."""
+    raise AssertionError
+
+
+def spec(schema: Schema) -> ModelSpec:
+    """A model whose rows land in `in`."""
+    return ModelSpec("bench", schema, Binary(), Source("in", settle=0.0), unbuilt, unbuilt)
+
+
+def rows(count: int, first: int = 0) -> pl.DataFrame:
+    """Good rows, a tenth of a second apart."""
+    draw = np.random.default_rng(first)
+    micros = START.timestamp() * 1e6 + (first + np.arange(count)) * 100_000
+    return pl.DataFrame(
+        {
+            "at": pl.Series(micros.astype("int64")).cast(pl.Datetime("us", "UTC")),
+            "id": first + np.arange(count),
+            "carrier": pl.Series(draw.integers(0, 16, count)).cast(pl.String),
+            "origin": draw.choice(["EWR", "JFK", "LGA"], count),
+            **{name: draw.normal(size=count) for name in NUMBERS},
+            "late": draw.integers(0, 2, count).astype(float),
+        }
+    )
+
+
+class Place:
+    """A landing folder, a registry and a store in a folder of their own."""
+
+    def __init__(self, home: Path, schema: Schema) -> None:
+        self.home, self.spec = home, spec(schema)
+        self.folder = home / "landing" / "in"
+        self.folder.mkdir(parents=True)
+        self.registry = open_registry(f"sqlite:///{home / 'registry.db'}")
+        self.store = ArtifactStore(str(home / "artifacts"), home / "cache")
+
+    def ingest(self) -> Arrivals:
+        """Take what arrived."""
+        landing, cache = str(self.home / "landing"), self.home / "cache"
+        return ingest(self.spec, self.registry, self.store, landing=landing, cache=cache)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long it takes."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def beside_bare_polars(count: int, home: Path) -> float:
+    """Rows a second of an ingest, in those of a bare copy by Polars; the best of three each, in turn."""
+    source = home / "big.parquet"
+    rows(count).write_parquet(source)
+    bare, ours = [], []
+    for turn in range(3):
+        place = Place(home / f"turn-{turn}", SCHEMA)
+        (place.folder / "big.parquet").hardlink_to(source)
+        bare.append(seconds(lambda: pl.scan_parquet(source).sink_parquet(home / "copy.parquet")))
+        ours.append(seconds(place.ingest))
+    return min(bare) / min(ours)
+
+
+def beside_pandas(count: int) -> float:
+    """Rows a second of validating rows as a CSV gives them, in those of the same rules written in pandas."""
+    text = rows(count).with_columns(pl.col("at").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")).cast(pl.String)
+    text = text.with_columns(x0=pl.when(pl.int_range(count) % 1000 == 0).then(pl.lit("fast")).otherwise("x0"))
+    frame = text.to_pandas()
+    validator = Validator(SCHEMA)
+    assert validator.validate(text).good.height == len(validate_with_pandas(frame))
+    ours = min(seconds(lambda: validator.validate(text)) for _ in range(3))
+    return min(seconds(lambda: validate_with_pandas(frame)) for _ in range(3)) / ours
+
+
+def validate_with_pandas(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rules of SCHEMA: types, nulls, ranges, allowed values, and a reason for each bad row."""
+    typed = frame.copy()
+    typed["at"] = pd.to_datetime(frame["at"], utc=True, errors="coerce", format="ISO8601")
+    faults = {"at is no time": typed["at"].isna(), "id is missing": frame["id"].isna()}
+    for name in (*NUMBERS, "late"):
+        typed[name] = pd.to_numeric(frame[name], errors="coerce")
+        faults[f"{name} is no number"] = typed[name].isna()
+        faults[f"{name} is out of range"] = ~typed[name].between(-100, 100) & typed[name].notna()
+    faults["origin is not allowed"] = ~frame["origin"].isin(SCHEMA.allowed["origin"])
+    faults["carrier is missing"] = frame["carrier"].isna()
+    typed["reason"] = np.select(list(faults.values()), list(faults), default="")
+    return typed[typed["reason"] == ""]
+
+
+def beside_few_partitions(home: Path) -> float:
+    """Cost of a new file when 10,000 partitions are known, in that when 8 are; keys without time, so all are asked."""
+    costs = []
+    for known in (8, KNOWN):
+        place = Place(home / str(known), SMALL)
+        remember(place, known)
+        land(place, known * KNOWN_ROWS, 8)
+        place.ingest()  # merges what was only remembered, and warms up
+        land(place, known * KNOWN_ROWS + 8 * NEW_ROWS, NEW_FILES)
+        costs.append(seconds(place.ingest))
+    return costs[1] / costs[0]
+
+
+def remember(place: Place, known: int) -> None:
+    """Make the registry and the index know partitions that were never written."""
+    index = KeyIndex(place.home / "cache" / "keys", unbuilt, by_time=False)
+    draw = np.random.default_rng(0)
+    for number in range(known):
+        high = np.sort(draw.integers(0, 2**64 - 1, KNOWN_ROWS, dtype=np.uint64))
+        index.write(f"{number:064}", pl.DataFrame({HIGH: high, LOW: high, LABELLED: np.ones(KNOWN_ROWS, bool)}))
+    partitions = tuple(
+        NewPartition(
+            model="bench", digest=f"{number:064}", source_uri="known", uri="known", sha256="0" * 64, bytes=0,
+            rows=KNOWN_ROWS, holdout_rows=0, labelled_rows=KNOWN_ROWS,
+            time_from=START - timedelta(days=2), time_to=START - timedelta(days=1),
+        )
+        for number in range(known)
+    )  # fmt: skip
+    total = known * KNOWN_ROWS
+    landing = NewLanding("known", "known", "known", "known", rows=total, taken=total)
+    place.registry.add_model("bench")
+    record_arrival(place.registry.engine, NewArrival("bench", 0, landing, partitions))
+
+
+def land(place: Place, first: int, files: int) -> None:
+    """Land files of new rows."""
+    for number in range(files):
+        start = first + number * NEW_ROWS
+        frame = rows(NEW_ROWS, start).select("at", "id", "x0", "late")
+        frame.write_csv(place.folder / f"{start:012}.csv", datetime_format="%Y-%m-%dT%H:%M:%SZ")
+
+
+def memory() -> None:
+    """Take 20 million rows of one Parquet file, and print the seconds and the peak memory."""
+    with TemporaryDirectory() as folder:
+        place = Place(Path(folder), SCHEMA)
+        source = place.folder / "big.parquet"
+        made = [sys.executable, "-c", MAKE.format(path=source)]
+        subprocess.run(made, check=True)  # in a process of its own, whose memory is not ours
+        spent = seconds(place.ingest)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        print(f"20 million rows in one Parquet file: {spent:.0f} s, peak memory {peak:.2f} GiB", flush=True)
+        claims = Claims()
+        claims.at_most("peak memory of 20 million rows, in 1.5 GB", peak * 2**30 / 1.5e9, 1.0)
+        sys.exit(claims.exit_code)
+
+
+MAKE = """
+import polars as pl
+from benchmarks.arrivals import rows
+pl.concat([rows(1_000_000, first) for first in range(0, 20_000_000, 1_000_000)]).write_parquet(r"{path}")
+"""
+
+
+def main() -> None:
+    """Measure, print a line a claim, and exit with 1 if one does not hold."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=4_000_000)
+    parser.add_argument("--memory", action="store_true")
+    options = parser.parse_args()
+    if options.memory:
+        memory()
+    claims = Claims()
+    with TemporaryDirectory() as folder:
+        bare = beside_bare_polars(options.rows, Path(folder))
+    claims.at_least("ingest: rows/s beside a bare scan_parquet().sink_parquet()", bare, 0.3)
+    claims.at_least("validation: rows/s beside the same rules in pandas", beside_pandas(500_000), 5.0)
+    with TemporaryDirectory() as folder:
+        few = beside_few_partitions(Path(folder))
+    claims.at_most("cost of a new file: 10,000 partitions known beside 8", few, 1.5)
+    sys.exit(claims.exit_code)
+
+
+if __name__ == "__main__":
+    main()

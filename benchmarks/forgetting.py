@@ -1,0 +1,137 @@
+"""What each cure against forgetting is worth: digits that are turned, turned again and inverted, era by era.
+
+`python -m benchmarks.forgetting` trains version 1 on upright digits, then goes through four later eras one after
+the other with each method, and prints the mean loss on held-out images of the past and of the newest era.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import polars as pl
+
+from models.digits import spec as digits
+from models.plans import FineTune, FromScratch, Pretrain, Replay, Stage
+from models.training.data import PartitionFile
+from models.training.files import ModelFiles
+from models.training.finetuning import finetune
+from models.training.prediction import predict
+from models.training.pretraining import pretrain
+from tasks.digits_data import MONTHS_PER_ERA, digits_month
+
+ERAS = 4
+SEED = 1
+ALLOWED = 1.02
+HEAD = Stage("head", learning_rate=1e-3, epochs=10, batch_size=64)
+THAW = Stage("all", thaw=("conv1", "norm1", "conv2", "norm2", "features"), learning_rate=1e-3, epochs=15, batch_size=64)
+JOINT = Pretrain(epochs=25, batch_size=64, patience=4)
+
+
+def plan(*, replay: float = 0.0, **how: float) -> FineTune:
+    """All layers learn, after the head."""
+    return FineTune(stages=(HEAD, THAW), replay=Replay(share=replay), **how)
+
+
+METHODS: dict[str, FineTune | FromScratch] = {
+    "naive fine-tuning": plan(),
+    "EWC on the head": plan(replay=0.1, anchor=1000.0),
+    "distillation, no old rows": plan(distill=0.5),
+    "replay, 1 old row a new one": plan(replay=1.0),
+    "replay, as many from each era": plan(replay=float(ERAS)),
+    "the same, shrunk and perturbed": plan(replay=float(ERAS), shrink=0.5, perturb=0.1),
+    "from scratch on everything": FromScratch(JOINT),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Mean loss and accuracy on held-out images after the last era, and the seconds that learning took."""
+
+    past_loss: float
+    past_accuracy: float
+    new_loss: float
+    seconds: float
+
+
+def main() -> int:
+    """Print the table; 1 if replay forgets more than 2 % against joint training on everything."""
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        eras = [partition(root, era) for era in range(ERAS)]
+        print("| method | past eras: loss | accuracy | newest era: loss | seconds |\n| --- | --- | --- | --- | --- |")
+        joint = learn(root / "joint", eras, lambda work: pretrain(digits, eras, work=work, seed=SEED, plan=JOINT).files)
+        show("joint training on everything", joint)
+        first = pretrain(digits, eras[:1], work=root / "first", seed=SEED, plan=JOINT).files
+        show("version 1 left alone", learn(root / "alone", eras, lambda _work: first))
+        outcomes = {}
+        for number, (name, method) in enumerate(METHODS.items()):
+            outcomes[name] = learn(root / str(number), eras, through_eras(root, first, eras, method))
+            show(name, outcomes[name])
+    replay = outcomes["replay, as many from each era"]
+    holds = replay.past_loss <= ALLOWED * joint.past_loss
+    print("\nclaim | measured | goal | holds")
+    measured = f"{replay.past_loss / joint.past_loss:.3f} ×"
+    print(f"replay's loss on past eras against joint training | {measured} | ≤ {ALLOWED} × | {'yes' if holds else 'NO'}")
+    return 0 if holds else 1
+
+
+def partition(root: Path, era: int) -> PartitionFile:
+    """A month of each look, as a partition file."""
+    month = 1 + era * MONTHS_PER_ERA
+    path = root / f"era{era}.parquet"
+    digits_month(month).with_columns(holdout=pl.col("drawing").cast(pl.Int64) % 5 == 0).write_parquet(path)
+    return PartitionFile(f"era{era}", path)
+
+
+def through_eras(
+    root: Path, first: ModelFiles, eras: list[PartitionFile], method: FineTune | FromScratch
+) -> Callable[[Path], ModelFiles]:
+    """A function that lets version 1 learn the later eras one by one."""
+
+    def run(work: Path) -> ModelFiles:
+        files = first
+        for era in range(1, len(eras)):
+            new, old = [eras[era]], eras[:era]
+            files = finetune(
+                replace(digits, finetune=method),
+                files,
+                new,
+                old,
+                cache=root / "cache",
+                work=work / str(era),
+                seed=SEED,
+            ).files
+        return files
+
+    return run
+
+
+def learn(work: Path, eras: list[PartitionFile], train: Callable[[Path], ModelFiles]) -> Outcome:
+    """Train, then judge on held-out images."""
+    started = time.perf_counter()
+    files = train(work)
+    seconds = time.perf_counter() - started
+    said = predict(digits, files, eras, split="holdout", cache=work / "judging")
+    losses = digits.objective.row_loss(said.target, said.prediction)
+    past = said.partition < len(eras) - 1
+    accuracy = np.mean(said.prediction[past].argmax(axis=1) == said.target[past])
+    return Outcome(float(losses[past].mean()), float(accuracy), float(losses[~past].mean()), seconds)
+
+
+def show(name: str, outcome: Outcome) -> None:
+    """One line of the table."""
+    print(
+        f"| {name} | {outcome.past_loss:.3f} | {outcome.past_accuracy:.1%} | {outcome.new_loss:.3f} "
+        f"| {outcome.seconds:.0f} |",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

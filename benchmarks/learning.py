@@ -1,0 +1,214 @@
+"""Learning, beside plain Keras: `python -m benchmarks.learning`.
+
+Every figure is a ratio of two things that ran in turn in this process, so that another machine, or a busy one,
+gives the same answer. `benchmarks/whole_retrain.py` measures the whole flow beside a bare script.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from benchmarks.claims import Claims
+from models.digits import spec as digits
+from models.flights import spec as flights
+from models.plans import FineTune, Pretrain, Replay, Stage
+from models.spec import ModelSpec
+from models.training.data import PartitionFile, concatenate, read_inputs, select
+from models.training.files import ModelFiles, Trained, load_model
+from models.training.finetuning import finetune
+from models.training.prediction import predict
+from models.training.pretraining import pretrain
+from models.training.schedules import constant
+from tasks.digits_data import digits_month
+
+if TYPE_CHECKING:
+    import keras
+
+PASSES = 3
+BATCH = 256
+RETRAINS = 50
+
+
+def main() -> int:
+    """Measure every claim; 1 if one does not hold."""
+    claims = Claims()
+    print("claim | measured | goal | holds\n--- | --- | --- | ---")
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        images(claims, root / "images")
+        tabular(claims, root / "tabular")
+        history(claims, root / "history")
+        memory(claims, root / "memory")
+    return claims.exit_code
+
+
+def images(claims: Claims, root: Path) -> None:
+    """20 head epochs on 20,000 images, against `fit` of the whole model with a frozen base."""
+    root.mkdir()
+    past = digits_file(root, "past", month=1, rows=5_000)
+    new = digits_file(root, "new", month=4, rows=25_000)
+    first = pretrain(digits, [past], work=root / "first", seed=1, plan=Pretrain(epochs=3, batch_size=BATCH))
+    plan = head_only(epochs=20)
+    cold, challenger = timed(lambda: tune(digits, first.files, [new], [], plan, root / "cold", root / "cache"))
+    warm, _ = timed(lambda: tune(digits, first.files, [new], [], plan, root / "warm", root / "cache"))
+    plain, model = timed(lambda: plain_fit(digits, first.files, [new], epochs=20))
+    said = predict(digits, challenger.files, [new], split="holdout", cache=root / "cache")
+    ours = float(np.mean(digits.objective.row_loss(said.target, said.prediction)))
+    rows = select(digits.schema, [new], "holdout")[0]
+    theirs_said = model.predict(read_inputs(digits.schema, new, rows.rows), verbose=0, batch_size=4096)
+    theirs = float(np.mean(digits.objective.row_loss(rows.target, theirs_said)))
+    claims.at_least("images, 20 head epochs: plain fit's time by ours", plain / cold, 5)
+    claims.at_least("images, features cached by an earlier run", plain / warm, 20)
+    claims.at_most("images: our holdout loss by plain fit's", ours / theirs, 1.02)
+
+
+def tabular(claims: Claims, root: Path) -> None:
+    """One epoch of the flights' head, against one of `fit` of the whole frozen model."""
+    root.mkdir()
+    weeks = [flights_file(root, week) for week in range(1, 6)]
+    first = pretrain(flights, weeks, work=root / "first", seed=1, plan=Pretrain(epochs=1))
+
+    def ours(epochs: int) -> float:
+        work = root / f"{epochs}-{time.perf_counter_ns()}"
+        return timed(lambda: tune(flights, first.files, weeks, [], head_only(epochs), work, root / "cache"))[0]
+
+    def theirs(epochs: int) -> float:
+        return timed(lambda: plain_fit(flights, first.files, weeks, epochs))[0]
+
+    ours(1)
+    an_epoch = [median((run(22) - run(2)) / 20 for _ in range(PASSES)) for run in (ours, theirs)]
+    claims.at_most("flights, a head epoch: our time by plain fit's", an_epoch[0] / an_epoch[1], 0.5)
+
+
+def history(claims: Claims, root: Path) -> None:
+    """The same new rows and replay budget, after 100 past partitions and after 1."""
+    root.mkdir()
+    frame = pl.concat([flights_frame(week) for week in range(1, 9)])
+    past = [write(root, f"past{place}", frame.sample(4_000, seed=place)) for place in range(100)]
+    new = [flights_file(root, 9)]
+    first = pretrain(flights, past[:8], work=root / "first", seed=1, plan=Pretrain(epochs=1))
+    plan = head_only(epochs=20, replay=Replay(rows=3_000))
+    for partition in past:
+        predict(flights, first.files, [partition], split="all", cache=root / "cache")
+    seconds: dict[int, list[float]] = {1: [], 100: []}
+    for repeat in range(2 * PASSES + 1):
+        for many, times in seconds.items():
+            work = root / f"{many}-{repeat}"
+            spent, _ = timed(lambda: tune(flights, first.files, new, past[:many], plan, work, root / "cache"))
+            times.append(spent)
+    ratio = median(seconds[100][1:]) / median(seconds[1][1:])
+    claims.at_most("a retrain after 100 past partitions by one after 1", ratio, 1.15)
+
+
+def memory(claims: Claims, root: Path) -> None:
+    """The size of a process after its fiftieth retrain, by that after its fifth."""
+    root.mkdir()
+    weeks = [flights_file(root, week) for week in range(1, 6)]
+    first = pretrain(flights, weeks, work=root / "first", seed=1, plan=Pretrain(epochs=1))
+    sizes = []
+    for number in range(RETRAINS):
+        tune(flights, first.files, weeks[4:], weeks[:4], flights.finetune, root / str(number), root / "cache")
+        gc.collect()
+        sizes.append(resident_bytes())
+    claims.at_most("memory after 50 retrains by after 5", sizes[-1] / sizes[4], 1.2)
+
+
+def head_only(epochs: int, replay: Replay | None = None) -> FineTune:
+    """So many epochs of the head, and no fewer."""
+    stage = Stage(
+        epochs=epochs, patience=epochs, batch_size=BATCH, learning_rate_scale=1.0, schedule=constant
+    )
+    return FineTune(stages=(stage,), replay=replay or Replay(share=0.0))
+
+
+def tune(  # noqa: PLR0913, PLR0917 - a bare call of finetune, with what the benchmarks vary
+    spec: ModelSpec,
+    champion: ModelFiles,
+    new: list[PartitionFile],
+    old: list[PartitionFile],
+    plan: Any,
+    work: Path,
+    cache: Path,
+) -> Trained:
+    """Fine-tune with a fixed seed."""
+    return finetune(spec, champion, new, old, plan=plan, work=work, cache=cache, seed=1)
+
+
+def plain_fit(spec: ModelSpec, champion: ModelFiles, new: list[PartitionFile], epochs: int) -> keras.Model:
+    """What a script without Evergreen does: load, freeze the base, compile, fit.
+
+    Images go in as arrays, Keras' fastest way; `fit` takes strings only as tensors.
+    """
+    import keras
+    import tensorflow as tf
+
+    chosen = select(spec.schema, new, "train")
+    rows = concatenate([read_inputs(spec.schema, part.partition, part.rows) for part in chosen])
+    target = np.concatenate([part.target for part in chosen])
+    base, head = load_model(champion.base), load_model(champion.head)
+    base.trainable = False
+    inputs = {tensor.name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name) for tensor in base.inputs}
+    model = keras.Model(inputs, head(base(inputs)))
+    model.compile(optimizer=keras.optimizers.Adam(spec.pretrain.learning_rate), loss=spec.objective.loss)
+    if not spec.schema.categorical:
+        model.fit(rows, target, batch_size=BATCH, epochs=epochs, validation_split=0.1, verbose=0)
+        return model
+    order = np.random.default_rng(1).permutation(len(target))
+    held, learned = np.split(order, [len(order) // 10])
+    tensors = {name: tf.constant(column) for name, column in rows.items()}
+    part = [({name: tf.gather(t, places) for name, t in tensors.items()}, target[places]) for places in (learned, held)]
+    model.fit(*part[0], batch_size=BATCH, epochs=epochs, validation_data=part[1], verbose=0)
+    return model
+
+
+def digits_file(root: Path, name: str, month: int, rows: int) -> PartitionFile:
+    """A month of digits as a partition file."""
+    frame = digits_month(month, rows)
+    return write(root, name, frame.with_columns(holdout=pl.col("drawing").cast(pl.Int64) % 5 == 0))
+
+
+def flights_file(root: Path, week: int) -> PartitionFile:
+    """A week of flights as a partition file."""
+    return write(root, f"week{week}", flights_frame(week))
+
+
+def flights_frame(week: int) -> pl.DataFrame:
+    """A week of flights with a holdout mark."""
+    from tasks.flights_data import flights_week
+
+    frame = flights_week(week)
+    return frame.with_columns(holdout=pl.struct(flights.schema.key).hash(1) % 5 == 0)
+
+
+def write(root: Path, name: str, frame: pl.DataFrame) -> PartitionFile:
+    """A frame as a partition file."""
+    frame.write_parquet(root / f"{name}.parquet")
+    return PartitionFile(name, root / f"{name}.parquet")
+
+
+def timed(run: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds, and what came out."""
+    started = time.perf_counter()
+    result = run()
+    return time.perf_counter() - started, result
+
+
+def resident_bytes() -> int:
+    """Memory of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
