@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import tiny
 from db.registry import ModelRegistry, open_registry
-from errors import NoChampion
+from errors import NoChampion, TrainingDiverged
 from flows.bootstrap import bootstrap
 from flows.retrain import retrain
+from models.spec import FineTune, Stage
 from settings import Settings
-from tiny import Landing
+from tasks.house import House
+from tasks.promotion import PromotionDecision, promote
+from tasks.recording import Ending
+from tiny import TINY, Landing
+
+HEAVY = "tensorflow", "keras", "evidently"
 
 
 @pytest.fixture
@@ -117,7 +127,61 @@ def test_an_empty_landing_folder_is_no_error(landing: Landing, registry: ModelRe
 
 def test_importing_the_flows_costs_no_tensorflow() -> None:
     """Deploying and quick runs import flows; none of the heavy libraries may come along."""
-    heavy = "tensorflow", "keras", "evidently"
-    code = f"import sys, flows.retrain, flows.bootstrap; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, flows.retrain, flows.bootstrap; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_no_new_data_does_not_even_import_tensorflow(landing: Landing, home: Settings) -> None:
+    """The most frequent run of all is over before TensorFlow could start."""
+    from prefect.settings import PREFECT_API_URL
+
+    landing.land(200)
+    bootstrap("tiny")
+    code = (
+        "import sys, tasks.house, tiny; tasks.house.load_spec = lambda name: tiny.TINY\n"
+        "from flows.retrain import retrain\n"
+        f"print(retrain('tiny'), [m for m in {HEAVY} if m in sys.modules])"
+    )
+    environment = os.environ | {
+        "PYTHONPATH": str(Path(tiny.__file__).parent),
+        "PREFECT_API_URL": PREFECT_API_URL.value(),
+    }
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "no new data []"
+
+
+def test_who_promotes_first_is_judged_against(landing: Landing, registry: ModelRegistry) -> None:
+    """If somebody promotes between the verdict and the promotion, the gate judges again, against the newcomer."""
+    landing.land(400)
+    bootstrap("tiny")
+    landing.land(400, flipped=True)
+    original = registry.champion("tiny")
+
+    def promote_in_between(house: House, decision: PromotionDecision) -> Ending | None:
+        if decision.champion == original.number and registry.sequence("tiny") == 1:
+            registry.promote("tiny", original.number, seen=1, kind="rollback", actor="a person", reason="to be sure")
+        return promote(house, decision)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.promotion.promote", promote_in_between)
+        assert retrain("tiny") == "promoted"
+    assert [promotion.number for promotion in registry.promotions("tiny")] == [1, 1, 2]
+    assert len(registry.evaluations("tiny", 2)) == 2
+
+
+def test_a_diverged_training_is_recorded_and_changes_nothing(landing: Landing, registry: ModelRegistry) -> None:
+    """A loss that explodes ends the run as failed, with the reason; the champion stays."""
+    landing.land(200)
+    bootstrap("tiny")
+    landing.land(200, flipped=True)
+    wild = replace(TINY, finetune=FineTune(stages=(Stage("head", learning_rate=1e30, epochs=3),)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.house.load_spec", lambda _name: wild)
+        with pytest.raises(TrainingDiverged):
+            retrain("tiny")
+    run = registry.runs("tiny")[0]
+    assert run.outcome == "failed"
+    assert run.reason
+    assert registry.champion("tiny").number == 1
+    assert retrain("tiny") == "promoted"  # once the plan is mended

@@ -1,0 +1,49 @@
+"""`make demo`: a real model on real flights, continued by running it again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from db.registry import open_registry
+from settings import Settings
+
+BIN = Path(sys.executable).parent
+
+
+def demo(*words: str, home: Settings) -> str:
+    """Run `evergreen demo …` to its end and give what it prints."""
+    environment = os.environ | {"EVERGREEN_HOME": str(home.home), "COLUMNS": "200"}
+    done = subprocess.run(
+        [BIN / "evergreen", "demo", *words], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "oneDNN" not in done.stderr
+    return done.stdout
+
+
+def test_data_lands_as_weekly_files(home: Settings) -> None:
+    """`evergreen demo data` writes the landing folder, and says where."""
+    assert "2 files in" in demo("data", "--weeks", "2", home=home)
+    assert sorted(path.name for path in (Path(home.landing) / "flights").iterdir()) == ["2013-w01.csv", "2013-w02.csv"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_demo_tells_its_story_and_goes_on(home: Settings) -> None:
+    """Version 1 is bootstrapped and a week arrives; the second run goes on with the next week."""
+    story = demo("run", "--weeks", "1", home=home)
+    assert "2013-02-26" in story
+    assert "v1 alone" in story
+    with open_registry(home.database_url) as registry:
+        assert len(registry.versions("flights")) == 2
+        assert [run.outcome for run in registry.runs("flights")][-1] == "promoted"
+
+    story = demo("run", "--weeks", "1", home=home)
+    assert "2013-03-05" in story
+    with open_registry(home.database_url) as registry:
+        assert len(registry.versions("flights")) == 3
+        assert (home.reports / "flights").exists()

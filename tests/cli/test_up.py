@@ -1,0 +1,124 @@
+"""`evergreen up`: manual and scheduled runs complete on the worker, and Ctrl-C leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from settings import Settings
+from tasks.flights_data import write_flights
+
+PROJECT = Path(__file__).parent.parent.parent
+BIN = Path(sys.executable).parent
+
+
+class Up:
+    """A running `evergreen up`, and what its server knows."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int, environment: dict[str, str]) -> None:
+        self.process, self.url = process, f"http://127.0.0.1:{port}"
+        self.environment = environment | {"PREFECT_API_URL": f"{self.url}/api"}
+
+    def prefect(self, *words: str) -> None:
+        """Run a Prefect command against the server."""
+        subprocess.run([BIN / "prefect", *words], env=self.environment, cwd=PROJECT, check=True, capture_output=True)
+
+    def found(self, what: str) -> list[dict[str, Any]]:
+        """All the flow runs, or artifacts, of the server."""
+        request = urllib.request.Request(f"{self.url}/api/{what}/filter", b"{}", {"content-type": "application/json"})
+        with urllib.request.urlopen(request) as answer:
+            return list(json.load(answer))
+
+
+@pytest.fixture
+def up(home: Settings, tmp_path: Path) -> Iterator[Up]:
+    """Start `evergreen up` on a free port, with everything of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (tmp_path / "prefect").mkdir()
+    environment = os.environ | {"PREFECT_HOME": str(tmp_path / "prefect"), "EVERGREEN_HOME": str(home.home)}
+    with (tmp_path / "up.log").open("w+") as log:
+        process = subprocess.Popen(
+            [BIN / "evergreen", "up", "--port", str(port)],
+            env=environment,
+            cwd=PROJECT,
+            stdout=log,
+            stderr=log,
+            text=True,
+        )
+        try:
+            deadline = time.monotonic() + 180
+            while "Ready." not in (tmp_path / "up.log").read_text():
+                assert process.poll() is None, (tmp_path / "up.log").read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.5)
+            yield Up(process, port, environment)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(60)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_manual_and_scheduled_runs_complete(up: Up, home: Settings) -> None:
+    """Bootstrap by hand, retrain on a schedule, see both in the UI's data, and stop with Ctrl-C."""
+    write_flights(Path(home.landing), [1])
+    up.prefect("deployment", "run", "bootstrap/bootstrap-flights", "--watch")
+    up.prefect("deployment", "schedule", "create", "retrain/retrain-flights", "--interval", "20")
+
+    def scheduled() -> list[dict[str, Any]]:
+        done = [run for run in up.found("flow_runs") if run["state_type"] == "COMPLETED"]
+        return [run for run in done if run["auto_scheduled"]]
+
+    deadline = time.monotonic() + 180
+    while not scheduled():
+        assert time.monotonic() < deadline, "no scheduled run completed"
+        time.sleep(2)
+
+    runs = {run["name"]: run for run in up.found("flow_runs") if run["state_type"] == "COMPLETED"}
+    assert set(runs) == {"bootstrap flights", "retrain flights"}
+    assert {"flights", "bootstrap"} <= set(runs["bootstrap flights"]["tags"])
+    assert "run-flights" in {artifact["key"] for artifact in up.found("artifacts")}
+
+    up.process.send_signal(signal.SIGINT)
+    assert up.process.wait(60) == 0
+    with pytest.raises(urllib.error.URLError):
+        up.found("flow_runs")
+
+
+def test_a_busy_port_is_refused(home: Settings) -> None:
+    """If something answers at the port already, the error names the way out."""
+    import http.server
+    import threading
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    port = str(server.server_address[1])
+    done = subprocess.run(
+        [BIN / "evergreen", "up", "--port", port], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    server.shutdown()
+    server.server_close()
+    assert done.returncode == 1
+    assert f"port {port}: something answers there already" in done.stderr
+
+
+def test_a_folder_without_prefect_yaml_is_refused(tmp_path: Path) -> None:
+    """Started elsewhere, it says where to go."""
+    done = subprocess.run([BIN / "evergreen", "up"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "it has no prefect.yaml" in done.stderr
