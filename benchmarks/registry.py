@@ -108,7 +108,7 @@ def seconds(work: Callable[[], object], repeats: int = 1) -> float:
 
 
 def fill(registry: ModelRegistry, model: str, versions: int) -> None:
-    """Add many versions with five metrics each, past the registry: how they came is not what is measured."""
+    """Add many judged versions with five metrics each, past the registry: how they came is not what is measured."""
     registry.add_model(model)
     with session_scope(registry.engine) as session:
         at = now()
@@ -140,6 +140,27 @@ def fill(registry: ModelRegistry, model: str, versions: int) -> None:
             for k in range(5)
         ]
         session.execute(insert(tables.VersionMetric), figures)
+        judged = [
+            {"id": row["id"], "challenger_id": row["id"], "champion_id": first, "passed": False, "reason": "?", "at": at}
+            for row in rows
+        ]
+        session.execute(insert(tables.Evaluation), judged)
+        verdicts = [
+            {
+                "evaluation_id": row["id"],
+                "dataset": "newest",
+                "slice": "",
+                "metric": "m0",
+                "position": 0,
+                "rows": 1000,
+                "champion": 0.5,
+                "challenger": 0.4,
+                "delta": -0.2,
+                "verdict": "same",
+            }
+            for row in rows
+        ]
+        session.execute(insert(tables.EvaluationMetric), verdicts)
     number = versions // 2
     registry.promote(model, number, seen=0, kind="bootstrap", actor="benchmark", reason="in the middle")
 

@@ -55,6 +55,7 @@ def summaries(session: Session, model: str, order_by: str | None, limit: int | N
         direction = VersionMetric.value.desc() if order_by.startswith("-") else VersionMetric.value.asc()
         statement = statement.order_by(direction.nulls_last())
     statement = statement.order_by(Version.number.desc())
+    rows = session.connection().execute(statement).all()
     champion = find_champion(session, model)
     tainted = tainted_versions(session, model)
     return tuple(
@@ -71,7 +72,7 @@ def summaries(session: Session, model: str, order_by: str | None, limit: int | N
             value=math.nan if value is None else value,
             delta=delta,
         )
-        for number, parent, created_at, passed, reason, against, value, delta in session.execute(statement)
+        for number, parent, created_at, passed, reason, against, value, delta in rows
     )
 
 

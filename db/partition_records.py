@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from db.records import NewPartition
 
@@ -23,7 +24,7 @@ class NewLanding:
 
     Args:
         uri: where it lies.
-        stamp: which content of it; at most 64 characters.
+        stamp: digest of the uri and of which content of it this is.
         rules: digest of the schema it was judged by.
         batch: names the intake that looked at it.
         attempt: how often it was looked at before, for labels that wait for their rows.
@@ -112,22 +113,21 @@ class NewArrival:
     run_id: int | None = None
 
 
-@dataclass(frozen=True)
-class LedgerEntry:
-    """A partition as an intake needs it, revoked ones too: where its rows are, and which times they cover."""
+class LedgerEntry(NamedTuple):
+    """A partition as an intake needs it, revoked ones too; a plain tuple, for an intake reads every one there is."""
 
-    sequence: int
     digest: str
-    kind: str
-    source_uri: str
-    uri: str
-    sha256: str
-    bytes: int
-    rows: int
     time_from: datetime
     time_to: datetime
-    late: bool
-    revoked: bool
+
+
+class Look(NamedTuple):
+    """What the newest look at a content of a file came to."""
+
+    rules: str
+    attempt: int
+    waiting: int
+    reason: str | None
 
 
 @dataclass(frozen=True)

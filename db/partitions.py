@@ -5,7 +5,9 @@ Every function takes an engine, and is one transaction.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, fields
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine, func, insert, select
@@ -14,11 +16,12 @@ from sqlalchemy.orm import Session
 
 from db.engine import read_scope, session_scope
 from db.lookups import model_id, now
-from db.partition_records import BatchRecord, LandedRecord, LedgerEntry, NewArrival, NewLanding, RejectionRecord
+from db.partition_records import BatchRecord, LandedRecord, LedgerEntry, Look, NewArrival, NewLanding, RejectionRecord
 from db.partition_tables import LandedFile, Partition, RejectedRows, Revocation
 from db.records import NewPartition, PartitionRecord
 from errors import RegistryError
 
+MANY = 10_000  # values in one statement
 TRIES = 100  # of a single partition without duplicates to look for; each lost try is somebody else's success
 
 
@@ -86,16 +89,26 @@ def add_partition(engine: Engine, new: NewPartition) -> PartitionRecord:
 
 def ledger(engine: Engine, model: str, after: int = 0) -> tuple[LedgerEntry, ...]:
     """Every partition past a sequence number, revoked ones too, in the order in which they were taken."""
-    names = [name.name for name in fields(LedgerEntry)][:-1]
-    columns: list[Any] = [getattr(Partition, name) for name in names]
     with read_scope(engine) as session:
-        found = session.execute(
-            select(*columns, Revocation.partition_id.is_not(None))
-            .outerjoin(Revocation, Revocation.partition_id == Partition.id)
-            .where(Partition.model_id == model_id(session, model), Partition.sequence > after)
-            .order_by(Partition.sequence)
-        )
-        return tuple(LedgerEntry(*list(row)) for row in found)
+        found = select(Partition.digest, Partition.time_from, Partition.time_to).order_by(Partition.sequence)
+        mine = Partition.model_id == model_id(session, model)
+        return tuple(map(LedgerEntry._make, session.execute(found.where(mine, Partition.sequence > after))))
+
+
+def partition_at(engine: Engine, model: str, sequence: int) -> PartitionRecord:
+    """The partition of a sequence number."""
+    with read_scope(engine) as session:
+        mine = Partition.model_id == model_id(session, model)
+        row = session.scalars(select(Partition).where(mine, Partition.sequence == sequence)).one()
+        return partition_record(row, model)
+
+
+def watermark(engine: Engine, model: str) -> datetime | None:
+    """The newest event time of the rows that count; an older row is late."""
+    with read_scope(engine) as session:
+        newest = select(func.max(Partition.time_to)).outerjoin(Revocation)
+        mine = Partition.model_id == model_id(session, model)
+        return session.scalar(newest.where(mine, Partition.kind == "rows", Revocation.partition_id.is_(None)))
 
 
 def revoked(engine: Engine, model: str) -> frozenset[int]:
@@ -107,15 +120,47 @@ def revoked(engine: Engine, model: str) -> frozenset[int]:
 
 def landed_files(engine: Engine, model: str) -> tuple[LandedRecord, ...]:
     """Every landed file that was looked at, in that order."""
-    columns = [getattr(LandedFile, field.name) for field in fields(LandedRecord)]
+    columns: list[Any] = [getattr(LandedFile, field.name) for field in fields(LandedRecord)]
     with read_scope(engine) as session:
         found = select(*columns).where(LandedFile.model_id == model_id(session, model)).order_by(LandedFile.id)
-        return tuple(LandedRecord(*row) for row in session.execute(found))
+        return tuple(LandedRecord(*list(row)) for row in session.execute(found))
+
+
+def looks(engine: Engine, model: str, stamps: Sequence[str]) -> dict[str, Look]:
+    """The newest look at each of these contents, by stamp."""
+    found: dict[str, Look] = {}
+    columns = (LandedFile.stamp, LandedFile.rules, LandedFile.attempt, LandedFile.waiting, LandedFile.reason)
+    with read_scope(engine) as session:
+        mine = LandedFile.model_id == model_id(session, model)
+        for start in range(0, len(stamps), MANY):
+            some = LandedFile.stamp.in_(stamps[start : start + MANY])
+            rows = session.execute(select(*columns).where(mine, some).order_by(LandedFile.id))
+            found |= {stamp: Look(*look) for stamp, *look in rows}
+    return found
+
+
+def find_twin(engine: Engine, model: str, sha256: str, rules: str) -> tuple[str, int] | None:
+    """The uri and the rows of a file of the very same bytes that was taken, by the same rules."""
+    with read_scope(engine) as session:
+        mine = LandedFile.model_id == model_id(session, model)
+        taken = (LandedFile.rules == rules, LandedFile.reason.is_(None), LandedFile.waiting == 0)
+        same = select(LandedFile.uri, LandedFile.rows).where(mine, LandedFile.sha256 == sha256, *taken)
+        row = session.execute(same.order_by(LandedFile.id).limit(1)).first()
+        return (row.uri, row.rows) if row else None
+
+
+def cursors(engine: Engine, model: str, uri: str) -> tuple[tuple[str, str], ...]:
+    """The stamp and the last cursor value of every stretch of a query that was taken, in that order."""
+    with read_scope(engine) as session:
+        mine = LandedFile.model_id == model_id(session, model)
+        found = select(LandedFile.stamp, LandedFile.cursor).where(mine, LandedFile.uri == uri)
+        rows = session.execute(found.where(LandedFile.cursor.is_not(None)).order_by(LandedFile.id))
+        return tuple((stamp, cursor) for stamp, cursor in rows if cursor)
 
 
 def is_landed(engine: Engine, model: str, landing: NewLanding) -> bool:
     """Whether this very look at this very content is recorded."""
-    names = ("uri", "stamp", "rules", "attempt")
+    names = ("stamp", "rules", "attempt")
     with read_scope(engine) as session:
         same = (getattr(LandedFile, name) == getattr(landing, name) for name in names)
         found = select(LandedFile.id).where(LandedFile.model_id == model_id(session, model), *same)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 PartitionKind = Literal["rows", "labels"]
 PromotionKind = Literal["bootstrap", "promote", "rollback"]
@@ -168,9 +168,8 @@ class VersionRecord:
     created_at: datetime
 
 
-@dataclass(frozen=True)
-class VersionSummary:
-    """One line in the list of a model's versions.
+class VersionSummary(NamedTuple):
+    """One line in the list of a model's versions; a tuple, since thousands of frozen dataclasses take their time.
 
     Args:
         number: the version.

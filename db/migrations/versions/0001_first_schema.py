@@ -80,9 +80,12 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_landed_file_run_id_run")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_landed_file")),
         sa.UniqueConstraint(
-            "model_id", "uri", "stamp", "rules", "attempt", name=op.f("uq_landed_file_model_id_uri_stamp_rules_attempt")
+            "model_id", "stamp", "rules", "attempt", name=op.f("uq_landed_file_model_id_stamp_rules_attempt")
         ),
     )
+    with op.batch_alter_table("landed_file", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_landed_file_model_id_sha256"), ["model_id", "sha256"], unique=False)
+
     op.create_table(
         "version",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -355,6 +358,9 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_version_base_digest"))
 
     op.drop_table("version")
+    with op.batch_alter_table("landed_file", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_landed_file_model_id_sha256"))
+
     op.drop_table("landed_file")
     with op.batch_alter_table("run", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_run_model_id_work_key"))
