@@ -16,7 +16,15 @@ from uuid import uuid4
 import polars as pl
 
 from db.partition_records import LedgerEntry, NewArrival, NewLanding, NewRejection
-from db.partitions import ArrivalConflict, is_landed, ledger, record_arrival, revoked
+from db.partitions import (
+    ArrivalConflict,
+    is_landed,
+    ledger,
+    partition_at,
+    record_arrival,
+    revoked,
+    watermark,
+)
 from db.records import NewPartition, PartitionKind, PartitionRecord, StoredArtifact
 from tasks.key_index import LABELLED, KeyIndex, Member
 from tasks.keys import HIGH, HOLDOUT, LOW, content_digest, held_out, key_hashes
@@ -162,13 +170,17 @@ class Intake:
 
     def _catch_up(self) -> None:
         """Learn of the partitions recorded since, and of those taken back; forget what was only staged."""
-        self._ledger += ledger(self._engine, self._spec.name, after=len(self._ledger))
-        self._places |= {entry.digest: entry.sequence for entry in self._ledger[len(self._places) :]}
-        self._revoked = revoked(self._engine, self._spec.name)
+        newer = ledger(self._engine, self._spec.name, after=len(self._ledger))
+        taken_back = revoked(self._engine, self._spec.name)
+        if not self._ledger or taken_back != self._revoked:
+            self._watermark = watermark(self._engine, self._spec.name)
+        elif newer:
+            self._watermark = max(self._watermark or newer[0].time_to, *(entry.time_to for entry in newer))
+        self._revoked = taken_back
+        self._places |= {entry.digest: place for place, entry in enumerate(newer, len(self._ledger) + 1)}
         self._index.cut(len(self._ledger))
-        self._index.extend(_member(entry) for entry in self._ledger[len(self._index) :])
-        seen = (e.time_to for e in self._ledger if e.kind == "rows" and e.sequence not in self._revoked)
-        self._watermark = max(seen, default=None)
+        self._ledger += newer
+        self._index.extend(map(_member, newer))
 
     def _stage(self, batch: Batch, staged: Staged, *, labels: bool) -> None:
         """Sort a batch's rows into new ones, labels for known ones, duplicates and bad ones; store what is new."""
@@ -217,7 +229,7 @@ class Intake:
 
     def _store_rows(self, rows: pl.DataFrame, new: pl.DataFrame, staged: Staged) -> int:
         """Store new rows, by time and then by hash; late ones by themselves if they are not to be trained on."""
-        late = new[TIME] < (-(2**63) if self._watermark is None else _micros(self._watermark))
+        late = new[TIME] < (_micros(self._watermark) if self._watermark else -(2**63))
         staged.late += int(late.sum())
         if self._spec.source.late == "train":
             parts = [(new, bool(late.any()))]
@@ -281,7 +293,7 @@ class Intake:
             late=late,
             run_id=self._run_id,
         )
-        member = Member(digest.result, _micros(new.time_from), _micros(new.time_to))
+        member = Member(digest.result, new.time_from, new.time_to)
         self._index.extend([member])
         staged.members.append(member)
         if len(staged.storing) >= AHEAD:
@@ -314,26 +326,27 @@ class Intake:
         path.unlink(missing_ok=True)
         return stored
 
-    def _partition(self, sequence: int, staged: Sequence[Future[NewPartition]] = ()) -> LedgerEntry | NewPartition:
+    def _partition(self, sequence: int, staged: Sequence[Future[NewPartition]]) -> PartitionRecord | NewPartition:
         """A partition that is recorded, or staged after those."""
-        place = sequence - 1
-        return self._ledger[place] if place < len(self._ledger) else staged[place - len(self._ledger)].result()
+        if sequence <= len(self._ledger):
+            return partition_at(self._engine, self._spec.name, sequence)
+        return staged[sequence - len(self._ledger) - 1].result()
 
     def _keys_of(self, digest: str) -> pl.DataFrame:
         """The keys of a recorded partition, from its file."""
-        path = self._store.fetch(_artifact(self._partition(self._places[digest])))
+        path = self._store.fetch(_artifact(self._partition(self._places[digest], ())))
         columns = dict.fromkeys((*self._schema.key, self._schema.target))
         rows = pl.read_parquet(path, columns=list(columns))
         keys = key_hashes(rows, self._schema.key)
         return keys.with_columns(rows[self._schema.target].is_not_null().alias(LABELLED)).sort(HIGH)
 
 
-def _artifact(partition: LedgerEntry | NewPartition) -> StoredArtifact:
+def _artifact(partition: PartitionRecord | NewPartition) -> StoredArtifact:
     return StoredArtifact(partition.digest, "partition", partition.uri, partition.sha256, partition.bytes)
 
 
 def _member(entry: LedgerEntry) -> Member:
-    return Member(lambda: entry.digest, _micros(entry.time_from), _micros(entry.time_to))
+    return Member(lambda: entry.digest, entry.time_from, entry.time_to)
 
 
 def _micros(instant: datetime) -> int:

@@ -13,6 +13,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     Entries = tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint32], NDArray[np.uint8]]
 
 FANOUT = 8
-WINDOW = 1 << 20  # entries looked at or merged at a time
+WINDOW = 1 << 22  # entries looked at or merged at a time
 LABELLED = "labelled"
 KINDS: tuple[np.dtype[Any], ...] = (np.dtype("<u8"), np.dtype("<u8"), np.dtype("<u4"), np.dtype("u1"))
 """A key's hash in two halves, which of the run's partitions has it, and whether its label was there."""
@@ -40,13 +41,13 @@ class Member:
 
     Args:
         digest: gives its digest, which may still be worked out.
-        time_from: the first event time, in microseconds.
+        time_from: the first event time.
         time_to: the last event time.
     """
 
     digest: Callable[[], str]
-    time_from: int
-    time_to: int
+    time_from: datetime
+    time_to: datetime
 
 
 class KeyIndex:
@@ -61,6 +62,7 @@ class KeyIndex:
     def __init__(self, folder: Path, load: Callable[[str], pl.DataFrame], *, by_time: bool) -> None:
         self._folder, self._load, self._by_time = folder, load, by_time
         self._members: list[Member] = []
+        self._runs: dict[tuple[int, int], _Run] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     def __len__(self) -> int:
@@ -74,6 +76,7 @@ class KeyIndex:
     def cut(self, partitions: int) -> None:
         """Cover the first so many partitions only."""
         del self._members[partitions:]
+        self._runs = {span: run for span, run in self._runs.items() if span[1] <= partitions}
 
     def common(self, some: Sequence[Member], others: Sequence[Member]) -> bool:
         """Whether any of these partitions shares a key with any of the others."""
@@ -98,13 +101,16 @@ class KeyIndex:
         Returns:
             `row` (of `hashes`), `sequence` (of the partition, from 1) and `labelled`; a row for each find.
         """
-        span = (hashes["time"].min(), hashes["time"].max()) if self._by_time else (None, None)
+        times = hashes["time"].cast(pl.Datetime("us", "UTC"))
+        span = (times.min(), times.max()) if self._by_time else (None, None)
         high, low = hashes[HIGH].to_numpy(), hashes[LOW].to_numpy()
         found = [_Finds.none()]
         for start, stop in _runs(len(self._members)):
             members = self._members[start:stop]
             if len(high) and not _apart(members, span):
-                finds = _search(self._run(members), high, low)
+                if (start, stop) not in self._runs:
+                    self._runs[start, stop] = self._run(members)
+                finds = _search(self._runs[start, stop], high, low)
                 found.append(_Finds(finds.row, finds.member + start + 1, finds.labelled))
         every = _Finds.joined(found)
         return pl.DataFrame({"row": every.row, "sequence": every.member, LABELLED: every.labelled})
@@ -156,7 +162,7 @@ def _runs(members: int) -> list[tuple[int, int]]:
 def _apart(members: Sequence[Member], span: tuple[object, object]) -> bool:
     """Whether no partition covers any of the span's times."""
     low, high = span
-    if not isinstance(low, int) or not isinstance(high, int):
+    if not isinstance(low, datetime) or not isinstance(high, datetime):
         return False
     return all(member.time_to < low or high < member.time_from for member in members)
 

@@ -36,7 +36,7 @@ class Landed:
 
     Args:
         uri: where it is.
-        stamp: digest of size and times (or a store's own tag); another content has another stamp.
+        stamp: digest of uri, size and times (or a store's own tag); another content has another stamp.
         size: bytes.
         refusal: why it will not even be opened, or "".
     """
@@ -131,15 +131,15 @@ def _landed(path: Path, root: Path) -> Landed | None:
     except FileNotFoundError:
         if not path.is_symlink():
             return None
-        return Landed(str(path), _digest(str(path)), 0, "it is a link to a file that is not there")
+        return Landed(str(path), _digest(path, None), 0, "it is a link to a file that is not there")
     except (OSError, RuntimeError) as error:
-        return Landed(str(path), _digest(str(path)), 0, f"it cannot be looked at: {error}")
+        return Landed(str(path), _digest(path, None), 0, f"it cannot be looked at: {error}")
     refusal = ""
     if not inside:
         refusal = "it is a link that leads out of the landing folder"
     elif not stat.S_ISREG(what.st_mode):
         refusal = "it is no regular file"
-    file = Landed(str(path), _digest(_times_and_size(what)), what.st_size, refusal)
+    file = Landed(str(path), _digest(path, what), what.st_size, refusal)
     if not refusal and not file.format:
         return Landed(file.uri, file.stamp, file.size, "its name does not say what it is")
     return file
@@ -154,17 +154,18 @@ def _times(path: Path) -> float:
 
 def _stamp(path: Path) -> str:
     try:
-        return _digest(_times_and_size(path.stat()))
+        return _digest(path, path.stat())
     except OSError as error:
         return type(error).__name__
 
 
-def _times_and_size(what: os.stat_result) -> str:
+def _digest(path: Path, what: os.stat_result | None) -> str:
     """What changes when a file is rewritten; the change time cannot be set by whoever copies with old dates."""
-    return f"{what.st_size} {what.st_mtime_ns} {what.st_ctime_ns} {what.st_ino}"
+    state = f"{what.st_size} {what.st_mtime_ns} {what.st_ctime_ns} {what.st_ino}" if what else ""
+    return _sign(f"{path} {state}")
 
 
-def _digest(text: str) -> str:
+def _sign(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -183,7 +184,9 @@ def _look_remote(url: str) -> Landing:
     for name, info in sorted(found.items()):
         below = name.removeprefix(root).strip("/").split("/")
         if info["type"] == "file" and _finished(tuple(below)):
-            file = Landed(fs.unstrip_protocol(name), _digest(fs.ukey(name)), int(info["size"] or 0))
+            file = Landed(
+                fs.unstrip_protocol(name), _sign(f"{fs.unstrip_protocol(name)} {fs.ukey(name)}"), int(info["size"] or 0)
+            )
             refusal = "" if file.format else "its name does not say what it is"
             files.append(Landed(file.uri, file.stamp, file.size, refusal))
     return Landing(tuple(files))

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from db.partition_records import LandedRecord, NewLanding
-from db.partitions import ArrivalConflict, landed_files
+from db.partition_records import Look, NewLanding
+from db.partitions import ArrivalConflict, cursors, find_twin, looks
 from db.query_source import QuerySource
 from errors import ArrivalError, UnreadableFile
 from tasks.landing import HINT, Landed, NotNow, local_copy, look, still_same
@@ -111,10 +111,10 @@ class Round:
         upto = rows.newest()
         if upto is None:
             return
-        before = [r for r in landed_files(self.engine, self.spec.name) if r.uri == rows.uri and r.cursor]
-        after = before[-1].cursor if before else None
-        stamp = hashlib.sha256(f"after {after}".encode()).hexdigest()
-        attempt = sum(record.stamp == stamp for record in before)
+        before = cursors(self.engine, self.spec.name, rows.uri)
+        after = before[-1][1] if before else None
+        stamp = hashlib.sha256(f"{rows.uri} after {after}".encode()).hexdigest()
+        attempt = sum(taken == stamp for taken, _ in before)
         rules = self._rules(labels=False)
         landing = NewLanding(rows.uri, stamp, rules, self.intake.batch, attempt, cursor=upto)
         schema, optional = self.spec.schema, (self.spec.schema.target,) if source.labels else ()
@@ -132,33 +132,32 @@ class Round:
     def _take_files(self, path: str, *, labels: bool) -> None:
         """Take a folder's new files in the order of their names."""
         there = look(self.landing, path, self.spec.source.settle)
-        records = landed_files(self.engine, self.spec.name)
-        seen = {(record.uri, record.stamp): record for record in records}
+        seen = looks(self.engine, self.spec.name, [file.stamp for file in there.files])
         rules = self._rules(labels=labels)
-        taken = {r.sha256: r for r in records if r.sha256 and r.rules == rules and not (r.reason or r.waiting)}
         for uri in there.unfinished:
             self._note(uri, "it is still being written; the next run looks again")
-        todo = [file for file in there.files if _is_new(seen.get((file.uri, file.stamp)), rules)]
+        todo = [file for file in there.files if _is_new(seen.get(file.stamp), rules)]
         size, done = sum(file.size for file in todo), 0
         for place, file in enumerate(todo):
             self._report(place, len(todo), done / max(size, 1))
-            before = seen.get((file.uri, file.stamp))
+            before = seen.get(file.stamp)
             attempt = before.attempt + 1 if before and before.waiting else 0
             landing = NewLanding(file.uri, file.stamp, rules, self.intake.batch, attempt, bytes=file.size)
-            self._take_file(file, landing, taken, labels=labels)
+            self._take_file(file, landing, labels=labels)
             done += file.size
         self._report(len(todo), len(todo), 1.0)
 
-    def _take_file(self, file: Landed, landing: NewLanding, taken: dict[str, LandedRecord], *, labels: bool) -> None:
+    def _take_file(self, file: Landed, landing: NewLanding, *, labels: bool) -> None:
         """Take one file, or set it aside, or leave it for the next run; the others go on."""
         try:
             if file.refusal:
                 raise UnreadableFile(file.uri, file.refusal, HINT)
             with local_copy(file, self.intake.work) as (path, sha256):
                 read = replace(landing, sha256=sha256)
-                if twin := taken.get(sha256):
-                    self._note(file.uri, f"it holds what {twin.uri} held, which was taken")
-                    self._count(*self.intake.take_none(replace(read, rows=twin.rows, duplicates=twin.rows)))
+                if twin := find_twin(self.engine, self.spec.name, sha256, landing.rules):
+                    uri, rows = twin
+                    self._note(file.uri, f"it holds what {uri} held, which was taken")
+                    self._count(*self.intake.take_none(replace(read, rows=rows, duplicates=rows)))
                 else:
                     self._count(*self._take_rows(file, read, path, labels=labels))
         except ArrivalConflict:
@@ -236,7 +235,7 @@ class Round:
         self.progress("taking files", done, total, figures)
 
 
-def _is_new(before: LandedRecord | None, rules: str) -> bool:
+def _is_new(before: Look | None, rules: str) -> bool:
     """Whether a file is to be looked at: for the first time, by another schema, or for labels that waited."""
     if before is None or before.waiting:
         return True
