@@ -141,7 +141,7 @@ def fill(registry: ModelRegistry, model: str, versions: int) -> None:
         ]
         session.execute(insert(tables.VersionMetric), figures)
         judged = [
-            {"id": row["id"], "challenger_id": row["id"], "champion_id": first, "passed": False, "reason": "?", "at": at}
+            {"id": row["id"], "challenger_id": row["id"], "champion_id": first, "passed": False, "reason": "", "at": at}
             for row in rows
         ]
         session.execute(insert(tables.Evaluation), judged)

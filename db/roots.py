@@ -188,8 +188,13 @@ class RemoteRoot:
         sha256, size = file_sha256(path), path.stat().st_size
         uri = f"{stem}.{sha256}{path.suffix}"
         with self._explained("write", ArtifactUnwritable):
-            self.files.makedirs(f"{self.path}/{uri}".rsplit("/", 1)[0], exist_ok=True)
-            self.files.put_file(str(path), f"{self.path}/{uri}")
+            try:
+                self.files.put_file(str(path), f"{self.path}/{uri}")
+            except FileNotFoundError:  # where folders must be made, make them; never a misspelt bucket
+                for folder in list(Path(uri).parents)[-2::-1]:
+                    with suppress(FileExistsError):
+                        self.files.mkdir(f"{self.path}/{folder}", create_parents=False)
+                self.files.put_file(str(path), f"{self.path}/{uri}")
         if self.size(uri) != size:
             raise ArtifactUnwritable(f"file {path.name}", f"only part of it arrived at {self}", "try again")
         return sha256, size, uri
