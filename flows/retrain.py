@@ -23,7 +23,7 @@ def retrain(model: str) -> str:
         take_arrivals(run)
         pending = find_pending(run)
         if pending.settled:
-            return end_run(run, Ending("no new data", "skip", pending.settled, pending.work_key))
+            return end_run(run, Ending("no new data", "skip", pending.settled), pending.work_key)
 
         score_version(run, pending.champion, pending.partitions)
         drift = check_drift(run, pending)
@@ -34,4 +34,4 @@ def retrain(model: str) -> str:
             ending = evaluate_and_promote(run, challenger)
 
         report(run, ending)
-        return end_run(run, ending)
+        return end_run(run, ending, pending.work_key)

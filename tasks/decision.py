@@ -59,12 +59,12 @@ def decide(pending: Pending, drift: DriftVerdict | None, policy: RetrainPolicy) 
     """Retrain, or wait for more: an Ending whose decision is "retrain" or "wait"."""
     rows = f"{pending.labelled_rows:,} labelled rows are pending"
     if pending.labelled_rows < policy.min_rows:
-        return Ending("waiting", "wait", f"{rows}, a retrain needs {policy.min_rows:,}", pending.work_key)
+        return Ending("waiting", "wait", f"{rows}, a retrain needs {policy.min_rows:,}")
     if drift is None:
-        return Ending("retraining", "retrain", f"{rows}; too few to check for drift", pending.work_key)
+        return Ending("retraining", "retrain", f"{rows}; too few to check for drift")
     if policy.only_on_drift and not drift.drifted:
-        return Ending("waiting", "wait", f"{rows}, but without drift: {drift.reason}", pending.work_key)
-    return Ending("retraining", "retrain", f"{rows}; {drift.reason}", pending.work_key)
+        return Ending("waiting", "wait", f"{rows}, but without drift: {drift.reason}")
+    return Ending("retraining", "retrain", f"{rows}; {drift.reason}")
 
 
 @step("find pending data")

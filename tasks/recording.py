@@ -29,12 +29,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended: `outcome` in a word, `reason` in a sentence, and the work it need not do again."""
+    """How a run ended: `outcome` and `decision` in a word, `reason` in a sentence."""
 
     outcome: str
     decision: str
     reason: str
-    work_key: str | None = None
 
 
 @contextmanager
@@ -61,15 +60,15 @@ def recorded_run(model: str) -> Iterator[Run]:
         raise
 
 
-def end_run(run: Run, ending: Ending) -> str:
-    """Record how the run ended and return its outcome."""
+def end_run(run: Run, ending: Ending, work_key: str | None = None) -> str:
+    """Record how the run ended, and which work it need not do again; returns its outcome."""
     with opened(run.model) as house:
         house.registry.finish_run(
             run.id,
             outcome=ending.outcome,
             decision=ending.decision,
             reason=ending.reason,
-            work_key=ending.work_key,
+            work_key=work_key,
             timings=run.timings,
         )
     get_run_logger().info("%s: %s", ending.outcome, ending.reason)

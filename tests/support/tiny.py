@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from models.objectives import Binary
-from models.spec import FineTune, Gate, ModelSpec, Pretrain, RetrainPolicy, Schema, Source, Stage
+from models.spec import FineTune, Gate, ModelSpec, Pretrain, Replay, RetrainPolicy, Schema, Source, Stage
 
 if TYPE_CHECKING:
     import keras
@@ -43,9 +43,9 @@ TINY = ModelSpec(
     build_base=build_base,
     build_head=build_head,
     pretrain=Pretrain(epochs=3, learning_rate=0.05, batch_size=32),
-    finetune=FineTune(stages=(Stage("head", learning_rate_scale=1.0, epochs=8, batch_size=16),)),
+    finetune=FineTune(stages=(Stage("head", learning_rate_scale=1.0, epochs=8, batch_size=16),), replay=Replay(0.0)),
     retrain=RetrainPolicy(min_rows=20),
-    gate=Gate(min_rows=20, max_forgetting=10.0),
+    gate=Gate(min_rows=20, max_forgetting=1000.0),
 )
 
 
