@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, InternalError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from errors import RegistryUnavailable
@@ -83,10 +84,13 @@ def clear_errors(engine: Engine) -> Iterator[None]:
     """Say what is wrong with the database in a sentence, instead of the driver's exception."""
     try:
         yield
-    except (OperationalError, InternalError) as error:
+    except (DBAPIError, sqlite3.Error) as error:  # the latter while connecting, before SQLAlchemy wraps it
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(error, IntegrityError | ProgrammingError | DataError):
+            raise  # a mistake of ours
         raise RegistryUnavailable(
             f"database {engine.url}",
-            str(error.orig).strip().splitlines()[0],
+            str(cause).strip().splitlines()[0],
             "see that it runs, is writable, has space, and that EVERGREEN_DATABASE_URL names it",
         ) from error
 
