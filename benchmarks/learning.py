@@ -11,7 +11,6 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -106,8 +105,9 @@ def history(claims: Claims, root: Path) -> None:
     for repeat in range(2 * PASSES + 1):
         for many, times in seconds.items():
             work = root / f"{many}-{repeat}"
-            spent, _ = timed(lambda: tune(flights, first.files, new, past[:many], plan, work, root / "cache"))
-            times.append(spent)
+            started = time.perf_counter()
+            tune(flights, first.files, new, past[:many], plan, work, root / "cache")
+            times.append(time.perf_counter() - started)
     ratio = median(seconds[100][1:]) / median(seconds[1][1:])
     claims.at_most("a retrain after 100 past partitions by one after 1", ratio, 1.15)
 
@@ -127,9 +127,7 @@ def memory(claims: Claims, root: Path) -> None:
 
 def head_only(epochs: int, replay: Replay | None = None) -> FineTune:
     """So many epochs of the head, and no fewer."""
-    stage = Stage(
-        epochs=epochs, patience=epochs, batch_size=BATCH, learning_rate_scale=1.0, schedule=constant
-    )
+    stage = Stage(epochs=epochs, patience=epochs, batch_size=BATCH, learning_rate_scale=1.0, schedule=constant)
     return FineTune(stages=(stage,), replay=replay or Replay(share=0.0))
 
 
@@ -159,7 +157,9 @@ def plain_fit(spec: ModelSpec, champion: ModelFiles, new: list[PartitionFile], e
     target = np.concatenate([part.target for part in chosen])
     base, head = load_model(champion.base), load_model(champion.head)
     base.trainable = False
-    inputs = {tensor.name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name) for tensor in base.inputs}
+    inputs = {
+        tensor.name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name) for tensor in base.inputs
+    }
     model = keras.Model(inputs, head(base(inputs)))
     model.compile(optimizer=keras.optimizers.Adam(spec.pretrain.learning_rate), loss=spec.objective.loss)
     if not spec.schema.categorical:

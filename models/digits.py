@@ -41,7 +41,8 @@ def build_head(features: tuple[int, ...]) -> keras.Model:
     """From features to the chance of each digit."""
     from keras import Input, Sequential, layers
 
-    return Sequential([Input(features), layers.Dense(64, activation="relu"), layers.Dense(10, activation="softmax")])
+    hidden = [layers.Dense(64, activation="relu"), layers.Dropout(0.3)]
+    return Sequential([Input(features), *hidden, layers.Dense(10, activation="softmax")])
 
 
 spec = ModelSpec(

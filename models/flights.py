@@ -64,5 +64,7 @@ spec = ModelSpec(
     build_base=build_base,
     build_head=build_head,
     pretrain=Pretrain(epochs=10, learning_rate=1e-3),
-    finetune=FineTune(stages=(Stage("head", learning_rate_scale=1.0, epochs=5, batch_size=512),), replay=Replay(share=1.0)),
+    finetune=FineTune(
+        stages=(Stage("head", learning_rate_scale=1.0, epochs=5, batch_size=512),), replay=Replay(share=1.0)
+    ),
 )

@@ -38,11 +38,17 @@ def write_digits(landing: Path, months: Iterable[int] = MONTHS, rows: int = 1500
     return tuple(_write_month(folder / f"month{month:02}.parquet", month, rows) for month in months)
 
 
-def digits_month(month: int, rows: int = 1500) -> pl.DataFrame:
-    """The images of a month, oldest first."""
+def digits_month(month: int, rows: int = 1500, look: Callable[[Images], Images] | None = None) -> pl.DataFrame:
+    """The images of a month, oldest first.
+
+    Args:
+        month: from 1 on.
+        rows: how many.
+        look: what is done to them; by default what LOOKS says for the month.
+    """
     import polars as pl
 
-    look = LOOKS[min((month - 1) // MONTHS_PER_ERA, len(LOOKS) - 1)]
+    look = look or LOOKS[min((month - 1) // MONTHS_PER_ERA, len(LOOKS) - 1)]
     drawing, images, digits = draw(rows, seed=month)
     images = look(images)
     first = START + timedelta(days=30 * (month - 1))

@@ -68,20 +68,19 @@ class Selection:
 def select(schema: Schema, partitions: Sequence[PartitionFile], split: Split) -> list[Selection]:
     """The labelled rows of a split, one selection a partition."""
     chosen = []
-    for partition in partitions:
-        labels = read_labels(schema, partition)
+    for partition, labels in zip(partitions, read_labels(schema, partitions), strict=True):
         rows = labels.rows(split)
         chosen.append(Selection(partition, rows, labels.target[rows]))
     return chosen
 
 
-def read_labels(schema: Schema, partition: PartitionFile) -> Labels:
-    """Targets and holdout marks of a partition."""
+def read_labels(schema: Schema, partitions: Sequence[PartitionFile]) -> list[Labels]:
+    """Targets and holdout marks of partitions, read side by side: a long history has many files."""
     import polars as pl
 
-    frame = pl.read_parquet(partition.path, columns=[schema.target, HOLDOUT])
-    target = frame[schema.target].cast(pl.Float64).fill_null(float("nan"))
-    return Labels(target.to_numpy(), frame[HOLDOUT].to_numpy())
+    target = pl.col(schema.target).cast(pl.Float64).fill_null(float("nan"))
+    plans = [pl.scan_parquet(partition.path).select(target, HOLDOUT) for partition in partitions]
+    return [Labels(frame[schema.target].to_numpy(), frame[HOLDOUT].to_numpy()) for frame in pl.collect_all(plans)]
 
 
 def read_inputs(schema: Schema, partition: PartitionFile, rows: Indices | None = None) -> Columns:
@@ -101,6 +100,15 @@ def read_inputs(schema: Schema, partition: PartitionFile, rows: Indices | None =
     strings = {name: frame[name].fill_null("").to_numpy().astype(object).reshape(-1, 1) for name in schema.categorical}
     tensors = {name: _tensor(frame[name], tuple(int(size) for size in shape)) for name, shape in schema.tensors.items()}
     return {**numeric, **strings, **tensors}
+
+
+def entity_marks(schema: Schema, selection: Selection, share: float, seed: int) -> NDArray[np.bool_]:
+    """Marks about a share of a selection's entities, all rows of each or none; one entity is marked everywhere."""
+    import polars as pl
+
+    frame = pl.read_parquet(selection.partition.path, columns=list(schema.entity))[selection.rows]
+    ranks = frame.select(pl.struct(schema.entity).hash(seed)).to_series() % 2**20
+    return (ranks < share * 2**20).to_numpy()
 
 
 def read_columns(partition: PartitionFile, columns: Sequence[str], rows: Indices) -> Columns:

@@ -11,7 +11,7 @@ import numpy as np
 from errors import InvalidSpec, NotEnoughData
 from models.training import work as work_folder
 from models.training.assembly import assemble
-from models.training.data import Columns, PartitionFile, Selection, concatenate, read_inputs, select
+from models.training.data import Columns, PartitionFile, Selection, concatenate, entity_marks, read_inputs, select
 from models.training.examples import Examples
 from models.training.files import ModelFiles, Progress, Trained, save_model
 from models.training.loop import Learner, Steps, Surroundings, train
@@ -21,7 +21,7 @@ from models.training.startup import start_tensorflow
 if TYPE_CHECKING:
     import keras
 
-    from models.spec import ModelSpec, Pretrain
+    from models.spec import ModelSpec, Pretrain, Schema
 
 
 def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first two by name
@@ -58,7 +58,7 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
     if done is not None:
         return done
     chosen = select(spec.schema, history, "train")
-    learning, validating = hold_back(chosen, plan.validation, seed)
+    learning, validating = hold_back(spec.schema, chosen, plan.validation, seed)
     keras.utils.set_random_seed(seed % 2**32)
     base, head, augment = _build(spec, sample(spec, learning, plan.sample_rows))
 
@@ -81,8 +81,12 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
     return work_folder.finish(work, Trained(files, values, (), plan_record, reason))
 
 
-def hold_back(chosen: Sequence[Selection], share: float, seed: int) -> tuple[list[Selection], list[Selection]]:
+def hold_back(
+    schema: Schema, chosen: Sequence[Selection], share: float, seed: int
+) -> tuple[list[Selection], list[Selection]]:
     """Rows to learn from, and rows to choose the best epoch by; with too few rows both are all rows.
+
+    Rows of one entity fall on the same side: an epoch must not look good because it knows the patient.
 
     Raises:
         NotEnoughData: there are no rows.
@@ -92,11 +96,14 @@ def hold_back(chosen: Sequence[Selection], share: float, seed: int) -> tuple[lis
         raise NotEnoughData(
             "0 labelled training rows", "there is nothing to learn from", "wait for labels, or land more files"
         )
-    marks = np.zeros(rows, "bool")
-    marks[np.random.default_rng([seed, rows]).permutation(rows)[: round(share * rows)]] = True
-    if not marks.any() or marks.all():
+    if schema.entity:
+        parts = [entity_marks(schema, selection, share, seed) for selection in chosen]
+    else:
+        marks = np.zeros(rows, "bool")
+        marks[np.random.default_rng([seed, rows]).permutation(rows)[: round(share * rows)]] = True
+        parts = np.split(marks, np.cumsum([len(selection.rows) for selection in chosen])[:-1])
+    if not 0 < sum(int(part.sum()) for part in parts) < rows:
         return list(chosen), list(chosen)
-    parts = np.split(marks, np.cumsum([len(selection.rows) for selection in chosen])[:-1])
     learning = [selection.take(~part) for selection, part in zip(chosen, parts, strict=True)]
     return learning, [selection.take(part) for selection, part in zip(chosen, parts, strict=True)]
 

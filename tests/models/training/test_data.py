@@ -56,4 +56,4 @@ def test_only_labelled_rows_of_the_split_are_selected(spec: ModelSpec, partition
     new = partition("new", unlabelled=2)
     train, holdout, everything = (select(spec.schema, [new], split)[0].rows for split in ("train", "holdout", "all"))
     assert sorted([*train, *holdout]) == list(everything) == [2, 3, 4, 5, 6, 7]
-    assert read_labels(spec.schema, new).holdout[holdout].all()
+    assert read_labels(spec.schema, [new])[0].holdout[holdout].all()

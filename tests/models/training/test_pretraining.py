@@ -14,7 +14,7 @@ import pytest
 from errors import InvalidSpec, NotEnoughData
 from models.plans import Pretrain
 from models.spec import ModelSpec
-from models.training.data import PartitionFile, select
+from models.training.data import PartitionFile, read_inputs, select
 from models.training.pretraining import hold_back, pretrain, sample
 
 Partition = Callable[..., PartitionFile]
@@ -88,10 +88,22 @@ def test_rows_held_back_are_a_share_of_all_and_no_row_is_in_both(
 ) -> None:
     """The best epoch is chosen by rows that are not trained on."""
     chosen = select(spec.schema, history, "train")
-    learning, validating = hold_back(chosen, 0.25, seed=0)
+    learning, validating = hold_back(spec.schema, chosen, 0.25, seed=0)
     for selection, one, two in zip(chosen, learning, validating, strict=True):
         assert sorted([*one.rows, *two.rows]) == list(selection.rows)
     assert sum(len(part.rows) for part in validating) == 3
+
+
+def test_rows_of_one_entity_are_held_back_together(spec: ModelSpec, history: tuple[PartitionFile, ...]) -> None:
+    """Whoever is known from training does not help to choose the best epoch; here c, in all partitions, is who."""
+    schema = replace(spec.schema, entity=("c",))
+    chosen = select(schema, history, "all")
+    learning, validating = (
+        {one for part in parts for one in read_inputs(schema, part.partition, part.rows)["c"].ravel()}
+        for parts in hold_back(schema, chosen, 0.5, seed=1)
+    )
+    assert learning | validating == {"x", "y", "z"}
+    assert not learning & validating
 
 
 def test_a_sample_is_spread_over_the_history(spec: ModelSpec, history: tuple[PartitionFile, ...]) -> None:

@@ -1,0 +1,42 @@
+"""`evergreen new`."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from errors import InvalidName
+
+CSV = "at,id,size,late\n2024-01-01,1,0.5,0\n2024-01-02,2,1.5,1\n"
+
+
+def run(*arguments: str) -> str:
+    """Run the command line; errors come through."""
+    result = CliRunner().invoke(app, ["new", *arguments], catch_exceptions=False)
+    return result.output
+
+
+def test_new_writes_a_model_file_and_says_what_it_guessed(tmp_path: Path) -> None:
+    """One short file, and the next command to type."""
+    (tmp_path / "orders.csv").write_text(CSV)
+    output = run("orders", "--from", str(tmp_path / "orders.csv"), "--folder", str(tmp_path))
+    assert "Binary()" in output
+    assert "evergreen bootstrap orders" in output
+    assert 'target="late"' in (tmp_path / "orders.py").read_text()
+
+
+def test_a_model_that_exists_is_not_overwritten(tmp_path: Path) -> None:
+    """Whoever corrected a draft does not lose it."""
+    (tmp_path / "orders.csv").write_text(CSV)
+    (tmp_path / "orders.py").write_text("mine")
+    with pytest.raises(InvalidName, match="exists"):
+        run("orders", "--from", str(tmp_path / "orders.csv"), "--folder", str(tmp_path))
+    assert (tmp_path / "orders.py").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["Orders", "my-model", "1st", "../up"])
+def test_a_name_that_python_could_not_import_is_refused(name: str, tmp_path: Path) -> None:
+    """The name is a file's and a module's."""
+    with pytest.raises(InvalidName, match="lower-case"):
+        run(name, "--from", str(tmp_path / "orders.csv"))
