@@ -80,7 +80,9 @@ class Validator:
             columns: the columns to look at, by default all of the schema's.
         """
         names = tuple(columns) or self.schema.columns
-        typed = pl.DataFrame([self._typed(raw[name]) for name in names])
+        numbers = [name for name in names if self.kinds[name] == pl.Float64 and _may_be_number(raw[name].dtype)]
+        cast = raw.select(pl.col(numbers).cast(pl.Float64, strict=False).fill_nan(None))  # side by side on all cores
+        typed = pl.DataFrame([self._typed(raw[name], cast) for name in names])
         faults = [fault for name in names for fault in self._faults(typed[name], raw[name])]
         if not faults:
             return Validated(typed, raw.clear().with_columns(pl.lit("").alias(REASON)))
@@ -89,14 +91,16 @@ class Validator:
         bad = [_as_text(column) for column in raw.filter(~good).iter_columns()]
         return Validated(typed.filter(good), pl.DataFrame([*bad, reason.drop_nulls().alias(REASON)]))
 
-    def _typed(self, raw: pl.Series) -> pl.Series:
+    def _typed(self, raw: pl.Series, cast: pl.DataFrame) -> pl.Series:
         """The column in its partition's type; null where a value does not fit it."""
         kind = self.kinds[raw.name]
         if isinstance(kind, pl.Datetime):
             return parse_times(raw, self.timezone)
         if isinstance(kind, pl.Array):
             return _tensor(raw, kind)
-        return _number(raw) if kind == pl.Float64 else _as_text(raw)
+        if kind == pl.String:
+            return _as_text(raw)
+        return _number(raw, cast[raw.name]) if raw.name in cast.columns else _nothing(raw, pl.Float64())
 
     def _faults(self, typed: pl.Series, raw: pl.Series) -> list[tuple[str, pl.Series]]:
         """Each fault that the column has, in words, with the rows that have it."""
@@ -152,17 +156,23 @@ def _wanted(kind: pl.DataType) -> str:
     return "is no number" if kind == pl.Float64 else "is no text"
 
 
-def _number(raw: pl.Series) -> pl.Series:
-    """Numbers as float64; NaN is a missing value, and true and false are 1 and 0."""
-    if raw.dtype.is_nested() or raw.dtype.is_temporal():
-        return pl.Series(raw.name, [None], pl.Float64).new_from_index(0, len(raw))
-    numbers = raw.cast(pl.Float64, strict=False)
-    if raw.dtype == pl.String and numbers.null_count() > raw.null_count():
-        words = {"true": 1.0, "false": 0.0}
-        again = raw.str.strip_chars().str.to_lowercase()
-        numbers = numbers.fill_null(again.replace_strict(words, default=None, return_dtype=pl.Float64))
-        numbers = numbers.fill_null(again.cast(pl.Float64, strict=False))
-    return numbers.fill_nan(None)
+def _may_be_number(kind: pl.DataType) -> bool:
+    return not (kind.is_nested() or kind.is_temporal() or kind == pl.Binary)
+
+
+def _number(raw: pl.Series, numbers: pl.Series) -> pl.Series:
+    """Numbers as cast; text that could not be is looked at again: true and false are 1 and 0, spaces do not count."""
+    if raw.dtype != pl.String or numbers.null_count() == raw.null_count():
+        return numbers
+    left = (numbers.is_null() & raw.is_not_null()).arg_true()
+    words = raw[left].str.strip_chars().str.to_lowercase()
+    again = words.replace_strict({"true": 1.0, "false": 0.0}, default=None, return_dtype=pl.Float64)
+    return numbers.scatter(left, again.fill_null(words.cast(pl.Float64, strict=False)).fill_nan(None))
+
+
+def _nothing(raw: pl.Series, kind: pl.DataType) -> pl.Series:
+    """A null for each row."""
+    return pl.Series(raw.name, [None], kind).new_from_index(0, len(raw))
 
 
 def _missing(raw: pl.Series) -> pl.Series:
@@ -187,7 +197,7 @@ def _as_text(raw: pl.Series) -> pl.Series:
 
 def _tensor(raw: pl.Series, kind: pl.Array) -> pl.Series:
     """Lists, nested or flat or as JSON text, as flat float32 in C order; null where the size is another."""
-    nothing = pl.Series(raw.name, [None], pl.List(pl.Float32)).new_from_index(0, len(raw))
+    nothing = _nothing(raw, pl.List(pl.Float32()))
     even = pl.Series([True]).new_from_index(0, len(raw))
     lists = _lists(raw) if raw.dtype == pl.String else raw
     while isinstance(lists.dtype, pl.List | pl.Array) and isinstance(lists.dtype.inner, pl.List | pl.Array):
