@@ -1,0 +1,105 @@
+"""The SQL views: what BI tools and people with sqlite3 see."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from filled import MODEL, add_version, three_champions
+
+from db.records import DriftColumn, EvaluationMetric, NewDriftCheck, NewEvaluation
+from db.registry import ModelRegistry
+from db.views import VIEWS
+
+Query = Callable[[str], list[tuple[object, ...]]]
+GUIDE = (Path(__file__).parents[2] / "docs" / "registry.md").read_text()
+
+
+@pytest.fixture
+def filled(registry: ModelRegistry) -> ModelRegistry:
+    """Three champions, a rejected challenger, a drift check, a recall and a rollback."""
+    three_champions(registry)
+    run = registry.start_run(MODEL, trigger="by hand")
+    columns = (
+        DriftColumn("speed", "wasserstein", 0.3, 0.1, True),
+        DriftColumn("city", "jensenshannon", 0.0, 0.1, False),
+    )
+    registry.record_drift(NewDriftCheck(run.id, MODEL, 3, True, 0.5, "1 of 2", None, columns))
+    add_version(registry, parent=3, run_id=run.id)
+    loss = EvaluationMetric("newest", "", "log_loss", 100, 0.5, 0.6, 0.2, 0.1, 0.3, "worse")
+    auc = EvaluationMetric("newest", "", "auc", 100, 0.7, 0.6, -0.1, None, None, "shown")
+    registry.record_evaluation(NewEvaluation(run.id, MODEL, 4, 3, False, "worse", (loss, auc)))
+    registry.finish_run(run.id, outcome="rejected", decision="retrain", reason="worse", work_key="k")
+    registry.recall(MODEL, "p3", reason="wrong zone", actor="me")
+    registry.rollback(MODEL, actor="me", reason="p3 was wrong")
+    return registry
+
+
+def test_champion(filled: ModelRegistry, query: Query) -> None:
+    """One row a model."""
+    assert query("SELECT model, version, sequence, kind, reason FROM champion") == [
+        (MODEL, 2, 4, "rollback", "p3 was wrong")
+    ]
+
+
+def test_version_history(filled: ModelRegistry, query: Query) -> None:
+    """One row a version, with the figure that decided."""
+    rows = query(
+        "SELECT version, parent, passed, verdict, against, metric, value, delta, is_champion "
+        "FROM version_history ORDER BY version"
+    )
+    assert rows[1] == (2, 1, None, None, None, None, None, None, True)
+    assert rows[3] == (4, 3, False, "worse", 3, "log_loss", 0.6, 0.2, False)
+    assert len(rows) == 4
+
+
+def test_promotion_history(filled: ModelRegistry, query: Query) -> None:
+    """Each ends when the next begins; the last one has not ended."""
+    rows = query("SELECT version, kind, since, until FROM promotion_history ORDER BY sequence")
+    assert [row[:2] for row in rows] == [(1, "bootstrap"), (2, "promote"), (3, "promote"), (2, "rollback")]
+    assert [row[3] for row in rows] == [row[2] for row in rows[1:]] + [None]
+
+
+def test_drift_timeline(filled: ModelRegistry, query: Query) -> None:
+    """One row a column, so that a BI tool can draw a line each."""
+    rows = query("SELECT champion, check_drifted, column_name, score, drifted FROM drift_timeline ORDER BY column_name")
+    assert rows == [(3, True, "city", 0.0, False), (3, True, "speed", 0.3, True)]
+
+
+def test_run_history(filled: ModelRegistry, query: Query) -> None:
+    """What a run decided, and the version it made."""
+    assert query("SELECT trigger, decision, outcome, version FROM run_history") == [
+        ("by hand", "retrain", "rejected", 4)
+    ]
+
+
+def test_lineage(filled: ModelRegistry, query: Query) -> None:
+    """What a version and each of its ancestors learned, and what of it was taken back."""
+    rows = query(
+        "SELECT learned_by, distance, partition, recalled_because FROM lineage WHERE version = 4 ORDER BY learned_by"
+    )
+    assert rows == [(1, 3, "p1", None), (2, 2, "p2", None), (3, 1, "p3", "wrong zone")]
+
+
+def test_the_guide_explains_every_column(filled: ModelRegistry, query: Query) -> None:
+    """And no column that is not there."""
+    for view in VIEWS:
+        section = GUIDE.split(f"**{view}**")[1].split("\n**")[0].split("\n#")[0]
+        explained = [
+            name for line in re.findall(r"^\| ([a-z_, ]+?) \|", section, re.MULTILINE) for name in line.split(", ")
+        ]
+        query(f"SELECT {', '.join(name for name in explained if name != 'column')} FROM {view}")
+        found = filled.engine.connect()
+        with found:
+            columns = found.exec_driver_sql(f"SELECT * FROM {view}").keys()
+        assert sorted(columns) == sorted(name for name in explained if name != "column")
+
+
+def test_the_lines_of_the_guide_run(filled: ModelRegistry, query: Query) -> None:
+    """Each gives at least one row on a registry that has been used."""
+    lines = re.findall(r'^sqlite3 -box \S+ "(.+)"$', GUIDE, re.MULTILINE)
+    assert len(lines) == len(VIEWS)
+    for line in lines:
+        assert query(line), line
