@@ -1,0 +1,205 @@
+"""`evergreen registry`, `evergreen db` and `evergreen gc`, as people and programs call them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from filled import MODEL, add_version, three_champions
+from sqlalchemy import text
+from typer.testing import CliRunner
+
+from cli.main import app
+from db.records import DriftColumn, EvaluationMetric, NewDriftCheck, NewEvaluation
+from db.registry import ModelRegistry, open_registry
+from errors import EvergreenError, NoChampion, UnknownModel, UnknownVersion
+from settings import Settings
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def registry(home: Settings) -> Iterator[ModelRegistry]:
+    """The registry that the settings name: three champions, a rejected challenger with metrics, a drift check."""
+    with open_registry(home.database_url) as opened:
+        opened.add_model(MODEL)
+        three_champions(opened)
+        run = opened.start_run(MODEL, trigger="by hand")
+        opened.record_drift(
+            NewDriftCheck(
+                run.id, MODEL, 3, True, 1.0, "speed drifted", None, (DriftColumn("speed", "w", 0.3, 0.1, True),)
+            )
+        )
+        add_version(opened, parent=3, run_id=run.id, metrics={"log_loss": 0.6, "auc": float("nan")})
+        loss = EvaluationMetric("newest", "", "log_loss", 1000, 0.5, 0.6, 0.2, 0.1, 0.3, "worse")
+        opened.record_evaluation(NewEvaluation(run.id, MODEL, 4, 3, False, "not proven better", (loss,)))
+        opened.finish_run(run.id, outcome="rejected", decision="retrain", reason="not proven better")
+        yield opened
+
+
+def run(*words: str) -> str:
+    """Run a command that must succeed; returns what it printed."""
+    result = RUNNER.invoke(app, words)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def run_json(*words: str) -> object:
+    """The same with --json."""
+    return json.loads(run(*words, "--json"))
+
+
+def error_of(*words: str) -> EvergreenError:
+    """Run a command that must fail with an error of ours, which cli.main prints as one line."""
+    result = RUNNER.invoke(app, words)
+    assert isinstance(result.exception, EvergreenError), result.output
+    return result.exception
+
+
+def test_champion(registry: ModelRegistry) -> None:
+    """Which, since when, by whom and why."""
+    shown = run("registry", "champion", MODEL)
+    assert "flights: version 3" in shown
+    assert "promote by test" in shown
+    assert "it is better" in shown
+    answer = run_json("registry", "champion", MODEL)
+    assert isinstance(answer, dict)
+    assert (answer["version"]["number"], answer["promotion"]["sequence"]) == (3, 3)
+
+
+def test_champion_at_an_instant(registry: ModelRegistry) -> None:
+    """History answers, and says so if nobody was in production."""
+    assert "version 3" in run("registry", "champion", MODEL, "--at", "2999-12-31T08:00:00")
+    assert "nothing was in production then" in run("registry", "champion", MODEL, "--at", "1999-12-31")
+    assert run_json("registry", "champion", MODEL, "--at", "1999-12-31") == {"version": None, "promotion": None}
+
+
+def test_versions(registry: ModelRegistry) -> None:
+    """The champion is marked, verdict and change are shown, and a metric can order the list."""
+    lines = run("registry", "versions", MODEL).splitlines()
+    assert "rejected" in lines[1]
+    assert "+20.0%" in lines[1]
+    assert lines[2].startswith("*")
+    assert len(lines) == 5
+    answer = run_json("registry", "versions", MODEL, "--by", "log_loss", "--limit", "1")
+    assert isinstance(answer, list)
+    assert [(line["number"], line["value"], line["passed"]) for line in answer] == [(4, 0.6, False)]
+
+
+def test_show(registry: ModelRegistry) -> None:
+    """Files, figures and verdicts of one version; NaN is null for programs."""
+    shown = run("registry", "show", MODEL, "4")
+    assert "rejected against version 3: not proven better" in shown
+    assert "+10.0% to +30.0%" in shown
+    answer = run_json("registry", "show", MODEL, "4")
+    assert isinstance(answer, dict)
+    assert answer["version"]["metrics"] == {"auc": None, "log_loss": 0.6}
+
+
+def test_history_and_rollback(registry: ModelRegistry) -> None:
+    """A rollback is one command, and one more line in the history."""
+    assert "back to version 2" in run("registry", "rollback", MODEL, "--reason", "false alarms", "--actor", "me")
+    last = run("registry", "history", MODEL).splitlines()[-1]
+    assert "rollback" in last
+    assert "false alarms" in last
+    answer = run_json("registry", "rollback", MODEL, "--reason", "?", "--to", "3")
+    assert isinstance(answer, dict)
+    assert (answer["number"], answer["kind"]) == (3, "rollback")
+
+
+def test_promote(registry: ModelRegistry) -> None:
+    """By hand, past the gate, with a reason."""
+    assert "version 4 is the champion" in run("registry", "promote", MODEL, "4", "--reason", "I know better")
+    assert registry.promotions(MODEL)[-1].reason == "I know better"
+    assert RUNNER.invoke(app, ["registry", "promote", MODEL, "4"]).exit_code == 2
+
+
+def test_recall(registry: ModelRegistry) -> None:
+    """Says what is tainted, and that the champion is."""
+    shown = run("registry", "recall", MODEL, "p2", "--reason", "wrong zone")
+    assert "tainted versions: 2, 3, 4" in shown
+    assert "evergreen registry rollback flights" in shown
+    assert "tainted" in run("registry", "versions", MODEL)
+    assert "back to version 1" in run("registry", "rollback", MODEL, "--reason", "p2")
+
+
+def test_lineage_and_diff(registry: ModelRegistry) -> None:
+    """What was learned, and what separates two versions."""
+    lines = run("registry", "lineage", MODEL, "4").splitlines()
+    assert [line.split()[2 if line.split()[0] != "1" else 1] for line in lines[1:]] == ["p3", "p2", "p1"]
+    assert "only 4 learned   nothing" in run("registry", "diff", MODEL, "3", "4")
+    answer = run_json("registry", "diff", MODEL, "2", "3")
+    assert isinstance(answer, dict)
+    assert (answer["only_a"], answer["only_b"], answer["ancestor"]) == ([], ["p3"], 2)
+
+
+def test_drift_and_runs(registry: ModelRegistry) -> None:
+    """What was found and decided, with the reasons."""
+    assert "speed drifted" in run("registry", "drift", MODEL)
+    assert "rejected" in run("registry", "runs", MODEL)
+
+
+@pytest.mark.parametrize("command", ["versions", "history", "drift", "runs"])
+def test_nothing_yet_is_a_sentence(home: Settings, command: str) -> None:
+    """An empty table is no answer."""
+    with open_registry(home.database_url) as registry:
+        registry.add_model("digits")
+    assert "digits" in run("registry", command, "digits")
+    assert run_json("registry", command, "digits") == []
+
+
+def test_errors_are_ours(registry: ModelRegistry) -> None:
+    """Each names the way on."""
+    assert isinstance(error_of("registry", "champion", "flihgts"), UnknownModel)
+    assert isinstance(error_of("registry", "show", MODEL, "99"), UnknownVersion)
+    registry.add_model("digits")
+    assert isinstance(error_of("registry", "champion", "digits"), NoChampion)
+
+
+def test_gc(registry: ModelRegistry, home: Settings) -> None:
+    """Lists first, removes when told to."""
+    orphan = Path(home.artifact_root, "head", "ab", f"abc.{'0' * 64}.keras")
+    orphan.parent.mkdir(parents=True)
+    orphan.write_text("left behind")
+    assert "no orphans" in run("gc")
+    assert "--delete" in run("gc", "--grace-hours", "0")
+    assert orphan.exists()
+    answer = run_json("gc", "--grace-hours", "0", "--delete")
+    assert isinstance(answer, list)
+    assert [file["bytes"] for file in answer] == [11]
+    assert not orphan.exists()
+
+
+def test_db_upgrade(home: Settings) -> None:
+    """Makes the tables, and says so; a second time there is nothing to do."""
+    assert "schema none is now" in run("db", "upgrade")
+    assert "already" in run("db", "upgrade")
+
+
+def test_an_outdated_registry_ends_in_one_line(registry: ModelRegistry) -> None:
+    """The real command: exit code 1, one line on stderr that names the command to run."""
+    with registry.engine.begin() as connection:
+        connection.execute(text("UPDATE evergreen_schema SET version_num = '0000'"))
+    command = [sys.executable, "-m", "cli.main", "registry", "champion", MODEL]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert "evergreen db upgrade" in done.stderr
+
+
+def test_registry_commands_import_nothing_heavy(registry: ModelRegistry) -> None:
+    """Neither TensorFlow nor Prefect nor Evidently, nor what reads data frames."""
+    heavy = ["tensorflow", "keras", "prefect", "evidently", "pandas", "polars", "alembic", "fsspec"]
+    code = (
+        "import sys; from typer.testing import CliRunner; from cli.main import app; "
+        f"assert CliRunner().invoke(app, ['registry', 'versions', '{MODEL}']).exit_code == 0; "
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert done.stdout.strip() == "[]"
