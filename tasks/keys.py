@@ -31,7 +31,7 @@ def text(column: str, dtype: pl.DataType) -> pl.Expr:
     if dtype == pl.String:
         return value
     if dtype.is_float():
-        value = (value + 0.0).reinterpret(dtype=pl.Int64)
+        value = pl.when(value == 0).then(0.0).otherwise(value).reinterpret(dtype=pl.Int64)
     return value.to_physical().cast(pl.String)
 
 
