@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from errors import RegistryUnavailable
 
 BUSY_SECONDS = 30.0  # how long a writer waits for another one on SQLite
+CONNECT_SECONDS = 10  # how long to wait for a PostgreSQL server that does not answer
 
 
 def open_engine(url: str) -> Engine:
@@ -25,7 +26,8 @@ def open_engine(url: str) -> Engine:
     """
     address = parse(url)
     if address.get_backend_name() != "sqlite":
-        return create_engine(address)
+        # A service outlives restarts of its database: a connection is tried before it is used.
+        return create_engine(address, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS})
     if address.database and address.database != ":memory:" and not address.query.get("uri"):
         folder = Path(address.database).parent
         try:
