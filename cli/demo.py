@@ -33,7 +33,7 @@ def data(
 
 @app.command()
 def run(
-    weeks: Annotated[int, typer.Option(min=1, max=44, help="Weeks that arrive, one after the other.")] = 8,
+    weeks: Annotated[int, typer.Option(min=1, max=44, help="Weeks that arrive, one after the other.")] = 12,
 ) -> None:
     """Bootstrap on the first eight weeks, then retrain as more weeks arrive. Run it again for the next weeks."""
     from rich.console import Console
