@@ -57,6 +57,8 @@ def record_arrival(engine: Engine, arrival: NewArrival) -> tuple[PartitionRecord
             added = select(Partition).where(Partition.landed_id == landed).order_by(Partition.sequence)
             return tuple(partition_record(row, arrival.model) for row in session.scalars(added))
     except IntegrityError as error:
+        if "check constraint" in str(error.orig).lower():
+            raise  # counts that do not add up are a fault of ours, and nobody else's arrival
         raise ArrivalConflict(
             f"the rows of {arrival.landing.uri}",
             "somebody else took rows of this model in the meantime",

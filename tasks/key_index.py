@@ -4,7 +4,7 @@ The index is a log-structured merge of sorted arrays of key hashes: one *run* a 
 into one of the next level (O'Neil et al., "The log-structured merge-tree", Acta Informatica 33, 1996). A run is
 named by the digests of the partitions it covers, so a stale, missing or foreign run can never be mistaken for
 another: the folder is a cache, and whatever is missing is made again from the partitions themselves.
-docs/adr/0006 tells why.
+docs/adr/0005 tells why.
 """
 
 from __future__ import annotations

@@ -1,0 +1,91 @@
+"""`evergreen partitions` and `evergreen schema`, as people and programs call them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from arriving import SPEC, line
+from typer.testing import CliRunner
+
+from cli.main import app
+from db.artifacts import ArtifactStore
+from db.registry import open_registry
+from errors import UnknownPartition, UnreadableFile
+from settings import Settings
+from tasks.arrivals import ingest
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def arrived(home: Settings) -> Settings:
+    """A file with a bad row, and one with another header."""
+    folder = Path(home.landing) / "small"
+    folder.mkdir(parents=True)
+    folder.joinpath("a.csv").write_text("\n".join(["at,id,speed,city,late", line(1), line(2), line(3, speed="fast")]))
+    folder.joinpath("b.csv").write_text("a,b\n1,2\n")
+    with open_registry(home.database_url) as registry:
+        store = ArtifactStore(home.artifact_root, home.cache)
+        ingest(SPEC, registry, store, landing=home.landing, cache=home.cache)
+    return home
+
+
+def told(*arguments: str) -> str:
+    """What the command prints."""
+    result = RUNNER.invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.output
+
+
+def test_partitions_are_listed_and_shown(arrived: Settings) -> None:
+    """A list with short digests, any of which shows its partition."""
+    [listed] = json.loads(told("partitions", "list", "small", "--json"))
+    digest = listed["digest"][:12]
+    assert digest in told("partitions", "list", "small")
+    shown = told("partitions", "show", "small", digest[:6])
+    assert "2, 2 labelled" in shown
+    assert "Oslo" in shown
+    assert json.loads(told("partitions", "show", "small", digest, "--json"))["partition"] == listed
+
+
+def test_the_quarantine_says_why(arrived: Settings) -> None:
+    """Rows with their reason and where they are kept; files with theirs."""
+    said = told("partitions", "quarantine", "small")
+    assert "1 rows, speed is no number" in said
+    assert "it has no 'at'" in said
+    listed = json.loads(told("partitions", "quarantine", "small", "--json"))
+    assert (Path(arrived.artifact_root) / listed["rows"][0]["uri"]).is_file()
+
+
+def test_a_revoked_partition_counts_no_more(arrived: Settings) -> None:
+    """It is gone from the list, and its reason is kept."""
+    [listed] = json.loads(told("partitions", "list", "small", "--json"))
+    said = told("partitions", "revoke", "small", listed["digest"][:8], "--reason", "half of it is broken")
+    assert "revoked 2 rows" in said
+    assert "nothing has arrived" in told("partitions", "list", "small")
+    with pytest.raises(UnknownPartition, match="none of the 0 partitions begins so"):
+        told("partitions", "show", "small", listed["digest"][:8])
+
+
+def test_a_first_schema_is_inferred(tmp_path: Path) -> None:
+    """What is printed is Python that makes a Schema."""
+    from models.spec import Schema
+
+    path = tmp_path / "rides.csv"
+    rows = [f"{n},2024-01-01T00:{n:02}:00Z,{n * 1.5},{'Oslo' if n % 2 else 'Rome'},{n % 2}" for n in range(60)]
+    path.write_text("\n".join(["ride_id,at,km,city,late", *rows]))
+    said = told("schema", "infer", str(path), "--target", "late")
+    names: dict[str, Schema] = {}
+    exec(said, {"Schema": Schema}, names)  # noqa: S102 - what a newcomer would paste
+    assert names["schema"] == Schema(time="at", key=("ride_id",), target="late", numeric=("km",), categorical=("city",))
+    assert "allowed={'city': ('Oslo', 'Rome')}" in said
+
+
+def test_a_file_without_times_is_no_source(tmp_path: Path) -> None:
+    """Every row needs the time of its event."""
+    path = tmp_path / "rides.csv"
+    path.write_text("id,km\n1,2\n")
+    with pytest.raises(UnreadableFile, match="no column holds times"):
+        told("schema", "infer", str(path))
