@@ -1,0 +1,184 @@
+"""The whole retrain of flights beside a bare script of the same job: `python -m benchmarks.whole_retrain`.
+
+Both learn the same five weeks (10 epochs, batches of 256) from the same version 1, as one process each, in turn;
+ours on a running Prefect server, with its registry, gate and report. A second claim takes a retrain of about a
+minute apart: what share of it is neither base pass nor gradient steps.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.error import URLError
+
+from benchmarks.claims import Claims
+
+PORT = 4973
+HISTORY, MARCH, REST = range(1, 9), range(9, 14), range(9, 53)
+ROUNDS = 3
+EPOCHS, BATCH = 10, 256
+LONG_EPOCHS = 120
+SERVER_SECONDS = 120
+
+
+def main() -> int:
+    """Measure both claims; 1 if one does not hold."""
+    claims = Claims()
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        environment = os.environ | {
+            "EVERGREEN_HOME": str(root / "home"),
+            "PREFECT_HOME": str(root / "prefect"),
+            "PREFECT_API_URL": f"http://127.0.0.1:{PORT}/api",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_LOGGING_LEVEL": "WARNING",
+            "DO_NOT_TRACK": "1",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
+        with prefect_server(environment):
+            run(environment, "--bootstrap")
+            shutil.copytree(root / "home", root / "start")
+            files = sorted((root / "home" / "artifacts").rglob("*.keras"), key=lambda path: -path.stat().st_size)
+            folders = [root / name for name in ("past", "march", "out")]
+            land(folders[0], HISTORY)
+            land(folders[1], MARCH)
+            folders[2].mkdir()
+            bare, ours = [], []
+            for _ in range(ROUNDS):
+                past, march = folders[0] / "flights", folders[1] / "flights"
+                bare.append(seconds(environment, "benchmarks.bare_retrain", *files[:2], past, march, folders[2]))
+                afresh(root)
+                land(root / "home" / "landing", MARCH)
+                ours.append(seconds(environment, "benchmarks.whole_retrain", "--retrain", EPOCHS))
+            print("claim | measured | goal | holds\n--- | --- | --- | ---")
+            claims.at_most("a whole retrain by a bare script", median(ours) / median(bare), 1.0)
+            afresh(root)
+            land(root / "home" / "landing", REST)
+            share = float(run(environment, "--share").split()[-1])
+            claims.at_most("time outside base pass and head steps", share, 0.15)
+    return claims.exit_code
+
+
+def bootstrap() -> None:
+    """Version 1 of flights from the first eight weeks."""
+    from flows.bootstrap import bootstrap as flow
+    from settings import get_settings
+
+    land(Path(get_settings().landing), HISTORY)
+    flow("flights")
+
+
+def retrain(epochs: int) -> None:
+    """The flow, with a plan that is the bare script's."""
+    from models import flights
+    from models.plans import FineTune, Replay, Stage
+    from models.training.schedules import constant
+
+    stage = Stage(epochs=epochs, patience=epochs, batch_size=BATCH, learning_rate_scale=1.0, schedule=constant)
+    flights.spec = replace(flights.spec, finetune=FineTune(stages=(stage,), replay=Replay(share=0.0)))
+    from flows.retrain import retrain as flow
+
+    print(flow("flights"))
+
+
+def share() -> None:
+    """A retrain of about a minute on a year's backlog; prints the share of it that trains nothing."""
+    from models.training import loop
+    from models.training.features import FrozenBase
+
+    spent: list[float] = []
+
+    def counted(work: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            started = time.perf_counter()
+            result = work(*arguments)
+            spent.append(time.perf_counter() - started)
+            return result
+
+        return call
+
+    FrozenBase.write_features = counted(FrozenBase.write_features)  # type: ignore[method-assign]
+    loop._run_epoch = counted(loop._run_epoch)  # noqa: SLF001 - a stopwatch around the steps
+    started = time.perf_counter()
+    retrain(LONG_EPOCHS)
+    whole = time.perf_counter() - started
+    print(f"{whole:.0f} s, of which outside: {1 - sum(spent) / whole}")
+
+
+@contextmanager
+def prefect_server(environment: dict[str, str]) -> Iterator[None]:
+    """A Prefect server of its own, stopped in the end."""
+    command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(PORT)]
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        give_up = time.monotonic() + SERVER_SECONDS
+        while not answers():
+            if time.monotonic() > give_up or server.poll() is not None:
+                raise SystemExit("the Prefect server did not start")
+            time.sleep(0.5)
+        yield
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def answers() -> bool:
+    """Whether the server is there."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/api/health", timeout=1):
+            return True
+    except (URLError, OSError):
+        return False
+
+
+def land(landing: Path, weeks: range) -> None:
+    """Write weeks of flights where they arrive, with times that say they are settled."""
+    from tasks.flights_data import write_flights
+
+    for file in write_flights(landing, weeks):
+        os.utime(file, (1, 1))
+
+
+def afresh(root: Path) -> None:
+    """Evergreen's home as it was after the bootstrap, without the files that were taken."""
+    shutil.rmtree(root / "home")
+    shutil.copytree(root / "start", root / "home", ignore=shutil.ignore_patterns("landing"))
+
+
+def run(environment: dict[str, str], *arguments: str) -> str:
+    """This file in a process of its own; its output."""
+    command = [sys.executable, "-m", "benchmarks.whole_retrain", *arguments]
+    return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def seconds(environment: dict[str, str], module: str, *arguments: object) -> float:
+    """How long a module runs as a process of its own."""
+    started = time.perf_counter()
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    subprocess.run(command, env=environment, check=True, stdout=sys.stderr)
+    spent = time.perf_counter() - started
+    print(f"{module}: {spent:.1f} s", file=sys.stderr)
+    return spent
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["--bootstrap"]:
+            bootstrap()
+        case ["--retrain", epochs]:
+            retrain(int(epochs))
+        case ["--share"]:
+            share()
+        case _:
+            sys.exit(main())
