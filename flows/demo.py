@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from prefect import flow
+from rich.console import Console
 
 from flows.bootstrap import bootstrap
 from flows.retrain import retrain
 from tasks.flights_data import WEEKS, write_flights
-from tasks.recording import has_champion
+from tasks.recording import has_champion, newest_run
 from tasks.track_record import score_first_version
 
 MODEL = "flights"
@@ -26,7 +27,9 @@ def demo(landing: str, weeks: int) -> list[str]:
     Returns:
         How each week's run ended; empty once the year is over.
     """
+    console = Console()
     if not has_champion(MODEL):
+        console.print(f"weeks {HISTORY[0]} to {HISTORY[-1]} have arrived: bootstrap")
         write_flights(Path(landing), HISTORY)
         bootstrap(MODEL)
     outcomes = []
@@ -34,5 +37,6 @@ def demo(landing: str, weeks: int) -> list[str]:
     for week in WEEKS[done : done + weeks]:
         write_flights(Path(landing), [week])
         outcomes.append(retrain(MODEL))
+        console.print(f"week {week} has arrived: {newest_run(MODEL)}")
         score_first_version(MODEL)
     return outcomes

@@ -99,3 +99,10 @@ def has_champion(model: str) -> bool:
     """Whether the model was bootstrapped."""
     with opened(model) as house:
         return house.registry.find_champion(model) is not None
+
+
+def newest_run(model: str) -> str:
+    """How the newest run ended, in a line."""
+    with opened(model) as house:
+        (run,) = house.registry.runs(model, limit=1)
+    return f"{run.outcome}, {run.reason}"
