@@ -66,7 +66,9 @@ class ArtifactStore:
         for uri in self.root.find(f"{stem}."):
             known = STORED.fullmatch(uri)
             if known and self.root.keep(uri) and self.root.sha256(uri) == known["sha256"]:
-                return StoredArtifact(digest, kind, uri, known["sha256"], self.root.size(uri))
+                found = self.root.look(uri)
+                if found is not None:
+                    return StoredArtifact(digest, kind, uri, known["sha256"], found.bytes)
         sha256, size, uri = self.root.add(path, stem)
         return StoredArtifact(digest, kind, uri, sha256, size)
 

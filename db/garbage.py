@@ -49,9 +49,9 @@ def collect(engine: Engine, root: Root, grace: timedelta = GRACE) -> tuple[Orpha
 
 def _old(uris: list[str], root: Root, before: datetime) -> Iterator[Orphan]:
     for uri in uris:
-        modified = root.modified(uri)
-        if modified is not None and modified <= before:
-            yield Orphan(uri, root.size(uri), modified)
+        found = root.look(uri)
+        if found is not None and found.modified <= before:
+            yield Orphan(uri, found.bytes, found.modified)
 
 
 def _named(engine: Engine) -> set[str]:

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +17,14 @@ from errors import ArtifactError, ArtifactUnwritable
 
 TEMPORARY = ".tmp"
 PIECE = 1 << 20
+
+
+@dataclass(frozen=True)
+class FileState:
+    """How long a stored file is, and when it was stored, or kept."""
+
+    bytes: int
+    modified: datetime
 
 
 class Root(Protocol):
@@ -30,11 +39,8 @@ class Root(Protocol):
     def sha256(self, uri: str) -> str:
         """Hash a stored file."""
 
-    def size(self, uri: str) -> int:
-        """Length of a stored file in bytes."""
-
-    def modified(self, uri: str) -> datetime | None:
-        """When a file was stored, or kept; None if it is gone."""
+    def look(self, uri: str) -> FileState | None:
+        """Length and time of a stored file; None if it is gone."""
 
     def add(self, path: Path, stem: str) -> tuple[str, int, str]:
         """Store a file as `STEM.SHA256.SUFFIX`; returns SHA-256, length and uri."""
@@ -78,16 +84,13 @@ class LocalRoot:
         except FileNotFoundError:
             return ""
 
-    def size(self, uri: str) -> int:
+    def look(self, uri: str) -> FileState | None:
         """Ask the file system."""
-        return (self.folder / uri).stat().st_size
-
-    def modified(self, uri: str) -> datetime | None:
-        """The file's time."""
         try:
-            return datetime.fromtimestamp((self.folder / uri).stat().st_mtime, UTC)
+            found = (self.folder / uri).stat()
         except FileNotFoundError:
             return None
+        return FileState(found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
     def add(self, path: Path, stem: str) -> tuple[str, int, str]:
         """Write a temporary file, flush it to the disk, then rename it: no name leads to half a file."""
@@ -102,11 +105,7 @@ class LocalRoot:
         except OSError as error:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
-            raise ArtifactUnwritable(
-                f"file {path.name} for {folder}",
-                error.strerror or str(error),
-                "see that the artifact root exists, is writable and has space (EVERGREEN_ARTIFACT_ROOT)",
-            ) from error
+            raise _unwritable(folder / path.name, error) from error
         return sha256, size, uri
 
     def local_copy(self, uri: str, _cache: Path) -> Path | None:
@@ -123,12 +122,14 @@ class LocalRoot:
         aside = path.with_name(f".{uuid4().hex}{TEMPORARY}")
         try:
             path.replace(aside)
-        except FileNotFoundError:
+            if aside.stat().st_mtime > unless_since.timestamp():
+                aside.replace(path)
+                return False
+            aside.unlink()
+        except FileNotFoundError:  # somebody else collects too
             return False
-        if aside.stat().st_mtime > unless_since.timestamp():
-            aside.replace(path)
-            return False
-        aside.unlink()
+        except OSError as error:
+            raise _unwritable(path, error) from error
         return True
 
 
@@ -161,27 +162,23 @@ class RemoteRoot:
 
     def keep(self, uri: str) -> bool:
         """An object cannot be made new without writing it again; one of the last hours is new enough."""
-        modified = self.modified(uri)
-        return modified is not None and datetime.now(UTC) - modified < timedelta(hours=6)
+        found = self.look(uri)
+        return found is not None and datetime.now(UTC) - found.modified < timedelta(hours=6)
 
     def sha256(self, uri: str) -> str:
         """Hash the object as it streams by."""
         with self._explained("read"), self.files.open(f"{self.path}/{uri}", "rb") as file:
             return str(hashlib.file_digest(file, "sha256").hexdigest())
 
-    def size(self, uri: str) -> int:
+    def look(self, uri: str) -> FileState | None:
         """Ask the object store."""
         with self._explained("read"):
-            return int(self.files.size(f"{self.path}/{uri}"))
-
-    def modified(self, uri: str) -> datetime | None:
-        """The object's time."""
-        with self._explained("read"):
             try:
+                size = int(self.files.size(f"{self.path}/{uri}"))
                 when: datetime = self.files.modified(f"{self.path}/{uri}")
             except FileNotFoundError:
                 return None
-        return when if when.tzinfo else when.replace(tzinfo=UTC)
+        return FileState(size, when if when.tzinfo else when.replace(tzinfo=UTC))
 
     def add(self, path: Path, stem: str) -> tuple[str, int, str]:
         """Upload the file, then see that all of it arrived."""
@@ -195,7 +192,8 @@ class RemoteRoot:
                     with suppress(FileExistsError):
                         self.files.mkdir(f"{self.path}/{folder}", create_parents=False)
                 self.files.put_file(str(path), f"{self.path}/{uri}")
-        if self.size(uri) != size:
+        arrived = self.look(uri)
+        if arrived is None or arrived.bytes != size:
             raise ArtifactUnwritable(f"file {path.name}", f"only part of it arrived at {self}", "try again")
         return sha256, size, uri
 
@@ -221,8 +219,8 @@ class RemoteRoot:
 
     def remove(self, uri: str, unless_since: datetime) -> bool:
         """Look at the time once more, then remove."""
-        modified = self.modified(uri)
-        if modified is None or modified > unless_since:
+        found = self.look(uri)
+        if found is None or found.modified > unless_since:
             return False
         with self._explained("remove", ArtifactUnwritable):
             self.files.rm_file(f"{self.path}/{uri}")
@@ -246,6 +244,14 @@ def file_sha256(path: Path) -> str:
     """Hash a local file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _unwritable(path: Path, error: OSError) -> ArtifactUnwritable:
+    return ArtifactUnwritable(
+        f"file {path}",
+        error.strerror or str(error),
+        "see that the artifact root exists, is writable and has space (EVERGREEN_ARTIFACT_ROOT)",
+    )
 
 
 def _copy(source: Path, target: Path) -> tuple[str, int]:

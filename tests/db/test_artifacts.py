@@ -214,8 +214,9 @@ def test_a_moved_root_still_holds_everything(store: ArtifactStore, head: Path, t
 def test_removal_spares_a_file_that_was_kept(store: ArtifactStore, head: Path) -> None:
     """A writer that found the file again, after gc had listed it, still has it."""
     stored = store.put(head, kind="head", digest="abc")
-    listed = store.root.modified(stored.uri)
-    assert listed is not None
+    found = store.root.look(stored.uri)
+    assert found is not None
+    listed = found.modified
     store.put(head, kind="head", digest="abc")
     assert not store.root.remove(stored.uri, unless_since=listed - timedelta(seconds=1))
     assert store.fetch(stored).read_bytes() == BYTES

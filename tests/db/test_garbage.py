@@ -100,3 +100,21 @@ def test_collecting_beside_writers(registry: ModelRegistry, url: str, tmp_path: 
     assert len(versions) > 10
     for version in versions:
         store.fetch_version(registry.version(MODEL, version.number))
+
+
+def collect_everything(_place: int, url: str, folder: str) -> int:
+    """Collect without a grace period."""
+    root = Path(folder)
+    store = ArtifactStore(str(root / "artifacts"), root / "cache")
+    with open_registry(url) as registry:
+        return len(collect(registry.engine, store.root, NOW))
+
+
+def test_eight_collectors(
+    registry: ModelRegistry, url: str, store: ArtifactStore, tmp_path: Path, crowd: Crowd
+) -> None:
+    """Each file is removed by one of them, and none minds the others."""
+    for number in range(100):
+        put(store, tmp_path, f"lost-{number}")
+    assert sum(crowd.at_once(collect_everything, url, str(tmp_path))) >= 100
+    assert orphans(registry.engine, store.root, NOW) == ()
