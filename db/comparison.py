@@ -14,6 +14,7 @@ from db.promotions import find_champion
 from db.records import VersionDiff, VersionSummary
 from db.tables import Evaluation, EvaluationMetric, Version, VersionMetric
 from db.versions import version_record
+from errors import RegistryError
 
 Parent = aliased(Version)
 Against = aliased(Version)
@@ -26,7 +27,7 @@ def summaries(session: Session, model: str, order_by: str | None, limit: int | N
     Ordered by a metric, the lowest comes first; by "-metric" the highest. A version without it comes last.
     """
     metric = (order_by or "").removeprefix("-") or None
-    value = VersionMetric.value if metric else null()
+    value = (VersionMetric.value if metric else null()).label("value")
     statement = (
         select(
             Version.number,
@@ -56,6 +57,8 @@ def summaries(session: Session, model: str, order_by: str | None, limit: int | N
         statement = statement.order_by(direction.nulls_last())
     statement = statement.order_by(Version.number.desc())
     rows = session.connection().execute(statement).all()
+    if metric and all(math.isnan(row.value) for row in rows):
+        _assert_known(session, model, metric)
     champion = find_champion(session, model)
     tainted = tainted_versions(session, model)
     return tuple(
@@ -74,6 +77,18 @@ def summaries(session: Session, model: str, order_by: str | None, limit: int | N
         )
         for number, parent, created_at, passed, reason, against, value, delta in rows
     )
+
+
+def _assert_known(session: Session, model: str, metric: str) -> None:
+    """Answer a misspelt metric with those that there are."""
+    of_model = Version.model_id == model_id(session, model)
+    known = set(session.scalars(select(VersionMetric.name).join(Version).where(of_model).distinct()))
+    if metric not in known:
+        raise RegistryError(
+            f"metric '{metric}' of model '{model}'",
+            "no version has it",
+            f"use one of: {', '.join(sorted(known))}" if known else "register versions with metrics",
+        )
 
 
 def _newest_evaluation() -> Any:

@@ -329,6 +329,16 @@ def test_versions_can_be_ordered_by_a_metric(registry: ModelRegistry) -> None:
     assert [v.value for v in registry.versions(MODEL, "log_loss", limit=2)] == [0.3, 0.4]
 
 
+def test_a_misspelt_metric_names_those_there_are(registry: ModelRegistry) -> None:
+    """An order by nothing would look like an answer."""
+    with pytest.raises(RegistryError, match="register versions with metrics"):
+        registry.versions(MODEL, "log_loss")
+    add_version(registry, metrics={"log_loss": math.nan, "auc": 0.5})
+    with pytest.raises(RegistryError, match="use one of: auc, log_loss"):
+        registry.versions(MODEL, "logloss")
+    assert len(registry.versions(MODEL, "log_loss")) == 1
+
+
 def test_figures_are_added_once(registry: ModelRegistry) -> None:
     """A figure that a version has is not overwritten."""
     add_version(registry, metrics={"log_loss": 0.5})
