@@ -111,9 +111,15 @@ class Regression:
 
 
 def roc_auc(positive: NDArray[np.bool_], score: Floats) -> float:
-    """Area under the ROC curve; NaN where only one class is present, or a score is no number."""
-    from sklearn.metrics import roc_auc_score
+    """Area under the ROC curve; NaN where only one class is present, or a score is no number.
 
+    It is the chance that a positive row ranks above a negative one, ties counting half (Mann and Whitney 1947);
+    scikit-learn gives the same, after two seconds of import in every retrain.
+    """
     if positive.all() or not positive.any() or not np.isfinite(score).all():
         return float("nan")
-    return float(roc_auc_score(positive, score))
+    _, place, count = np.unique(score, return_inverse=True, return_counts=True)
+    rank = np.cumsum(count) - (count - 1) / 2
+    ones = int(positive.sum())
+    above = rank[place][positive].sum() - ones * (ones + 1) / 2
+    return float(above / (ones * (len(positive) - ones)))
