@@ -45,7 +45,7 @@ SCHEMA = Schema(
     allowed={"origin": ("EWR", "JFK", "LGA")},
 )
 SMALL = Schema(time="at", key=("id",), target="late", numeric=("x0",))
-KNOWN, KNOWN_ROWS, NEW_FILES, NEW_ROWS = 10_000, 1_000, 24, 1_000
+KNOWN, KNOWN_ROWS, NEW_FILES, NEW_ROWS = 10_000, 1_000, 24, 6_000  # a week of flights has 6,000 rows
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -146,7 +146,8 @@ def beside_few_partitions(home: Path) -> float:
         land(place, known * KNOWN_ROWS, 8)
         place.ingest()  # merges what was only remembered, and warms up
         land(place, known * KNOWN_ROWS + 8 * NEW_ROWS, NEW_FILES)
-        costs.append(seconds(place.ingest))
+        whole = seconds(place.ingest)
+        costs.append(whole - min(seconds(place.ingest) for _ in range(3)))  # less what a run costs without new files
     return costs[1] / costs[0]
 
 

@@ -237,8 +237,9 @@ class Intake:
             parts = [(new.filter(~late), False), (new.filter(late), True)]
         stored = 0
         for part, marked in parts:
-            order = part.sort(TIME, HIGH)
-            whole = rows[order[ROW]]
+            order = part.select(TIME, HIGH, ROW).sort(TIME, maintain_order=True)  # it is sorted by HIGH already
+            in_order = order.height == rows.height and order[ROW].is_sorted()
+            whole = rows if in_order else rows[order[ROW]]
             whole = whole.with_columns(held_out(whole, order[HIGH], self._schema))
             stored += self._store_partition(whole, part, staged, late=marked)
         return stored
