@@ -1,6 +1,7 @@
 """The registry beside MLflow 3's, on SQLite: `python -m benchmarks.registry`, or `make bench-registry`.
 
-Both work in turn, in rounds, so that a busy machine slows both; the ratios are medians over the rounds. The
+Both work in turn, in rounds, so that a busy machine slows both; the ratios are medians over the rounds. Each uses
+SQLite as it sets it up itself: ours in WAL mode with synchronous = NORMAL, MLflow's with SQLite's defaults. The
 figures at many versions are absolute: they are promises to whoever waits for them.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -261,6 +262,14 @@ def runs(model: Model, limit: Limit = 20, json: Json = False) -> None:
     )
 
 
+def user() -> str:
+    """Who is at the keyboard; in a container without user names, a number."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
+
+
 @app.command()
 def promote(model: Model, number: Number, reason: Reason, actor: Actor = None, json: Json = False) -> None:
     """Make a version the champion, without asking the gate."""
@@ -271,7 +280,7 @@ def promote(model: Model, number: Number, reason: Reason, actor: Actor = None, j
             number,
             seen=seen,
             kind="promote" if seen else "bootstrap",
-            actor=actor or getpass.getuser(),
+            actor=actor or user(),
             reason=reason,
         )
     if json:
@@ -292,7 +301,7 @@ def rollback(
 ) -> None:
     """Put an earlier version back in production."""
     with opened() as registry:
-        done = registry.rollback(model, to=to, actor=actor or getpass.getuser(), reason=reason)
+        done = registry.rollback(model, to=to, actor=actor or user(), reason=reason)
     if json:
         print_json(done)
     else:
@@ -309,7 +318,7 @@ def recall(
 ) -> None:
     """Take a partition back: nothing learns from it again, and versions that did are tainted."""
     with opened() as registry:
-        found = registry.recall(model, digest, reason=reason, actor=actor or getpass.getuser())
+        found = registry.recall(model, digest, reason=reason, actor=actor or user())
         champion = registry.find_champion(model)
     if json:
         print_json(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -117,6 +118,21 @@ def test_promote(registry: ModelRegistry) -> None:
     assert "version 4 is the champion" in run("registry", "promote", MODEL, "4", "--reason", "I know better")
     assert registry.promotions(MODEL)[-1].reason == "I know better"
     assert RUNNER.invoke(app, ["registry", "promote", MODEL, "4"]).exit_code == 2
+
+
+def test_promote_where_users_have_no_names(registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers run as a bare number."""
+    monkeypatch.setattr("getpass.getuser", lambda: {}["nobody"])
+    run("registry", "promote", MODEL, "4", "--reason", "?")
+    assert registry.promotions(MODEL)[-1].actor == f"user {os.getuid()}"
+
+
+def test_the_python_of_the_guide_runs(registry: ModelRegistry) -> None:
+    """As it stands in docs/registry.md."""
+    guide = (Path(__file__).parents[2] / "docs" / "registry.md").read_text()
+    block = re.findall(r"^```python\n(.+?)^```", guide, re.MULTILINE | re.DOTALL)[0]
+    done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, check=True, env=os.environ)
+    assert done.stdout.startswith("3 2 {}\n4 0.6 False not proven better")
 
 
 def test_recall(registry: ModelRegistry) -> None:
