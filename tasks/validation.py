@@ -81,7 +81,8 @@ class Validator:
         """
         names = tuple(columns) or self.schema.columns
         numbers = [name for name in names if self.kinds[name] == pl.Float64 and _may_be_number(raw[name].dtype)]
-        cast = raw.select(pl.col(numbers).cast(pl.Float64, strict=False).fill_nan(None))  # side by side on all cores
+        cast = raw.select(pl.col(numbers).cast(pl.Float64, strict=False))  # side by side on all cores
+        cast = cast.with_columns(pl.all().fill_nan(None))  # by itself: Polars would write the cast out three times
         typed = pl.DataFrame([self._typed(raw[name], cast) for name in names])
         faults = [fault for name in names for fault in self._faults(typed[name], raw[name])]
         if not faults:
