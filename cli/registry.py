@@ -77,8 +77,10 @@ def versions(
     if json:
         print_json(found)
         return
+    metrics = {v.metric for v in found if v.metric}
+    value = metrics.pop() if len(metrics) == 1 else "value"
     print_table(
-        ["", ">version", ">parent", "created", "verdict", ">change", ">against", f">{by or 'value'}", "reason"],
+        ["", ">version", ">parent", "created", "verdict", f">{value}", ">change", ">against", "reason"],
         (
             [
                 "*" if v.champion else "",
@@ -86,9 +88,9 @@ def versions(
                 v.parent,
                 v.created_at,
                 verdict(v),
+                v.value,
                 percent(v.delta),
                 v.against,
-                v.value,
                 v.reason,
             ]
             for v in found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from sqlalchemy import and_, func, null, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session, aliased
 
 from db.lineage import ancestors, tainted_versions, trained_on
@@ -22,12 +22,12 @@ Later = aliased(Evaluation)
 
 
 def summaries(session: Session, model: str, order_by: str | None, limit: int | None) -> tuple[VersionSummary, ...]:
-    """A model's versions with the gate's newest verdict on each, newest first.
+    """A model's versions with the gate's newest verdict on each and the figure that decided, newest first.
 
     Ordered by a metric, the lowest comes first; by "-metric" the highest. A version without it comes last.
     """
     metric = (order_by or "").removeprefix("-") or None
-    value = (VersionMetric.value if metric else null()).label("value")
+    value = VersionMetric.value if metric else EvaluationMetric.challenger
     statement = (
         select(
             Version.number,
@@ -36,7 +36,8 @@ def summaries(session: Session, model: str, order_by: str | None, limit: int | N
             Evaluation.passed,
             Evaluation.reason,
             Against.number,
-            value,
+            EvaluationMetric.metric,
+            value.label("value"),
             EvaluationMetric.delta,
         )
         .select_from(Version)
@@ -71,11 +72,11 @@ def summaries(session: Session, model: str, order_by: str | None, limit: int | N
             passed=passed,
             reason=reason,
             against=against,
-            metric=metric,
-            value=math.nan if value is None else value,
+            metric=metric or decisive,
+            value=value,
             delta=delta,
         )
-        for number, parent, created_at, passed, reason, against, value, delta in rows
+        for number, parent, created_at, passed, reason, against, decisive, value, delta in rows
     )
 
 

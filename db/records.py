@@ -180,7 +180,7 @@ class VersionSummary(NamedTuple):
         passed: the gate's newest verdict; None if it was not judged.
         reason: the gate's sentence.
         against: the champion it was judged against.
-        metric: name of the metric that the list was asked for.
+        metric: the metric that the list is ordered by, else the one that decided; None if it was not judged.
         value: the version's value of that metric; NaN if it has none.
         delta: relative change of the loss on the newest era, as the gate measured it.
     """

@@ -67,6 +67,8 @@ def test_the_list_of_versions_shows_the_newest_verdict(registry: ModelRegistry) 
 
     assert (newest.number, newest.passed, newest.against, newest.reason) == (4, False, 3, "not proven better")
     assert math.isnan(newest.delta)
+    assert (newest.metric, newest.value) == ("auc", 0.7)
+    assert (champion.metric, math.isnan(champion.value)) == (None, True)
     assert (champion.number, champion.champion, champion.passed) == (3, True, None)
 
 
