@@ -56,8 +56,8 @@ spec = ModelSpec(
     finetune=FineTune(
         stages=(
             Stage("head", learning_rate=1e-3, epochs=10, batch_size=64),
-            Stage("block2", thaw=("conv2", "norm2", "features"), learning_rate=3e-4, epochs=5, batch_size=64),
+            Stage("block2", thaw=("conv2", "norm2", "features"), learning_rate=2e-4, epochs=10, batch_size=64),
         ),
-        replay=Replay(share=1.0),
+        replay=Replay(share=2.0),
     ),
 )

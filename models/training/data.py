@@ -93,9 +93,12 @@ def read_inputs(schema: Schema, partition: PartitionFile, rows: Indices | None =
     """
     import polars as pl
 
-    frame = pl.read_parquet(partition.path, columns=list(schema.inputs))
-    if rows is not None and len(rows) < len(frame):
-        frame = frame[rows]
+    table = pl.scan_parquet(partition.path).select(schema.inputs)
+    if rows is None:
+        frame = table.collect()
+    else:
+        first, last = (int(rows[0]), int(rows[-1])) if len(rows) else (0, -1)
+        frame = table.slice(first, last - first + 1).collect()[rows - first]
     numeric = {name: _numbers(frame[name]).reshape(-1, 1) for name in schema.numeric}
     strings = {name: frame[name].fill_null("").to_numpy().astype(object).reshape(-1, 1) for name in schema.categorical}
     tensors = {name: _tensor(frame[name], tuple(int(size) for size in shape)) for name, shape in schema.tensors.items()}
@@ -109,6 +112,13 @@ def entity_marks(schema: Schema, selection: Selection, share: float, seed: int) 
     frame = pl.read_parquet(selection.partition.path, columns=list(schema.entity))[selection.rows]
     ranks = frame.select(pl.struct(schema.entity).hash(seed)).to_series() % 2**20
     return (ranks < share * 2**20).to_numpy()
+
+
+def count_rows(partition: PartitionFile) -> int:
+    """Rows of a partition, from the file's footer."""
+    import polars as pl
+
+    return int(pl.scan_parquet(partition.path).select(pl.len()).collect().item())
 
 
 def read_columns(partition: PartitionFile, columns: Sequence[str], rows: Indices) -> Columns:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.data import PartitionFile, read_inputs
-from models.training.files import load_model, replace_durably
+from models.training.data import PartitionFile, count_rows, read_inputs
+from models.training.files import load_model, locked, replace_durably
 
 if TYPE_CHECKING:
     import keras
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from models.spec import Schema
 
 BATCH_ROWS = 4096
+READ_ROWS = 16 * BATCH_ROWS  # in memory at once, however large the partition is
 MAX_BYTES = 20 * 2**30
 Features = NDArray[np.float32]
 
@@ -48,7 +47,7 @@ class FeatureCache:
         if entry is not None:
             return entry
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(path.with_suffix(".lock")):
+        with locked(path.with_suffix(".lock")):
             entry = _mapped(path)
             if entry is None:
                 for abandoned in path.parent.glob(f"{path.stem}.*.tmp"):
@@ -105,14 +104,16 @@ class FrozenBase:
 
     def write_features(self, partition: PartitionFile, path: Path) -> None:
         """Run all rows of a partition through the base, into a file that appears when it is whole."""
-        inputs = read_inputs(self.schema, partition)
-        rows = len(next(iter(inputs.values())))
+        rows = count_rows(partition)
         shape = tuple(self.model.output.shape[1:])
         temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp")
         features = np.lib.format.open_memmap(temporary, mode="w+", dtype="float32", shape=(rows, *shape))
-        for start in range(0, rows, BATCH_ROWS):
-            batch = {name: column[start : start + BATCH_ROWS] for name, column in inputs.items()}
-            features[start : start + BATCH_ROWS] = self.features(batch)
+        for first in range(0, rows, READ_ROWS):
+            block = np.arange(first, min(first + READ_ROWS, rows))
+            inputs = read_inputs(self.schema, partition, block)
+            for start in range(0, len(block), BATCH_ROWS):
+                batch = {name: column[start : start + BATCH_ROWS] for name, column in inputs.items()}
+                features[first + start : first + start + BATCH_ROWS] = self.features(batch)
         features.flush()
         del features
         replace_durably(temporary, path)
@@ -137,11 +138,3 @@ def _mapped(path: Path) -> Features | None:
         return np.asarray(np.load(path, mmap_mode="r")).view()
     except (FileNotFoundError, ValueError, EOFError):
         return None
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a file's lock; the operating system releases it when the process ends, however it ends."""
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -71,26 +71,44 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
     if isinstance(plan, FromScratch):
         everything = [*old, *new]
         return pretrain(spec, everything, work=work, logs=logs, seed=seed, progress=progress, plan=plan.pretrain)
-    rates = {stage.name: stage.rate(spec.pretrain) for stage in plan.stages}
-    record = {**work_folder.plan_of(plan), "learning_rates": rates, "seed": seed}
-    start = (champion.base_digest, champion.head_digest)
-    done = work_folder.enter(work, work_folder.task_digest(record, seed, start, [new, old]))
-    if done is not None:
-        return done
-    rows = _Rows.choose(spec, plan, new, old, seed)
-    challenger = _Challenger(spec, plan, champion, FeatureCache(cache), rows)
+    tuning = _Tuning(spec, plan, champion, new, old, seed)
     callbacks = tuple(spec.callbacks()) if spec.callbacks else ()
-    around = Surroundings(work, logs, progress, callbacks)
-    standings: list[Standing] = []
-    values: list[EpochValue] = []
-    for stage in plan.stages:
-        standing, points = challenger.run(stage, around)
-        standings.append(standing)
-        values += points
-    files = challenger.save(work)
-    replayed = tuple(selection.partition.digest for selection in rows.replayed)
-    trained = Trained(files, tuple(values), replayed, record, _reason(plan, standings, rows))
-    return work_folder.finish(work, trained)
+    with work_folder.alone_in(work):
+        return tuning.run(FeatureCache(cache), Surroundings(work, logs, progress, callbacks))
+
+
+@dataclass(frozen=True)
+class _Tuning:
+    """What is trained: all that the result depends on."""
+
+    spec: ModelSpec
+    plan: FineTune
+    champion: ModelFiles
+    new: Sequence[PartitionFile]
+    old: Sequence[PartitionFile]
+    seed: int
+
+    def run(self, cache: FeatureCache, around: Surroundings) -> Trained:
+        """Train through all stages, or take what was trained."""
+        spec, plan, champion = self.spec, self.plan, self.champion
+        rates = {stage.name: stage.rate(spec.pretrain) for stage in plan.stages}
+        record = {**work_folder.plan_of(plan), "learning_rates": rates, "seed": self.seed}
+        start = (champion.base_digest, champion.head_digest)
+        done = work_folder.enter(around.work, work_folder.task_digest(record, self.seed, start, [self.new, self.old]))
+        if done is not None:
+            return done
+        rows = _Rows.choose(spec, plan, self.new, self.old, self.seed)
+        challenger = _Challenger(spec, plan, champion, cache, rows)
+        standings: list[Standing] = []
+        values: list[EpochValue] = []
+        for stage in plan.stages:
+            standing, points = challenger.run(stage, around)
+            standings.append(standing)
+            values += points
+        files = challenger.save(around.work)
+        replayed = tuple(selection.partition.digest for selection in rows.replayed)
+        trained = Trained(files, tuple(values), replayed, record, _reason(plan, standings, rows))
+        return work_folder.finish(around.work, trained)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,16 @@ import numpy as np
 from errors import InvalidSpec, NotEnoughData
 from models.training import work as work_folder
 from models.training.assembly import assemble
-from models.training.data import Columns, PartitionFile, Selection, concatenate, entity_marks, read_inputs, select
+from models.training.data import (
+    Columns,
+    Indices,
+    PartitionFile,
+    Selection,
+    concatenate,
+    entity_marks,
+    read_inputs,
+    select,
+)
 from models.training.examples import Examples
 from models.training.files import ModelFiles, Progress, Trained, save_model
 from models.training.loop import Learner, Steps, Surroundings, train
@@ -50,11 +59,19 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
         TrainingDiverged: the loss became NaN, infinite or absurdly large.
     """
     start_tensorflow()
+    callbacks = tuple(spec.callbacks()) if spec.callbacks else ()
+    around = Surroundings(work, logs, progress, callbacks)
+    with work_folder.alone_in(work):
+        return _pretrain(spec, plan or spec.pretrain, history, seed, around)
+
+
+def _pretrain(
+    spec: ModelSpec, plan: Pretrain, history: Sequence[PartitionFile], seed: int, around: Surroundings
+) -> Trained:
     import keras
 
-    plan = plan or spec.pretrain
-    plan_record = {**work_folder.plan_of(plan), "seed": seed}
-    done = work_folder.enter(work, work_folder.task_digest(plan_record, seed, (), [history]))
+    record = {**work_folder.plan_of(plan), "seed": seed}
+    done = work_folder.enter(around.work, work_folder.task_digest(record, seed, (), [history]))
     if done is not None:
         return done
     chosen = select(spec.schema, history, "train")
@@ -62,23 +79,21 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
     keras.utils.set_random_seed(seed % 2**32)
     base, head, augment = _build(spec, sample(spec, learning, plan.sample_rows))
 
-    def read(partition: PartitionFile, rows: np.ndarray) -> Columns:
+    def read(partition: PartitionFile, rows: Indices) -> Columns:
         return read_inputs(spec.schema, partition, rows)
 
     model = assemble(base, head, frozen=False, augment=augment)
     learner = Learner(model, model.variables, spec.objective, plain(spec.objective))
     steps = Steps.of_pretraining(plan, seed)
-    callbacks = tuple(spec.callbacks()) if spec.callbacks else ()
-    around = Surroundings(work, logs, progress, callbacks)
     standing, values = train(learner, Examples(learning, read), Examples(validating, read), steps, around)
-    paths = work / "base.keras", work / "head.keras"
+    paths = around.work / "base.keras", around.work / "head.keras"
     files = ModelFiles(*paths, save_model(base, paths[0]), save_model(head, paths[1]))
     rows = sum(len(selection.rows) for selection in learning)
     reason = (
         f"learned from {rows:,} rows of {len(history)} partitions in {standing.epoch} epochs; "
         f"the best was epoch {standing.best_epoch}, validation loss {standing.best:.4f}"
     )
-    return work_folder.finish(work, Trained(files, values, (), plan_record, reason))
+    return work_folder.finish(around.work, Trained(files, values, (), record, reason))
 
 
 def hold_back(

@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.training.environment import environment
-from models.training.files import EpochValue, ModelFiles, Trained, replace_durably
+from models.training.files import EpochValue, ModelFiles, Trained, locked, replace_durably
 
 if TYPE_CHECKING:
     from models.plans import FineTune, Pretrain
     from models.training.data import PartitionFile
 
+LOCK = "lock"
 DONE = "trained.json"
 TASK = "task.json"
 
@@ -42,7 +44,6 @@ def enter(work: Path, task: str) -> Trained | None:
     Returns:
         What the same task gave when it was finished before, or None.
     """
-    work.mkdir(parents=True, exist_ok=True)
     marker = work / TASK
     if not marker.exists() or marker.read_text() != task:
         for leftover in [work / DONE, *work.glob("*.npz"), *work.glob("*.keras")]:
@@ -51,6 +52,14 @@ def enter(work: Path, task: str) -> Trained | None:
     for torn in work.glob("*.tmp*"):
         torn.unlink(missing_ok=True)
     return _load(work / DONE) if (work / DONE).exists() else None
+
+
+@contextmanager
+def alone_in(work: Path) -> Iterator[None]:
+    """Hold the folder: of two processes with the same task one trains, and the other takes what it made."""
+    work.mkdir(parents=True, exist_ok=True)
+    with locked(work / LOCK):
+        yield
 
 
 def finish(work: Path, trained: Trained) -> Trained:

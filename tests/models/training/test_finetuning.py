@@ -255,7 +255,7 @@ def test_a_crash_in_any_epoch_of_any_stage_changes_nothing_in_the_end(
             """Remember the epoch."""
             self.epoch = now
 
-        def on_train_batch_end(self, _batch: int, _logs: Any = None) -> None:
+        def on_train_batch_end(self, *_: Any, **__: Any) -> None:
             """The weights have changed, and nothing is saved yet."""
             if (reached[-1], self.epoch) == (stage, epoch):
                 raise Crash

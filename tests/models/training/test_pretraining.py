@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -111,3 +112,18 @@ def test_a_sample_is_spread_over_the_history(spec: ModelSpec, history: tuple[Par
     chosen = select(spec.schema, history, "train")
     assert len(sample(spec, chosen, most=4)["a"]) == 4
     assert len(sample(spec, chosen, most=100)["a"]) == 12
+
+
+def test_of_two_that_train_the_same_in_one_folder_one_trains(
+    spec: ModelSpec, history: tuple[PartitionFile, ...], tmp_path: Path
+) -> None:
+    """A second run of the same task waits for the first, and takes what it made."""
+    trained: list[int] = []
+
+    def twice(_stage: str, done: int, _total: int, _metrics: Any) -> None:
+        trained.append(done)
+
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(pretrain, spec, history, work=tmp_path / "work", seed=1, progress=twice) for _ in range(2)]
+    assert runs[0].result() == runs[1].result()
+    assert trained == [1]
