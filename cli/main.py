@@ -7,7 +7,6 @@ import typer
 
 from cli import database, demo, new, partitions, registry, schema, up
 from errors import EvergreenError
-from models.catalog import load_spec
 from settings import get_settings
 
 app = typer.Typer(
@@ -31,7 +30,7 @@ Model = Annotated[str, typer.Argument(help="Name of a model, as models/NAME.py d
 @app.command()
 def bootstrap(model: Model) -> None:
     """Train version 1 on everything that has arrived, and make it the champion."""
-    load_spec(model)  # a misspelled name is told before Prefect starts
+    refuse_unknown(model)
     from flows.bootstrap import bootstrap as flow
 
     typer.echo(flow(model))
@@ -40,10 +39,17 @@ def bootstrap(model: Model) -> None:
 @app.command()
 def retrain(model: Model) -> None:
     """Run the retrain flow now, as the schedule would."""
-    load_spec(model)
+    refuse_unknown(model)
     from flows.retrain import retrain as flow
 
     typer.echo(flow(model))
+
+
+def refuse_unknown(model: str) -> None:
+    """Tell of a misspelled name before Prefect starts."""
+    from models.catalog import load_spec
+
+    load_spec(model)
 
 
 def main() -> None:

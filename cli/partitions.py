@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.printing import Json, print_facts, print_json, print_table
+from cli.printing import SHORT, Json, print_facts, print_json, print_table
 from settings import get_settings
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ app = typer.Typer(help="Arrived data: partitions, quarantine, taking back.", no_
 
 Model = Annotated[str, typer.Argument(help="Name of a model.")]
 Digest = Annotated[str, typer.Argument(help="Digest of a partition, or how it begins.")]
-SHORT = 12
 
 
 @app.command("list")

@@ -14,6 +14,7 @@ import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
+SHORT = 12  # characters of a digest that people need
 WIDE = 200  # columns of a table that goes into a file or a pipe, where nobody can make the window larger
 
 

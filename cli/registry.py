@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.printing import Json, percent, print_facts, print_json, print_table
+from cli.printing import SHORT, Json, percent, print_facts, print_json, print_table
 from settings import get_settings
 
 if TYPE_CHECKING:
@@ -80,13 +80,15 @@ def versions(
     metrics = {v.metric for v in found if v.metric}
     value = metrics.pop() if len(metrics) == 1 else "value"
     print_table(
-        ["", ">version", ">parent", "created", "verdict", f">{value}", ">change", ">against", "reason"],
+        ["", ">version", ">parent", "created", "base", "head", "verdict", f">{value}", ">change", ">against", "reason"],
         (
             [
                 "*" if v.champion else "",
                 v.number,
                 v.parent,
                 v.created_at,
+                v.base[:SHORT],
+                v.head[:SHORT],
                 verdict(v),
                 v.value,
                 percent(v.delta),
@@ -120,8 +122,8 @@ def show(model: Model, number: Number, json: Json = False) -> None:
         {
             "created": f"{version.created_at:%Y-%m-%d %H:%M:%S} UTC, by run {version.run_id}",
             "parent": f"version {version.parent}" if version.parent else "none",
-            "base": f"{version.base.digest[:12]}  {version.base.uri}",
-            "head": f"{version.head.digest[:12]}  {version.head.uri}",
+            "base": f"{version.base.digest[:SHORT]}  {version.base.uri}",
+            "head": f"{version.head.digest[:SHORT]}  {version.head.uri}",
             "learned from": f"{sum(p.rows for p in learned):,} rows in {len(learned)} partitions, ancestors included",
             **version.metrics,
         },
@@ -177,7 +179,7 @@ def lineage(model: Model, number: Number, json: Json = False) -> None:
     print_table(
         [">version", ">parent", "learned", "from", "to", ">rows", "source"],
         (
-            [v.number, v.parent, p.digest[:12], p.time_from, p.time_to, f"{p.rows:,}", p.source_uri]
+            [v.number, v.parent, p.digest[:SHORT], p.time_from, p.time_to, f"{p.rows:,}", p.source_uri]
             for v in line
             for p in learned[v.number]
         ),
@@ -201,8 +203,8 @@ def diff(model: Model, a: Number, b: Number, json: Json = False) -> None:
             "base": "the same" if found.same_base else "different",
             "head": "the same" if found.same_head else "different",
             "common ancestor": f"version {found.ancestor}" if found.ancestor else "none",
-            f"only {a} learned": ", ".join(digest[:12] for digest in found.only_a) or "nothing",
-            f"only {b} learned": ", ".join(digest[:12] for digest in found.only_b) or "nothing",
+            f"only {a} learned": ", ".join(digest[:SHORT] for digest in found.only_a) or "nothing",
+            f"only {b} learned": ", ".join(digest[:SHORT] for digest in found.only_b) or "nothing",
         },
     )
     differences = {"metric": found.metrics, "plan": found.plan, "environment": found.environment}

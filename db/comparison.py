@@ -39,6 +39,8 @@ def summaries(session: Session, model: str, order_by: str | None, limit: int | N
             EvaluationMetric.metric,
             value.label("value"),
             EvaluationMetric.delta,
+            Version.base_digest,
+            Version.head_digest,
         )
         .select_from(Version)
         .outerjoin(Parent, Parent.id == Version.parent_id)
@@ -75,8 +77,10 @@ def summaries(session: Session, model: str, order_by: str | None, limit: int | N
             metric=metric or decisive,
             value=value,
             delta=delta,
+            base=base,
+            head=head,
         )
-        for number, parent, created_at, passed, reason, against, decisive, value, delta in rows
+        for number, parent, created_at, passed, reason, against, decisive, value, delta, base, head in rows
     )
 
 

@@ -183,6 +183,8 @@ class VersionSummary(NamedTuple):
         metric: the metric that the list is ordered by, else the one that decided; None if it was not judged.
         value: the version's value of that metric; NaN if it has none.
         delta: relative change of the loss on the newest era, as the gate measured it.
+        base: digest of its base.
+        head: digest of its head.
     """
 
     number: int
@@ -196,6 +198,8 @@ class VersionSummary(NamedTuple):
     metric: str | None
     value: float
     delta: float
+    base: str
+    head: str
 
 
 @dataclass(frozen=True)
