@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 BATCH_BYTES = 1 << 26
 BATCH_ROWS = 400_000
-AHEAD = 2  # partitions that may wait to be stored, in memory
+AHEAD = 3  # partitions that may wait to be stored, in memory
 ROW, TIME, FIRST = "row", "time", "first sequence"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -86,7 +86,9 @@ class Intake:
             run_id,
         )
         self._validator = Validator.of(spec)
-        self._writer = ThreadPoolExecutor(1)  # stores one partition while the next one is made
+        self._writer = ThreadPoolExecutor(
+            2
+        )  # stores partitions while the next ones are made; a disk that syncs is waited for
         self._ledger: list[LedgerEntry] = []
         self._places: dict[str, int] = {}
         self._revoked: frozenset[int] = frozenset()
