@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-
-from models.training.files import replace_durably
 
 Arrays = tuple[NDArray[Any], ...]
 
@@ -67,22 +67,26 @@ class Checkpoint:
         self.path = path
 
     def save(self, standing: Standing, state: Arrays, best: Arrays) -> None:
-        """Replace what was saved; afterwards the file holds either the old or the new state, whole."""
+        """Replace what was saved: a killed process leaves the old or the new state, whole.
+
+        Only a power cut can tear the file, as nothing waits for the disk here; the stage then starts anew.
+        """
         arrays = {f"state{place}": value for place, value in enumerate(state)}
         arrays |= {f"best{place}": value for place, value in enumerate(best)}
         temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
         with temporary.open("wb") as file:
             _write(file, arrays, json.dumps(asdict(standing)))
-        replace_durably(temporary, self.path)
+        temporary.replace(self.path)
 
     def load(self) -> tuple[Standing, Arrays, Arrays] | None:
-        """Standing, state and best weights; None where no epoch was finished."""
-        if not self.path.exists():
+        """Standing, state and best weights; None where no epoch was finished, or the file is torn."""
+        try:
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+                fields = json.loads(str(saved["standing"]))
+                fields["values"] = tuple((epoch, name, value) for epoch, name, value in fields["values"])
+                return Standing(**fields), _series(saved, "state"), _series(saved, "best")
+        except (FileNotFoundError, EOFError, ValueError, KeyError, BadZipFile, zlib.error):
             return None
-        with np.load(self.path, allow_pickle=False) as saved:
-            fields = json.loads(str(saved["standing"]))
-            fields["values"] = tuple((epoch, name, value) for epoch, name, value in fields["values"])
-            return Standing(**fields), _series(saved, "state"), _series(saved, "best")
 
 
 def _write(file: BinaryIO, arrays: dict[str, NDArray[Any]], standing: str) -> None:

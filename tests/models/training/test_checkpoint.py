@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from models.training.checkpoint import Checkpoint, Standing
 
@@ -24,6 +25,15 @@ def test_what_is_saved_comes_back_bit_for_bit(tmp_path: Path) -> None:
 def test_nothing_saved_is_nothing_found(tmp_path: Path) -> None:
     """A stage without a whole epoch starts from its beginning."""
     assert Checkpoint(tmp_path / "head.npz").load() is None
+
+
+@pytest.mark.parametrize("size", [0, 10, 700])
+def test_a_torn_file_is_as_good_as_none(tmp_path: Path, size: int) -> None:
+    """After a power cut a stage starts anew instead of failing for ever."""
+    checkpoint = Checkpoint(tmp_path / "head.npz")
+    checkpoint.save(Standing(epoch=1, start=1.0, best=1.0), (np.zeros(100),), (np.zeros(100),))
+    checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:size])
+    assert checkpoint.load() is None
 
 
 def test_patience_runs_out_and_a_better_epoch_restores_it() -> None:
