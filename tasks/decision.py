@@ -29,6 +29,11 @@ class Pending:
     """Why this very work need not be looked at again; empty when it must be."""
 
 
+def learnable(spec: ModelSpec, partitions: Sequence[PartitionRecord]) -> tuple[PartitionRecord, ...]:
+    """Leave out what arrived late, where the source says to keep such rows without training on them."""
+    return tuple(p for p in partitions if not p.late or spec.source.late == "train")
+
+
 def pending_work(
     spec: ModelSpec, champion: int, partitions: Sequence[PartitionRecord], earlier: RunRecord | None = None
 ) -> Pending:
@@ -72,7 +77,7 @@ def find_pending(run: Run) -> Pending:
     """What the champion has not learned from; NoChampion says to run bootstrap."""
     with opened(run.model) as house:
         champion = house.registry.champion(run.model).number
-        partitions = house.registry.pending(run.model)
+        partitions = learnable(house.spec, house.registry.pending(run.model))
         key = work_key(house.spec, champion, [partition.digest for partition in partitions])
         earlier = house.registry.run_with_work_key(run.model, key)
         return pending_work(house.spec, champion, partitions, earlier)

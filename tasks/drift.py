@@ -184,12 +184,13 @@ def window(house: House, partitions: Sequence[PartitionRecord]) -> pd.DataFrame:
 def check(house: House, run_id: int, pending: Pending) -> DriftVerdict | None:
     """Compare the pending rows with what the champion learned from, and record it; None if there are too few."""
     registry, spec = house.registry, house.spec
-    if pending.rows < MIN_ROWS:
+    # Rows whose label came later are stored once more with it; they were compared when they arrived.
+    arrived = [p for p in registry.partitions(spec.name) if p.digest in pending.partitions and p.kind == "rows"]
+    if sum(partition.rows for partition in arrived) < MIN_ROWS:
         return None
-    arrived = [p for p in registry.partitions(spec.name) if p.digest in pending.partitions]
     report = house.settings.reports / spec.name / f"drift-run-{run_id}.html"
     verdict = compare_windows(
-        window(house, registry.trained_on(spec.name, pending.champion)),
+        window(house, [p for p in registry.trained_on(spec.name, pending.champion) if p.kind == "rows"]),
         window(house, arrived),
         spec.schema,
         spec.drift,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from db.records import EpochMetric, NewVersion
 from errors import AlreadyBootstrapped, NotEnoughData
-from tasks.decision import Pending
+from tasks.decision import Pending, learnable
 from tasks.house import House, opened
 from tasks.progress import Progress, shown_progress
 from tasks.recording import Run, step
@@ -36,7 +36,7 @@ def pretrain_on_history(house: House, run_id: int, progress: Progress | None = N
             f"version {champion.number} is its champion already",
             f"keep it fresh with `evergreen retrain {spec.name}`",
         )
-    history = registry.pending(spec.name)
+    history = learnable(spec, registry.pending(spec.name))
     labelled = sum(partition.labelled_rows for partition in history)
     if labelled < spec.retrain.min_rows:
         raise NotEnoughData(

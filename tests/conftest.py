@@ -1,9 +1,11 @@
-"""What all tests share: a home folder of their own and quiet libraries."""
+"""What all tests share: a home folder of their own, quiet libraries, a PostgreSQL server."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from postgres import Server, running_server
 
 from settings import Settings, get_settings
 
@@ -15,3 +17,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     get_settings.cache_clear()
     yield get_settings()
     get_settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """One PostgreSQL server for the whole session, started by the first test that asks for it."""
+    with TemporaryDirectory(prefix="evergreen-") as folder, running_server(Path(folder)) as server:
+        yield server

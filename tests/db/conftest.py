@@ -5,21 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from crowd import Crowd, gathered_crowd
 from filled import MODEL
-from postgres import Server, running_server
+from postgres import Server
 
 from db.registry import ModelRegistry, open_registry
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Server]:
-    """One PostgreSQL server for the whole session, started by the first test that asks for it."""
-    with TemporaryDirectory(prefix="evergreen-") as folder, running_server(Path(folder)) as server:
-        yield server
 
 
 @pytest.fixture(scope="session")

@@ -5,18 +5,24 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
+from postgres import Server
 
 import tiny
+from db.artifacts import ArtifactStore
 from db.registry import ModelRegistry, open_registry
 from errors import NoChampion, TrainingDiverged
 from flows.bootstrap import bootstrap
 from flows.retrain import retrain
-from models.spec import FineTune, Stage
-from settings import Settings
+from models.spec import FineTune, Replay, Stage
+from models.training.data import Selection
+from models.training.examples import Examples, Read
+from settings import Settings, get_settings
 from tasks.house import House
 from tasks.promotion import PromotionDecision, promote
 from tasks.recording import Ending
@@ -50,6 +56,94 @@ def test_the_world_flips_and_the_challenger_takes_over(landing: Landing, registr
     assert "better: log_loss" in run.reason
     assert {"take arrivals", "check drift", "fine-tune the head"} <= set(run.timings)
     assert len(registry.drift_checks("tiny")) == 1
+
+
+def test_the_same_on_postgresql(
+    landing: Landing, postgres: Server, monkeypatch: pytest.MonkeyPatch, home: Settings
+) -> None:
+    """One environment variable moves the registry to PostgreSQL; nothing else changes."""
+    url = postgres.create()
+    monkeypatch.setenv("EVERGREEN_DATABASE_URL", url)
+    get_settings.cache_clear()
+    landing.land(400)
+    assert bootstrap("tiny") == "promoted"
+    landing.land(400, flipped=True)
+    (landing.folder / "broken.parquet").write_bytes(b"PAR1 this is no Parquet file")
+    assert retrain("tiny") == "promoted"
+    assert retrain("tiny") == "no new data"
+    with open_registry(url) as registry:
+        assert registry.champion("tiny").number == 2
+        assert [partition.rows for partition in registry.partitions("tiny")] == [400, 400]
+    postgres.drop(url)
+
+
+def test_no_version_trains_on_a_holdout_row(
+    landing: Landing, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch, home: Settings
+) -> None:
+    """Walk the lineage: of every partition that a version names, the rows that reached training are no holdout."""
+    learned: list[tuple[str, set[int]]] = []
+
+    class Watched(Examples):
+        """Takes down which rows it hands to training."""
+
+        def __init__(self, chosen: Sequence[Selection], read: Read) -> None:
+            learned.extend((part.partition.digest, {int(row) for row in part.rows}) for part in chosen)
+            super().__init__(chosen, read)
+
+    monkeypatch.setattr("models.training.pretraining.Examples", Watched)
+    monkeypatch.setattr("models.training.finetuning.Examples", Watched)
+    monkeypatch.setattr(
+        "tasks.house.load_spec", lambda _name: replace(TINY, finetune=replace(TINY.finetune, replay=Replay(1.0)))
+    )
+    landing.land(400)
+    bootstrap("tiny")
+    landing.land(400, flipped=True)
+    retrain("tiny")
+
+    store = ArtifactStore(home.artifact_root, home.cache)
+    for version in registry.versions("tiny"):
+        for partition in registry.trained_on("tiny", version.number):
+            held_out = set(pl.read_parquet(store.fetch(partition.artifact))["holdout"].arg_true().to_list())
+            assert held_out
+            seen = set[int]().union(*(rows for digest, rows in learned if digest == partition.digest))
+            assert seen
+            assert not seen & held_out
+
+
+def test_rows_that_arrived_late_are_kept_out_of_training_where_the_source_says_so(
+    landing: Landing, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A source with late="keep" stores old rows that come after newer ones, and no run learns from them."""
+    keep = replace(TINY, source=replace(TINY.source, late="keep"))
+    monkeypatch.setattr("tasks.house.load_spec", lambda _name: keep)
+    landing.land(1)
+    landing.files = 5
+    landing.land(200)
+    bootstrap("tiny")
+    landing.files = 2
+    landing.land(100)
+    assert retrain("tiny") == "no new data"
+    assert [partition.late for partition in registry.pending("tiny")] == [True]
+
+
+def test_labels_that_come_later_are_learned_once(
+    landing: Landing, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows without labels wait; when their labels land they are learned, and compared for drift only once."""
+    spec = replace(TINY, source=replace(TINY.source, labels="tiny-labels"))
+    monkeypatch.setattr("tasks.house.load_spec", lambda _name: spec)
+    landing.land(400)
+    bootstrap("tiny")
+    rows = pl.read_parquet(landing.land(400, flipped=True))
+    rows.with_columns(late=pl.lit(None, pl.Float64)).write_parquet(landing.folder / "001.parquet")
+    assert retrain("tiny") == "waiting"
+
+    labels = landing.folder.parent / "tiny-labels"
+    labels.mkdir()
+    rows.select("id", "late").write_parquet(labels / "001.parquet")
+    assert retrain("tiny") == "promoted"
+    assert retrain("tiny") == "no new data"
+    assert len(registry.drift_checks("tiny")) == 2
 
 
 def test_the_champion_is_scored_before_anything_trains_on_the_rows(landing: Landing, registry: ModelRegistry) -> None:
