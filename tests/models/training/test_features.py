@@ -9,39 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from counting import CountingBase, open_entry, part
 
 from models.spec import ModelSpec
 from models.training.data import PartitionFile, read_inputs
 from models.training.features import FeatureCache, FrozenBase
-from models.training.files import ModelFiles, Trained, load_model, replace_durably
+from models.training.files import ModelFiles, Trained, load_model
 
 Partition = Callable[..., PartitionFile]
-
-
-class CountingBase:
-    """A base that writes four features a row and counts its passes in a file, slowly enough to be raced."""
-
-    def __init__(self, log: Path, digest: str = "base", rows: int = 10) -> None:
-        self.log, self.digest, self.rows = log, digest, rows
-
-    def write_features(self, partition: PartitionFile, path: Path) -> None:
-        """Write features as FrozenBase does."""
-        with self.log.open("a") as log:
-            log.write(f"{partition.digest}\n")
-        temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp")
-        with temporary.open("wb") as file:
-            np.save(file, np.full((self.rows, 4), 7, "float32"))
-        replace_durably(temporary, path)
-
-    @property
-    def passes(self) -> int:
-        """How often features were computed."""
-        return len(self.log.read_text().splitlines())
-
-
-def part(digest: str) -> PartitionFile:
-    """A partition that is only a name."""
-    return PartitionFile(digest, Path("nowhere"))
 
 
 def test_features_are_those_of_the_base_in_inference_mode(
@@ -109,14 +84,10 @@ def test_an_entry_larger_than_the_cache_is_still_given(tmp_path: Path) -> None:
     assert FeatureCache(tmp_path / "cache", max_bytes=10).open(base, part("a")).shape == (1000, 4)
 
 
-def _open(folder: Path) -> None:
-    FeatureCache(folder / "cache").open(CountingBase(folder / "log"), part("p"))
-
-
 def test_of_four_processes_one_computes(tmp_path: Path) -> None:
     """Concurrent runs that want the same entry share one pass."""
-    context = multiprocessing.get_context("fork")
-    workers = [context.Process(target=_open, args=(tmp_path,)) for _ in range(4)]
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=open_entry, args=(tmp_path,)) for _ in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
