@@ -324,7 +324,8 @@ class Intake:
     def _put(self, rows: pl.DataFrame, kind: str, digest: str) -> StoredArtifact:
         """Write rows to a local file, and give it to the store."""
         path = self.work / f"{digest}.parquet"
-        rows.write_parquet(path, compression="zstd", compression_level=1)  # a few percent larger, a fifth faster
+        # A sixth faster to write than zstd for files about 15 % larger, and the writer is what an ingest waits for.
+        rows.write_parquet(path, compression="lz4")
         stored = self._store.put(path, kind=kind, digest=digest)
         path.unlink(missing_ok=True)
         return stored
