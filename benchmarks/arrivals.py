@@ -1,7 +1,7 @@
 """Arrivals, beside bare Polars and pandas: `python -m benchmarks.arrivals`.
 
 Every figure is a ratio of two things that ran in turn in this process. `--rows` changes the size of the big file,
-`--memory` takes 20 million rows in a process of its own and reports its peak memory.
+`--memory` takes 20 million rows from one file and from forty, and reports the peak memory.
 """
 
 from __future__ import annotations
@@ -184,24 +184,36 @@ def land(place: Place, first: int, files: int) -> None:
 
 
 def memory() -> None:
-    """Take 20 million rows of one Parquet file, and print the seconds and the peak memory."""
+    """Take 20 million rows from one Parquet file, then from 40, each in a process of its own."""
+    peaks = {}
+    for files in (1, 40):
+        made = [sys.executable, "-m", "benchmarks.arrivals", "--peak", str(files)]
+        spent, peak = subprocess.run(made, check=True, capture_output=True, text=True).stdout.split()
+        peaks[files] = float(peak)
+        print(f"# 20 million rows in {files} files: {spent} s, peak memory {float(peak) / 2**30:.2f} GiB", flush=True)
+    claims = Claims()
+    claims.at_most("peak memory of 20 million rows in one file", peaks[1] / 1e9, 1.5, "GB")
+    claims.at_most("peak memory of as many rows in 40 files, beside one", peaks[40] / peaks[1], 1.1)
+    sys.exit(claims.exit_code)
+
+
+def peak(files: int) -> None:
+    """Take 20 million rows from so many files, and print the seconds and the peak memory in bytes."""
     with TemporaryDirectory() as folder:
         place = Place(Path(folder), SCHEMA)
-        source = place.folder / "big.parquet"
-        made = [sys.executable, "-c", MAKE.format(path=source)]
+        made = [sys.executable, "-c", MAKE.format(folder=place.folder, files=files)]
         subprocess.run(made, check=True)  # in a process of its own, whose memory is not ours
         spent = seconds(place.ingest)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        print(f"20 million rows in one Parquet file: {spent:.0f} s, peak memory {peak:.2f} GiB", flush=True)
-        claims = Claims()
-        claims.at_most("peak memory of 20 million rows, in 1.5 GB", peak * 2**30 / 1.5e9, 1.0)
-        sys.exit(claims.exit_code)
+        print(f"{spent:.0f} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}")
 
 
 MAKE = """
 import polars as pl
 from benchmarks.arrivals import rows
-pl.concat([rows(1_000_000, first) for first in range(0, 20_000_000, 1_000_000)]).write_parquet(r"{path}")
+each = 20_000_000 // {files}
+for file in range({files}):
+    parts = [rows(500_000, first) for first in range(file * each, (file + 1) * each, 500_000)]
+    pl.concat(parts).write_parquet(rf"{folder}/{{file:02}}.parquet")
 """
 
 
@@ -210,7 +222,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=4_000_000)
     parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--peak", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.peak:
+        peak(options.peak)
+        return
     if options.memory:
         memory()
     claims = Claims()
