@@ -13,8 +13,9 @@ from db.columns import Base, Count, Hash, Key
 class LandedFile(Base):
     """A landed file (or a stretch of a query) that was looked at: how many rows it had, and what became of them.
 
-    `stamp` is a digest that tells one uri, and one content of it, from the next, `rules` the schema it was judged by; `waiting` labels had no
-    row yet, so the file is looked at again, as the next `attempt`. `reason` says why it was set aside as a whole.
+    `stamp` is a digest that tells one uri, and one content of it, from the next; `rules` is the schema it was judged
+    by. `waiting` labels had no row yet, so the file is looked at again, as the next `attempt`. `reason` says why it was
+    set aside as a whole.
     """
 
     __tablename__ = "landed_file"
