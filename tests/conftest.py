@@ -24,3 +24,35 @@ def postgres() -> Iterator[Server]:
     """One PostgreSQL server for the whole session, started by the first test that asks for it."""
     with TemporaryDirectory(prefix="evergreen-") as folder, running_server(Path(folder)) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Iterator[str]:
+    """Address of a loopback S3 server, as real as moto makes it."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty bucket, reached through the environment as in production."""
+    import s3fs
+
+    for name, value in {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    files = s3fs.S3FileSystem()
+    files.mkdir("models")
+    yield "models"
+    files.rm("models", recursive=True)
+    s3fs.S3FileSystem.clear_instance_cache()

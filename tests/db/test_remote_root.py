@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from filled import MODEL
-from moto.server import ThreadedMotoServer
 
 from db.artifacts import ArtifactStore
 from db.garbage import collect, orphans
@@ -17,36 +16,6 @@ from db.registry import ModelRegistry, open_registry
 from errors import ArtifactCorrupt, ArtifactError, ArtifactMissing, ArtifactUnwritable
 
 ROOT = "s3://models/evergreen"
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """Address of an S3 server."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An empty bucket, reached through the environment as in production."""
-    import s3fs
-
-    for name, value in {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    s3fs.S3FileSystem.clear_instance_cache()
-    files = s3fs.S3FileSystem()
-    files.mkdir("models")
-    yield "models"
-    files.rm("models", recursive=True)
-    s3fs.S3FileSystem.clear_instance_cache()
 
 
 @pytest.fixture
