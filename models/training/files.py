@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from models.training.digests import model_digest
+from models.training.startup import start_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -64,6 +65,7 @@ class Progress(Protocol):
 
 def load_model(path: Path) -> keras.Model:
     """A `.keras` file as a model, without its optimizer, and without running code that the file brings."""
+    start_tensorflow()
     import keras
 
     return keras.models.load_model(path, compile=False, safe_mode=True)
