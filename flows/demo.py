@@ -37,6 +37,6 @@ def demo(landing: str, weeks: int) -> list[str]:
     for week in WEEKS[done : done + weeks]:
         write_flights(Path(landing), [week])
         outcomes.append(retrain(MODEL))
-        console.print(f"week {week} has arrived: {newest_run(MODEL)}")
+        console.print(f"week {week} has arrived: {newest_run(MODEL)}", soft_wrap=True, highlight=False)
         score_first_version(MODEL)
     return outcomes
