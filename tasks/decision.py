@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -55,9 +56,15 @@ def pending_work(
 
 
 def work_key(spec: ModelSpec, champion: int, partitions: Sequence[str]) -> str:
-    """Digest of all that a retrain's result depends on: model, champion, pending rows and the plan."""
-    plan = (spec.name, champion, sorted(partitions), spec.finetune, spec.retrain, spec.gate)
-    return hashlib.sha256(repr(plan).encode()).hexdigest()[:32]
+    """Digest of all that a retrain's result depends on: model, champion, pending rows and the plan.
+
+    It is the same in every process: a killed run is resumed by another one, and rejected work is known to it.
+    """
+    from models.training.work import plan_of
+
+    policies = [plan_of(part) for part in (spec.pretrain, spec.finetune, spec.drift, spec.retrain, spec.gate)]
+    work = json.dumps([spec.name, champion, sorted(partitions), policies], sort_keys=True)
+    return hashlib.sha256(work.encode()).hexdigest()[:32]
 
 
 def decide(pending: Pending, drift: DriftVerdict | None, policy: RetrainPolicy) -> Ending:

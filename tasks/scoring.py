@@ -8,8 +8,8 @@ from tasks.house import House, opened
 from tasks.recording import Run, step
 
 
-def score_arrivals(house: House, run_id: int | None, number: int, digests: Sequence[str]) -> dict[str, float]:
-    """Score a version on each of these partitions' labelled rows, once, and give the newest partition's figures.
+def score_arrivals(house: House, run_id: int | None, number: int, digests: Sequence[str]) -> None:
+    """Score a version on each of these partitions' labelled rows, once.
 
     Prequential evaluation: Dawid 1984; Gama, Sebastião and Rodrigues, "On evaluating stream learning algorithms",
     Machine Learning 90 (2013).
@@ -20,20 +20,18 @@ def score_arrivals(house: House, run_id: int | None, number: int, digests: Seque
         p for p in registry.partitions(spec.name) if p.digest in digests and p.digest not in known and p.labelled_rows
     ]
     if not partitions:
-        return {}
+        return
     from models.training.prediction import predict
 
     files = house.files(registry.version(spec.name, number))
-    figures: dict[str, float] = {}
     for partition in partitions:
         found = predict(spec, files, house.rows([partition]), split="all", cache=house.settings.cache)
         figures = spec.objective.metrics(found.target, found.prediction)
         registry.record_scores(spec.name, number, partition.digest, len(found.target), figures, run_id)
-    return figures
 
 
 @step("score on what arrived")
-def score_version(run: Run, number: int, digests: Sequence[str]) -> dict[str, float]:
+def score_version(run: Run, number: int, digests: Sequence[str]) -> None:
     """Score a version on newly arrived partitions before anything trains on them."""
     with opened(run.model) as house:
-        return score_arrivals(house, run.id, number, digests)
+        score_arrivals(house, run.id, number, digests)

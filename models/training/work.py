@@ -15,16 +15,19 @@ from models.training.environment import environment
 from models.training.files import EpochValue, ModelFiles, Trained, locked, replace_durably
 
 if TYPE_CHECKING:
-    from models.plans import FineTune, Pretrain
+    from models.plans import FineTune, FromScratch, Pretrain
+    from models.spec import DriftPolicy, Gate, RetrainPolicy
     from models.training.data import PartitionFile
+
+    Plan = Pretrain | FineTune | FromScratch | DriftPolicy | RetrainPolicy | Gate
 
 LOCK = "lock"
 DONE = "trained.json"
 TASK = "task.json"
 
 
-def plan_of(plan: FineTune | Pretrain) -> dict[str, Any]:
-    """A frozen plan as JSON can hold it; functions by their names."""
+def plan_of(plan: Plan) -> dict[str, Any]:
+    """A frozen plan or policy as JSON can hold it; functions by their names."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(plan), default=_name_of))
     return {"kind": type(plan).__name__, **plain}
 
