@@ -72,11 +72,10 @@ def decide(pending: Pending, drift: DriftVerdict | None, policy: RetrainPolicy) 
     rows = f"{pending.labelled_rows:,} labelled rows are pending"
     if pending.labelled_rows < policy.min_rows:
         return Ending("waiting", "wait", f"{rows}, a retrain needs {policy.min_rows:,}")
-    if drift is None:
-        return Ending("retraining", "retrain", f"{rows}; too few to check for drift")
-    if policy.only_on_drift and not drift.drifted:
-        return Ending("waiting", "wait", f"{rows}, but without drift: {drift.reason}")
-    return Ending("retraining", "retrain", f"{rows}; {drift.reason}")
+    found = drift.reason if drift else "too few new rows to check for drift"
+    if policy.only_on_drift and not (drift and drift.drifted):
+        return Ending("waiting", "wait", f"{rows}, but without drift: {found}")
+    return Ending("retraining", "retrain", f"{rows}; {found}")
 
 
 @step("find pending data")

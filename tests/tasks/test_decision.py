@@ -77,4 +77,5 @@ def test_a_policy_may_wait_for_drift() -> None:
     policy = RetrainPolicy(min_rows=1, only_on_drift=True)
     calm = DriftVerdict(drifted=False, share=0.0, reason="0 of 4 columns drifted", columns=())
     assert decide(pending(100), calm, policy).decision == "wait"
+    assert decide(pending(100), None, policy).decision == "wait"  # too few rows to say
     assert decide(pending(100), replace(calm, drifted=True), policy).decision == "retrain"
