@@ -16,6 +16,7 @@ from prefect import get_run_logger
 
 from db.records import DriftColumn, NewDriftCheck
 from errors import NotEnoughData
+from models.training.startup import large_import
 from tasks.decision import Pending
 from tasks.house import House, opened
 from tasks.recording import Run, step
@@ -138,8 +139,9 @@ def measure(
     report: Path | None,
 ) -> list[DriftColumn]:
     """Have Evidently compute each column's distance, and its plots if a report is wanted."""
-    from evidently import DataDefinition, Dataset, Report
-    from evidently.metrics import ValueDrift
+    with large_import():
+        from evidently import DataDefinition, Dataset, Report
+        from evidently.metrics import ValueDrift
 
     categorical = [column for column, method in columns.items() if method == "jensenshannon"]
     # Without a definition Evidently skips a column that is missing, and takes small integers for categories.

@@ -24,10 +24,11 @@ def score_arrivals(house: House, run_id: int | None, number: int, digests: Seque
     from models.training.prediction import predict
 
     files = house.files(registry.version(spec.name, number))
-    for partition in partitions:
-        found = predict(spec, files, house.rows([partition]), split="all", cache=house.settings.cache)
-        figures = spec.objective.metrics(found.target, found.prediction)
-        registry.record_scores(spec.name, number, partition.digest, len(found.target), figures, run_id)
+    found = predict(spec, files, house.rows(partitions), split="all", cache=house.settings.cache)
+    for place, partition in enumerate(partitions):
+        rows = found.partition == place
+        figures = spec.objective.metrics(found.target[rows], found.prediction[rows])
+        registry.record_scores(spec.name, number, partition.digest, int(rows.sum()), figures, run_id)
 
 
 @step("score on what arrived")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import polars as pl
 
 INSTANT = pl.Datetime("us", "UTC")
@@ -51,9 +53,9 @@ def parse_times(raw: pl.Series, zone: str = "UTC") -> pl.Series:
 def _from_text(raw: pl.Series, zone: str) -> pl.Series:
     """Read a column in the way its first rows are written, then what is left in every other way."""
     sample = raw.drop_nulls().head(SAMPLE)
-    likely = [way for way in (*WITH_ZONE, *WITHOUT_ZONE) if not _read(sample, way, zone).null_count()][:1]
+    fits = (way for way in (*WITH_ZONE, *WITHOUT_ZONE) if not _read(sample, way, zone).null_count())
     times = pl.Series(raw.name, [None], INSTANT).new_from_index(0, len(raw))
-    for way in (*likely, *WITH_ZONE, *WITHOUT_ZONE, "%Y-%m-%d"):
+    for way in (*islice(fits, 1), *WITH_ZONE, *WITHOUT_ZONE, "%Y-%m-%d"):
         left = (times.is_null() & raw.is_not_null()).arg_true()
         if not len(left):
             break

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.training.data import PartitionFile, count_rows, read_inputs
+from models.training.examples import input_bytes, rows_at_once
 from models.training.files import load_model, locked, replace_durably
 
 if TYPE_CHECKING:
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 
     from models.spec import Schema
 
-BATCH_ROWS = 4096
-READ_ROWS = 16 * BATCH_ROWS  # in memory at once, however large the partition is
+READ_BYTES = 256 * 2**20  # of raw rows in memory at once, however large the partition is
 MAX_BYTES = 20 * 2**30
 Features = NDArray[np.float32]
 
@@ -108,12 +108,14 @@ class FrozenBase:
         shape = tuple(self.model.output.shape[1:])
         temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp")
         features = np.lib.format.open_memmap(temporary, mode="w+", dtype="float32", shape=(rows, *shape))
-        for first in range(0, rows, READ_ROWS):
-            block = np.arange(first, min(first + READ_ROWS, rows))
+        size = rows_at_once(self.model)
+        read = size * max(1, READ_BYTES // (size * input_bytes(self.model)))
+        for first in range(0, rows, read):
+            block = np.arange(first, min(first + read, rows))
             inputs = read_inputs(self.schema, partition, block)
-            for start in range(0, len(block), BATCH_ROWS):
-                batch = {name: column[start : start + BATCH_ROWS] for name, column in inputs.items()}
-                features[first + start : first + start + BATCH_ROWS] = self.features(batch)
+            for start in range(0, len(block), size):
+                batch = {name: column[start : start + size] for name, column in inputs.items()}
+                features[first + start : first + start + size] = self.features(batch)
         features.flush()
         del features
         replace_durably(temporary, path)
@@ -124,8 +126,10 @@ class FrozenBase:
 
         if self._forward is None:
             model = self.model
+            # Traced once, for any number of rows.
+            rows = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in model.inputs}
             self._forward = tf.function(
-                lambda inputs: model(inputs, training=False), reduce_retracing=True, autograph=False
+                lambda inputs: model(inputs, training=False), input_signature=[rows], autograph=False
             )
         tensors = {name: tf.constant(column) for name, column in batch.items()}
         return np.asarray(self._forward(tensors), dtype="float32")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from errors import TrainingDiverged, TrainingError
 from models.training.checkpoint import Checkpoint, Standing, assign, values_of
-from models.training.examples import Examples, rows_of
+from models.training.examples import Examples, rows_at_once, rows_of
 from models.training.files import EpochValue, Progress
 from models.training.schedules import constant
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     Outcome = tuple[Standing, tuple[EpochValue, ...]]
 
-FORWARD_ROWS = 8192
 EXPLODED = 100.0
 
 
@@ -165,10 +164,11 @@ def train(
 
 def forward(model: keras.Model, examples: Examples) -> NDArray[np.float32]:
     """A model's predictions for examples in order, shape (rows, outputs); in chunks too few to pay for a graph."""
+    size = rows_at_once(model)
     parts = []
     for inputs, target in examples.blocks():
-        starts = range(0, len(target), FORWARD_ROWS)
-        parts += [np.asarray(model(rows_of(inputs, start, FORWARD_ROWS), training=False)) for start in starts]
+        starts = range(0, len(target), size)
+        parts += [np.asarray(model(rows_of(inputs, start, size), training=False)) for start in starts]
     return np.concatenate(parts).reshape(examples.rows, -1)
 
 

@@ -1,0 +1,37 @@
+"""How large libraries start."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from models.training.startup import large_import
+
+
+def test_the_collector_waits_during_a_large_import_and_forgets_what_it_made() -> None:
+    """Nothing is collected meanwhile, everything is frozen afterwards, and the collector runs again."""
+    frozen = gc.get_freeze_count()
+    with large_import():
+        assert not gc.isenabled()
+        made = [[number] for number in range(1000)]
+    assert gc.isenabled()
+    assert gc.get_freeze_count() >= frozen + len(made)
+
+
+def test_a_failed_import_leaves_the_collector_running() -> None:
+    """A missing library is an error message, not a process that grows for ever."""
+    with pytest.raises(ImportError), large_import():
+        raise ImportError
+    assert gc.isenabled()
+
+
+def test_a_collector_that_was_off_stays_off() -> None:
+    """Whoever turned it off had a reason."""
+    gc.disable()
+    try:
+        with large_import():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
