@@ -19,6 +19,11 @@ class Claims:
         """Print a claim that is met up to `goal`."""
         self._print(claim, f"{measured:.3g} {unit}", f"≤ {goal:.3g} {unit}", holds=measured <= goal)
 
+    @staticmethod
+    def show(claim: str, measured: float, unit: str = "×") -> None:
+        """Print a figure that has no goal."""
+        print(f"{claim} | {measured:.3g} {unit} | |", flush=True)
+
     @property
     def exit_code(self) -> int:
         """1 if a claim does not hold."""

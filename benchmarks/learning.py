@@ -19,24 +19,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from benchmarks import large_digits
 from benchmarks.claims import Claims
-from models.digits import spec as digits
 from models.flights import spec as flights
 from models.plans import FineTune, Pretrain, Replay, Stage
 from models.spec import ModelSpec
-from models.training.data import PartitionFile, concatenate, read_inputs, select
+from models.training.data import PartitionFile, Selection, concatenate, read_inputs, select
 from models.training.files import ModelFiles, Trained, load_model
 from models.training.finetuning import finetune
 from models.training.prediction import predict
-from models.training.pretraining import pretrain
+from models.training.pretraining import hold_back, pretrain
 from models.training.schedules import constant
-from tasks.digits_data import digits_month
 
 if TYPE_CHECKING:
     import keras
 
 PASSES = 3
 BATCH = 256
+SEED = 1
+VALIDATION = 0.1
 RETRAINS = 50
 
 
@@ -46,18 +47,17 @@ def main() -> int:
     print("claim | measured | goal | holds\n--- | --- | --- | ---")
     with TemporaryDirectory() as folder:
         root = Path(folder)
-        images(claims, root / "images")
+        images(claims, large_digits.spec, large_digits.month, root / "images")
         tabular(claims, root / "tabular")
         history(claims, root / "history")
         memory(claims, root / "memory")
     return claims.exit_code
 
 
-def images(claims: Claims, root: Path) -> None:
+def images(claims: Claims, digits: ModelSpec, month: Callable[[int, int], pl.DataFrame], root: Path) -> None:
     """20 head epochs on 20,000 images, against `fit` of the whole model with a frozen base."""
     root.mkdir()
-    past = digits_file(root, "past", month=1, rows=5_000)
-    new = digits_file(root, "new", month=4, rows=25_000)
+    past, new = digits_file(root, "past", month(1, 5_000)), digits_file(root, "new", month(4, 25_000))
     first = pretrain(digits, [past], work=root / "first", seed=1, plan=Pretrain(epochs=3, batch_size=BATCH))
     plan = head_only(epochs=20)
     cold, challenger = timed(lambda: tune(digits, first.files, [new], [], plan, root / "cold", root / "cache"))
@@ -128,7 +128,7 @@ def memory(claims: Claims, root: Path) -> None:
 def head_only(epochs: int, replay: Replay | None = None) -> FineTune:
     """So many epochs of the head, and no fewer."""
     stage = Stage(epochs=epochs, patience=epochs, batch_size=BATCH, learning_rate_scale=1.0, schedule=constant)
-    return FineTune(stages=(stage,), replay=replay or Replay(share=0.0))
+    return FineTune(stages=(stage,), replay=replay or Replay(share=0.0), validation=VALIDATION)
 
 
 def tune(  # noqa: PLR0913, PLR0917 - a bare call of finetune, with what the benchmarks vary
@@ -141,20 +141,23 @@ def tune(  # noqa: PLR0913, PLR0917 - a bare call of finetune, with what the ben
     cache: Path,
 ) -> Trained:
     """Fine-tune with a fixed seed."""
-    return finetune(spec, champion, new, old, plan=plan, work=work, cache=cache, seed=1)
+    return finetune(spec, champion, new, old, plan=plan, work=work, cache=cache, seed=SEED)
 
 
 def plain_fit(spec: ModelSpec, champion: ModelFiles, new: list[PartitionFile], epochs: int) -> keras.Model:
-    """What a script without Evergreen does: load, freeze the base, compile, fit.
+    """What a script without Evergreen does, with the same rows: load, freeze the base, compile, fit, keep the best.
 
-    Images go in as arrays, Keras' fastest way; `fit` takes strings only as tensors.
+    Rows go in as tensors: `fit` takes strings only so, and takes images from arrays no faster.
     """
     import keras
     import tensorflow as tf
 
-    chosen = select(spec.schema, new, "train")
-    rows = concatenate([read_inputs(spec.schema, part.partition, part.rows) for part in chosen])
-    target = np.concatenate([part.target for part in chosen])
+    def tensors(part: list[Selection]) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        rows = concatenate([read_inputs(spec.schema, piece.partition, piece.rows) for piece in part])
+        target = np.concatenate([piece.target for piece in part])
+        return {name: tf.constant(column) for name, column in rows.items()}, tf.constant(target)
+
+    learned, held = hold_back(spec.schema, select(spec.schema, new, "train"), VALIDATION, seed=SEED)
     base, head = load_model(champion.base), load_model(champion.head)
     base.trainable = False
     inputs = {
@@ -162,20 +165,16 @@ def plain_fit(spec: ModelSpec, champion: ModelFiles, new: list[PartitionFile], e
     }
     model = keras.Model(inputs, head(base(inputs)))
     model.compile(optimizer=keras.optimizers.Adam(spec.pretrain.learning_rate), loss=spec.objective.loss)
-    if not spec.schema.categorical:
-        model.fit(rows, target, batch_size=BATCH, epochs=epochs, validation_split=0.1, verbose=0)
-        return model
-    order = np.random.default_rng(1).permutation(len(target))
-    held, learned = np.split(order, [len(order) // 10])
-    tensors = {name: tf.constant(column) for name, column in rows.items()}
-    part = [({name: tf.gather(t, places) for name, t in tensors.items()}, target[places]) for places in (learned, held)]
-    model.fit(*part[0], batch_size=BATCH, epochs=epochs, validation_data=part[1], verbose=0)
+    best = keras.callbacks.EarlyStopping(patience=epochs, restore_best_weights=True)
+    keras.utils.set_random_seed(SEED)
+    model.fit(
+        *tensors(learned), validation_data=tensors(held), batch_size=BATCH, epochs=epochs, callbacks=[best], verbose=0
+    )
     return model
 
 
-def digits_file(root: Path, name: str, month: int, rows: int) -> PartitionFile:
-    """A month of digits as a partition file."""
-    frame = digits_month(month, rows)
+def digits_file(root: Path, name: str, frame: pl.DataFrame) -> PartitionFile:
+    """A month of digits as a partition file, with a holdout mark."""
     return write(root, name, frame.with_columns(holdout=pl.col("drawing").cast(pl.Int64) % 5 == 0))
 
 

@@ -11,17 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.training.data import Columns, Indices, PartitionFile, Split, concatenate, read_columns, select
-from models.training.environment import environment
 from models.training.examples import Examples
 from models.training.features import FeatureCache, Features, FrozenBase
 from models.training.files import ModelFiles, load_model
-from models.training.loop import forward
+from models.training.loop import predictor
 from models.training.startup import start_tensorflow
 
 if TYPE_CHECKING:
     from models.spec import ModelSpec
 
-__all__ = ["Predictions", "environment", "predict"]
+BLOCK_BYTES = 32 * 2**20  # rows pass by once; a small block stays in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -68,14 +67,14 @@ def predict(  # noqa: PLR0913 - all but the first three by name
     def read(partition: PartitionFile, rows: Indices) -> Features:
         return np.asarray(features.open(base, partition)[rows])
 
-    examples = Examples(chosen, read)
+    examples = Examples(chosen, read, memory_bytes=BLOCK_BYTES)
     counts = [len(selection.rows) for selection in chosen]
     if not examples.rows:
         nothing = {name: np.empty(0, "object") for name in columns}
         return Predictions(np.empty(0), np.empty((0, 1), "float32"), np.empty(0, "int64"), nothing)
     return Predictions(
         target=examples.target,
-        prediction=forward(load_model(files.head), examples),
+        prediction=predictor(load_model(files.head))(examples),
         partition=np.repeat(np.arange(len(chosen)), counts),
         columns=concatenate([read_columns(part.partition, columns, part.rows) for part in chosen]),
     )
