@@ -58,9 +58,12 @@ def pretrain_on_history(house: House, run_id: int, progress: Progress | None = N
 def finetune_champion(house: House, run_id: int, pending: Pending, progress: Progress | None = None) -> VersionRecord:
     """Fine-tune the champion on the pending partitions, with replay from what it learned before, and register it."""
     from models.training.finetuning import finetune
+    from models.training.work import remove_old
 
     spec, registry = house.spec, house.registry
     champion = registry.version(spec.name, pending.champion)
+    work = house.settings.work / spec.name
+    remove_old(work)
     new = [p for p in registry.partitions(spec.name) if p.digest in pending.partitions]
     trained = finetune(
         spec,
@@ -68,7 +71,7 @@ def finetune_champion(house: House, run_id: int, pending: Pending, progress: Pro
         house.rows(new),
         house.rows(registry.trained_on(spec.name, champion.number)),
         cache=house.settings.cache,
-        work=house.settings.work / spec.name / pending.work_key,
+        work=work / pending.work_key,
         logs=house.settings.logs / spec.name / f"run-{run_id}",
         seed=SEED,
         progress=progress,

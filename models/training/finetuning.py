@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,8 +179,12 @@ class _Challenger:
         return ModelFiles(base, head, save_model(self.base.model, base), head_digest)
 
     def _on_features(self, stage: Stage, around: Surroundings) -> Outcome:
+        @functools.cache
+        def features(partition: PartitionFile) -> Features:
+            return self.cache.open(self.base, partition)
+
         def read(partition: PartitionFile, rows: Indices) -> Features:
-            return np.asarray(self.cache.open(self.base, partition)[rows])
+            return np.asarray(features(partition)[rows])
 
         teacher = load_model(self.champion.head) if self.plan.distill else None
         return self._train(_Setting(self.head, list(self.head.variables), teacher, read), stage, around)

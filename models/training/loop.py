@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     Outcome = tuple[Standing, tuple[EpochValue, ...]]
 
 EXPLODED = 100.0
+Predict = Callable[[Examples], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -131,14 +132,10 @@ def train(
     optimizer = _fresh_optimizer(model, steps)
     state = [*learner.state, *optimizer.variables]
     checkpoint = Checkpoint(around.work / f"{steps.stage}.npz")
-    predictions = predictor(model)
-
-    def validate() -> dict[str, float]:
-        return _validate(learner.objective, validation, predictions(validation))
-
+    predict = predictor(model)
     saved = checkpoint.load()
     if saved is None:
-        best, start = values_of(learner.state), validate()["val_loss"]
+        best, start = values_of(learner.state), _validate(learner.objective, validation, predict)["val_loss"]
         standing = Standing(epoch=0, start=start, best=start, stopped=steps.epochs == 0)
     else:
         standing, values, best = saved
@@ -151,7 +148,7 @@ def train(
     while not standing.stopped:
         callbacks.on_epoch_begin(standing.epoch)
         loss = _run_epoch(run_block, examples, steps, standing.epoch, callbacks)
-        metrics = {"loss": loss, **validate()}
+        metrics = {"loss": loss, **_validate(learner.objective, validation, predict)}
         _assert_sane(metrics, limit, steps, standing.epoch + 1)
         callbacks.on_epoch_end(standing.epoch, metrics)
         standing = standing.after(metrics, patience=steps.patience, epochs=steps.epochs)
@@ -167,20 +164,20 @@ def train(
     return standing, tuple(EpochValue(steps.stage, *point) for point in standing.values)
 
 
-def predictor(model: keras.Model) -> Callable[[Examples], NDArray[np.float32]]:
+def predictor(model: keras.Model) -> Predict:
     """A function that gives a model's predictions for examples in order, shape (rows, outputs)."""
     import tensorflow as tf
 
     size = rows_at_once(model)
     call = tf.function(lambda rows: model(rows, training=False), reduce_retracing=True, autograph=False)
 
-    def predictions(examples: Examples) -> NDArray[np.float32]:
+    def predict(examples: Examples) -> NDArray[np.float32]:
         parts = []
         for inputs, target in examples.blocks():
             parts += [np.asarray(call(rows_of(inputs, start, size))) for start in range(0, len(target), size)]
         return np.concatenate(parts).reshape(examples.rows, -1)
 
-    return predictions
+    return predict
 
 
 def _fresh_optimizer(model: keras.Model, steps: Steps) -> keras.Optimizer:
@@ -240,9 +237,9 @@ def _run_epoch(run_block: Callable[..., Any], examples: Examples, steps: Steps, 
     return total / seen
 
 
-def _validate(objective: Objective, validation: Examples, predictions: NDArray[np.float32]) -> dict[str, float]:
+def _validate(objective: Objective, validation: Examples, predict: Predict) -> dict[str, float]:
     """The objective's metrics on validation rows, as far as they exist; `val_loss` is the gate's mean loss."""
-    metrics = objective.metrics(validation.target, predictions)
+    metrics = objective.metrics(validation.target, predict(validation))
     loss = metrics.pop(objective.loss_name)
     return {"val_loss": loss} | {f"val_{name}": value for name, value in metrics.items() if np.isfinite(value)}
 

@@ -30,12 +30,11 @@ def draw(replay: Replay, old: Sequence[Selection], new_rows: int, seed: int) -> 
     random = np.random.default_rng([seed, len(strata)])
     chosen = [random.choice(rows, count, replace=False) for rows, count in zip(strata, quota, strict=True)]
     drawn = np.sort(np.concatenate([np.empty(0, "int64"), *chosen]).astype("int64"))
-    ends = np.cumsum([0, *(len(selection.rows) for selection in old)])
-    parts = [
-        selection.take(drawn[(drawn >= start) & (drawn < end)] - start)
-        for selection, (start, end) in zip(old, pairwise(ends), strict=True)
+    starts = np.cumsum([0, *(len(selection.rows) for selection in old)])[:-1]
+    parts = np.split(drawn, np.searchsorted(drawn, starts[1:]))
+    return [
+        selection.take(rows - start) for selection, rows, start in zip(old, parts, starts, strict=False) if len(rows)
     ]
-    return [part for part in parts if len(part.rows)]
 
 
 def even_shares(sizes: Sequence[int], budget: int) -> list[int]:

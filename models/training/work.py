@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 LOCK = "lock"
 DONE = "trained.json"
 TASK = "task.json"
+KEPT_DAYS = 30  # a killed monthly run is resumed by the next one
 
 
 def plan_of(plan: Plan) -> dict[str, Any]:
@@ -55,6 +58,14 @@ def enter(work: Path, task: str) -> Trained | None:
     for torn in work.glob("*.tmp*"):
         torn.unlink(missing_ok=True)
     return _load(work / DONE) if (work / DONE).exists() else None
+
+
+def remove_old(root: Path, days: int = KEPT_DAYS) -> None:
+    """Remove the folders in `root` that no training wrote to for so long; what they led to is in the registry."""
+    oldest = time.time() - days * 24 * 3600
+    for folder in root.glob("*/"):
+        if folder.stat().st_mtime < oldest:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -158,6 +158,18 @@ def test_the_champion_is_scored_before_anything_trains_on_the_rows(landing: Land
     assert scores["log_loss"].value > 0.69  # it learned the opposite
 
 
+def test_partitions_that_arrive_together_are_scored_one_by_one(landing: Landing, registry: ModelRegistry) -> None:
+    """The track record has a figure for each arrival: what is good and what is bad is not averaged away."""
+    landing.land(200)
+    bootstrap("tiny")
+    usual, flipped = landing.land(100).stem, landing.land(300, flipped=True).stem
+    retrain("tiny")
+    stems = {p.digest: Path(p.source_uri).stem for p in registry.partitions("tiny")}
+    losses = {stems[s.partition]: (s.rows, s.value) for s in registry.scores("tiny") if s.metric == "log_loss"}
+    assert {stem: rows for stem, (rows, _) in losses.items()} == {usual: 100, flipped: 300}
+    assert losses[usual][1] < 0.69 < losses[flipped][1]
+
+
 def test_no_new_data_is_a_recorded_outcome(landing: Landing, registry: ModelRegistry) -> None:
     """With nothing new, the run ends well and says so."""
     landing.land(200)

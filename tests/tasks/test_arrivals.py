@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from arriving import HEADER, SCHEMA, Port, line
 
 from db.partitions import rejections
 from errors import TooManyBadRows
+from tasks import landing
 
 
 @pytest.fixture
@@ -129,6 +131,47 @@ def test_a_file_set_aside_is_taken_when_the_schema_fits(port: Port) -> None:
     port.land("a.csv", line(1) + ",x", header=HEADER + ",extra")
     assert port.ingest().set_aside == 1
     assert port.with_source(ignore=("extra",)).ingest().rows == 1
+
+
+def test_a_file_that_cannot_be_read_for_now_waits_and_the_rest_go_on(
+    port: Port, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lock or a lost mount is not the file's fault: nothing is recorded of it, and the next run takes it."""
+
+    def refused(path: Path) -> str:
+        if path.name == "a.csv":
+            raise PermissionError(13, "Permission denied", str(path))
+        return sha256_of(path)
+
+    sha256_of = landing._sha256
+    port.land("a.csv", line(1))
+    port.land("b.csv", line(2))
+    with monkeypatch.context() as patch:
+        patch.setattr(landing, "_sha256", refused)
+        arrived = port.ingest()
+    assert (arrived.rows, arrived.set_aside) == (1, 0)
+    assert "cannot be read at the moment" in arrived.reasons[0]
+    assert [Path(file.uri).name for file in port.landed()] == ["b.csv"]
+    assert port.ingest().rows == 1
+
+
+def test_a_file_that_changes_while_it_is_read_is_looked_at_again(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the old and half of the new file is nothing that anyone landed."""
+    file = port.land("a.csv", line(1))
+
+    def rewritten(landed: landing.Landed) -> bool:
+        port.land("a.csv", line(2), line(3))
+        os.utime(file, (1, 1))
+        return landing.still_same(landed)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.rounds.still_same", rewritten)
+        arrived = port.ingest()
+    assert arrived.rows == 0
+    assert "changed while it was read" in arrived.reasons[0]
+    assert port.partitions() == ()
+    assert port.ingest().rows == 2
+    assert sorted(port.every_row()["id"]) == ["2", "3"]
 
 
 def test_too_many_bad_rows_stop_the_run_after_everything_is_recorded(port: Port) -> None:
