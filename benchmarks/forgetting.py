@@ -1,7 +1,7 @@
 """What each cure against forgetting is worth: digits that are turned further from era to era.
 
 `python -m benchmarks.forgetting` trains version 1 on upright digits, then goes through three later eras one after
-the other with each method, and prints the mean loss on held-out images of the past and of the newest era, over three
+the other with each method, and prints the mean loss on held-out images of the past and of the newest era, over six
 seeds of the weights and of the order of rows.
 """
 
@@ -29,7 +29,7 @@ from tasks.digits_data import digits_month, turned
 
 ERAS = 4
 TURN = 30
-SEEDS = 1, 2, 3
+SEEDS = range(1, 7)
 ALLOWED = 1.02
 HEAD = Stage("head", learning_rate=1e-3, epochs=10, batch_size=64)
 THAW = Stage(
@@ -54,8 +54,8 @@ METHODS: dict[str, FineTune | FromScratch] = {
     "distillation, no old rows": plan(distill=0.5),
     "replay, 1 old row a new one": plan(replay=1.0),
     "replay, as many from each era": plan(replay=float(ERAS)),
-    "the same, and distillation": plan(replay=float(ERAS), distill=0.3),
     "the same, shrunk and perturbed": plan(replay=float(ERAS), shrink=0.5, perturb=0.1),
+    "the same, and distillation": plan(replay=float(ERAS), shrink=0.5, perturb=0.1, distill=0.2),
     "from scratch on everything": FromScratch(JOINT),
 }
 
@@ -88,8 +88,8 @@ def main() -> int:
         )
     claims = Claims()
     print("\nclaim | measured | goal | holds\n--- | --- | --- | ---")
-    ratio = means["replay, as many from each era"].past_loss / means["joint training on everything"].past_loss
-    claims.at_most("replay's loss on past eras by joint training's", ratio, ALLOWED)
+    ratio = means["the same, shrunk and perturbed"].past_loss / means["joint training on everything"].past_loss
+    claims.at_most("loss on past eras of replay, shrunk and perturbed, by joint training's", ratio, ALLOWED)
     return claims.exit_code
 
 
