@@ -139,7 +139,7 @@ def measure(
     report: Path | None,
 ) -> list[DriftColumn]:
     """Have Evidently compute each column's distance, and its plots if a report is wanted."""
-    with large_import():
+    with large_import("evidently"):
         from evidently import DataDefinition, Dataset, Report
         from evidently.metrics import ValueDrift
 

@@ -12,14 +12,18 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def large_import() -> Iterator[None]:
+def large_import(library: str) -> Iterator[None]:
     """Import a large library here: the garbage collector waits meanwhile, and never looks at its objects again.
 
     A library's modules live as long as the process. The collector would walk through their millions of objects
     many times while they are made, at every full collection in training, and once more at exit: together that takes
-    longer than many a fine-tuning.
+    longer than many a fine-tuning. What is garbage already is collected first, as it would be kept for ever.
     """
+    if library in sys.modules:
+        yield
+        return
     enabled = gc.isenabled()
+    gc.collect()
     gc.disable()
     try:
         yield
@@ -39,7 +43,7 @@ def start_tensorflow() -> None:
         return
     sys.stderr.flush()
     kept = os.dup(2)
-    with tempfile.TemporaryFile() as held, large_import():
+    with tempfile.TemporaryFile() as held, large_import("tensorflow"):
         os.dup2(held.fileno(), 2)
         try:
             import tensorflow as tf
