@@ -6,8 +6,6 @@ gives the same answer. `benchmarks/whole_retrain.py` measures the whole flow bes
 
 from __future__ import annotations
 
-import gc
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -38,7 +36,6 @@ PASSES = 3
 BATCH = 256
 SEED = 1
 VALIDATION = 0.1
-RETRAINS = 50
 
 
 def main() -> int:
@@ -50,7 +47,6 @@ def main() -> int:
         images(claims, large_digits.spec, large_digits.month, root / "images")
         tabular(claims, root / "tabular")
         history(claims, root / "history")
-        memory(claims, root / "memory")
     return claims.exit_code
 
 
@@ -110,19 +106,6 @@ def history(claims: Claims, root: Path) -> None:
             times.append(time.perf_counter() - started)
     ratio = median(seconds[100][1:]) / median(seconds[1][1:])
     claims.at_most("a retrain after 100 past partitions by one after 1", ratio, 1.15)
-
-
-def memory(claims: Claims, root: Path) -> None:
-    """The size of a process after its fiftieth retrain, by that after its fifth."""
-    root.mkdir()
-    weeks = [flights_file(root, week) for week in range(1, 6)]
-    first = pretrain(flights, weeks, work=root / "first", seed=1, plan=Pretrain(epochs=1))
-    sizes = []
-    for number in range(RETRAINS):
-        tune(flights, first.files, weeks[4:], weeks[:4], flights.finetune, root / str(number), root / "cache")
-        gc.collect()
-        sizes.append(resident_bytes())
-    claims.at_most("memory after 50 retrains by after 5", sizes[-1] / sizes[4], 1.2)
 
 
 def head_only(epochs: int, replay: Replay | None = None) -> FineTune:
@@ -202,11 +185,6 @@ def timed(run: Callable[[], Any]) -> tuple[float, Any]:
     started = time.perf_counter()
     result = run()
     return time.perf_counter() - started, result
-
-
-def resident_bytes() -> int:
-    """Memory of this process."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 if __name__ == "__main__":

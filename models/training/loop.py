@@ -186,6 +186,8 @@ def _fresh_optimizer(model: keras.Model, steps: Steps) -> keras.Optimizer:
 
     optimizer = keras.optimizers.get({"class_name": steps.optimizer, "config": {"learning_rate": steps.learning_rate}})
     optimizer.build(model.trainable_variables)
+    # There is one replica, so nothing to reduce; TensorFlow would keep the graph of every such reduction for ever.
+    optimizer._all_reduce_sum_gradients = lambda gradients: gradients  # noqa: SLF001 - it has no public switch
     model.compile(optimizer=optimizer, loss=None)
     rate = float(optimizer.learning_rate)
     if not np.isclose(rate, steps.learning_rate):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +125,16 @@ def test_a_loss_that_is_nan_or_explodes_stops_at_once(
             Surroundings(tmp_path),
         )
     assert not list(tmp_path.iterdir())
+
+
+def test_no_graph_outlives_its_training(tmp_path: Path) -> None:
+    """A process that retrains for months must not keep the graph of every training; Keras' optimizers do."""
+
+    def graphs() -> int:
+        gc.collect()
+        return sum(type(thing).__name__ == "FuncGraph" for thing in gc.get_objects())
+
+    train(learner(), examples(), examples(), steps(stage="first"), Surroundings(tmp_path))
+    before = graphs()
+    train(learner(), examples(), examples(), steps(stage="second"), Surroundings(tmp_path))
+    assert graphs() == before
