@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -98,14 +99,32 @@ def clear_errors(engine: Engine) -> Iterator[None]:
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    """Leave transactions to us, let readers and a writer work side by side, and enforce foreign keys."""
+    """Leave transactions to us, and enforce foreign keys."""
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA synchronous = NORMAL")
-    if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-        cursor.execute("PRAGMA journal_mode = WAL")
+    _write_ahead(cursor)
     cursor.close()
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Let readers and a writer work side by side; others who open a new database meanwhile are waited for.
+
+    SQLite itself does not wait here, whatever the timeout says: two of them could wait for each other.
+    """
+    if cursor.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+        return
+    give_up = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
+        else:
+            return  # where it cannot be, as in memory, the mode stays what it was
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -183,3 +184,18 @@ def test_a_read_only_database_is_said_clearly(database: Path) -> None:
     database.chmod(0o444)
     said = in_a_bad_place("os.getuid() or os.setuid(65534)", database)
     assert "readonly database" in said
+
+
+def test_a_new_sqlite_database_that_another_process_is_making_is_waited_for(tmp_path: Path) -> None:
+    """Write-ahead logging is turned on by whoever comes first; who comes second does not fail."""
+    other = sqlite3.connect(tmp_path / "new.db", isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE theirs (id INTEGER)")
+    other.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.3, other.rollback)
+    release.start()
+    engine = open_engine(f"sqlite:///{tmp_path / 'new.db'}")
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    engine.dispose()
+    release.join()
+    other.close()
