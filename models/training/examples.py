@@ -122,9 +122,10 @@ def _permute(block: Block, random: np.random.Generator) -> Block:
 def rows_at_once(model: keras.Model) -> int:
     """How many rows to send through a model together: the fewer, the more its widest layer gives for each.
 
-    Always a power of two, of at least one row and at most 32,768, and the same for the same model.
+    Always a power of two, of at least one row and at most 32,768, and the same for the same model. A model that hides
+    its layers in `call()` counts as narrow.
     """
-    a_row = max(_bytes_of(tensor) for tensor in _tensors(model))
+    a_row = max((_bytes_of(tensor) for tensor in _tensors(model)), default=1)
     fit = min(MOST_ROWS, max(1, LAYER_BYTES // a_row))
     return 1 << (fit.bit_length() - 1)
 

@@ -1,6 +1,7 @@
 """Rows in memory, or in shuffled blocks from disk."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -80,6 +81,16 @@ def test_a_model_within_a_model_is_as_wide_as_it_is_alone() -> None:
     outer = keras.Model(pixels, keras.layers.Dense(2)(inner({"image": pixels})))
     assert rows_at_once(outer) == rows_at_once(inner)
     assert rows_at_once(assemble(inner, outer_head(inner), frozen=True)) == rows_at_once(inner)
+
+
+def test_a_model_that_hides_its_layers_counts_as_narrow() -> None:
+    """A head may be a subclass of keras.Model; nobody can know what its call() makes."""
+
+    class Hidden(keras.Model):
+        def call(self, inputs: Any) -> Any:
+            return inputs
+
+    assert rows_at_once(Hidden()) == 2**15
 
 
 def outer_head(base: keras.Model) -> keras.Model:
