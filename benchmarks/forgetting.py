@@ -48,13 +48,14 @@ def plan(*, replay: float = 0.0, **how: float) -> FineTune:
     return FineTune(stages=(HEAD, THAW), replay=Replay(share=replay), **how)
 
 
+REPLAY, SHRUNK = "replay, as many from each era", "the same, shrunk and perturbed"
 METHODS: dict[str, FineTune | FromScratch] = {
     "naive fine-tuning": plan(),
     "EWC on the head": plan(replay=0.1, anchor=1000.0),
     "distillation, no old rows": plan(distill=0.5),
     "replay, 1 old row a new one": plan(replay=1.0),
-    "replay, as many from each era": plan(replay=float(ERAS)),
-    "the same, shrunk and perturbed": plan(replay=float(ERAS), shrink=0.5, perturb=0.1),
+    REPLAY: plan(replay=float(ERAS)),
+    SHRUNK: plan(replay=float(ERAS), shrink=0.5, perturb=0.1),
     "the same, and distillation": plan(replay=float(ERAS), shrink=0.5, perturb=0.1, distill=0.2),
     "from scratch on everything": FromScratch(JOINT),
 }
@@ -71,7 +72,7 @@ class Outcome:
 
 
 def main() -> int:
-    """Print the table; 1 if replay forgets more than 2 % against joint training on everything."""
+    """Print the table; 1 if shrunk replay forgets more than 2 % against joint training on everything."""
     found: dict[str, list[Outcome]] = {}
     with TemporaryDirectory() as folder:
         eras = [partition(Path(folder), era) for era in range(ERAS)]
@@ -88,8 +89,10 @@ def main() -> int:
         )
     claims = Claims()
     print("\nclaim | measured | goal | holds\n--- | --- | --- | ---")
-    ratio = means["the same, shrunk and perturbed"].past_loss / means["joint training on everything"].past_loss
-    claims.at_most("loss on past eras of replay, shrunk and perturbed, by joint training's", ratio, ALLOWED)
+    joint = means["joint training on everything"].past_loss
+    shrunk, alone = (means[name].past_loss / joint for name in (SHRUNK, REPLAY))
+    claims.at_most("loss on past eras of replay, shrunk and perturbed, by joint training's", shrunk, ALLOWED)
+    claims.show("the same of replay alone", alone)
     return claims.exit_code
 
 
