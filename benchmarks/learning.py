@@ -151,7 +151,7 @@ def plain_fit(spec: ModelSpec, champion: ModelFiles, new: list[PartitionFile], e
         target = np.concatenate([piece.target for piece in part])
         return {name: tf.constant(column) for name, column in rows.items()}, tf.constant(target)
 
-    learned, held = hold_back(spec.schema, select(spec.schema, new, "train"), VALIDATION, seed=SEED)
+    learned, held = hold_back(spec.schema, select(spec.schema, new, "train"), FineTune(validation=VALIDATION), SEED)
     base, head = load_model(champion.base), load_model(champion.head)
     base.trainable = False
     inputs = {

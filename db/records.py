@@ -331,12 +331,9 @@ class EvaluationRecord:
 class NewScores:
     """A version's figures on a partition that it had not learned from."""
 
-    model: str
-    number: int
     partition: str
     rows: int
     metrics: dict[str, float]
-    run_id: int | None = None
 
 
 @dataclass(frozen=True)

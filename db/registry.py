@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -298,18 +299,10 @@ class ModelRegistry:
         with read_scope(self.engine) as session:
             return verdicts.evaluations(session, run_id=run_id)
 
-    def record_scores(  # noqa: PLR0913, PLR0917 - a score and what it is a score of
-        self,
-        model: str,
-        number: int,
-        partition: str,
-        rows: int,
-        metrics: dict[str, float],
-        run_id: int | None = None,
-    ) -> None:
-        """Record a version's figures on a partition before anything trains on it; the first ones stand."""
+    def record_scores(self, model: str, number: int, scores: Sequence[NewScores], run_id: int | None = None) -> None:
+        """Record a version's figures on partitions before anything trains on them; the first ones stand."""
         with session_scope(self.engine) as session:
-            verdicts.add_scores(session, NewScores(model, number, partition, rows, metrics, run_id))
+            verdicts.add_scores(session, model, number, scores, run_id)
 
     def scores(self, model: str) -> tuple[ScoreRecord, ...]:
         """Every score of a model's versions, in order of event time."""

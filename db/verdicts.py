@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import TypeVar
@@ -154,22 +154,22 @@ def evaluations(
     return tuple(EvaluationRecord(**row, metrics=metrics.get(row["id"], ())) for row in found)
 
 
-def add_scores(session: Session, new: NewScores) -> None:
-    """Record a version's figures on a partition it has not learned from; the first score stands."""
-    version = version_id(session, new.model, new.number)
-    ids = partition_ids(session, model_id(session, new.model), {new.partition})
-    at = now()
+def add_scores(session: Session, model: str, number: int, new: Sequence[NewScores], run_id: int | None) -> None:
+    """Record a version's figures on partitions it has not learned from; the first score of each stands."""
+    version, at = version_id(session, model, number), now()
+    ids = partition_ids(session, model_id(session, model), {score.partition for score in new})
     scores = [
         {
             "version_id": version,
-            "partition_id": ids[new.partition],
+            "partition_id": ids[score.partition],
             "metric": metric,
             "value": value,
-            "rows": new.rows,
-            "run_id": new.run_id,
+            "rows": score.rows,
+            "run_id": run_id,
             "at": at,
         }
-        for metric, value in new.metrics.items()
+        for score in new
+        for metric, value in score.metrics.items()
     ]
     add_if_new(session, Score, scores)
 

@@ -4,7 +4,7 @@ from prefect import flow
 
 from tasks.arrivals import take_arrivals
 from tasks.decision import decide_retrain, find_pending
-from tasks.drift import check_drift
+from tasks.drift_check import begin_drift_check, check_drift
 from tasks.finetuning import finetune_challenger
 from tasks.promotion import evaluate_and_promote
 from tasks.recording import Ending, end_run, recorded_run
@@ -25,8 +25,9 @@ def retrain(model: str) -> str:
         if pending.settled:
             return end_run(run, Ending("no new data", "skip", pending.settled), pending.work_key)
 
+        comparison = begin_drift_check(run, pending)
         score_version(run, pending.champion, pending.partitions)
-        drift = check_drift(run, pending)
+        drift = check_drift(run, pending, comparison)
         ending = decide_retrain(run, pending, drift)
 
         if ending.decision == "retrain":

@@ -29,6 +29,12 @@ def _check_course(owner: str, course: Pretrain | Stage) -> None:
     _check(f"{owner}.schedule", course.schedule, callable(course.schedule), "a function")
 
 
+def _check_validation(owner: str, plan: Pretrain | FineTune) -> None:
+    """The rows held back."""
+    _check(f"{owner}.validation", plan.validation, 0 < plan.validation < 1, "between 0 and 1")
+    _check(f"{owner}.validation_rows", plan.validation_rows, plan.validation_rows >= 1, "1 or more")
+
+
 @dataclass(frozen=True)
 class Pretrain:
     """How version 1, or a challenger from scratch, learns base and head together.
@@ -40,6 +46,7 @@ class Pretrain:
         batch_size: rows in one gradient step.
         patience: epochs without a lower validation loss after which it stops, best weights back.
         validation: share of the training rows held back to choose the best epoch.
+        validation_rows: most rows held back, whatever their share.
         sample_rows: rows given to `build_base`, spread over the history.
         optimizer: name of a Keras optimizer.
     """
@@ -50,6 +57,7 @@ class Pretrain:
     batch_size: int = 256
     patience: int = 2
     validation: float = 0.1
+    validation_rows: int = 10_000
     sample_rows: int = 50_000
     optimizer: str = "adam"
 
@@ -57,7 +65,7 @@ class Pretrain:
         """Refuse numbers that cannot train; raises InvalidSpec."""
         _check_course("Pretrain", self)
         _check("Pretrain.sample_rows", self.sample_rows, self.sample_rows >= 1, "1 or more")
-        _check("Pretrain.validation", self.validation, 0 < self.validation < 1, "between 0 and 1")
+        _check_validation("Pretrain", self)
 
 
 @dataclass(frozen=True)
@@ -139,6 +147,7 @@ class FineTune:
             generalises no worse than a cold one (shrink and perturb: Ash and Adams 2020) takes about 0.5.
         perturb: share of freshly initialised weights added after shrinking.
         validation: share of the rows held back to choose the best epoch.
+        validation_rows: most rows held back, whatever their share; more of them choose no better.
     """
 
     stages: tuple[Stage, ...] = (Stage(),)
@@ -148,6 +157,7 @@ class FineTune:
     shrink: float = 1.0
     perturb: float = 0.0
     validation: float = 0.1
+    validation_rows: int = 10_000
 
     def __post_init__(self) -> None:
         """Refuse a plan that contradicts itself; raises InvalidSpec."""
@@ -158,7 +168,7 @@ class FineTune:
         _check("FineTune.anchor", self.anchor, self.anchor >= 0, "0 or more")
         _check("FineTune.shrink", self.shrink, 0 < self.shrink <= 1, "above 0 and at most 1")
         _check("FineTune.perturb", self.perturb, 0 <= self.perturb <= 1, "0 to 1")
-        _check("FineTune.validation", self.validation, 0 < self.validation < 1, "between 0 and 1")
+        _check_validation("FineTune", self)
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from prefect import get_run_logger
 
-from db.records import DriftColumn, NewDriftCheck
+from db.records import DriftColumn
 from errors import NotEnoughData
 from models.training.startup import large_import
-from tasks.decision import Pending
-from tasks.house import House, opened
-from tasks.recording import Run, step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from db.records import PartitionRecord
     from models.spec import DriftPolicy, Schema
 
 RESAMPLES = 1000  # pairs of resampled windows from which a threshold is read
@@ -43,6 +38,13 @@ class DriftVerdict:
     share: float
     reason: str
     columns: tuple[DriftColumn, ...]
+
+
+def compare_files(
+    reference: Sequence[Path], current: Sequence[Path], schema: Schema, policy: DriftPolicy, report: Path | None = None
+) -> DriftVerdict:
+    """Compare the rows of two lists of partitions' files, as `compare_windows` does."""
+    return compare_windows(window(reference, schema, policy), window(current, schema, policy), schema, policy, report)
 
 
 def compare_windows(
@@ -165,58 +167,17 @@ def measure(
     ]
 
 
-def window(house: House, partitions: Sequence[PartitionRecord]) -> pd.DataFrame:
+def window(files: Sequence[Path], schema: Schema, policy: DriftPolicy) -> pd.DataFrame:
     """Sample at most `max_rows` rows of the compared columns, the same ones every time, as plain pandas."""
     import pandas as pd
     import polars as pl
 
-    schema, policy = house.spec.schema, house.spec.drift
-    total = sum(partition.rows for partition in partitions)
     wanted = policy.columns or (*schema.numeric, *schema.categorical, schema.target)
-    paths = [file.path for file in house.rows(partitions)]
-    rows = pl.scan_parquet(paths).select(list(dict.fromkeys((*wanted, *schema.key))))
+    rows = pl.scan_parquet(list(files)).select(list(dict.fromkeys((*wanted, *schema.key))))
+    total = rows.select(pl.len()).collect().item()
     if total > policy.max_rows:
         # By hash, not at random: the sample streams, and the same check gives the same answer twice.
         share = int(policy.max_rows / total * 2**32)
         rows = rows.filter(pl.struct(schema.key).hash(0) % 2**32 < share)
     sample = rows.select(wanted).collect(engine="streaming")
     return pd.DataFrame({name: sample[name].to_numpy() for name in wanted})
-
-
-def check(house: House, run_id: int, pending: Pending) -> DriftVerdict | None:
-    """Compare the pending rows with what the champion learned from, and record it; None if there are too few."""
-    registry, spec = house.registry, house.spec
-    # Rows whose label came later are stored once more with it; they were compared when they arrived.
-    arrived = [p for p in registry.partitions(spec.name) if p.digest in pending.partitions and p.kind == "rows"]
-    if sum(partition.rows for partition in arrived) < MIN_ROWS:
-        return None
-    report = house.settings.reports / spec.name / f"drift-run-{run_id}.html"
-    verdict = compare_windows(
-        window(house, [p for p in registry.trained_on(spec.name, pending.champion) if p.kind == "rows"]),
-        window(house, arrived),
-        spec.schema,
-        spec.drift,
-        report,
-    )
-    registry.record_drift(
-        NewDriftCheck(
-            run_id=run_id,
-            model=spec.name,
-            champion=pending.champion,
-            drifted=verdict.drifted,
-            share=verdict.share,
-            reason=verdict.reason,
-            report_uri=str(report),
-            columns=verdict.columns,
-        )
-    )
-    return verdict
-
-
-@step("check drift")
-def check_drift(run: Run, pending: Pending) -> DriftVerdict | None:
-    """Have the pending rows drifted away from what the champion learned from?"""
-    with opened(run.model) as house:
-        verdict = check(house, run.id, pending)
-    get_run_logger().info(verdict.reason if verdict else "too few rows to check for drift")
-    return verdict

@@ -97,15 +97,12 @@ class Losses:
 
 def compare(losses: Losses, metric: str, gate: Gate) -> EvaluationMetric:
     """Paired comparison of row losses; delta and interval are relative to the champion's mean loss."""
-    from scipy.stats import ttest_1samp
-
     before, after = float(losses.champion.mean()), float(losses.challenger.mean())
     scale = max(abs(before), 1e-12)
     difference = losses.challenger - losses.champion
     low = high = (after - before) / scale
     if len(difference) > 1 and np.ptp(difference) > 0:
-        interval = ttest_1samp(difference, 0.0).confidence_interval(gate.confidence)
-        low, high = float(interval.low) / scale, float(interval.high) / scale
+        low, high = (limit / scale for limit in mean_interval(difference, gate.confidence))
     return EvaluationMetric(
         dataset=losses.dataset,
         slice=losses.slice,
@@ -118,6 +115,14 @@ def compare(losses: Losses, metric: str, gate: Gate) -> EvaluationMetric:
         ci_high=high,
         verdict=verdict(losses, low, high, gate),
     )
+
+
+def mean_interval(values: Floats, confidence: float) -> tuple[float, float]:
+    """Student's confidence interval of a mean."""
+    from scipy.special import stdtrit  # scipy.stats has it ready, and takes ten times as long to import
+
+    reach = stdtrit(len(values) - 1, 0.5 + confidence / 2) * values.std(ddof=1) / np.sqrt(len(values))
+    return float(values.mean() - reach), float(values.mean() + reach)
 
 
 def verdict(losses: Losses, low: float, high: float, gate: Gate) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from db.records import NewScores
 from tasks.house import House, opened
 from tasks.recording import Run, step
 
@@ -25,10 +26,12 @@ def score_arrivals(house: House, run_id: int | None, number: int, digests: Seque
 
     files = house.files(registry.version(spec.name, number))
     found = predict(spec, files, house.rows(partitions), split="all", cache=house.settings.cache)
+    scores = []
     for place, partition in enumerate(partitions):
         rows = found.partition == place
         figures = spec.objective.metrics(found.target[rows], found.prediction[rows])
-        registry.record_scores(spec.name, number, partition.digest, int(rows.sum()), figures, run_id)
+        scores.append(NewScores(partition.digest, int(rows.sum()), figures))
+    registry.record_scores(spec.name, number, scores, run_id)
 
 
 @step("score on what arrived")

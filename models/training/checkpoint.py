@@ -6,7 +6,7 @@ import json
 import os
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 from zipfile import BadZipFile
@@ -75,7 +75,7 @@ class Checkpoint:
         arrays |= {f"best{place}": value for place, value in enumerate(best)}
         temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
         with temporary.open("wb") as file:
-            _write(file, arrays, json.dumps(asdict(standing)))
+            _write(file, arrays, json.dumps(vars(standing)))
         temporary.replace(self.path)
 
     def load(self) -> tuple[Standing, Arrays, Arrays] | None:

@@ -134,7 +134,7 @@ class _Rows:
         new_rows = sum(len(selection.rows) for selection in fresh)
         past = select(spec.schema, old, "train") if plan.replay.rows != 0 and plan.replay.share > 0 else []
         replayed = draw(plan.replay, past, new_rows, seed)
-        learning, validating = hold_back(spec.schema, [*fresh, *replayed], plan.validation, seed)
+        learning, validating = hold_back(spec.schema, [*fresh, *replayed], plan, seed)
         return _Rows(learning, validating, replayed, new_rows, seed)
 
 

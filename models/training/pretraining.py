@@ -30,7 +30,7 @@ from models.training.startup import start_tensorflow
 if TYPE_CHECKING:
     import keras
 
-    from models.spec import ModelSpec, Pretrain, Schema
+    from models.spec import FineTune, ModelSpec, Pretrain, Schema
 
 
 def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first two by name
@@ -75,7 +75,7 @@ def _pretrain(
     if done is not None:
         return done
     chosen = select(spec.schema, history, "train")
-    learning, validating = hold_back(spec.schema, chosen, plan.validation, seed)
+    learning, validating = hold_back(spec.schema, chosen, plan, seed)
     keras.utils.set_random_seed(seed % 2**32)
     base, head, augment = _build(spec, sample(spec, learning, plan.sample_rows))
 
@@ -97,7 +97,7 @@ def _pretrain(
 
 
 def hold_back(
-    schema: Schema, chosen: Sequence[Selection], share: float, seed: int
+    schema: Schema, chosen: Sequence[Selection], plan: Pretrain | FineTune, seed: int
 ) -> tuple[list[Selection], list[Selection]]:
     """Rows to learn from, and rows to choose the best epoch by; with too few rows both are all rows.
 
@@ -111,6 +111,7 @@ def hold_back(
         raise NotEnoughData(
             "0 labelled training rows", "there is nothing to learn from", "wait for labels, or land more files"
         )
+    share = min(plan.validation, plan.validation_rows / rows)
     if schema.entity:
         parts = [entity_marks(schema, selection, share, seed) for selection in chosen]
     else:

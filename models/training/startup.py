@@ -33,6 +33,19 @@ def large_import(library: str) -> Iterator[None]:
             gc.enable()
 
 
+@contextmanager
+def left_out(library: str) -> Iterator[None]:
+    """Let imports of an optional library fail here, as if it were not installed; afterwards they work."""
+    if library in sys.modules:
+        yield
+        return
+    sys.modules[library] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[library]
+
+
 def start_tensorflow() -> None:
     """Import TensorFlow once, without its start-up chatter; if it cannot start, everything it said is shown.
 
@@ -43,7 +56,8 @@ def start_tensorflow() -> None:
         return
     sys.stderr.flush()
     kept = os.dup(2)
-    with tempfile.TemporaryFile() as held, large_import("tensorflow"):
+    # Keras would import scikit-learn, a quarter of the time, for wrappers that make an estimator of a model.
+    with tempfile.TemporaryFile() as held, large_import("tensorflow"), left_out("sklearn"):
         os.dup2(held.fileno(), 2)
         try:
             import tensorflow as tf

@@ -7,7 +7,7 @@ import math
 import pytest
 from filled import MODEL, add_partition, add_version, three_champions
 
-from db.records import DriftColumn, EvaluationMetric, NewDriftCheck, NewEvaluation
+from db.records import DriftColumn, EvaluationMetric, NewDriftCheck, NewEvaluation, NewScores
 from db.registry import ModelRegistry
 from errors import UnknownPartition, UnknownVersion
 
@@ -85,9 +85,9 @@ def test_the_first_score_of_a_version_on_a_partition_stands(registry: ModelRegis
     three_champions(registry)
     add_partition(registry, "p4", 4)
     run = registry.start_run(MODEL, trigger="by hand")
-    registry.record_scores(MODEL, 3, "p4", 90, {"log_loss": 0.5, "auc": math.nan}, run.id)
-    registry.record_scores(MODEL, 3, "p4", 90, {"log_loss": 0.1, "accuracy": 0.9})
-    registry.record_scores(MODEL, 1, "p2", 80, {"log_loss": 0.6})
+    registry.record_scores(MODEL, 3, [NewScores("p4", 90, {"log_loss": 0.5, "auc": math.nan})], run.id)
+    registry.record_scores(MODEL, 3, [NewScores("p4", 90, {"log_loss": 0.1, "accuracy": 0.9})])
+    registry.record_scores(MODEL, 1, [NewScores("p2", 80, {"log_loss": 0.6})])
 
     found = [(s.number, s.partition, s.metric, s.value, s.rows, s.run_id) for s in registry.scores(MODEL)]
 
@@ -101,4 +101,4 @@ def test_a_score_on_an_unknown_partition_is_refused(registry: ModelRegistry) -> 
     """The error names the digest."""
     three_champions(registry)
     with pytest.raises(UnknownPartition, match="nowhere"):
-        registry.record_scores(MODEL, 3, "nowhere", 90, {"log_loss": 0.5}, None)
+        registry.record_scores(MODEL, 3, [NewScores("nowhere", 90, {"log_loss": 0.5})])

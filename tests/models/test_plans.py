@@ -14,6 +14,7 @@ from models.plans import FineTune, Pretrain, Replay, Stage
         (Pretrain, {"epochs": -1}),
         (Pretrain, {"batch_size": 0}),
         (Pretrain, {"validation": 1.0}),
+        (FineTune, {"validation_rows": 0}),
         (Stage, {"learning_rate": 0.0}),
         (Stage, {"learning_rate": float("nan")}),
         (Stage, {"learning_rate_scale": 1.5}),

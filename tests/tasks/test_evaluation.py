@@ -8,7 +8,7 @@ import pytest
 from errors import NotEnoughData
 from models.objectives import Binary
 from models.spec import Gate
-from tasks.evaluation import NEWEST, Paired, judge
+from tasks.evaluation import NEWEST, Paired, judge, mean_interval
 
 ROWS = 4000
 GATE = Gate(min_rows=100)
@@ -99,3 +99,13 @@ def test_no_rows_are_an_error() -> None:
     none = np.zeros((0, 1))
     with pytest.raises(NotEnoughData, match="0 labelled holdout rows"):
         judge(Paired(np.zeros(0), none, none, np.zeros(0, dtype=str), {}), Binary(), GATE)
+
+
+@pytest.mark.parametrize("rows", [2, 30, 5000])
+def test_the_interval_is_students(rows: int) -> None:
+    """The limits are those of scipy's own t-test."""
+    from scipy.stats import ttest_1samp
+
+    values = np.random.default_rng(rows).normal(0.1, 2.0, rows)
+    wanted = ttest_1samp(values, 0.0).confidence_interval(0.9)
+    assert mean_interval(values, 0.9) == pytest.approx((wanted.low, wanted.high), rel=1e-9)

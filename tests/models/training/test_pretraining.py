@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from errors import InvalidSpec, NotEnoughData
-from models.plans import Pretrain
+from models.plans import FineTune, Pretrain
 from models.spec import ModelSpec
 from models.training.data import PartitionFile, read_inputs, select
 from models.training.pretraining import hold_back, pretrain, sample
@@ -89,10 +89,20 @@ def test_rows_held_back_are_a_share_of_all_and_no_row_is_in_both(
 ) -> None:
     """The best epoch is chosen by rows that are not trained on."""
     chosen = select(spec.schema, history, "train")
-    learning, validating = hold_back(spec.schema, chosen, 0.25, seed=0)
+    learning, validating = hold_back(spec.schema, chosen, Pretrain(validation=0.25), seed=0)
     for selection, one, two in zip(chosen, learning, validating, strict=True):
         assert sorted([*one.rows, *two.rows]) == list(selection.rows)
     assert sum(len(part.rows) for part in validating) == 3
+
+
+def test_a_large_batch_holds_back_no_more_rows_than_the_plan_wants(
+    spec: ModelSpec, history: tuple[PartitionFile, ...]
+) -> None:
+    """A share of many rows would cost every epoch, and choose no better."""
+    chosen = select(spec.schema, history, "train")
+    for plan in (Pretrain(validation=0.5, validation_rows=2), FineTune(validation=0.5, validation_rows=2)):
+        _, validating = hold_back(spec.schema, chosen, plan, seed=0)
+        assert sum(len(part.rows) for part in validating) == 2
 
 
 def test_rows_of_one_entity_are_held_back_together(spec: ModelSpec, history: tuple[PartitionFile, ...]) -> None:
@@ -101,7 +111,7 @@ def test_rows_of_one_entity_are_held_back_together(spec: ModelSpec, history: tup
     chosen = select(schema, history, "all")
     learning, validating = (
         {one for part in parts for one in read_inputs(schema, part.partition, part.rows)["c"].ravel()}
-        for parts in hold_back(schema, chosen, 0.5, seed=1)
+        for parts in hold_back(schema, chosen, Pretrain(validation=0.5), seed=1)
     )
     assert learning | validating == {"x", "y", "z"}
     assert not learning & validating

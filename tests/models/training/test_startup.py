@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+import importlib
+import subprocess
+import sys
 
 import pytest
 
-from models.training.startup import large_import
+from models.training.startup import large_import, left_out
 
 MISSING = "a_library_that_nobody_imported"
 
@@ -46,3 +49,21 @@ def test_a_collector_that_was_off_stays_off() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def test_a_library_is_left_out_for_a_while() -> None:
+    """Meanwhile it cannot be imported, afterwards it can; one that is there already stays."""
+    with left_out("this"), pytest.raises(ImportError):
+        importlib.import_module("this")
+    assert "this" not in sys.modules
+    with left_out("gc"):
+        assert importlib.import_module("gc") is gc
+
+
+def test_tensorflow_starts_without_a_word_and_without_scikit_learn() -> None:
+    """Nobody waits for a library that nobody asked for; who asks for it later gets it."""
+    script = "import sys; from models.training.startup import start_tensorflow; start_tensorflow();"
+    script += "print('tensorflow' in sys.modules, 'sklearn' in sys.modules); import sklearn.metrics; print(sklearn)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("True False\n<module 'sklearn'")
+    assert not done.stderr
