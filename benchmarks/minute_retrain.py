@@ -58,8 +58,8 @@ def bootstrap(model: str) -> None:
 
 def retrain(model: str) -> None:
     """The flow; prints its seconds, and the share of them outside base pass and gradient steps."""
-    spent = stopwatches()
     started = time.perf_counter()
+    spent = stopwatches()
     if model == "flights":
         whole_retrain.retrain(EPOCHS)
     else:

@@ -276,7 +276,7 @@ class Intake:
         """Store rows as a partition, and give how many; none if a partition of these very rows was taken back."""
         if not rows.height:
             return 0
-        digest = self._writer.submit(self._index_keys, rows, keys)
+        digest, file = self._writer.submit(self._index_keys, rows, keys), self._writer.submit(self._write, rows)
         if self._revoked and digest.result() in self._places:
             return 0
         times = rows[self._schema.time].to_physical().to_numpy()
@@ -301,7 +301,7 @@ class Intake:
         staged.members.append(member)
         if len(staged.storing) >= AHEAD:
             staged.storing[-AHEAD].result()
-        staged.storing.append(self._writer.submit(self._store_file, rows, new, digest))
+        staged.storing.append(self._writer.submit(self._store_file, file, new, digest))
         return rows.height
 
     def _index_keys(self, rows: pl.DataFrame, keys: pl.DataFrame) -> str:
@@ -310,22 +310,26 @@ class Intake:
         self._index.write(digest, keys)
         return digest
 
-    def _store_file(self, rows: pl.DataFrame, new: NewPartition, digest: Future[str]) -> NewPartition:
-        """Store a partition's rows, and say where."""
-        stored = self._put(rows, "partition", digest.result())
+    def _store_file(self, file: Future[Path], new: NewPartition, digest: Future[str]) -> NewPartition:
+        """Store a partition's file, and say where."""
+        stored = self._put(file.result(), "partition", digest.result())
         return replace(new, digest=stored.digest, uri=stored.uri, sha256=stored.sha256, bytes=stored.bytes)
 
     def _reject(self, bad: pl.DataFrame, staged: Staged) -> None:
         """Keep bad rows as they came, and count them by reason."""
-        stored = self._put(bad, "quarantine", content_digest(bad))
+        stored = self._put(self._write(bad), "quarantine", content_digest(bad))
         for reason, rows in bad.group_by(REASON).len().iter_rows():
             staged.rejections[reason, stored.uri] += rows
 
-    def _put(self, rows: pl.DataFrame, kind: str, digest: str) -> StoredArtifact:
-        """Write rows to a local file, and give it to the store."""
-        path = self.work / f"{digest}.parquet"
+    def _write(self, rows: pl.DataFrame) -> Path:
+        """Write rows to a local file."""
+        path = self.work / f"{uuid4().hex}.parquet"
         # A sixth faster to write than zstd for files about 15 % larger, and the writer is what an ingest waits for.
         rows.write_parquet(path, compression="lz4")
+        return path
+
+    def _put(self, path: Path, kind: str, digest: str) -> StoredArtifact:
+        """Give a local file to the store."""
         stored = self._store.put(path, kind=kind, digest=digest)
         path.unlink(missing_ok=True)
         return stored

@@ -160,14 +160,16 @@ class _Challenger:
         self.head = load_model(champion.head)
         self.head.trainable = True
         self.base_changed = False
+        self.loss: float | None = None  # on the validation rows, after the stage before
         if plan.shrink < 1 or plan.perturb > 0:
             _shrink_and_perturb(self.head, plan.shrink, plan.perturb)
 
     def run(self, stage: Stage, around: Surroundings) -> Outcome:
         """Train through one stage: on cached features where the base stays as it is, else on raw rows."""
-        if stage.thaw or self.base_changed or self.spec.augment is not None:
-            return self._on_raw_rows(stage, around)
-        return self._on_features(stage, around)
+        raw = stage.thaw or self.base_changed or self.spec.augment is not None
+        outcome = self._on_raw_rows(stage, around) if raw else self._on_features(stage, around)
+        self.loss = outcome[0].best
+        return outcome
 
     def save(self, work: Path) -> ModelFiles:
         """Write what changed; a base that did not is the champion's own file."""
@@ -213,7 +215,7 @@ class _Challenger:
         return result
 
     def _train(self, setting: _Setting, stage: Stage, around: Surroundings) -> Outcome:
-        learner = Learner(setting.model, setting.state, self.spec.objective, self._loss(setting))
+        learner = Learner(setting.model, setting.state, self.spec.objective, self._loss(setting), self.loss)
         learning, validating = (Examples(rows, setting.read) for rows in (self.rows.learning, self.rows.validating))
         steps = Steps.of_stage(stage, self.spec.pretrain, self.rows.seed)
         return train(learner, learning, validating, steps, around)

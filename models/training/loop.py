@@ -96,12 +96,14 @@ class Learner:
         state: every variable that training may change: those, statistics, random seeds.
         objective: measures validation rows.
         loss: what a gradient step minimises.
+        start: its validation loss as it is, where that was measured before.
     """
 
     model: keras.Model
     state: Sequence[Any]
     objective: Objective
     loss: Loss
+    start: float | None = None
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,9 @@ def train(
     predict = predictor(model)
     saved = checkpoint.load()
     if saved is None:
-        best, start = values_of(learner.state), _validate(learner.objective, validation, predict)["val_loss"]
+        best, start = values_of(learner.state), learner.start
+        if start is None:
+            start = _validate(learner.objective, validation, predict)["val_loss"]
         standing = Standing(epoch=0, start=start, best=start, stopped=steps.epochs == 0)
     else:
         standing, values, best = saved

@@ -17,11 +17,13 @@ from models.objectives import Regression
 from models.plans import FineTune, FromScratch, Pretrain, Replay, Stage
 from models.spec import ModelSpec
 from models.training import finetuning
+from models.training.checkpoint import Standing
 from models.training.data import PartitionFile
 from models.training.digests import weights_digest
 from models.training.features import FrozenBase
 from models.training.files import ModelFiles, Trained, load_model
 from models.training.finetuning import finetune
+from models.training.loop import train
 from models.training.schedules import constant
 
 Partition = Callable[..., PartitionFile]
@@ -97,6 +99,22 @@ def test_a_thawing_stage_changes_the_named_layer_and_nothing_else_of_the_base(
     assert changed == {"block2"}
     assert challenger.files.base_digest != champion.files.base_digest
     assert {point.stage for point in challenger.epochs} == {"head", "thawed"}
+
+
+def test_a_stage_starts_at_the_loss_that_the_one_before_reached(
+    tune: Callable[..., Trained], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another stage costs no other look at the validation rows before it learns."""
+    standings: list[Standing] = []
+
+    def watched(*arguments: Any) -> Any:
+        outcome = train(*arguments)
+        standings.append(outcome[0])
+        return outcome
+
+    monkeypatch.setattr(finetuning, "train", watched)
+    tune(plan=head(Stage(epochs=2, batch_size=4, learning_rate=0.05), THAW))
+    assert standings[1].start == standings[0].best
 
 
 def test_thawing_batchnorm_moves_its_weights_but_not_its_statistics(

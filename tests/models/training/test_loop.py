@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,14 @@ def test_a_stage_that_only_makes_things_worse_changes_nothing(tmp_path: Path) ->
     standing, _ = train(one, examples(), examples(1 - TARGET), steps(patience=1), Surroundings(tmp_path))
     assert (standing.epoch, standing.best_epoch) == (1, 0)
     assert all(np.array_equal(now, then) for now, then in zip(one.model.get_weights(), before, strict=True))
+
+
+def test_a_start_that_was_measured_before_is_not_measured_again(tmp_path: Path) -> None:
+    """A stage takes over where the one before it stood; here that was better than any epoch can be."""
+    standing, _ = train(
+        replace(learner(), start=0.0), examples(), examples(), steps(patience=1), Surroundings(tmp_path)
+    )
+    assert (standing.start, standing.best, standing.best_epoch) == (0.0, 0.0, 0)
 
 
 def test_the_best_weights_come_back_not_the_last(tmp_path: Path) -> None:
