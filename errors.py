@@ -27,7 +27,7 @@ EvergreenError
 │   ├── NotEnoughData        too few labelled rows to train or to judge
 │   ├── TrainingDiverged     the loss became NaN or infinite
 │   └── CannotSplit          the model's graph cannot be cut at this layer
-└── ServerFailed             a server or worker that `evergreen up` started does not run
+└── ServerFailed             a server, worker or helper process does not run
 """
 
 
@@ -157,4 +157,4 @@ class CannotSplit(TrainingError):
 
 
 class ServerFailed(EvergreenError):
-    """A server or worker that `evergreen up` started does not run."""
+    """A server, worker or helper process does not run."""

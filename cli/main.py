@@ -1,6 +1,8 @@
 """`evergreen`: keep Keras models fresh."""
 
 import gc
+import logging
+import signal
 import sys
 from typing import Annotated
 
@@ -31,7 +33,7 @@ Model = Annotated[str, typer.Argument(help="Name of a model, as models/NAME.py d
 @app.command()
 def bootstrap(model: Model) -> None:
     """Train version 1 on everything that has arrived, and make it the champion."""
-    refuse_unknown(model)
+    prepare(model)
     from flows.bootstrap import bootstrap as flow
 
     typer.echo(flow(model))
@@ -40,17 +42,28 @@ def bootstrap(model: Model) -> None:
 @app.command()
 def retrain(model: Model) -> None:
     """Run the retrain flow now, as the schedule would."""
-    refuse_unknown(model)
+    prepare(model)
     from flows.retrain import retrain as flow
 
     typer.echo(flow(model))
 
 
-def refuse_unknown(model: str) -> None:
-    """Tell of a misspelled name before Prefect starts."""
+def prepare(model: str) -> None:
+    """Tell of a misspelled name before Prefect starts; let the process end in order, and expected errors be short."""
     from models.catalog import load_spec
 
     load_spec(model)
+    # Ended at once, as SIGTERM does by default, the process would leave its temporary Prefect server running.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    for logger in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(logger).addFilter(without_traceback)
+
+
+def without_traceback(record: logging.LogRecord) -> bool:
+    """Log an error of ours as its one clear line."""
+    if record.exc_info and isinstance(record.exc_info[1], EvergreenError):
+        record.exc_info = None
+    return True
 
 
 def main() -> None:

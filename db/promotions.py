@@ -34,7 +34,7 @@ def promote(session: Session, new: NewPromotion) -> PromotionRecord:
         raise TaintedVersion(
             f"version {new.number} of model '{new.model}'",
             "it, or a version it descends from, learned from a recalled partition",
-            "promote a clean version, or retrain",
+            f"promote a clean version, or train anew with `evergreen bootstrap {new.model}`",
         )
     present = sequence(session, new.model)
     if present == new.seen:
@@ -78,7 +78,8 @@ def rollback(session: Session, model: str, *, to: int | None, actor: str, reason
             raise NothingToRollBack(
                 f"model '{model}'",
                 f"before its champion, version {history[-1].number}, no clean version was in production",
-                f"name a version: `evergreen registry rollback {model} --to N`",
+                f"name one: `evergreen registry rollback {model} --to N`; if all are tainted, `evergreen bootstrap "
+                f"{model}` trains anew on what is left",
             )
         to = earlier[-1]
     return promote(session, NewPromotion(model, to, history[-1].sequence, "rollback", actor, reason))
@@ -153,7 +154,7 @@ def no_champion(session: Session, model: str) -> NoChampion:
 
 
 def promotions(session: Session, model: str) -> tuple[PromotionRecord, ...]:
-    """Every promotion and rollback, newest last."""
+    """Every promotion and rollback, newest last; raises UnknownModel."""
     rows = session.execute(
         select(
             Promotion.sequence,
@@ -169,4 +170,7 @@ def promotions(session: Session, model: str) -> tuple[PromotionRecord, ...]:
         .where(Model.name == model)
         .order_by(Promotion.sequence)
     )
-    return tuple(PromotionRecord(model, *cast("tuple[Any, ...]", row)) for row in rows)
+    found = tuple(PromotionRecord(model, *cast("tuple[Any, ...]", row)) for row in rows)
+    if not found:
+        model_id(session, model)
+    return found

@@ -30,7 +30,7 @@ def load_spec(name: str) -> ModelSpec:
     known = known_models()
     if name not in known:
         near = get_close_matches(name, known, n=1)
-        fix = f"did you mean '{near[0]}'?" if near else f"use one of: {', '.join(known) or '(none yet)'}"
+        fix = f"did you mean '{near[0]}'?" if near else f"use one of: {', '.join(known) or '(none yet)'}."
         raise UnknownModel(
             f"model '{name}'", f"no file models/{name}.py defines it", f"{fix} `evergreen new NAME` adds one"
         )

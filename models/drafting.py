@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -42,13 +43,13 @@ class Draft:
         classes = self.objective.partition("(")[2].rstrip(")")
         return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
             name=name,
-            origin=origin,
+            origin=json.dumps(origin),
             kind=kind,
             objective=self.objective,
             outputs=outputs.get(kind, f'{classes}, activation="softmax"'),
-            time=self.time,
+            time=json.dumps(self.time),
             key=_written(self.key),
-            target=self.target,
+            target=json.dumps(self.target),
             numeric=_written(self.numeric),
             categorical=_written(self.categorical),
             nullable=_written(self.nullable),
@@ -117,7 +118,7 @@ def draft(frame: pl.DataFrame, *, time: str = "", target: str = "", key: Iterabl
         objective=objective,
         numeric=numeric,
         categorical=categorical,
-        nullable=tuple(name for name in frame.columns if name in inputs and frame[name].null_count()),
+        nullable=tuple(name for name in frame.columns if name in inputs and _has_gaps(frame[name])),
         ignored=tuple(name for name in frame.columns if name not in inputs | {time, target, *keys}),
     )
 
@@ -125,6 +126,8 @@ def draft(frame: pl.DataFrame, *, time: str = "", target: str = "", key: Iterabl
 def _objective(target: pl.Series) -> str:
     """Binary for 0 and 1, Multiclass for few whole numbers from 0 on, else Regression."""
     known = target.drop_nulls()
+    if not len(known):
+        raise InvalidSpec(f"target '{target.name}'", "no row has a value of it", "name another column with --target")
     if not known.dtype.is_numeric():
         raise InvalidSpec(
             f"target '{target.name}' of type {target.dtype}",
@@ -151,7 +154,18 @@ def _key(frame: pl.DataFrame, time: str, target: str) -> tuple[str, ...]:
             break
         if name != time:
             chosen.append(name)
+    if frame.select(chosen).n_unique() < len(frame):
+        raise InvalidSpec(
+            f"{len(frame):,} rows with columns {frame.columns}",
+            f"no columns name a row: some rows are alike in {', '.join(chosen)}",
+            "add a column that does, or name the key's columns with --key COLUMN",
+        )
     return tuple(chosen)
+
+
+def _has_gaps(column: pl.Series) -> bool:
+    """Whether values are missing: null, or not a number."""
+    return bool(column.null_count() or (column.dtype.is_float() and column.is_nan().any()))
 
 
 def _is_time(column: pl.Series) -> bool:
@@ -187,7 +201,7 @@ def _scan_csv(path: Path) -> pl.LazyFrame:
 
 def _written(names: Iterable[str]) -> str:
     """A tuple as a formatter writes it, inside a call that is indented by four."""
-    quoted = [f'"{name}"' for name in names]
+    quoted = [json.dumps(name) for name in names]
     line = f"({quoted[0]},)" if len(quoted) == 1 else f"({', '.join(quoted)})"
     if len(line) <= LINE:
         return line

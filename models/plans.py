@@ -14,25 +14,26 @@ from models.training.schedules import cosine
 Schedule = Callable[[float, float], float]
 
 
-def _check(field_name: str, value: object, holds: bool, wanted: str) -> None:
+def check(field_name: str, value: object, holds: bool, wanted: str) -> None:
+    """Refuse a value that does not hold, and say what to choose; raises InvalidSpec."""
     if not holds:
-        raise InvalidSpec(f"{field_name}={value!r}", "training cannot use it", f"choose {wanted}")
+        raise InvalidSpec(f"{field_name}={value!r}", "it cannot be used", f"choose {wanted}")
 
 
 def _check_course(owner: str, course: Pretrain | Stage) -> None:
     """What pretraining and stages have in common."""
-    _check(f"{owner}.epochs", course.epochs, course.epochs >= 0, "0 or more")
-    _check(f"{owner}.patience", course.patience, course.patience >= 1, "1 or more")
-    _check(f"{owner}.batch_size", course.batch_size, course.batch_size >= 1, "1 or more")
+    check(f"{owner}.epochs", course.epochs, course.epochs >= 0, "0 or more")
+    check(f"{owner}.patience", course.patience, course.patience >= 1, "1 or more")
+    check(f"{owner}.batch_size", course.batch_size, course.batch_size >= 1, "1 or more")
     rate = course.learning_rate
-    _check(f"{owner}.learning_rate", rate, rate is None or 0 < rate < math.inf, "above 0")
-    _check(f"{owner}.schedule", course.schedule, callable(course.schedule), "a function")
+    check(f"{owner}.learning_rate", rate, rate is None or 0 < rate < math.inf, "above 0")
+    check(f"{owner}.schedule", course.schedule, hasattr(course.schedule, "__qualname__"), "a function")
 
 
 def _check_validation(owner: str, plan: Pretrain | FineTune) -> None:
     """The rows held back."""
-    _check(f"{owner}.validation", plan.validation, 0 < plan.validation < 1, "between 0 and 1")
-    _check(f"{owner}.validation_rows", plan.validation_rows, plan.validation_rows >= 1, "1 or more")
+    check(f"{owner}.validation", plan.validation, 0 < plan.validation < 1, "between 0 and 1")
+    check(f"{owner}.validation_rows", plan.validation_rows, plan.validation_rows >= 1, "1 or more")
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Pretrain:
     def __post_init__(self) -> None:
         """Refuse numbers that cannot train; raises InvalidSpec."""
         _check_course("Pretrain", self)
-        _check("Pretrain.sample_rows", self.sample_rows, self.sample_rows >= 1, "1 or more")
+        check("Pretrain.sample_rows", self.sample_rows, self.sample_rows >= 1, "1 or more")
         _check_validation("Pretrain", self)
 
 
@@ -100,10 +101,10 @@ class Stage:
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot train; raises InvalidSpec."""
-        _check("Stage.name", self.name, bool(re.fullmatch(r"[a-z][a-z0-9_-]*", self.name)), "a lower-case word")
+        check("Stage.name", self.name, bool(re.fullmatch(r"[a-z][a-z0-9_-]*", self.name)), "a lower-case word")
         _check_course("Stage", self)
         scale = self.learning_rate_scale
-        _check("Stage.learning_rate_scale", scale, 0 < scale <= 1, "above 0 and at most 1")
+        check("Stage.learning_rate_scale", scale, 0 < scale <= 1, "above 0 and at most 1")
 
     def rate(self, pretrain: Pretrain) -> float:
         """The learning rate of this stage."""
@@ -128,9 +129,9 @@ class Replay:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be drawn; raises InvalidSpec."""
-        _check("Replay.share", self.share, self.share >= 0, "0 or more")
-        _check("Replay.rows", self.rows, self.rows is None or self.rows >= 0, "0 or more")
-        _check("Replay.balance", self.balance, self.balance in ("eras", "classes"), '"eras" or "classes"')
+        check("Replay.share", self.share, self.share >= 0, "0 or more")
+        check("Replay.rows", self.rows, self.rows is None or self.rows >= 0, "0 or more")
+        check("Replay.balance", self.balance, self.balance in ("eras", "classes"), '"eras" or "classes"')
 
 
 @dataclass(frozen=True)
@@ -162,12 +163,12 @@ class FineTune:
     def __post_init__(self) -> None:
         """Refuse a plan that contradicts itself; raises InvalidSpec."""
         names = [stage.name for stage in self.stages]
-        _check("FineTune.stages", names, len(names) > 0, "at least one Stage")
-        _check("FineTune.stages", names, len(set(names)) == len(names), "a name of its own for each")
-        _check("FineTune.distill", self.distill, 0 <= self.distill < 1, "0 or more and below 1")
-        _check("FineTune.anchor", self.anchor, self.anchor >= 0, "0 or more")
-        _check("FineTune.shrink", self.shrink, 0 < self.shrink <= 1, "above 0 and at most 1")
-        _check("FineTune.perturb", self.perturb, 0 <= self.perturb <= 1, "0 to 1")
+        check("FineTune.stages", names, len(names) > 0, "at least one Stage")
+        check("FineTune.stages", names, len(set(names)) == len(names), "a name of its own for each")
+        check("FineTune.distill", self.distill, 0 <= self.distill < 1, "0 or more and below 1")
+        check("FineTune.anchor", self.anchor, self.anchor >= 0, "0 or more")
+        check("FineTune.shrink", self.shrink, 0 < self.shrink <= 1, "above 0 and at most 1")
+        check("FineTune.perturb", self.perturb, 0 <= self.perturb <= 1, "0 to 1")
         _check_validation("FineTune", self)
 
 

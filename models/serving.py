@@ -39,7 +39,18 @@ class Predictor:
 
         rows = {}
         for tensor in self.base.inputs:
-            kind = "object" if tensor.dtype == "string" else tensor.dtype
-            column = np.asarray(columns[tensor.name], dtype=kind)
-            rows[tensor.name] = tf.constant(column.reshape(-1, *tensor.shape[1:]), dtype=tensor.dtype)
+            column = columns[tensor.name]
+            values = as_text(column) if tensor.dtype == "string" else np.asarray(column, dtype=tensor.dtype)
+            rows[tensor.name] = tf.constant(values.reshape(-1, *tensor.shape[1:]), dtype=tensor.dtype)
         return np.asarray(self._answer(rows))
+
+
+def as_text(values: Any) -> NDArray[np.object_]:
+    """Categories as they are trained on: what is missing is empty, numbers and flags are written out."""
+    return np.array([_text(value) for value in np.asarray(values, dtype="object").ravel()], dtype="object")
+
+
+def _text(value: Any) -> str:
+    if value is None or value != value:  # noqa: PLR0124 - NaN is not equal to itself
+        return ""
+    return str(value).lower() if isinstance(value, bool | np.bool_) else str(value)

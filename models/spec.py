@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from errors import InvalidSpec
 from models.objectives import Objective
-from models.plans import FineTune, FromScratch, Pretrain, Replay, Stage
+from models.plans import FineTune, FromScratch, Pretrain, Replay, Stage, check
 
 if TYPE_CHECKING:
     import keras
@@ -161,6 +161,13 @@ class DriftPolicy:
     share: float = 0.3
     max_rows: int = 5_000
 
+    def __post_init__(self) -> None:
+        """Refuse a policy that cannot decide; raises InvalidSpec."""
+        check("DriftPolicy.alpha", self.alpha, 0 < self.alpha < 1, "a chance between 0 and 1")
+        check("DriftPolicy.min_effect", self.min_effect, self.min_effect >= 0, "0 or more")
+        check("DriftPolicy.share", self.share, 0 < self.share <= 1, "a share above 0 and at most 1")
+        check("DriftPolicy.max_rows", self.max_rows, self.max_rows >= 1, "1 or more")
+
 
 @dataclass(frozen=True)
 class RetrainPolicy:
@@ -173,6 +180,10 @@ class RetrainPolicy:
 
     min_rows: int = 500
     only_on_drift: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a policy that cannot decide; raises InvalidSpec."""
+        check("RetrainPolicy.min_rows", self.min_rows, self.min_rows >= 0, "0 or more")
 
 
 @dataclass(frozen=True)
@@ -194,6 +205,14 @@ class Gate:
     min_rows: int = 200
     eras: int = 3
     slices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a gate that cannot judge; raises InvalidSpec."""
+        check("Gate.confidence", self.confidence, 0 < self.confidence < 1, "a share between 0 and 1, as in 0.9")
+        check("Gate.min_gain", self.min_gain, -1 < self.min_gain < 1, "a share, as in 0.01")
+        check("Gate.max_forgetting", self.max_forgetting, self.max_forgetting >= 0, "0 or more")
+        check("Gate.min_rows", self.min_rows, self.min_rows >= 1, "1 or more")
+        check("Gate.eras", self.eras, self.eras >= 1, "1 or more")
 
 
 @dataclass(frozen=True)
@@ -228,3 +247,15 @@ class ModelSpec:
     gate: Gate = Gate()
     augment: BuildBase | None = None
     callbacks: Callable[[], list[Any]] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse policies about columns that are not there; raises InvalidSpec."""
+        schema = self.schema
+        known = {
+            "drift.columns": (self.drift.columns, (*schema.numeric, *schema.categorical, schema.target)),
+            "gate.slices": (self.gate.slices, schema.categorical),
+        }
+        for where, (named, there) in known.items():
+            strangers = sorted(set(named) - set(there))
+            if strangers:
+                raise InvalidSpec(f"{where}: {strangers}", "the schema has none such", f"choose from {sorted(there)}")

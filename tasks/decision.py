@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from errors import TaintedVersion
 from tasks.house import opened
 from tasks.recording import Ending, Run, step
 
@@ -43,6 +44,8 @@ def pending_work(
     settled = ""
     if not partitions:
         settled = f"no new data since version {champion} learned"
+    elif earlier is not None and earlier.outcome == "promoted":  # and yet this is the champion again
+        settled = f"no new data since the version that run {earlier.id} promoted was rolled back"
     elif earlier is not None and earlier.outcome in {"rejected", "waiting"}:
         settled = f"no new data since run {earlier.id}, which ended {earlier.outcome}: {earlier.reason}"
     return Pending(
@@ -56,14 +59,15 @@ def pending_work(
 
 
 def work_key(spec: ModelSpec, champion: int, partitions: Sequence[str]) -> str:
-    """Digest of all that a retrain's result depends on: model, champion, pending rows and the plan.
+    """Digest of all that a retrain's result depends on: champion, pending rows, plan, and the code of the model.
 
     It is the same in every process: a killed run is resumed by another one, and rejected work is known to it.
     """
+    from models.training.environment import code_digest
     from models.training.work import plan_of
 
     policies = [plan_of(part) for part in (spec.pretrain, spec.finetune, spec.drift, spec.retrain, spec.gate)]
-    work = json.dumps([spec.name, champion, sorted(partitions), policies], sort_keys=True)
+    work = json.dumps([spec.name, champion, sorted(partitions), policies, code_digest(spec)], sort_keys=True)
     return hashlib.sha256(work.encode()).hexdigest()[:32]
 
 
@@ -83,6 +87,13 @@ def find_pending(run: Run) -> Pending:
     """What the champion has not learned from; NoChampion says to run bootstrap."""
     with opened(run.model) as house:
         champion = house.registry.champion(run.model).number
+        if champion in house.registry.tainted(run.model):
+            raise TaintedVersion(
+                f"the champion of model '{run.model}', version {champion}",
+                "it, or a version it descends from, learned from a recalled partition",
+                f"`evergreen registry rollback {run.model}`; if no clean version was in production before, "
+                f"`evergreen bootstrap {run.model}` trains anew on what is left",
+            )
         partitions = learnable(house.spec, house.registry.pending(run.model))
         key = work_key(house.spec, champion, [partition.digest for partition in partitions])
         earlier = house.registry.run_with_work_key(run.model, key)

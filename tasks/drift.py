@@ -74,10 +74,16 @@ def compare_windows(
                 "wait for more rows",
             )
     columns = compared_columns(schema, policy, reference, current)
+    if not columns:
+        raise NotEnoughData(
+            "windows without a column to compare", "no column has enough values in both", "wait for more rows"
+        )
     generator = np.random.default_rng(len(reference))
     alpha = policy.alpha / len(columns)  # Bonferroni: alpha holds for the check, not for each column
     thresholds = {
-        column: max(policy.min_effect, chance_distance(reference[column], len(current), method, alpha, generator))
+        column: max(
+            policy.min_effect, chance_distance(reference[column], current[column].count(), method, alpha, generator)
+        )
         for column, method in columns.items()
     }
     found = measure(reference, current, columns, thresholds, report)
@@ -91,20 +97,24 @@ def compare_windows(
     return DriftVerdict(share >= policy.share, share, reason, tuple(found))
 
 
+def wanted_columns(schema: Schema, policy: DriftPolicy) -> tuple[str, ...]:
+    """The columns that a policy wants compared."""
+    return policy.columns or (*schema.numeric, *schema.categorical, schema.target)
+
+
 def compared_columns(
     schema: Schema, policy: DriftPolicy, reference: pd.DataFrame, current: pd.DataFrame
 ) -> dict[str, str]:
     """Column to distance. A column with no value at all in a window cannot be compared and is left out."""
-    wanted = policy.columns or (*schema.numeric, *schema.categorical, schema.target)
     return {
         column: "jensenshannon" if column in schema.categorical else "wasserstein"
-        for column in wanted
+        for column in wanted_columns(schema, policy)
         if reference[column].count() >= MIN_ROWS and current[column].count() >= MIN_ROWS
     }
 
 
 def chance_distance(column: pd.Series, rows: int, method: str, alpha: float, generator: np.random.Generator) -> float:
-    """The distance that undrifted data of these sizes exceeds with probability alpha.
+    """The distance that undrifted data exceeds with probability alpha, if this many `rows` have a value of the column.
 
     Both windows are drawn again from the reference, since the reference is a sample too. Counting how often each
     distinct value was drawn makes a resample one row of a matrix, and both distances sums along it.
@@ -172,7 +182,7 @@ def window(files: Sequence[Path], schema: Schema, policy: DriftPolicy) -> pd.Dat
     import pandas as pd
     import polars as pl
 
-    wanted = policy.columns or (*schema.numeric, *schema.categorical, schema.target)
+    wanted = wanted_columns(schema, policy)
     rows = pl.scan_parquet(list(files)).select(list(dict.fromkeys((*wanted, *schema.key))))
     total = rows.select(pl.len()).collect().item()
     if total > policy.max_rows:

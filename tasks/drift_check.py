@@ -6,13 +6,14 @@ Evidently takes two seconds to import and TensorFlow as long, and Python can imp
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import BrokenExecutor, Future
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefect import get_run_logger
 
 from db.records import NewDriftCheck
+from errors import NotEnoughData, ServerFailed
 from tasks.decision import Pending
 from tasks.drift import MIN_ROWS, DriftVerdict, compare_files
 from tasks.house import House, opened
@@ -31,9 +32,9 @@ def begin(house: House, run_id: int, pending: Pending) -> Comparison | None:
     registry, spec = house.registry, house.spec
     # Rows whose label came later are stored once more with it; they were compared when they arrived.
     arrived = [p for p in registry.partitions(spec.name) if p.digest in pending.partitions and p.kind == "rows"]
-    if sum(partition.rows for partition in arrived) < MIN_ROWS:
-        return None
     learned = [p for p in registry.trained_on(spec.name, pending.champion) if p.kind == "rows"]
+    if any(sum(partition.rows for partition in window) < MIN_ROWS for window in (arrived, learned)):
+        return None
     reference, current = ([file.path for file in house.rows(partitions)] for partitions in (learned, arrived))
     return compare_elsewhere(reference, current, spec.schema, spec.drift, report_path(house, run_id))
 
@@ -80,10 +81,18 @@ def begin_drift_check(run: Run, pending: Pending) -> Comparison | None:
 @step("check drift")
 def check_drift(run: Run, pending: Pending, comparison: Comparison | None) -> DriftVerdict | None:
     """Have the pending rows drifted away from what the champion learned from?"""
-    if comparison is None:
+    try:
+        verdict = comparison.result() if comparison else None
+    except BrokenExecutor as error:
+        raise ServerFailed(
+            "the process that checks for drift", "something ended it", "see whether memory ran out, and run again"
+        ) from error
+    except NotEnoughData as error:
+        get_run_logger().warning("no check for drift: %s", error)
+        return None
+    if verdict is None:
         get_run_logger().info("too few rows to check for drift")
         return None
-    verdict = comparison.result()
     with opened(run.model) as house:
         record(house, run.id, pending, verdict)
     get_run_logger().info(verdict.reason)

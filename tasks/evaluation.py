@@ -32,6 +32,8 @@ class Paired:
         challenger: the challenger's, of the same shape.
         dataset: name of the dataset that each row belongs to, shape (rows,).
         slices: slice column to its values, each of shape (rows,).
+        entity: a number for the patient or card that each row belongs to, shape (rows,); by default every row is
+            one by itself.
     """
 
     target: Floats
@@ -39,6 +41,7 @@ class Paired:
     challenger: Floats
     dataset: NDArray[np.str_]
     slices: Mapping[str, NDArray[np.str_]]
+    entity: NDArray[np.integer] | None = None
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,11 @@ def judge(paired: Paired, objective: Objective, gate: Gate) -> Verdict:
         raise NotEnoughData("0 labelled holdout rows", "champion and challenger cannot be compared", "wait for labels")
     before = objective.row_loss(paired.target, paired.champion)
     after = objective.row_loss(paired.target, paired.challenger)
+    entity = np.arange(len(before)) if paired.entity is None else paired.entity
     metrics: list[EvaluationMetric] = []
     for dataset, part, rows in parts(paired):
-        metrics.append(compare(Losses(dataset, part, before[rows], after[rows]), objective.loss_name, gate))
+        losses = Losses(dataset, part, before[rows], after[rows], entity[rows])
+        metrics.append(compare(losses, objective.loss_name, gate))
         if not part:
             metrics += other_figures(dataset, paired, rows, objective)
     return Verdict(*conclusion([m for m in metrics if m.metric == objective.loss_name]), tuple(metrics))
@@ -93,6 +98,7 @@ class Losses:
     slice: str
     champion: Floats
     challenger: Floats
+    entity: NDArray[np.integer]
 
 
 def compare(losses: Losses, metric: str, gate: Gate) -> EvaluationMetric:
@@ -101,8 +107,8 @@ def compare(losses: Losses, metric: str, gate: Gate) -> EvaluationMetric:
     scale = max(abs(before), 1e-12)
     difference = losses.challenger - losses.champion
     low = high = (after - before) / scale
-    if len(difference) > 1 and np.ptp(difference) > 0:
-        low, high = (limit / scale for limit in mean_interval(difference, gate.confidence))
+    if np.ptp(difference) > 0 and np.ptp(losses.entity) > 0:
+        low, high = (limit / scale for limit in mean_interval(difference, losses.entity, gate.confidence))
     return EvaluationMetric(
         dataset=losses.dataset,
         slice=losses.slice,
@@ -117,17 +123,26 @@ def compare(losses: Losses, metric: str, gate: Gate) -> EvaluationMetric:
     )
 
 
-def mean_interval(values: Floats, confidence: float) -> tuple[float, float]:
-    """Student's confidence interval of a mean."""
-    from scipy.special import stdtrit  # scipy.stats has it ready, and takes ten times as long to import
+def mean_interval(values: Floats, entity: NDArray[np.integer], confidence: float) -> tuple[float, float]:
+    """Student's confidence interval of a mean, of rows that are alike within an entity and independent between them.
 
-    reach = stdtrit(len(values) - 1, 0.5 + confidence / 2) * values.std(ddof=1) / np.sqrt(len(values))
-    return float(values.mean() - reach), float(values.mean() + reach)
+    The rows of one patient say less than as many patients would: the standard error is the cluster-robust one of
+    Liang and Zeger, "Longitudinal data analysis using generalized linear models", Biometrika 73 (1986). Where every
+    row is an entity, it is the plain one.
+    """
+    from scipy.special import stdtrit  # scipy.stats imports ten times as long
+
+    mean = float(values.mean())
+    _, place = np.unique(entity, return_inverse=True)
+    sums = np.bincount(place, weights=values - mean)
+    error = np.sqrt(np.sum(sums**2) * len(sums) / (len(sums) - 1)) / len(values)
+    reach = float(stdtrit(len(sums) - 1, 0.5 + confidence / 2) * error)
+    return mean - reach, mean + reach
 
 
 def verdict(losses: Losses, low: float, high: float, gate: Gate) -> str:
     """One word for one comparison, by the rule of its kind."""
-    if len(losses.champion) < gate.min_rows:
+    if len(losses.champion) < gate.min_rows or np.ptp(losses.entity) == 0:
         return "too few rows"
     if losses.slice:
         return "harmed" if low > gate.max_forgetting else "kept"

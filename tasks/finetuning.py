@@ -20,23 +20,23 @@ SEED = 2013
 
 
 def pretrain_on_history(house: House, run_id: int, progress: Progress | None = None) -> VersionRecord:
-    """Train base and head on everything that arrived, and register version 1.
+    """Train base and head on everything that arrived, and register a version without a parent.
 
     Raises:
-        AlreadyBootstrapped: the model has a champion.
+        AlreadyBootstrapped: the model has a champion, and it learned from nothing that was recalled.
         NotEnoughData: fewer labelled rows than the model's retrain policy asks for.
     """
     from models.training.pretraining import pretrain
 
     spec, registry = house.spec, house.registry
     champion = registry.find_champion(spec.name)
-    if champion is not None:
+    if champion is not None and champion.number not in registry.tainted(spec.name):
         raise AlreadyBootstrapped(
             f"model '{spec.name}'",
             f"version {champion.number} is its champion already",
             f"keep it fresh with `evergreen retrain {spec.name}`",
         )
-    history = learnable(spec, registry.pending(spec.name))
+    history = learnable(spec, registry.partitions(spec.name))
     labelled = sum(partition.labelled_rows for partition in history)
     if labelled < spec.retrain.min_rows:
         raise NotEnoughData(

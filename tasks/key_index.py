@@ -33,6 +33,8 @@ WINDOW = 1 << 22  # entries looked at or merged at a time
 LABELLED = "labelled"
 KINDS: tuple[np.dtype[Any], ...] = (np.dtype("<u8"), np.dtype("<u8"), np.dtype("<u4"), np.dtype("u1"))
 """A key's hash in two halves, which of the run's partitions has it, and whether its label was there."""
+ENTRY_BYTES = sum(kind.itemsize for kind in KINDS)
+TRAILER: np.dtype[Any] = np.dtype("<u8")  # how many entries there are, so that a torn file is known
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ class KeyIndex:
         """The run of these partitions, made if it is missing."""
         digests = [member.digest() for member in members]
         path = self._folder / _name(digests)
-        if not path.exists():
+        if not _is_whole(path):
             if len(members) == 1:
                 self.write(digests[0], self._load(digests[0]))
             else:
@@ -179,12 +181,12 @@ def _entries(rows: pl.DataFrame) -> Entries:
 
 @dataclass(frozen=True)
 class _Run:
-    """A run's file: four arrays one after the other, the hashes' high halves first, sorted."""
+    """A run's file: four arrays one after the other, the hashes' high halves first, sorted; then their length."""
 
     path: Path
 
     def __len__(self) -> int:
-        return self.path.stat().st_size // sum(kind.itemsize for kind in KINDS)
+        return (self.path.stat().st_size - TRAILER.itemsize) // ENTRY_BYTES
 
     def column(self, number: int, start: int, stop: int) -> NDArray[Any]:
         """A stretch of one array, mapped by itself, so that looking at a long run does not fill memory."""
@@ -201,7 +203,7 @@ def _write(path: Path, stretches: Iterable[Entries], length: int) -> None:
     """Write under a name of our own, then rename: another process may be making the same run."""
     partial = path.with_suffix(f".{os.getpid()}.tmp")
     with partial.open("wb") as target:
-        target.truncate(length * sum(kind.itemsize for kind in KINDS))
+        target.truncate(length * ENTRY_BYTES)
         start = 0
         for entries in stretches:
             offset = 0
@@ -210,7 +212,24 @@ def _write(path: Path, stretches: Iterable[Entries], length: int) -> None:
                 target.write(np.ascontiguousarray(entries[number], kind).data.cast("B"))
                 offset += length * kind.itemsize
             start += len(entries[0])
+        target.seek(length * ENTRY_BYTES)
+        target.write(TRAILER.type(length).tobytes())
+        target.flush()
+        os.fsync(target.fileno())  # a torn run would make known keys look new
     partial.replace(path)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a run's file is there, as long as its last bytes say."""
+    try:
+        with path.open("rb") as file:
+            length, rest = divmod(file.seek(0, os.SEEK_END) - TRAILER.itemsize, ENTRY_BYTES)
+            if length < 0 or rest:
+                return False
+            file.seek(-TRAILER.itemsize, os.SEEK_END)
+            return int(np.frombuffer(file.read(), TRAILER)[0]) == length
+    except FileNotFoundError:
+        return False
 
 
 def _search(run: _Run, high: NDArray[np.uint64], low: NDArray[np.uint64]) -> _Finds:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from prefect import get_run_logger
 
 from db.records import NewEvaluation, PromotionKind
@@ -31,12 +34,18 @@ class PromotionDecision:
 def evaluate(house: House, run_id: int, challenger: int) -> PromotionDecision:
     """Compare a challenger with the present champion on holdout rows, and record every figure.
 
-    The first version has no champion to beat; it is compared with the best constant, and the registry says so.
+    The first version has no champion to beat; it is compared with the best constant, and the registry says so. So is
+    one that was bootstrapped because its champion had learned from recalled data.
     """
     registry, spec = house.registry, house.spec
     seen = registry.sequence(spec.name)
     champion = registry.find_champion(spec.name)
+    if champion and champion.number in registry.tainted(spec.name):
+        champion = None
     verdict = judge(pair(house, challenger, champion.number if champion else None), spec.objective, spec.gate)
+    if champion and rolled_back_from(house, challenger):
+        reason = f"version {champion.number} came back by a rollback while this one was trained from what it replaced"
+        verdict = replace(verdict, passed=False, reason=reason)
     evaluation_id = registry.record_evaluation(
         NewEvaluation(
             run_id=run_id,
@@ -55,6 +64,12 @@ def evaluate(house: House, run_id: int, challenger: int) -> PromotionDecision:
     )
 
 
+def rolled_back_from(house: House, challenger: int) -> bool:
+    """Whether the newest promotion is a rollback, and not to the version that the challenger was trained from."""
+    newest = house.registry.promotions(house.spec.name)[-1]
+    return newest.kind == "rollback" and newest.number != house.registry.version(house.spec.name, challenger).parent
+
+
 def pair(house: House, challenger: int, champion: int | None) -> Paired:
     """Predict the holdout rows of everything that the challenger's line learned from, with both versions."""
     from models.training.prediction import predict
@@ -70,7 +85,7 @@ def pair(house: House, challenger: int, champion: int | None) -> Paired:
         rows,
         split="holdout",
         cache=cache,
-        columns=spec.gate.slices,
+        columns=tuple(dict.fromkeys((*spec.gate.slices, *spec.schema.entity))),
     )
     if champion is None:
         constant = spec.objective.constant(after.target)
@@ -79,7 +94,24 @@ def pair(house: House, challenger: int, champion: int | None) -> Paired:
         version = registry.version(spec.name, champion)
         before = predict(spec, house.files(version), rows, split="holdout", cache=cache).prediction
     names = np.array([eras.get(partition.digest, NEWEST) for partition in learned])
-    return Paired(after.target, before, after.prediction, names[after.partition], after.columns)
+    return Paired(
+        after.target,
+        before,
+        after.prediction,
+        names[after.partition],
+        slices={column: after.columns[column] for column in spec.gate.slices},
+        entity=numbered([after.columns[column] for column in spec.schema.entity]),
+    )
+
+
+def numbered(columns: Sequence[NDArray[Any]]) -> NDArray[np.int64] | None:
+    """A number for every combination of values, shape (rows,); None of no columns."""
+    numbers = None
+    for column in columns:
+        _, place = np.unique(column.astype(str), return_inverse=True)
+        pairs = place if numbers is None else numbers * (place.max() + 1) + place
+        numbers = np.unique(pairs, return_inverse=True)[1]
+    return numbers
 
 
 def promote(house: House, decision: PromotionDecision) -> Ending | None:

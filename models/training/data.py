@@ -122,12 +122,12 @@ def count_rows(partition: PartitionFile) -> int:
 
 
 def read_columns(partition: PartitionFile, columns: Sequence[str], rows: Indices) -> Columns:
-    """Any columns of some rows, as they are stored."""
+    """Any columns of some rows, as they are stored; text that is missing is empty, as the base sees it."""
     import polars as pl
 
     if not columns:
         return {}
-    frame = pl.read_parquet(partition.path, columns=list(columns))[rows]
+    frame = pl.read_parquet(partition.path, columns=list(columns))[rows].with_columns(pl.col(pl.String).fill_null(""))
     return {name: frame[name].to_numpy() for name in columns}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.training.data import PartitionFile, count_rows, read_inputs
+from models.training.environment import custom_digest, environment
 from models.training.examples import input_bytes, rows_at_once
 from models.training.files import load_model, locked, replace_durably
 
@@ -42,7 +45,7 @@ class FeatureCache:
 
     def open(self, base: FrozenBase, partition: PartitionFile) -> Features:
         """Features of all the partition's rows, in file order, read from disk as they are touched."""
-        path = self.root / base.digest / f"{partition.digest}.npy"
+        path = self.root / self._folder(base) / f"{partition.digest}.npy"
         entry = _mapped(path)
         if entry is not None:
             return entry
@@ -56,6 +59,11 @@ class FeatureCache:
                 self._evict(keep=path)
                 entry = _mapped(path)
         return np.load(path, mmap_mode="r") if entry is None else entry
+
+    def _folder(self, base: FrozenBase) -> str:
+        """Other versions of the libraries, or of the user's own layers, make other features of the same base."""
+        made_by = [base.digest, sorted(environment().items()), custom_digest()]
+        return hashlib.sha256(json.dumps(made_by).encode()).hexdigest()
 
     def _evict(self, keep: Path) -> None:
         """Delete the entries that were not used for longest, until the rest fits."""
@@ -97,17 +105,14 @@ class FrozenBase:
             self._model.trainable = False
         return self._model
 
-    @property
-    def is_loaded(self) -> bool:
-        """Whether anything needed the base so far."""
-        return self._model is not None
-
     def write_features(self, partition: PartitionFile, path: Path) -> None:
         """Run all rows of a partition through the base, into a file that appears when it is whole."""
         rows = count_rows(partition)
-        shape = tuple(self.model.output.shape[1:])
+        shape = tuple(self.model.outputs[0].shape[1:])
         temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp")
         features = np.lib.format.open_memmap(temporary, mode="w+", dtype="float32", shape=(rows, *shape))
+        with temporary.open("r+b") as file:  # on a full disk this is an error; a mapped page would be a crash
+            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
         size = rows_at_once(self.model)
         read = size * max(1, READ_BYTES // (size * input_bytes(self.model)))
         for first in range(0, rows, read):

@@ -95,7 +95,7 @@ class _Tuning:
         rates = {stage.name: stage.rate(spec.pretrain) for stage in plan.stages}
         record = {**work_folder.plan_of(plan), "learning_rates": rates, "seed": self.seed}
         start = (champion.base_digest, champion.head_digest)
-        done = work_folder.enter(around.work, work_folder.task_digest(record, self.seed, start, [self.new, self.old]))
+        done = work_folder.enter(around.work, work_folder.task_digest(spec, record, start, [self.new, self.old]))
         if done is not None:
             return done
         rows = _Rows.choose(spec, plan, self.new, self.old, self.seed)
@@ -197,8 +197,10 @@ class _Challenger:
 
         base = self.base.model
         thawed = freeze_except(base, stage.thaw)
-        model = assemble(base, self.head, frozen=True, augment=self._augment())
+        augment = self._augment()
+        model = assemble(base, self.head, frozen=True, augment=augment)
         state = [*self.head.variables, *(weight for layer in thawed for weight in layer.variables)]
+        state += augment.variables if augment else []
         teacher = None
         if self.plan.distill:
             teacher = assemble(load_model(self.champion.base), load_model(self.champion.head), frozen=True)

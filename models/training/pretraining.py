@@ -71,7 +71,7 @@ def _pretrain(
     import keras
 
     record = {**work_folder.plan_of(plan), "seed": seed}
-    done = work_folder.enter(around.work, work_folder.task_digest(record, seed, (), [history]))
+    done = work_folder.enter(around.work, work_folder.task_digest(spec, record, (), [history]))
     if done is not None:
         return done
     chosen = select(spec.schema, history, "train")

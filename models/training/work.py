@@ -12,13 +12,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import is_zipfile
 
-from models.training.environment import environment
+from models.training.environment import code_digest, custom_digest, environment
 from models.training.files import EpochValue, ModelFiles, Trained, locked, replace_durably
 
 if TYPE_CHECKING:
     from models.plans import FineTune, FromScratch, Pretrain
-    from models.spec import DriftPolicy, Gate, RetrainPolicy
+    from models.spec import DriftPolicy, Gate, ModelSpec, RetrainPolicy
     from models.training.data import PartitionFile
 
     Plan = Pretrain | FineTune | FromScratch | DriftPolicy | RetrainPolicy | Gate
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 LOCK = "lock"
 DONE = "trained.json"
 TASK = "task.json"
-KEPT_DAYS = 30  # a killed monthly run is resumed by the next one
+KEPT_DAYS = 45  # a killed monthly run is resumed by the next one
 
 
 def plan_of(plan: Plan) -> dict[str, Any]:
@@ -36,11 +37,12 @@ def plan_of(plan: Plan) -> dict[str, Any]:
 
 
 def task_digest(
-    plan: dict[str, Any], seed: int, files: Sequence[str], partitions: Sequence[Sequence[PartitionFile]]
+    spec: ModelSpec, plan: dict[str, Any], files: Sequence[str], partitions: Sequence[Sequence[PartitionFile]]
 ) -> str:
-    """What a training depends on: two with the same digest give the same model."""
+    """What a training depends on, seed and plan as they are recorded: two with the same digest give the same model."""
     rows = [[partition.digest for partition in group] for group in partitions]
-    task = json.dumps([plan, seed, list(files), rows, environment()], sort_keys=True)
+    code = code_digest(spec), custom_digest()
+    task = json.dumps([plan, code, list(files), rows, environment()], sort_keys=True)
     return hashlib.sha256(task.encode()).hexdigest()
 
 
@@ -86,10 +88,14 @@ def finish(work: Path, trained: Trained) -> Trained:
 
 
 def _load(path: Path) -> Trained | None:
-    fields = json.loads(path.read_text())
-    files = fields["files"]
+    """What was trained; None where a file of it is gone or torn, so that it is trained again."""
+    try:
+        fields = json.loads(path.read_text())
+        files = fields["files"]
+    except (ValueError, KeyError):
+        return None
     paths = Path(files["base"]), Path(files["head"])
-    if not all(part.exists() for part in paths):
+    if not all(is_zipfile(part) for part in paths):
         return None
     return Trained(
         files=ModelFiles(*paths, files["base_digest"], files["head_digest"]),

@@ -102,10 +102,25 @@ def test_no_rows_are_an_error() -> None:
 
 
 @pytest.mark.parametrize("rows", [2, 30, 5000])
-def test_the_interval_is_students(rows: int) -> None:
+def test_the_interval_of_independent_rows_is_students(rows: int) -> None:
     """The limits are those of scipy's own t-test."""
     from scipy.stats import ttest_1samp
 
     values = np.random.default_rng(rows).normal(0.1, 2.0, rows)
     wanted = ttest_1samp(values, 0.0).confidence_interval(0.9)
-    assert mean_interval(values, 0.9) == pytest.approx((wanted.low, wanted.high), rel=1e-9)
+    assert mean_interval(values, np.arange(rows), 0.9) == pytest.approx((wanted.low, wanted.high), rel=1e-9)
+
+
+def test_rows_of_one_patient_are_no_independent_proof() -> None:
+    """Forty patients of 25 rows, none of them better on average: few of a hundred samples look better by luck."""
+    patients = np.repeat(np.arange(40), 25)
+    draw = np.random.default_rng(1)
+    samples = [draw.normal(0, 1, 40)[patients] + draw.normal(0, 1, 1000) for _ in range(100)]
+    assert sum(mean_interval(values, patients, 0.9)[1] < 0 for values in samples) <= 10
+    assert sum(mean_interval(values, np.arange(1000), 0.9)[1] < 0 for values in samples) >= 25
+
+
+def test_one_patient_alone_gives_no_verdict() -> None:
+    """However many rows there are of it."""
+    alone = replace(paired(0.4, 0.05), entity=np.zeros(ROWS, "int64"))
+    assert "too few" in judge(alone, Binary(), GATE).reason

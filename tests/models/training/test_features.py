@@ -47,10 +47,13 @@ def test_another_base_has_features_of_its_own(tmp_path: Path) -> None:
 
 def test_what_a_killed_builder_left_is_neither_used_nor_kept(tmp_path: Path) -> None:
     """A half-written file never becomes an entry, and goes away."""
-    half = tmp_path / "cache" / "base" / "p.12345.tmp"
-    half.parent.mkdir(parents=True)
+    base, cache = CountingBase(tmp_path / "log"), FeatureCache(tmp_path / "cache")
+    cache.open(base, part("p"))
+    (entry,) = (tmp_path / "cache").glob("*/*.npy")
+    half = entry.with_name("p.12345.tmp")
+    entry.rename(half)
     half.write_bytes(b"\x93NUMPY half")
-    features = FeatureCache(tmp_path / "cache").open(CountingBase(tmp_path / "log"), part("p"))
+    features = cache.open(base, part("p"))
     assert features.shape == (10, 4)
     assert not half.exists()
 
@@ -60,7 +63,8 @@ def test_a_damaged_entry_is_computed_again(tmp_path: Path, damage: bytes) -> Non
     """The cache can always be computed again, so a torn file costs time and nothing else."""
     base, cache = CountingBase(tmp_path / "log"), FeatureCache(tmp_path / "cache")
     cache.open(base, part("p"))
-    (tmp_path / "cache" / "base" / "p.npy").write_bytes(damage)
+    (entry,) = (tmp_path / "cache").glob("*/p.npy")
+    entry.write_bytes(damage)
     assert (cache.open(base, part("p")) == 7).all()
     assert base.passes == 2
 
@@ -71,11 +75,12 @@ def test_the_longest_unused_entries_go_first(tmp_path: Path) -> None:
     cache = FeatureCache(tmp_path / "cache", max_bytes=40_000)
     cache.open(base, part("a"))
     cache.open(base, part("b"))
-    os.utime(tmp_path / "cache" / "base" / "a.npy", (1, 1))
+    (entry,) = (tmp_path / "cache").glob("*/a.npy")
+    os.utime(entry, (1, 1))
     cache.open(base, part("a"))  # used again, so b is now the older one
-    os.utime(tmp_path / "cache" / "base" / "b.npy", (2, 2))
+    os.utime(entry.with_name("b.npy"), (2, 2))
     cache.open(base, part("c"))
-    assert sorted(path.stem for path in (tmp_path / "cache" / "base").glob("*.npy")) == ["a", "c"]
+    assert sorted(path.stem for path in entry.parent.glob("*.npy")) == ["a", "c"]
 
 
 def test_an_entry_larger_than_the_cache_is_still_given(tmp_path: Path) -> None:

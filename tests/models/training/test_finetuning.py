@@ -259,7 +259,8 @@ def test_a_crash_in_any_epoch_of_any_stage_changes_nothing_in_the_end(
     """Run again in the same folder, training goes on from the last whole epoch to the very same bits."""
     how = {"epochs": 4, "patience": 9, "batch_size": 4, "learning_rate": 0.05}
     plan = head(Stage("head", **how), Stage("thawed", thaw=("block2",), **how))
-    whole = tune("whole", plan=plan)
+    spec = replace(spec, callbacks=lambda: [])  # in this file too: the code is part of the task
+    whole = tune("whole", spec=spec, plan=plan)
     reached: list[str] = []
 
     class Crashing(keras.callbacks.Callback):
@@ -281,7 +282,7 @@ def test_a_crash_in_any_epoch_of_any_stage_changes_nothing_in_the_end(
     with pytest.raises(Crash):
         tune("torn", spec=replace(spec, callbacks=lambda: [Crashing()]), plan=plan)
     epochs: list[int] = []
-    again = tune("torn", plan=plan, progress=lambda _stage, done, _total, _metrics: epochs.append(done))
+    again = tune("torn", spec=spec, plan=plan, progress=lambda _stage, done, _total, _metrics: epochs.append(done))
     assert (again.files.base_digest, again.files.head_digest) == (whole.files.base_digest, whole.files.head_digest)
     assert again.epochs == whole.epochs
     assert len(epochs) == 8 - epoch - (4 if stage == "thawed" else 0)
@@ -294,3 +295,38 @@ def test_what_is_finished_is_not_repeated(tune: Callable[..., Trained]) -> None:
     other = tune(seed=6, plan=head())
     assert other.files.head_digest != first.files.head_digest
     assert isinstance(other.files, ModelFiles)
+
+
+def test_another_head_is_another_task(spec: ModelSpec, tune: Callable[..., Trained]) -> None:
+    """Work of an edited model is not taken for what was trained before the edit."""
+
+    def build_head(features: tuple[int, ...]) -> keras.Model:
+        return spec.build_head(features)
+
+    first = tune(plan=head())
+    told: list[int] = []
+    edited = replace(spec, build_head=build_head)
+    tune(spec=edited, plan=head(), progress=lambda _stage, done, _total, _metrics: told.append(done))
+    assert told, first
+
+
+def test_a_crash_among_augmented_rows_changes_nothing_in_the_end(spec: ModelSpec, tune: Callable[..., Trained]) -> None:
+    """Random seeds of the augmentation are saved with the rest, so that the same noise follows."""
+
+    def augment(_sample: Any) -> keras.Model:
+        inputs = {name: keras.Input((1,), name=name) for name in ("a", "b")}
+        inputs["c"] = keras.Input((1,), name="c", dtype="string")
+        return keras.Model(inputs, {**inputs, "a": keras.layers.GaussianNoise(0.5)(inputs["a"])})
+
+    noisy = replace(spec, augment=augment)
+    plan = head(Stage(epochs=4, patience=9, batch_size=4, learning_rate=0.05))
+    whole = tune("whole", spec=noisy, plan=plan)
+
+    def die(_stage: str, done: int, _total: int, _metrics: Any) -> None:
+        if done == 2:
+            raise Crash
+
+    with pytest.raises(Crash):
+        tune("torn", spec=noisy, plan=plan, progress=die)
+    again = tune("torn", spec=noisy, plan=plan)
+    assert (again.files.head_digest, again.epochs) == (whole.files.head_digest, whole.epochs)
