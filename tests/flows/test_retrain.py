@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -16,13 +18,15 @@ from postgres import Server
 import tiny
 from db.artifacts import ArtifactStore
 from db.registry import ModelRegistry, open_registry
-from errors import NoChampion, TrainingDiverged
+from errors import NoChampion, NotEnoughData, NothingToRollBack, TaintedVersion, TrainingDiverged
 from flows.bootstrap import bootstrap
 from flows.retrain import retrain
-from models.spec import FineTune, Replay, Stage
+from models.spec import DriftPolicy, FineTune, Replay, Stage
 from models.training.data import Selection
 from models.training.examples import Examples, Read
 from settings import Settings, get_settings
+from tasks.drift import DriftVerdict
+from tasks.finetuning import finetune_champion
 from tasks.house import House
 from tasks.promotion import PromotionDecision, promote
 from tasks.recording import Ending
@@ -291,3 +295,85 @@ def test_a_diverged_training_is_recorded_and_changes_nothing(landing: Landing, r
     assert run.reason
     assert registry.champion("tiny").number == 1
     assert retrain("tiny") == "promoted"  # once the plan is mended
+
+
+def test_what_a_person_rolled_back_is_not_promoted_again(landing: Landing, registry: ModelRegistry) -> None:
+    """The same data and plan would make the same version; a run waits for newer data, or for another plan."""
+    landing.land(400)
+    bootstrap("tiny")
+    landing.land(400, flipped=True)
+    assert retrain("tiny") == "promoted"
+    registry.rollback("tiny", actor="a person", reason="complaints")
+    assert retrain("tiny") == "no new data"
+    assert "rolled back" in str(registry.runs("tiny")[0].reason)
+    landing.land(400, flipped=True)
+    assert retrain("tiny") == "promoted"
+    assert registry.champion("tiny").parent == 1
+
+
+def test_a_rollback_during_a_retrain_is_not_undone_by_it(landing: Landing, registry: ModelRegistry) -> None:
+    """What descends from the version that was taken out of production does not take it back in."""
+    landing.land(400)
+    bootstrap("tiny")
+    landing.land(400, flipped=True)
+    retrain("tiny")
+    landing.land(400)
+
+    def interrupted(*arguments: Any, **named: Any) -> Any:
+        registry.rollback("tiny", actor="a person", reason="complaints")
+        return finetune_champion(*arguments, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.finetuning.finetune_champion", interrupted)
+        assert retrain("tiny") == "rejected"
+    assert registry.champion("tiny").number == 1
+    assert "rollback" in str(registry.runs("tiny")[0].reason)
+
+
+def test_when_the_first_rows_are_recalled_a_bootstrap_starts_anew(landing: Landing, registry: ModelRegistry) -> None:
+    """Nothing is trained from a tainted champion, and every message leads to the way out."""
+    landing.land(400)
+    landing.land(300)
+    bootstrap("tiny")
+    registry.recall("tiny", registry.partitions("tiny")[0].digest, reason="wrong clock", actor="a person")
+    landing.land(400, flipped=True)
+    with pytest.raises(TaintedVersion, match="evergreen bootstrap tiny"):
+        retrain("tiny")
+    assert [version.number for version in registry.versions("tiny")] == [1]
+    with pytest.raises(NothingToRollBack, match="evergreen bootstrap tiny"):
+        registry.rollback("tiny", actor="a person", reason="wrong clock")
+
+    assert bootstrap("tiny") == "promoted"
+    champion = registry.champion("tiny")
+    assert (champion.number, champion.parent) == (2, None)
+    assert registry.tainted("tiny") == (1,)
+    assert retrain("tiny") == "no new data"
+
+
+def test_a_report_that_cannot_be_published_changes_no_ending(landing: Landing, registry: ModelRegistry) -> None:
+    """The registry says what happened, whatever the Prefect API does at the end."""
+    landing.land(200)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.reporting.create_markdown_artifact", lambda *_, **__: 1 / 0)
+        assert bootstrap("tiny") == "promoted"
+    assert registry.runs("tiny")[0].outcome == "promoted"
+
+
+def test_a_check_that_drift_makes_no_sense_for_stops_no_run(landing: Landing, registry: ModelRegistry) -> None:
+    """Where no column can be compared, the run goes on without a check."""
+    landing.land(400)
+    bootstrap("tiny")
+    landing.land(400, flipped=True)
+    blind = replace(TINY, drift=DriftPolicy(columns=(TINY.schema.target,)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.house.load_spec", lambda _name: blind)
+        patch.setattr("tasks.drift_check.compare_elsewhere", refused)
+        assert retrain("tiny") == "promoted"
+    assert registry.drift_checks("tiny") == ()
+
+
+def refused(*_: Any) -> Future[DriftVerdict]:
+    """A comparison that found nothing to compare."""
+    future: Future[DriftVerdict] = Future()
+    future.set_exception(NotEnoughData("windows without a column to compare", "none has values", "wait"))
+    return future

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -94,3 +95,26 @@ assert np.isfinite(said).all() and said.shape == (2, 1)
     ours = ["--config", 'lint.isort.known-first-party=["models"]']
     subprocess.run([sys.executable, "-m", "ruff", "check", *ours, *style], check=True, cwd=tmp_path)
     subprocess.run([sys.executable, "-m", "ruff", "format", "--check", *style], check=True, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("name", ['say "hi"', "a\\b", 'x" + str(print("RAN")) + "', "new\nline", "größe"])
+def test_names_of_columns_are_data_not_code(name: str) -> None:
+    """Whatever a file calls its columns, the draft holds these names and runs none of them."""
+    text = draft(DATED.rename({"weight": name})).source("orders", f'{name}""".csv')
+    tree = ast.parse(text)
+    assert name in {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "print"]
+
+
+def test_rows_that_no_columns_tell_apart_are_refused() -> None:
+    """A key that is none would take most rows for duplicates."""
+    twice = pl.concat([DATED.drop("order"), DATED.drop("order")])
+    with pytest.raises(InvalidSpec, match="no columns name a row"):
+        draft(twice)
+
+
+def test_a_number_that_is_none_is_missing() -> None:
+    """NaN is no value, so the column may be null; and a target without any value is none."""
+    assert "weight" in draft(DATED.with_columns(weight=pl.Series([1.0, float("nan"), 2.0, 3.0]))).nullable
+    with pytest.raises(InvalidSpec, match="no row has a value"):
+        draft(DATED.with_columns(late=pl.lit(None, pl.Int64)))

@@ -1,11 +1,14 @@
 """Plans are refused when they are written, not when they are used."""
 
+from functools import partial
 from typing import Any
 
 import pytest
 
 from errors import InvalidSpec
 from models.plans import FineTune, Pretrain, Replay, Stage
+from models.spec import DriftPolicy, Gate, RetrainPolicy
+from models.training.schedules import cosine
 
 
 @pytest.mark.parametrize(
@@ -38,3 +41,20 @@ def test_a_stage_takes_its_own_rate_before_a_scaled_one() -> None:
     """A rate that is given is used as it is; else the pretraining rate is scaled."""
     assert Stage(learning_rate=0.5).rate(Pretrain(learning_rate=1.0)) == 0.5
     assert Stage(learning_rate_scale=0.1).rate(Pretrain(learning_rate=1.0)) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (Gate, {"confidence": 95}),
+        (Gate, {"eras": 0}),
+        (DriftPolicy, {"alpha": 5}),
+        (DriftPolicy, {"share": 0.0}),
+        (RetrainPolicy, {"min_rows": -1}),
+        (Stage, {"schedule": partial(cosine)}),
+    ],
+)
+def test_policies_are_refused_too(kind: Any, values: dict[str, Any]) -> None:
+    """A gate that can never be passed is told of before it has judged for a year."""
+    with pytest.raises(InvalidSpec, match=next(iter(values))):
+        kind(**values)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import wasserstein_distance
 
 from errors import NotEnoughData
 from models.spec import DriftPolicy, Schema
@@ -89,3 +90,22 @@ def test_chance_explains_more_in_small_arrivals(method: str) -> None:
     draw = np.random.default_rng(0)
     small, large = (chance_distance(column, count, method, 0.01, draw) for count in (50, 2000))
     assert small > 2 * large
+
+
+def test_gaps_in_what_arrived_are_no_drift() -> None:
+    """A column that few arriving rows have a value of is judged by those few."""
+    draw = np.random.default_rng(5)
+    alarms = 0
+    for _ in range(40):
+        reference, current = (pd.DataFrame({"speed": draw.normal(size=count)}) for count in (5000, 2000))
+        current.loc[40:, "speed"] = np.nan
+        threshold = chance_distance(reference["speed"], int(current["speed"].count()), "wasserstein", 0.05, draw)
+        alarms += wasserstein_distance(reference["speed"], current["speed"].dropna()) > threshold
+    assert alarms <= 6
+
+
+def test_windows_without_anything_in_common_are_refused() -> None:
+    """With no column to compare there is no verdict."""
+    empty = rows(100, 1).assign(speed=np.nan)
+    with pytest.raises(NotEnoughData, match="without a column"):
+        compare_windows(rows(100, 2), empty, SCHEMA, DriftPolicy(columns=("speed",)))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from arriving import Port, line
 
 from tasks import key_index
 from tasks.key_index import LABELLED, KeyIndex, Member
@@ -79,3 +81,16 @@ def test_partitions_of_other_times_are_not_looked_at(tmp_path: Path) -> None:
     micros = int(DAY.replace(day=2).timestamp() * 1e6)
     index.find(asked(pl.concat(known)).with_columns(time=pl.lit(micros)))
     assert loaded == ["1"]
+
+
+@pytest.mark.parametrize("damage", [lambda _: b"", lambda data: data[: len(data) // 2], lambda data: data[:-7]])
+def test_a_torn_run_is_made_again(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    """After a power cut or a full disk no known row looks new."""
+    port = Port(tmp_path)
+    port.land("a.csv", *map(line, range(50)))
+    port.ingest()
+    for path in (tmp_path / "cache" / "keys").iterdir():
+        path.write_bytes(damage(path.read_bytes()))
+    port.land("b.csv", *map(line, range(51)))
+    arrived = port.ingest()
+    assert (arrived.duplicates, sum(p.rows for p in arrived.partitions)) == (50, 1)

@@ -13,6 +13,7 @@ from db.artifacts import ArtifactStore
 from db.records import NewVersion
 from db.registry import ModelRegistry, open_registry
 from errors import ArtifactCorrupt, NoChampion
+from models.serving import as_text
 from models.training.files import save_model
 from settings import Settings
 from tasks import serving
@@ -92,3 +93,15 @@ def test_without_a_champion_there_is_nothing_to_serve(registry: ModelRegistry, h
     """The error names the command that makes one."""
     with pytest.raises(NoChampion, match="evergreen bootstrap"):
         Champion(MODEL, registry, ArtifactStore(home.artifact_root, home.cache))
+
+
+def test_categories_are_read_as_they_were_trained_on() -> None:
+    """What is missing is empty, numbers and flags are written out."""
+    assert as_text(["Oslo", None, float("nan"), 3, True, np.bool_(0)]).tolist() == [
+        "Oslo",
+        "",
+        "",
+        "3",
+        "true",
+        "false",
+    ]

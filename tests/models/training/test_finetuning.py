@@ -252,6 +252,11 @@ class Crash(Exception):
     """The process ends here."""
 
 
+def no_callbacks() -> list[keras.callbacks.Callback]:
+    """Nothing, but written in this file, whose text is part of the task."""
+    return []
+
+
 @pytest.mark.parametrize(("stage", "epoch"), [("head", 0), ("head", 2), ("thawed", 0), ("thawed", 3)])
 def test_a_crash_in_any_epoch_of_any_stage_changes_nothing_in_the_end(
     spec: ModelSpec, tune: Callable[..., Trained], stage: str, epoch: int
@@ -259,7 +264,7 @@ def test_a_crash_in_any_epoch_of_any_stage_changes_nothing_in_the_end(
     """Run again in the same folder, training goes on from the last whole epoch to the very same bits."""
     how = {"epochs": 4, "patience": 9, "batch_size": 4, "learning_rate": 0.05}
     plan = head(Stage("head", **how), Stage("thawed", thaw=("block2",), **how))
-    spec = replace(spec, callbacks=lambda: [])  # in this file too: the code is part of the task
+    spec = replace(spec, callbacks=no_callbacks)
     whole = tune("whole", spec=spec, plan=plan)
     reached: list[str] = []
 
