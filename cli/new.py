@@ -27,8 +27,11 @@ def new(  # noqa: PLR0913, PLR0917 - typer makes every parameter an option
         why = "it names a Python file and a model"
         raise InvalidName(f"model name '{name}'", why, "use lower-case letters, digits and _, starting with a letter")
     path = (folder or FOLDER) / f"{name}.py"
-    if path.exists():
-        raise InvalidName(f"model name '{name}'", f"{path} exists", "choose another name, or delete the file")
+    for taken in (path, FOLDER / name):
+        if taken.exists():
+            raise InvalidName(f"model name '{name}'", f"{taken} exists", "choose another name, or delete it")
+    if not path.parent.is_dir():
+        raise InvalidName(f"folder '{path.parent}'", "it is not there", "make it, or leave --folder out")
     guess = draft(read_sample(data), time=time, target=target, key=key or ())
     path.write_text(guess.source(name, data.name), encoding="utf-8")
     typer.echo(f"wrote {path}")

@@ -29,6 +29,8 @@ def load_spec(name: str) -> ModelSpec:
     """
     known = known_models()
     if name not in known:
+        if fault := _fault(FOLDER / f"{name}.py"):
+            raise InvalidSpec(f"file models/{name}.py", f"it is no Python: {fault}", "mend it")
         near = get_close_matches(name, known, n=1)
         fix = f"did you mean '{near[0]}'?" if near else f"use one of: {', '.join(known) or '(none yet)'}."
         raise UnknownModel(
@@ -40,6 +42,17 @@ def load_spec(name: str) -> ModelSpec:
             f"spec.name '{spec.name}' in models/{name}.py", "name and file differ", f'write name="{name}"'
         )
     return spec
+
+
+def _fault(path: Path) -> str:
+    """Why a file does not parse; empty where it does, or is not there."""
+    try:
+        ast.parse(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ""
+    except (SyntaxError, UnicodeDecodeError) as error:
+        return str(error)
+    return ""
 
 
 def _defines_spec(path: Path) -> bool:

@@ -11,6 +11,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from errors import InvalidSpec, UnreadableFile
+from models.spec import Schema
 
 if TYPE_CHECKING:
     import polars as pl
@@ -111,6 +112,7 @@ def draft(frame: pl.DataFrame, *, time: str = "", target: str = "", key: Iterabl
     if not numeric and not categorical:
         raise InvalidSpec(f"columns {frame.columns}", "none of them can be an input", "add columns to learn from")
     inputs = {*numeric, *categorical}
+    Schema(time, keys, target, numeric, categorical)  # refuses names that no model could have
     return Draft(
         time=time,
         key=keys,

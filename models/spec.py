@@ -68,7 +68,8 @@ class Schema:
         """Refuse a schema that contradicts itself.
 
         Raises:
-            InvalidSpec: no inputs, a column in two kinds, the target as an input, or a rule about no input.
+            InvalidSpec: no inputs, a column in two kinds, the target as an input, a name that cannot be a column's,
+                or a rule about no input.
         """
         inputs = [*self.numeric, *self.categorical, *self.tensors]
         repeated = sorted({name for name in inputs if inputs.count(name) > 1})
@@ -78,6 +79,10 @@ class Schema:
             raise InvalidSpec(f"columns {repeated}", "they are inputs twice", "name each in one kind only")
         if self.target in inputs:
             raise InvalidSpec(f"target '{self.target}'", "it is an input too", "remove it from the inputs")
+        refused = sorted(name for name in self.columns if name == "holdout" or "/" in name)
+        if refused:
+            why = "Evergreen marks held-out rows in 'holdout', and Keras takes no '/' in the name of an input"
+            raise InvalidSpec(f"columns {refused}", why, "rename them before they land")
         if not self.key:
             raise InvalidSpec("a Schema", "it has no key", "name the columns that together identify one row")
         for rule, names in {

@@ -29,6 +29,7 @@ class Pending:
     work_key: str
     settled: str = ""
     """Why this very work need not be looked at again; empty when it must be."""
+    holdout_rows: int = 0
 
 
 def learnable(spec: ModelSpec, partitions: Sequence[PartitionRecord]) -> tuple[PartitionRecord, ...]:
@@ -55,6 +56,7 @@ def pending_work(
         labelled_rows=sum(partition.labelled_rows for partition in partitions),
         work_key=work_key(spec, champion, digests),
         settled=settled,
+        holdout_rows=sum(partition.holdout_rows for partition in partitions),
     )
 
 
@@ -71,11 +73,21 @@ def work_key(spec: ModelSpec, champion: int, partitions: Sequence[str]) -> str:
     return hashlib.sha256(work.encode()).hexdigest()[:32]
 
 
-def decide(pending: Pending, drift: DriftVerdict | None, policy: RetrainPolicy) -> Ending:
-    """Retrain, or wait for more: an Ending whose decision is "retrain" or "wait"."""
+def decide(pending: Pending, drift: DriftVerdict | None, policy: RetrainPolicy, judged_rows: int = 0) -> Ending:
+    """Retrain, or wait for more: an Ending whose decision is "retrain" or "wait".
+
+    Args:
+        pending: what has not been learned.
+        drift: what the drift check found, if there was one.
+        policy: when a retrain is worth it.
+        judged_rows: new holdout rows without which the gate could give no verdict on a challenger.
+    """
     rows = f"{pending.labelled_rows:,} labelled rows are pending"
     if pending.labelled_rows < policy.min_rows:
         return Ending("waiting", "wait", f"{rows}, a retrain needs {policy.min_rows:,}")
+    if pending.holdout_rows < judged_rows:
+        held = f"{pending.holdout_rows:,} of the pending rows are held out"
+        return Ending("waiting", "wait", f"{held}, the gate needs {judged_rows:,} to judge a challenger")
     found = drift.reason if drift else "too few new rows to check for drift"
     if policy.only_on_drift and not (drift and drift.drifted):
         return Ending("waiting", "wait", f"{rows}, but without drift: {found}")
@@ -104,4 +116,4 @@ def find_pending(run: Run) -> Pending:
 def decide_retrain(run: Run, pending: Pending, drift: DriftVerdict | None) -> Ending:
     """Whether the pending data are worth a retrain now."""
     with opened(run.model) as house:
-        return decide(pending, drift, house.spec.retrain)
+        return decide(pending, drift, house.spec.retrain, house.spec.gate.min_rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from db.artifacts import ArtifactStore
 from db.registry import ModelRegistry, open_registry
 from db.serving import ServedVersion, fetch_champion
+from errors import UnknownModel
+from models.catalog import load_spec
 from models.serving import Predictor
 from settings import get_settings
 
@@ -29,6 +32,8 @@ def load_champion(model: str) -> Champion:
         >>> champion.refresh()  # every minute or so  # doctest: +SKIP
         False
     """
+    with suppress(UnknownModel):  # its file registers the layers that it made itself, if it did
+        load_spec(model)
     settings = get_settings()
     store = ArtifactStore(settings.artifact_root, settings.cache)
     registry = open_registry(settings.database_url)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from errors import InvalidSpec, NotEnoughData
+from errors import InvalidSpec, NotEnoughData, UnsafeModel
+from models.objectives import Regression
 from models.training import work as work_folder
 from models.training.assembly import assemble
 from models.training.data import (
@@ -22,7 +23,7 @@ from models.training.data import (
     select,
 )
 from models.training.examples import Examples
-from models.training.files import ModelFiles, Progress, Trained, save_model
+from models.training.files import ModelFiles, Progress, Trained, load_model, save_model
 from models.training.loop import Learner, Steps, Surroundings, train
 from models.training.losses import plain
 from models.training.startup import start_tensorflow
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     import keras
 
     from models.spec import FineTune, ModelSpec, Pretrain, Schema
+
+TRIED_ROWS = 64
 
 
 def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first two by name
@@ -77,20 +80,22 @@ def _pretrain(
     chosen = select(spec.schema, history, "train")
     learning, validating = hold_back(spec.schema, chosen, plan, seed)
     keras.utils.set_random_seed(seed % 2**32)
-    base, head, augment = _build(spec, sample(spec, learning, plan.sample_rows))
+    rows = sample(spec, learning, plan.sample_rows)
+    base, head, augment = _build(spec, rows)
 
     def read(partition: PartitionFile, rows: Indices) -> Columns:
         return read_inputs(spec.schema, partition, rows)
 
-    model = assemble(base, head, frozen=False, augment=augment)
+    model = _assembled(spec, base, head, augment, rows)
     learner = Learner(model, model.variables, spec.objective, plain(spec.objective))
     steps = Steps.of_pretraining(plan, seed)
     standing, values = train(learner, Examples(learning, read), Examples(validating, read), steps, around)
     paths = around.work / "base.keras", around.work / "head.keras"
     files = ModelFiles(*paths, save_model(base, paths[0]), save_model(head, paths[1]))
-    rows = sum(len(selection.rows) for selection in learning)
+    _refuse_unloadable(paths)
+    learned = sum(len(selection.rows) for selection in learning)
     reason = (
-        f"learned from {rows:,} rows of {len(history)} partitions in {standing.epoch} epochs; "
+        f"learned from {learned:,} rows of {len(history)} partitions in {standing.epoch} epochs; "
         f"the best was epoch {standing.best_epoch}, validation loss {standing.best:.4f}"
     )
     return work_folder.finish(around.work, Trained(files, values, (), record, reason))
@@ -138,6 +143,8 @@ def sample(spec: ModelSpec, learning: Sequence[Selection], most: int) -> Columns
 def _build(spec: ModelSpec, rows: Columns) -> tuple[keras.Model, keras.Model, keras.Model | None]:
     """Ask the spec for its parts, and check that they fit the schema and each other."""
     base = spec.build_base(rows)
+    if base is None:
+        raise InvalidSpec("build_base", "it gives back nothing", "let it return a keras.Model")
     named = {tensor.name for tensor in base.inputs}
     if named != set(spec.schema.inputs):
         raise InvalidSpec(
@@ -150,4 +157,58 @@ def _build(spec: ModelSpec, rows: Columns) -> tuple[keras.Model, keras.Model, ke
             f"a base with {len(base.outputs)} outputs", "a head takes one", "concatenate them in the base"
         )
     head = spec.build_head(tuple(base.output_shape[1:]))
+    if head is None:
+        raise InvalidSpec("build_head", "it gives back nothing", "let it return a keras.Model")
     return base, head, spec.augment(rows) if spec.augment else None
+
+
+def _assembled(
+    spec: ModelSpec, base: keras.Model, head: keras.Model, augment: keras.Model | None, rows: Columns
+) -> keras.Model:
+    """Base and head as one model, tried out on a few rows before they are trained for hours."""
+    import tensorflow as tf
+
+    few = {name: tf.constant(rows[name][:TRIED_ROWS]) for name in spec.schema.inputs}
+    try:
+        model = assemble(base, head, frozen=False, augment=augment)
+        answers = np.asarray(model(few, training=False))
+    except Exception as error:
+        why = f"{type(error).__name__}: {(str(error).strip() or 'no reason given').splitlines()[0]}"
+        fix = "look at the inputs' shapes and dtypes, and at what the head takes"
+        raise InvalidSpec("base and head as they were built", f"rows do not pass through them ({why})", fix) from error
+    count, width = len(next(iter(few.values()))), len(spec.objective.constant(np.zeros(1)))
+    if answers.shape != (count, width):
+        raise InvalidSpec(
+            f"a head that gives shape {answers.shape[1:]} for a row",
+            f"{spec.objective} takes ({width},)",
+            f"end the head with Dense({width})",
+        )
+    if not np.isfinite(answers).all():
+        raise InvalidSpec(
+            "a model whose first predictions are not finite",
+            "it cannot learn",
+            "look for weights and inputs that are NaN",
+        )
+    if not isinstance(spec.objective, Regression) and (answers.min() < 0 or answers.max() > 1):
+        raise InvalidSpec(
+            f"predictions from {answers.min():.2g} to {answers.max():.2g}",
+            f"{spec.objective} takes chances between 0 and 1",
+            "end the head with a sigmoid or softmax activation",
+        )
+    return model
+
+
+def _refuse_unloadable(paths: Sequence[Path]) -> None:
+    """Load what was saved, as every retrain and service will have to."""
+    for path in paths:
+        try:
+            load_model(path)
+        except UnsafeModel:
+            raise
+        except Exception as error:
+            raise InvalidSpec(
+                f"the {path.stem} that was trained",
+                f"Keras cannot load it again: {str(error).strip().splitlines()[0]}",
+                "define layers of your own at the top of the model's file, with "
+                "@keras.saving.register_keras_serializable(), and give them get_config()",
+            ) from error

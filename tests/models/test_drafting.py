@@ -118,3 +118,10 @@ def test_a_number_that_is_none_is_missing() -> None:
     assert "weight" in draft(DATED.with_columns(weight=pl.Series([1.0, float("nan"), 2.0, 3.0]))).nullable
     with pytest.raises(InvalidSpec, match="no row has a value"):
         draft(DATED.with_columns(late=pl.lit(None, pl.Int64)))
+
+
+@pytest.mark.parametrize("name", ["holdout", "price/kg"])
+def test_names_that_no_model_could_have_are_refused(name: str) -> None:
+    """Evergreen's own mark, and what Keras takes for a path."""
+    with pytest.raises(InvalidSpec, match="rename"):
+        draft(DATED.rename({"weight": name}))

@@ -60,7 +60,7 @@ def test_only_work_that_ended_is_settled(outcome: str, settled: bool) -> None:
     """A rejected challenger is not trained again; a failed run is tried again."""
     now = datetime.now(UTC)
     earlier = RunRecord(7, "tiny", "by hand", None, now, now, "key", "retrain", "because", outcome, {})
-    partition = type("Partition", (), {"digest": "a", "rows": 10, "labelled_rows": 10})()
+    partition = type("Partition", (), {"digest": "a", "rows": 10, "labelled_rows": 10, "holdout_rows": 2})()
     work = pending_work(TINY, 1, [partition], earlier)
     assert bool(work.settled) == settled
 
@@ -70,6 +70,13 @@ def test_few_rows_wait_and_enough_are_learned() -> None:
     drift = DriftVerdict(drifted=True, share=1.0, reason="all drifted", columns=())
     assert decide(pending(19), drift, RetrainPolicy(min_rows=20)).decision == "wait"
     assert decide(pending(20), drift, RetrainPolicy(min_rows=20)).decision == "retrain"
+
+
+def test_nothing_is_trained_that_the_gate_could_not_judge() -> None:
+    """Too few held-out rows would reject any challenger; with a few more rows it gets a fair hearing."""
+    few = replace(pending(100), holdout_rows=19)
+    assert "the gate needs 20" in decide(few, None, RetrainPolicy(min_rows=1), 20).reason
+    assert decide(replace(few, holdout_rows=20), None, RetrainPolicy(min_rows=1), 20).decision == "retrain"
 
 
 def test_a_policy_may_wait_for_drift() -> None:

@@ -137,3 +137,58 @@ def test_of_two_that_train_the_same_in_one_folder_one_trains(
         runs = [pool.submit(pretrain, spec, history, work=tmp_path / "work", seed=1, progress=twice) for _ in range(2)]
     assert runs[0].result() == runs[1].result()
     assert trained == [1]
+
+
+def broken_head(kind: str) -> Callable[[tuple[int, ...]], Any]:
+    """A builder of heads that cannot be right."""
+    from keras import Input, Sequential, layers
+
+    last = {
+        "none": lambda: None,
+        "wide": lambda: layers.Dense(2, activation="softmax"),
+        "linear": lambda: layers.Dense(1, bias_initializer="ones", kernel_initializer="ones"),
+        "nan": lambda: layers.Dense(1, bias_initializer=keras.initializers.Constant(float("nan"))),
+    }
+    if kind == "none":
+        return lambda _features: None
+    if kind == "other input":
+        return lambda _features: Sequential([Input((77,)), layers.Dense(1, activation="sigmoid")])
+    return lambda features: Sequential([Input(features), last[kind]()])
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ("none", "gives back nothing"),
+        ("wide", r"end the head with Dense\(1\)"),
+        ("linear", "chances between 0 and 1"),
+        ("nan", "not finite"),
+        ("other input", "do not pass through"),
+    ],
+)
+def test_a_head_that_cannot_be_right_is_refused_before_training(
+    spec: ModelSpec, history: tuple[PartitionFile, ...], tmp_path: Path, kind: str, why: str
+) -> None:
+    """A mistake in a builder is a sentence, at once, and not a number that is wrong for months."""
+    with pytest.raises(InvalidSpec, match=why):
+        pretrain(replace(spec, build_head=broken_head(kind)), history, work=tmp_path)
+
+
+def test_a_layer_that_cannot_be_loaded_again_is_refused(
+    spec: ModelSpec, history: tuple[PartitionFile, ...], tmp_path: Path
+) -> None:
+    """A version that no retrain and no service could load is none."""
+
+    class Unregistered(keras.layers.Layer):
+        """A layer that Keras does not know by name."""
+
+        def call(self, rows: Any) -> Any:
+            """Change nothing."""
+            return rows * 1.0
+
+    def build_head(features: tuple[int, ...]) -> keras.Model:
+        parts = [keras.Input(features), Unregistered(), keras.layers.Dense(1, activation="sigmoid")]
+        return keras.Sequential(parts)
+
+    with pytest.raises(InvalidSpec, match="register_keras_serializable"):
+        pretrain(replace(spec, build_head=build_head), history, work=tmp_path)
