@@ -187,13 +187,16 @@ def test_no_new_data_is_a_recorded_outcome(landing: Landing, registry: ModelRegi
 def test_a_rejected_challenger_is_not_tried_again_until_something_changes(
     landing: Landing, registry: ModelRegistry
 ) -> None:
-    """More of the same makes no better model: it is rejected once, and looked at again with the next arrival."""
+    """What is no better is rejected once, and looked at again with the next arrival, or with another plan."""
     landing.land(400)
     bootstrap("tiny")
-    landing.land(25)  # too few holdout rows for a verdict
-    assert retrain("tiny") == "rejected"
-    assert registry.champion("tiny").number == 1
-    assert retrain("tiny") == "no new data"
+    landing.land(200)
+    still = replace(TINY, finetune=FineTune(stages=(Stage("head", learning_rate=1e-12, epochs=1),)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.house.load_spec", lambda _name: still)
+        assert retrain("tiny") == "rejected"
+        assert registry.champion("tiny").number == 1
+        assert retrain("tiny") == "no new data"
     assert "which ended rejected" in (registry.runs("tiny")[0].reason or "")
     landing.land(400, flipped=True)
     assert retrain("tiny") == "promoted"
