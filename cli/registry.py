@@ -47,8 +47,9 @@ def champion(
         when = at.replace(tzinfo=UTC) if at else None
         version = registry.champion_at(model, when) if when else registry.champion(model)
         history = [p for p in registry.promotions(model) if when is None or p.at <= when]
+        tainted = version is not None and version.number in registry.tainted(model)
     if json:
-        print_json({"version": version, "promotion": history[-1] if history else None})
+        print_json({"version": version, "promotion": history[-1] if history else None, "tainted": tainted})
     elif version is None:
         typer.echo(f"{model}: nothing was in production then")
     else:
@@ -62,6 +63,8 @@ def champion(
                 "head": version.head.uri,
             },
         )
+        if tainted:
+            typer.echo(f"It learned from recalled data: go back with `evergreen registry rollback {model} --reason …`")
 
 
 @app.command()

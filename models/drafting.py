@@ -26,7 +26,10 @@ LINE = 90
 
 @dataclass(frozen=True)
 class Draft:
-    """What the columns of a data file seem to be; `nullable` and `ignored` follow from the rest."""
+    """What the columns of a data file seem to be; `nullable` and `ignored` follow from the rest.
+
+    `offset` and `scale` are the mean and standard deviation of the target.
+    """
 
     time: str
     key: tuple[str, ...]
@@ -36,11 +39,15 @@ class Draft:
     categorical: tuple[str, ...]
     nullable: tuple[str, ...]
     ignored: tuple[str, ...]
+    offset: float = 0.0
+    scale: float = 1.0
 
     def source(self, name: str, origin: str) -> str:
         """The text of models/NAME.py."""
         kind = self.objective.split("(", maxsplit=1)[0]
-        outputs = {"Binary": '1, activation="sigmoid"', "Regression": "1"}
+        # Targets far from 0 would take a plain output thousands of steps to reach.
+        scaled = f"1), layers.Rescaling({self.scale:.4g}, {self.offset:.4g}"
+        outputs = {"Binary": '1, activation="sigmoid"', "Regression": scaled}
         classes = self.objective.partition("(")[2].rstrip(")")
         return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
             name=name,
@@ -122,6 +129,8 @@ def draft(frame: pl.DataFrame, *, time: str = "", target: str = "", key: Iterabl
         categorical=categorical,
         nullable=tuple(name for name in frame.columns if name in inputs and _has_gaps(frame[name])),
         ignored=tuple(name for name in frame.columns if name not in inputs | {time, target, *keys}),
+        offset=float(frame[target].mean() or 0.0),  # type: ignore[arg-type]
+        scale=float(frame[target].std() or 1.0),  # type: ignore[arg-type]
     )
 
 
