@@ -77,7 +77,17 @@ def test_champion_at_an_instant(registry: ModelRegistry) -> None:
     """History answers, and says so if nobody was in production."""
     assert "version 3" in run("registry", "champion", MODEL, "--at", "2999-12-31T08:00:00")
     assert "nothing was in production then" in run("registry", "champion", MODEL, "--at", "1999-12-31")
-    assert run_json("registry", "champion", MODEL, "--at", "1999-12-31") == {"version": None, "promotion": None}
+    nobody = {"version": None, "promotion": None, "tainted": False}
+    assert run_json("registry", "champion", MODEL, "--at", "1999-12-31") == nobody
+
+
+def test_a_tainted_champion_is_said_to_be_one(registry: ModelRegistry) -> None:
+    """Whoever asks what is in production learns that it should not be."""
+    registry.recall(MODEL, "p2", reason="wrong zone", actor="me")
+    assert "learned from recalled data" in run("registry", "champion", MODEL)
+    answer = run_json("registry", "champion", MODEL)
+    assert isinstance(answer, dict)
+    assert answer["tainted"] is True
 
 
 def test_versions(registry: ModelRegistry) -> None:
