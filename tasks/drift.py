@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from models.spec import DriftPolicy, Schema
 
 RESAMPLES = 1000  # pairs of resampled windows from which a threshold is read
-GRID = 256  # quantiles that stand for a column's values there; more change no threshold's second digit
+GRID = 256  # quantiles that stand for a column's values there: quick, but values rarer than one in 256 are smoothed
 MIN_ROWS = 30  # a window smaller than this says nothing about a distribution
 
 

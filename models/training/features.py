@@ -111,8 +111,9 @@ class FrozenBase:
         shape = tuple(self.model.outputs[0].shape[1:])
         temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp")
         features = np.lib.format.open_memmap(temporary, mode="w+", dtype="float32", shape=(rows, *shape))
-        with temporary.open("r+b") as file:  # on a full disk this is an error; a mapped page would be a crash
-            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+        if hasattr(os, "posix_fallocate"):  # on a full disk this is an error; a mapped page would be a crash
+            with temporary.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
         size = rows_at_once(self.model)
         read = size * max(1, READ_BYTES // (size * input_bytes(self.model)))
         for first in range(0, rows, read):
