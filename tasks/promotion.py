@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from prefect import get_run_logger
 
@@ -100,18 +101,15 @@ def pair(house: House, challenger: int, champion: int | None) -> Paired:
         after.prediction,
         names[after.partition],
         slices={column: after.columns[column] for column in spec.gate.slices},
-        entity=numbered([after.columns[column] for column in spec.schema.entity]),
+        entity=numbered({column: after.columns[column] for column in spec.schema.entity}),
     )
 
 
-def numbered(columns: Sequence[NDArray[Any]]) -> NDArray[np.int64] | None:
+def numbered(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.uint64] | None:
     """A number for every combination of values, shape (rows,); None of no columns."""
-    numbers = None
-    for column in columns:
-        _, place = np.unique(column.astype(str), return_inverse=True)
-        pairs = place if numbers is None else numbers * (place.max() + 1) + place
-        numbers = np.unique(pairs, return_inverse=True)[1]
-    return numbers
+    if not columns:
+        return None
+    return pl.DataFrame(dict(columns)).select(pl.struct(pl.all()).hash()).to_series().to_numpy()
 
 
 def promote(house: House, decision: PromotionDecision) -> Ending | None:

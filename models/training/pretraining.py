@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from errors import InvalidSpec, NotEnoughData, UnsafeModel
+from errors import InvalidSpec, NotEnoughData
 from models.objectives import Regression
 from models.training import work as work_folder
 from models.training.assembly import assemble
@@ -26,6 +26,7 @@ from models.training.examples import Examples
 from models.training.files import ModelFiles, Progress, Trained, load_model, save_model
 from models.training.loop import Learner, Steps, Surroundings, train
 from models.training.losses import plain
+from models.training.split import as_graph
 from models.training.startup import start_tensorflow
 
 if TYPE_CHECKING:
@@ -88,11 +89,12 @@ def _pretrain(
 
     model = _assembled(spec, base, head, augment, rows)
     learner = Learner(model, model.variables, spec.objective, plain(spec.objective))
+    paths = around.work / "base.keras", around.work / "head.keras"
+    _refuse_unloadable(base, paths[0])
+    _refuse_unloadable(head, paths[1])
     steps = Steps.of_pretraining(plan, seed)
     standing, values = train(learner, Examples(learning, read), Examples(validating, read), steps, around)
-    paths = around.work / "base.keras", around.work / "head.keras"
     files = ModelFiles(*paths, save_model(base, paths[0]), save_model(head, paths[1]))
-    _refuse_unloadable(paths)
     learned = sum(len(selection.rows) for selection in learning)
     reason = (
         f"learned from {learned:,} rows of {len(history)} partitions in {standing.epoch} epochs; "
@@ -145,6 +147,7 @@ def _build(spec: ModelSpec, rows: Columns) -> tuple[keras.Model, keras.Model, ke
     base = spec.build_base(rows)
     if base is None:
         raise InvalidSpec("build_base", "it gives back nothing", "let it return a keras.Model")
+    base = as_graph(base)
     named = {tensor.name for tensor in base.inputs}
     if named != set(spec.schema.inputs):
         raise InvalidSpec(
@@ -198,17 +201,15 @@ def _assembled(
     return model
 
 
-def _refuse_unloadable(paths: Sequence[Path]) -> None:
-    """Load what was saved, as every retrain and service will have to."""
-    for path in paths:
-        try:
-            load_model(path)
-        except UnsafeModel:
-            raise
-        except Exception as error:
-            raise InvalidSpec(
-                f"the {path.stem} that was trained",
-                f"Keras cannot load it again: {str(error).strip().splitlines()[0]}",
-                "define layers of your own at the top of the model's file, with "
-                "@keras.saving.register_keras_serializable(), and give them get_config()",
-            ) from error
+def _refuse_unloadable(part: keras.Model, path: Path) -> None:
+    """Save and load a part before it is trained, as every retrain and service will have to."""
+    try:
+        save_model(part, path)
+        load_model(path)
+    except Exception as error:
+        raise InvalidSpec(
+            f"the {path.stem} as it was built",
+            f"Keras cannot load it again: {str(error).strip().splitlines()[0]}",
+            "in place of Lambda and the like, define layers of your own at the top of the model's file, with "
+            "@keras.saving.register_keras_serializable(), and give them get_config()",
+        ) from error

@@ -29,9 +29,7 @@ def split_at(model: keras.Model, layer: str) -> tuple[keras.Model, keras.Model]:
     """
     import keras
 
-    if isinstance(model, keras.Sequential):
-        inputs = {tensor.name: tensor for tensor in model.inputs}
-        model = keras.Model(inputs, model.outputs[0], name=model.name)
+    model = as_graph(model)
     if not isinstance(model, keras.src.models.functional.Functional):
         raise CannotSplit(
             f"a {type(model).__name__}", "its graph is hidden in call()", "build it with the Functional API"
@@ -52,6 +50,15 @@ def split_at(model: keras.Model, layer: str) -> tuple[keras.Model, keras.Model]:
     base = keras.Model({tensor.name: tensor for tensor in model.inputs}, cut, name="base")
     head = keras.Model(cut, model.outputs[0], name="head")
     return base, head
+
+
+def as_graph(model: keras.Model) -> keras.Model:
+    """A Sequential model as the same layers that take a column by its name; any other model as it is."""
+    import keras
+
+    if not isinstance(model, keras.Sequential):
+        return model
+    return keras.Model({tensor.name: tensor for tensor in model.inputs}, model.outputs[0], name=model.name)
 
 
 def crossing_layers(model: keras.Model, layer: str) -> list[str]:

@@ -1,5 +1,6 @@
 """The command line as a whole: help, and errors that are one clear line."""
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import app
+from cli.main import app, without_traceback
+from errors import NoChampion
 
 EVERGREEN = Path(sys.executable).with_name("evergreen")
 
@@ -34,3 +36,11 @@ def test_a_registry_without_the_model_says_how_to_start() -> None:
     done = subprocess.run([EVERGREEN, "registry", "champion", "flights"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "evergreen bootstrap flights" in done.stderr
+
+
+def test_errors_of_ours_are_logged_without_a_traceback() -> None:
+    """The one clear line is all there is to say; of any other error the traceback stays."""
+    for error, kept in ((NoChampion("a", "b", "c"), False), (ValueError("a"), True)):
+        record = logging.LogRecord("x", logging.ERROR, "x", 1, "failed", (), (type(error), error, None))
+        assert without_traceback(record)
+        assert bool(record.exc_info) == kept

@@ -8,15 +8,19 @@ import subprocess
 import sys
 import textwrap
 import time
+from concurrent.futures import BrokenExecutor, Future
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+from errors import ServerFailed
 from models.spec import DriftPolicy, Schema
+from tasks.decision import Pending
 from tasks.drift import compare_files
-from tasks.drift_check import compare_elsewhere
+from tasks.drift_check import Comparison, check_drift, compare_elsewhere
+from tasks.recording import Run
 
 SCHEMA = Schema(time="at", key=("id",), target="y", numeric=("speed",), categorical=("city",))
 SCRIPT = """
@@ -108,3 +112,11 @@ def alive(process: int) -> bool:
     except ProcessLookupError:
         return False
     return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
+
+
+def test_a_process_that_was_killed_is_named_with_what_to_do() -> None:
+    """The operating system ends the largest process when memory runs out."""
+    broken: Comparison = Future()
+    broken.set_exception(BrokenExecutor("gone"))
+    with pytest.raises(ServerFailed, match="whether memory ran out"):
+        check_drift.fn(Run(1, "tiny"), Pending(1, (), 0, 0, "key"), broken)

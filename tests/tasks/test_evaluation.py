@@ -9,6 +9,7 @@ from errors import NotEnoughData
 from models.objectives import Binary
 from models.spec import Gate
 from tasks.evaluation import NEWEST, Paired, judge, mean_interval
+from tasks.promotion import numbered
 
 ROWS = 4000
 GATE = Gate(min_rows=100)
@@ -124,3 +125,12 @@ def test_one_patient_alone_gives_no_verdict() -> None:
     """However many rows there are of it."""
     alone = replace(paired(0.4, 0.05), entity=np.zeros(ROWS, "int64"))
     assert "too few" in judge(alone, Binary(), GATE).reason
+
+
+def test_rows_of_the_same_entity_have_the_same_number() -> None:
+    """Several columns together name an entity; without any, every row is one by itself."""
+    found = numbered({"ward": np.array(["a", "a", "b", "a"]), "bed": np.array([1, 1, 1, 2])})
+    assert found is not None
+    assert found[0] == found[1]
+    assert len(set(found.tolist())) == 3
+    assert numbered({}) is None

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from models.spec import ModelSpec, Schema
-from models.training.data import PartitionFile, read_inputs, read_labels, select
+from models.training.data import PartitionFile, read_columns, read_inputs, read_labels, select
 
 Partition = Callable[..., PartitionFile]
 
@@ -57,3 +57,10 @@ def test_only_labelled_rows_of_the_split_are_selected(spec: ModelSpec, partition
     train, holdout, everything = (select(spec.schema, [new], split)[0].rows for split in ("train", "holdout", "all"))
     assert sorted([*train, *holdout]) == list(everything) == [2, 3, 4, 5, 6, 7]
     assert read_labels(spec.schema, [new])[0].holdout[holdout].all()
+
+
+def test_missing_text_is_empty_in_columns_too(tmp_path: Path) -> None:
+    """A slice by a column with gaps has the gap as a value like any other."""
+    path = tmp_path / "p.parquet"
+    pl.DataFrame({"c": ["x", None]}).write_parquet(path)
+    assert read_columns(PartitionFile("p", path), ["c"], np.arange(2))["c"].tolist() == ["x", ""]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 from collections.abc import Callable
@@ -108,3 +109,22 @@ def test_files_of_a_version_are_named_by_what_they_hold(champion: Trained) -> No
     files: ModelFiles = champion.files
     assert model_digest(load_model(files.base)) == files.base_digest
     assert model_digest(load_model(files.head)) == files.head_digest
+
+
+def test_a_full_disk_is_an_error_and_leaves_no_entry(
+    tmp_path: Path,
+    partition: Callable[..., PartitionFile],
+    champion: Trained,
+    spec: ModelSpec,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Room is taken before pages are mapped: writing to one that has none would kill the process."""
+
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    base = FrozenBase(champion.files.base, champion.files.base_digest, spec.schema)
+    with pytest.raises(OSError, match="No space left"):
+        FeatureCache(tmp_path / "cache").open(base, partition("rows", 8))
+    assert not list((tmp_path / "cache").glob("*/*.npy"))

@@ -335,3 +335,11 @@ def test_a_crash_among_augmented_rows_changes_nothing_in_the_end(spec: ModelSpec
         tune("torn", spec=noisy, plan=plan, progress=die)
     again = tune("torn", spec=noisy, plan=plan)
     assert (again.files.head_digest, again.epochs) == (whole.files.head_digest, whole.epochs)
+
+
+@pytest.mark.parametrize("torn", ["trained.json", "head.keras"])
+def test_torn_results_are_made_again(tune: Callable[..., Trained], tmp_path: Path, torn: str) -> None:
+    """What a full disk or a power cut left in the work folder blocks nothing."""
+    first = tune(plan=head())
+    (tmp_path / "work" / torn).write_bytes(b"{")
+    assert tune(plan=head()).files.head_digest == first.files.head_digest

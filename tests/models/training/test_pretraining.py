@@ -16,6 +16,7 @@ from errors import InvalidSpec, NotEnoughData
 from models.plans import FineTune, Pretrain
 from models.spec import ModelSpec
 from models.training.data import PartitionFile, read_inputs, select
+from models.training.prediction import predict
 from models.training.pretraining import hold_back, pretrain, sample
 
 Partition = Callable[..., PartitionFile]
@@ -190,5 +191,20 @@ def test_a_layer_that_cannot_be_loaded_again_is_refused(
         parts = [keras.Input(features), Unregistered(), keras.layers.Dense(1, activation="sigmoid")]
         return keras.Sequential(parts)
 
+    def trained(*_: Any) -> None:
+        pytest.fail("it was trained first")
+
     with pytest.raises(InvalidSpec, match="register_keras_serializable"):
-        pretrain(replace(spec, build_head=build_head), history, work=tmp_path)
+        pretrain(replace(spec, build_head=build_head), history, work=tmp_path, progress=trained)
+
+
+def test_a_sequential_base_is_one_too(spec: ModelSpec, history: tuple[PartitionFile, ...], tmp_path: Path) -> None:
+    """What it learned can be used: features and predictions come without a warning."""
+
+    def build_base(_sample: Any) -> keras.Model:
+        return keras.Sequential([keras.Input((1,), name="a"), keras.layers.Dense(3)])
+
+    simple = replace(spec, schema=replace(spec.schema, numeric=("a",), categorical=()), build_base=build_base)
+    trained = pretrain(simple, history, work=tmp_path / "work")
+    found = predict(simple, trained.files, history, split="all", cache=tmp_path / "cache")
+    assert found.prediction.shape == (16, 1)
