@@ -57,16 +57,16 @@ def bootstrap(model: str) -> None:
 
 
 def retrain(model: str) -> None:
-    """The flow; prints its seconds, and the share of them outside base pass and gradient steps."""
+    """The command; prints its seconds, and the share of them outside base pass and gradient steps."""
     started = time.perf_counter()
     spent = stopwatches()
     if model == "flights":
         whole_retrain.retrain(EPOCHS)
     else:
-        learn_large_digits()
-        from flows.retrain import retrain as flow
+        from cli.main import retrain as command
 
-        print(flow("digits"))
+        learn_large_digits()
+        command("digits")
     whole = time.perf_counter() - started
     print(f"{model}: {whole:.0f} s, {sum(spent):.0f} s of them base pass and gradient steps", file=sys.stderr)
     print(1 - sum(spent) / whole)

@@ -64,16 +64,16 @@ def bootstrap() -> None:
 
 
 def retrain(epochs: int) -> None:
-    """The flow, with a plan that is the bare script's."""
+    """The command, with a plan that is the bare script's."""
+    from cli.main import retrain as command
     from models import flights
-    from models.plans import FineTune, Replay, Stage
+    from models.plans import Replay, Stage
     from models.training.schedules import constant
 
     stage = Stage(epochs=epochs, patience=epochs, batch_size=BATCH, learning_rate_scale=1.0, schedule=constant)
-    flights.spec = replace(flights.spec, finetune=FineTune(stages=(stage,), replay=Replay(share=0.0)))
-    from flows.retrain import retrain as flow
-
-    print(flow("flights"))
+    plan = replace(flights.spec.finetune, stages=(stage,), replay=Replay(share=0.0))
+    flights.spec = replace(flights.spec, finetune=plan)
+    command("flights")
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import typer
 
 from cli import database, demo, new, partitions, registry, schema, up
 from errors import EvergreenError
+from models.training.startup import large_import
 from settings import get_settings
 
 app = typer.Typer(
@@ -34,7 +35,8 @@ Model = Annotated[str, typer.Argument(help="Name of a model, as models/NAME.py d
 def bootstrap(model: Model) -> None:
     """Train version 1 on everything that has arrived, and make it the champion."""
     prepare(model)
-    from flows.bootstrap import bootstrap as flow
+    with large_import("prefect"):
+        from flows.bootstrap import bootstrap as flow
 
     typer.echo(flow(model))
 
@@ -43,7 +45,8 @@ def bootstrap(model: Model) -> None:
 def retrain(model: Model) -> None:
     """Run the retrain flow now, as the schedule would."""
     prepare(model)
-    from flows.retrain import retrain as flow
+    with large_import("prefect"):
+        from flows.retrain import retrain as flow
 
     typer.echo(flow(model))
 

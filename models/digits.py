@@ -59,6 +59,7 @@ spec = ModelSpec(
             Stage("block2", thaw=("conv2", "norm2", "features"), learning_rate=2e-4, epochs=10, batch_size=64),
         ),
         replay=Replay(share=2.0),
+        validation_rows=2_000,
     ),
     gate=Gate(max_forgetting=1.0),  # upright digits are read almost without loss; twice almost nothing is little
 )

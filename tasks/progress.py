@@ -10,7 +10,7 @@ from uuid import UUID
 
 Progress = Callable[[str, int, int, Mapping[str, float]], None]
 
-SECONDS_BETWEEN_UPDATES = 2.0  # of the UI's artifact; every update is a request to the server
+SECONDS_BETWEEN_UPDATES = 5.0  # of the UI's artifact: every update is a request to the server, of about 20 ms
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,15 +11,12 @@ from numpy.typing import NDArray
 from models.training.data import Indices, PartitionFile, Selection, concatenate
 
 if TYPE_CHECKING:
-    import keras
     import tensorflow as tf
 
     Block = tuple[Any, tf.Tensor]
 
 MEMORY_BYTES = 512 * 2**20
 STRING_BYTES = 64
-LAYER_BYTES = 64 * 2**20
-MOST_ROWS = 2**15
 Read = Callable[[PartitionFile, Indices], Any]
 
 
@@ -117,33 +113,3 @@ def _permute(block: Block, random: np.random.Generator) -> Block:
     order = tf.constant(random.permutation(len(block[1])))
     shuffled: Block = tf.nest.map_structure(lambda tensor: tf.gather(tensor, order), block)
     return shuffled
-
-
-def rows_at_once(model: keras.Model) -> int:
-    """How many rows to send through a model together: the fewer, the more its widest layer gives for each.
-
-    Always a power of two, of at least one row and at most 32,768, and the same for the same model. A model that hides
-    its layers in `call()` counts as narrow.
-    """
-    a_row = max((_bytes_of(tensor) for tensor in _tensors(model)), default=1)
-    fit = min(MOST_ROWS, max(1, LAYER_BYTES // a_row))
-    return 1 << (fit.bit_length() - 1)
-
-
-def input_bytes(model: keras.Model) -> int:
-    """Memory that one row of a model's inputs takes."""
-    return sum(STRING_BYTES if tensor.dtype == "string" else _bytes_of(tensor) for tensor in model.inputs)
-
-
-def _bytes_of(tensor: Any) -> int:
-    return 4 * prod(int(size or 1) for size in tensor.shape[1:])
-
-
-def _tensors(model: keras.Model) -> Iterator[Any]:
-    """What goes in and out of all the layers of a model, and of the models in it."""
-    yield from getattr(model, "inputs", None) or ()
-    for layer in model.layers:
-        if hasattr(layer, "layers"):
-            yield from _tensors(layer)
-        for node in layer._inbound_nodes:  # noqa: SLF001 - `layer.output` fails where a layer is used twice
-            yield from node.output_tensors

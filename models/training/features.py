@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 
 from models.training.data import PartitionFile, count_rows, read_inputs
 from models.training.environment import custom_digest, environment
-from models.training.examples import input_bytes, rows_at_once
 from models.training.files import load_model, locked, replace_durably
+from models.training.inference import in_batches, row_bytes, rows_at_once
 
 if TYPE_CHECKING:
     import keras
 
     from models.spec import Schema
 
-READ_BYTES = 256 * 2**20  # of raw rows in memory at once, however large the partition is
+READ_BYTES = 128 * 2**20  # of rows and their features in memory at once, however large the partition is
 MAX_BYTES = 20 * 2**30
 Features = NDArray[np.float32]
 
@@ -115,30 +115,22 @@ class FrozenBase:
             with temporary.open("r+b") as file:
                 os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
         size = rows_at_once(self.model)
-        read = size * max(1, READ_BYTES // (size * input_bytes(self.model)))
+        read = size * max(1, READ_BYTES // (size * row_bytes(self.model)))
         for first in range(0, rows, read):
             block = np.arange(first, min(first + read, rows))
-            inputs = read_inputs(self.schema, partition, block)
-            for start in range(0, len(block), size):
-                batch = {name: column[start : start + size] for name, column in inputs.items()}
-                features[first + start : first + start + size] = self.features(batch)
+            features[first : first + len(block)] = self.features(read_inputs(self.schema, partition, block))
         features.flush()
         del features
         replace_durably(temporary, path)
 
-    def features(self, batch: dict[str, NDArray[np.generic]]) -> Features:
+    def features(self, inputs: dict[str, NDArray[np.generic]]) -> Features:
         """Features of raw rows."""
         import tensorflow as tf
 
         if self._forward is None:
-            model = self.model
-            # Traced once, for any number of rows.
-            rows = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in model.inputs}
-            self._forward = tf.function(
-                lambda inputs: model(inputs, training=False), input_signature=[rows], autograph=False
-            )
-        tensors = {name: tf.constant(column) for name, column in batch.items()}
-        return np.asarray(self._forward(tensors), dtype="float32")
+            rows = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in self.model.inputs}
+            self._forward = in_batches(self.model, [rows])
+        return np.asarray(self._forward(tf.nest.map_structure(tf.constant, inputs)))
 
 
 def _mapped(path: Path) -> Features | None:

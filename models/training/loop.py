@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from errors import TrainingDiverged, TrainingError
 from models.training.checkpoint import Checkpoint, Standing, assign, values_of
-from models.training.examples import Examples, rows_at_once, rows_of
+from models.training.examples import Examples, rows_of
 from models.training.files import EpochValue, Progress
+from models.training.inference import in_batches
 from models.training.schedules import constant
 
 if TYPE_CHECKING:
@@ -170,15 +171,10 @@ def train(
 
 def predictor(model: keras.Model) -> Predict:
     """A function that gives a model's predictions for examples in order, shape (rows, outputs)."""
-    import tensorflow as tf
-
-    size = rows_at_once(model)
-    call = tf.function(lambda rows: model(rows, training=False), reduce_retracing=True, autograph=False)
+    forward = in_batches(model)
 
     def predict(examples: Examples) -> NDArray[np.float32]:
-        parts = []
-        for inputs, target in examples.blocks():
-            parts += [np.asarray(call(rows_of(inputs, start, size))) for start in range(0, len(target), size)]
+        parts = [np.asarray(forward(inputs)) for inputs, _ in examples.blocks()]
         return np.concatenate(parts).reshape(examples.rows, -1)
 
     return predict

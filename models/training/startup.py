@@ -56,8 +56,8 @@ def start_tensorflow() -> None:
         return
     sys.stderr.flush()
     kept = os.dup(2)
-    # Keras would import scikit-learn, a quarter of the time, for wrappers that make an estimator of a model.
-    with tempfile.TemporaryFile() as held, large_import("tensorflow"), left_out("sklearn"):
+    # Keras would import both, a third of the time: to wrap models as estimators, and for names of two types.
+    with tempfile.TemporaryFile() as held, large_import("tensorflow"), left_out("sklearn"), left_out("pandas"):
         os.dup2(held.fileno(), 2)
         try:
             import tensorflow as tf
