@@ -44,8 +44,8 @@ def evaluate(house: House, run_id: int, challenger: int) -> PromotionDecision:
     if champion and champion.number in registry.tainted(spec.name):
         champion = None
     verdict = judge(pair(house, challenger, champion.number if champion else None), spec.objective, spec.gate)
-    if champion and rolled_back_from(house, challenger):
-        reason = f"version {champion.number} came back by a rollback while this one was trained from what it replaced"
+    reason = overtaken(house, challenger, champion.number) if champion else ""
+    if reason:
         verdict = replace(verdict, passed=False, reason=reason)
     evaluation_id = registry.record_evaluation(
         NewEvaluation(
@@ -65,10 +65,18 @@ def evaluate(house: House, run_id: int, challenger: int) -> PromotionDecision:
     )
 
 
-def rolled_back_from(house: House, challenger: int) -> bool:
-    """Whether the newest promotion is a rollback, and not to the version that the challenger was trained from."""
-    newest = house.registry.promotions(house.spec.name)[-1]
-    return newest.kind == "rollback" and newest.number != house.registry.version(house.spec.name, challenger).parent
+def overtaken(house: House, challenger: int, champion: int) -> str:
+    """Why the figures no longer decide, as the champion changed while the challenger was trained; empty if they do."""
+    registry, model = house.registry, house.spec.name
+    parent = registry.version(model, challenger).parent
+    if parent == champion:
+        return ""
+    if registry.promotions(model)[-1].kind == "rollback":
+        return f"version {champion} came back by a rollback while this one was trained from what it replaced"
+    learned, known = ({p.digest for p in registry.trained_on(model, number)} for number in (challenger, champion))
+    if learned <= known:
+        return f"version {champion}, promoted while this one was trained, learned from the same rows"
+    return ""
 
 
 def pair(house: House, challenger: int, champion: int | None) -> Paired:

@@ -333,6 +333,29 @@ def test_a_rollback_during_a_retrain_is_not_undone_by_it(landing: Landing, regis
     assert "rollback" in str(registry.runs("tiny")[0].reason)
 
 
+def test_of_two_retrains_at_once_the_later_one_says_what_happened(landing: Landing, registry: ModelRegistry) -> None:
+    """Both learn the same rows; who comes second is no worse, only late, and the reason says so."""
+    landing.land(400)
+    bootstrap("tiny")
+    landing.land(400, flipped=True)
+    other: list[str] = []
+
+    def overtaken(*arguments: Any, **named: Any) -> Any:
+        if not other:
+            other.append("began")
+            other.append(retrain("tiny"))
+        return finetune_champion(*arguments, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.finetuning.finetune_champion", overtaken)
+        assert retrain("tiny") == "rejected"
+    assert other == ["began", "promoted"]
+    assert [run.reason for run in registry.runs("tiny") if run.outcome == "rejected"] == [
+        "version 2, promoted while this one was trained, learned from the same rows"
+    ]
+    assert registry.champion("tiny").number == 2
+
+
 def test_when_the_first_rows_are_recalled_a_bootstrap_starts_anew(landing: Landing, registry: ModelRegistry) -> None:
     """Nothing is trained from a tainted champion, and every message leads to the way out."""
     landing.land(400)
