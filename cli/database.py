@@ -10,6 +10,8 @@ import typer
 from cli.printing import Json, print_json, print_table
 from settings import get_settings
 
+LONGEST_HOURS = 100_000.0  # eleven years
+
 app = typer.Typer(help="The registry's database.", no_args_is_help=True)
 
 
@@ -37,7 +39,7 @@ def gc(
     delete: Annotated[bool, typer.Option("--delete", help="Remove them; without it they are only listed.")] = False,
     grace_hours: Annotated[
         float,
-        typer.Option(help="Leave newer files alone: a running training may yet name them.", min=0),
+        typer.Option(help="Leave newer files alone: a running training may yet name them.", min=0, max=LONGEST_HOURS),
     ] = 24,
     json: Json = False,
 ) -> None:

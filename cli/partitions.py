@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cli.printing import SHORT, Json, print_facts, print_json, print_table
+from cli.registry import recall
 from settings import get_settings
-
-if TYPE_CHECKING:
-    from db.records import PartitionRecord
-    from db.registry import ModelRegistry
 
 app = typer.Typer(help="Arrived data: partitions, quarantine, taking back.", no_args_is_help=True)
 
@@ -52,7 +48,7 @@ def show(model: Model, digest: Digest, json: Json = False) -> None:
 
     settings = get_settings()
     with open_registry(settings.database_url) as registry:
-        partition = find(registry, model, digest)
+        partition = registry.partition(model, digest)
     rows = (
         pl.scan_parquet(ArtifactStore(settings.artifact_root, settings.cache).fetch(partition.artifact))
         .head(5)
@@ -93,36 +89,5 @@ def quarantine(model: Model, json: Json = False) -> None:
         typer.echo(f"{model}: nothing was set aside")
 
 
-@app.command()
-def revoke(
-    model: Model,
-    digest: Digest,
-    reason: Annotated[str, typer.Option(help="Why, in a sentence; it is kept for ever.")],
-    actor: Annotated[str | None, typer.Option(help="Who decides; by default the user of this machine.")] = None,
-) -> None:
-    """Take a partition back: nothing learns from it any more, and versions that did are tainted."""
-    from db.registry import open_registry
-
-    with open_registry(get_settings().database_url) as registry:
-        partition = find(registry, model, digest)
-        recall = registry.recall(model, partition.digest, reason=reason, actor=actor or getpass.getuser())
-    typer.echo(f"revoked {partition.rows:,} rows from {partition.source_uri}")
-    if recall.tainted:
-        numbers = ", ".join(str(number) for number in recall.tainted)
-        typer.echo(f"tainted versions: {numbers}; `evergreen registry rollback {model}` goes to the newest clean one")
-
-
-def find(registry: ModelRegistry, model: str, start: str) -> PartitionRecord:
-    """The partition whose digest begins so.
-
-    Raises:
-        UnknownPartition: none does, or several do.
-    """
-    from errors import UnknownPartition
-
-    known = registry.partitions(model)
-    found = [partition for partition in known if partition.digest.startswith(start.lower())]
-    if len(found) == 1:
-        return found[0]
-    why = f"{len(found)} partitions begin so" if found else f"none of the {len(known)} partitions begins so"
-    raise UnknownPartition(f"partition '{start}'", why, f"choose one that `evergreen partitions list {model}` shows")
+# Under this name too, as whoever looks at a bad delivery looks here.
+app.command("revoke")(recall)

@@ -20,10 +20,18 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Versions, promotions and verdicts.", no_args_is_help=True)
 
+
+def spoken(reason: str) -> str:
+    """Refuse a reason that says nothing."""
+    if not reason.strip():
+        raise typer.BadParameter("it is empty; whoever reads the record later will want to know why")
+    return reason
+
+
 Model = Annotated[str, typer.Argument(help="Name of a model.")]
 Number = Annotated[int, typer.Argument(help="Number of a version.")]
 Limit = Annotated[int, typer.Option(help="How many, newest first.", min=1)]
-Reason = Annotated[str, typer.Option(help="Why, in a sentence; it is kept for ever.")]
+Reason = Annotated[str, typer.Option(help="Why, in a sentence; it is kept for ever.", callback=spoken)]
 Actor = Annotated[str | None, typer.Option(help="Who decides; by default the user of this machine.")]
 
 

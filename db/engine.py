@@ -44,17 +44,17 @@ def open_engine(url: str) -> Engine:
 
 
 def parse(url: str) -> URL:
-    """Read a database URL; any spelling of PostgreSQL is taken to mean the psycopg driver."""
+    """Read a database URL; whatever driver it names, PostgreSQL's is psycopg and SQLite's is Python's own."""
     fix = "set EVERGREEN_DATABASE_URL to sqlite:////path/registry.db or postgresql://user@host/name"
     try:
         address = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # the latter of a port that is no number
         raise RegistryUnavailable("the database URL", "it cannot be parsed", fix) from error
     backend = address.get_backend_name()
     if backend in {"postgresql", "postgres"}:
         return address.set(drivername="postgresql+psycopg")
     if backend == "sqlite":
-        return address
+        return address.set(drivername="sqlite")
     raise RegistryUnavailable(f"database {address}", "Evergreen writes SQLite and PostgreSQL only", fix)
 
 

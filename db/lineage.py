@@ -53,6 +53,15 @@ def ancestors(session: Session, model: str, number: int) -> tuple[VersionRecord,
     return version_records(session, statement)
 
 
+def partition(session: Session, model: str, digest: str) -> PartitionRecord:
+    """One partition, also one that was taken back.
+
+    Raises:
+        UnknownPartition: no partition's digest is, or begins with, the one given; or several do.
+    """
+    return _record(_find_partition(session, model, digest))
+
+
 def recall(session: Session, model: str, digest: str, *, reason: str, actor: str) -> Recall:
     """Take a partition back: it is never learned from again, and versions that did are tainted.
 

@@ -139,6 +139,11 @@ class ModelRegistry:
         with read_scope(self.engine) as session:
             return lineage.partitions(session, model)
 
+    def partition(self, model: str, digest: str) -> PartitionRecord:
+        """One partition, named by its digest or the beginning of it; also one that was taken back."""
+        with read_scope(self.engine) as session:
+            return lineage.partition(session, model, digest)
+
     def pending(self, model: str, number: int | None = None) -> tuple[PartitionRecord, ...]:
         """What a version (by default the champion) and its ancestors have not learned from."""
         with read_scope(self.engine) as session:

@@ -68,12 +68,17 @@ def migrate(engine: Engine, target: str = HEAD) -> str | None:
     """Bring the schema up or down to a revision ("base" is none), in one transaction; returns what it was.
 
     Whoever comes second waits, and then finds the work done.
+
+    Raises:
+        RegistryOutdated: the schema is newer than any that this code knows.
     """
     from alembic import command
 
     config = alembic_config()
     with clear_errors(engine), _changing_schema(engine) as connection:
         before = revision(connection)
+        if before is not None and before > HEAD:
+            raise _outdated(engine, before)
         config.attributes["connection"] = connection
         if target == "base" or (before is not None and target < before):
             command.downgrade(config, target)

@@ -130,6 +130,13 @@ def test_promote(registry: ModelRegistry) -> None:
     assert RUNNER.invoke(app, ["registry", "promote", MODEL, "4"]).exit_code == 2
 
 
+def test_a_reason_that_says_nothing_is_refused(registry: ModelRegistry) -> None:
+    """It is kept for ever, so it should be worth keeping."""
+    refused = RUNNER.invoke(app, ["registry", "rollback", MODEL, "--reason", " "])
+    assert refused.exit_code == 2
+    assert "it is empty" in refused.output
+
+
 def test_promote_where_users_have_no_names(registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
     """Containers run as a bare number."""
     monkeypatch.setattr("getpass.getuser", lambda: {}["nobody"])

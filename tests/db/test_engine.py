@@ -24,7 +24,16 @@ from errors import RegistryUnavailable
 
 
 @pytest.mark.parametrize(
-    "url", ["", "nonsense", "mysql://localhost/x", "http://localhost", "oracle+thin://x", "sqlite:////dev/null/x/r.db"]
+    "url",
+    [
+        "",
+        "nonsense",
+        "mysql://localhost/x",
+        "http://localhost",
+        "oracle+thin://x",
+        "sqlite:////dev/null/x/r.db",
+        "postgresql://somebody:secret@host:port/name",
+    ],
 )
 def test_a_url_that_is_none_is_said_clearly(url: str) -> None:
     """The error names the setting and shows what a URL looks like."""
@@ -48,10 +57,18 @@ def test_a_file_that_is_no_database_is_said_clearly(tmp_path: Path) -> None:
     assert path.read_text().startswith("not a database")
 
 
-@pytest.mark.parametrize("url", ["postgres://u@h/d", "postgresql://u@h/d", "postgresql+psycopg2://u@h/d"])
-def test_any_spelling_of_postgresql_uses_our_driver(url: str) -> None:
-    """People copy URLs from elsewhere."""
-    assert open_engine(url).url.drivername == "postgresql+psycopg"
+@pytest.mark.parametrize(
+    ("url", "driver"),
+    [
+        ("postgres://u@h/d", "postgresql+psycopg"),
+        ("postgresql://u@h/d", "postgresql+psycopg"),
+        ("postgresql+asyncpg://u@h/d", "postgresql+psycopg"),
+        ("sqlite+aiosqlite://", "sqlite"),
+    ],
+)
+def test_any_spelling_uses_our_driver(url: str, driver: str) -> None:
+    """People copy URLs from elsewhere, Prefect's own among them."""
+    assert open_engine(url).url.drivername == driver
 
 
 def test_sqlite_folders_are_made(tmp_path: Path) -> None:

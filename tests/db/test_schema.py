@@ -91,6 +91,15 @@ def test_another_schema_is_refused(url: str, stamp: str, fix: str) -> None:
     engine.dispose()
 
 
+def test_a_newer_schema_is_not_touched(url: str) -> None:
+    """`evergreen db upgrade` on the machine that was forgotten says so."""
+    engine = open_engine(url)
+    execute(engine, f"UPDATE {schema.STAMP} SET version_num = '9999'")
+    with pytest.raises(RegistryOutdated, match="update Evergreen"):
+        schema.migrate(engine)
+    engine.dispose()
+
+
 def test_a_database_of_somebody_else_is_left_alone(empty_url: str) -> None:
     """Nothing is created beside other tables until somebody asks for it; then both live on."""
     engine = open_engine(empty_url)
