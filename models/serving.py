@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from errors import SchemaMismatch
+
 if TYPE_CHECKING:
     import keras
 
@@ -33,16 +35,30 @@ class Predictor:
             columns: name to one value per row, as a list or an array; further columns are left alone.
 
         Raises:
-            KeyError: an input column is missing.
+            SchemaMismatch: an input column is missing, or holds something else than the model takes.
         """
         import tensorflow as tf
 
-        rows = {}
-        for tensor in self.base.inputs:
-            column = columns[tensor.name]
-            values = as_text(column) if tensor.dtype == "string" else np.asarray(column, dtype=tensor.dtype)
-            rows[tensor.name] = tf.constant(values.reshape(-1, *tensor.shape[1:]), dtype=tensor.dtype)
-        return np.asarray(self._answer(rows))
+        inputs = self.base.inputs
+        missing = [tensor.name for tensor in inputs if tensor.name not in columns]
+        if missing:
+            raise SchemaMismatch(
+                f"rows with the columns {', '.join(columns) or '(none)'}",
+                f"the model also takes {', '.join(missing)}",
+                "give every input of its Schema, and None where a value is not known",
+            )
+        rows = {tensor.name: _values(tensor, columns[tensor.name]) for tensor in inputs}
+        return np.asarray(self._answer(tf.nest.map_structure(tf.constant, rows)))
+
+
+def _values(tensor: keras.KerasTensor, column: Any) -> NDArray[Any]:
+    """A column as the base takes it, shape (rows, *shape)."""
+    try:
+        values = as_text(column) if tensor.dtype == "string" else np.asarray(column, dtype=tensor.dtype)
+        return values.reshape(-1, *tensor.shape[1:])
+    except (ValueError, TypeError) as error:
+        shape = "one value" if tensor.shape[1:] == (1,) else f"an array of shape {tensor.shape[1:]}"
+        raise SchemaMismatch(f"column '{tensor.name}'", str(error), f"give {shape} of {tensor.dtype} a row") from error
 
 
 def as_text(values: Any) -> NDArray[np.object_]:

@@ -145,6 +145,8 @@ def evaluate_challenger(run: Run, challenger: int) -> PromotionDecision:
     """Champion and challenger on the same holdout rows."""
     with opened(run.model) as house:
         decision = evaluate(house, run.id, challenger)
+    if decision.champion is None and not decision.passed:
+        get_run_logger().warning("version %d is not shown to be better than a constant prediction", challenger)
     get_run_logger().info("version %d: %s", challenger, decision.reason)
     return decision
 

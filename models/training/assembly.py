@@ -55,16 +55,26 @@ def freeze_except(base: keras.Model, thaw: Sequence[str]) -> list[keras.Layer]:
     Raises:
         InvalidSpec: the base has no layer of such a name.
     """
+    thawed = named_layers(base, thaw)
+    base.trainable = True
+    for layer in base.layers:
+        layer.trainable = layer in thawed
+    return thawed
+
+
+def named_layers(base: keras.Model, names: Sequence[str]) -> list[keras.Layer]:
+    """The layers that a stage thaws.
+
+    Raises:
+        InvalidSpec: the base has no layer of such a name.
+    """
     known = [layer.name for layer in base.layers]
-    for name in thaw:
+    for name in names:
         if name not in known:
             near = get_close_matches(name, known, n=1)
             hint = f"did you mean '{near[0]}'? " if near else ""
             raise InvalidSpec(f"thaw=('{name}',)", "the base has no such layer", f"{hint}it has {', '.join(known)}")
-    base.trainable = True
-    for layer in base.layers:
-        layer.trainable = layer.name in thaw
-    return [layer for layer in base.layers if layer.name in thaw]
+    return [layer for layer in base.layers if layer.name in names]
 
 
 def weights_outside(base: keras.Model, thawed: Sequence[keras.Layer]) -> list[Any]:

@@ -10,8 +10,9 @@ import numpy as np
 
 from errors import InvalidSpec, NotEnoughData
 from models.objectives import Regression
+from models.plans import FineTune
 from models.training import work as work_folder
-from models.training.assembly import assemble
+from models.training.assembly import assemble, named_layers
 from models.training.data import (
     Columns,
     Indices,
@@ -32,7 +33,7 @@ from models.training.startup import start_tensorflow
 if TYPE_CHECKING:
     import keras
 
-    from models.spec import FineTune, ModelSpec, Pretrain, Schema
+    from models.spec import ModelSpec, Pretrain, Schema
 
 TRIED_ROWS = 64
 
@@ -88,6 +89,9 @@ def _pretrain(
         return read_inputs(spec.schema, partition, rows)
 
     model = _assembled(spec, base, head, augment, rows)
+    if isinstance(spec.finetune, FineTune):
+        for stage in spec.finetune.stages:  # a retrain needs them, weeks from now
+            named_layers(base, stage.thaw)
     learner = Learner(model, model.variables, spec.objective, plain(spec.objective))
     paths = around.work / "base.keras", around.work / "head.keras"
     _refuse_unloadable(base, paths[0])

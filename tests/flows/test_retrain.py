@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from db.registry import ModelRegistry, open_registry
 from errors import NoChampion, NotEnoughData, NothingToRollBack, TaintedVersion, TrainingDiverged
 from flows.bootstrap import bootstrap
 from flows.retrain import retrain
-from models.spec import DriftPolicy, FineTune, Replay, Stage
+from models.spec import DriftPolicy, FineTune, Pretrain, Replay, Stage
 from models.training.data import Selection
 from models.training.examples import Examples, Read
 from settings import Settings, get_settings
@@ -60,6 +61,22 @@ def test_the_world_flips_and_the_challenger_takes_over(landing: Landing, registr
     assert "better: log_loss" in run.reason
     assert {"take arrivals", "check drift", "fine-tune the head"} <= set(run.timings)
     assert len(registry.drift_checks("tiny")) == 1
+
+
+def test_a_first_version_that_learned_nothing_is_warned_of(
+    landing: Landing, registry: ModelRegistry, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is none to beat, so it becomes the champion; but whoever started it is told what it is worth."""
+    monkeypatch.setattr("tasks.house.load_spec", lambda _name: replace(TINY, pretrain=Pretrain(learning_rate=1e-9)))
+    landing.land(200)
+    logger = logging.getLogger("prefect.task_runs")
+    logger.addHandler(caplog.handler)
+    try:
+        assert bootstrap("tiny") == "promoted"
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert "version 1 is not shown to be better than a constant prediction" in caplog.text
+    assert not registry.evaluations("tiny", 1)[0].passed
 
 
 def test_the_same_on_postgresql(

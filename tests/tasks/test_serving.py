@@ -12,7 +12,7 @@ from filled import MODEL
 from db.artifacts import ArtifactStore
 from db.records import NewVersion
 from db.registry import ModelRegistry, open_registry
-from errors import ArtifactCorrupt, NoChampion
+from errors import ArtifactCorrupt, NoChampion, SchemaMismatch
 from models.serving import as_text
 from models.training.files import save_model
 from settings import Settings
@@ -93,6 +93,26 @@ def test_without_a_champion_there_is_nothing_to_serve(registry: ModelRegistry, h
     """The error names the command that makes one."""
     with pytest.raises(NoChampion, match="evergreen bootstrap"):
         Champion(MODEL, registry, ArtifactStore(home.artifact_root, home.cache))
+
+
+@pytest.mark.parametrize(
+    ("columns", "why"),
+    [
+        ({"city": ["Oslo"]}, "also takes speed"),
+        ({}, "also takes city, speed"),
+        (
+            {"speed": ["fast"], "city": ["Oslo"]},
+            r"column 'speed': could not convert .* give one value of float32 a row",
+        ),
+    ],
+)
+def test_rows_the_model_cannot_take_are_refused(
+    home: Settings, registry: ModelRegistry, columns: dict[str, list[object]], why: str
+) -> None:
+    """A service's client reads which column is wrong, and what belongs there."""
+    publish(home, registry, scale=2.0, shift=1.0)
+    with load_champion(MODEL) as champion, pytest.raises(SchemaMismatch, match=why):
+        champion.predict(columns)
 
 
 def test_categories_are_read_as_they_were_trained_on() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from errors import InvalidSpec, NotEnoughData
-from models.plans import FineTune, Pretrain
+from models.plans import FineTune, Pretrain, Stage
 from models.spec import ModelSpec
 from models.training.data import PartitionFile, read_inputs, select
 from models.training.prediction import predict
@@ -173,6 +173,15 @@ def test_a_head_that_cannot_be_right_is_refused_before_training(
     """A mistake in a builder is a sentence, at once, and not a number that is wrong for months."""
     with pytest.raises(InvalidSpec, match=why):
         pretrain(replace(spec, build_head=broken_head(kind)), history, work=tmp_path)
+
+
+def test_a_plan_that_thaws_what_is_not_there_is_refused_before_training(
+    spec: ModelSpec, history: tuple[PartitionFile, ...], tmp_path: Path
+) -> None:
+    """A misspelled layer would else be found out by the first retrain, weeks later."""
+    plan = FineTune(stages=(Stage("thawed", thaw=("blok2",)),))
+    with pytest.raises(InvalidSpec, match="did you mean 'block2'"):
+        pretrain(replace(spec, finetune=plan), history, work=tmp_path)
 
 
 def test_a_layer_that_cannot_be_loaded_again_is_refused(
