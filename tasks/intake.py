@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from math import prod
@@ -25,9 +24,10 @@ from db.partitions import (
     revoked,
     watermark,
 )
-from db.records import NewPartition, PartitionKind, PartitionRecord, StoredArtifact
+from db.records import NewPartition, PartitionKind, PartitionRecord
 from tasks.key_index import LABELLED, KeyIndex, Member
 from tasks.keys import HIGH, HOLDOUT, LOW, content_digest, held_out, key_hashes
+from tasks.partition_files import PartitionFiles
 from tasks.readers import Batch
 from tasks.validation import REASON, Validator
 
@@ -77,18 +77,10 @@ class Intake:
 
     def __init__(self, spec: ModelSpec, engine: Engine, store: ArtifactStore, cache: Path, run_id: int | None) -> None:
         self.batch = uuid4().hex
+        self._spec, self._schema, self._engine, self._run_id = spec, spec.schema, engine, run_id
         self.work = cache / "arrivals" / f"{spec.name}-{self.batch}"
-        self._spec, self._schema, self._engine, self._store, self._run_id = (
-            spec,
-            spec.schema,
-            engine,
-            store,
-            run_id,
-        )
+        self._files = PartitionFiles(store, self.work)
         self._validator = Validator.of(spec)
-        self._writer = ThreadPoolExecutor(
-            2
-        )  # stores partitions while the next ones are made; a disk that syncs is waited for
         self._ledger: list[LedgerEntry] = []
         self._places: dict[str, int] = {}
         self._revoked: frozenset[int] = frozenset()
@@ -96,13 +88,12 @@ class Intake:
         self._index = KeyIndex(cache / "keys", self._keys_of, by_time=spec.schema.time in spec.schema.key)
 
     def __enter__(self) -> Self:
-        self.work.mkdir(parents=True, exist_ok=True)
+        self._files.__enter__()
         self._catch_up()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._writer.shutdown(cancel_futures=True)
-        shutil.rmtree(self.work, ignore_errors=True)
+    def __exit__(self, *error: object) -> None:
+        self._files.__exit__(*error)
 
     @property
     def batch_rows(self) -> int:
@@ -259,7 +250,7 @@ class Intake:
         found: dict[bool, list[pl.DataFrame]] = {}
         for (sequence,), group in labels.group_by(FIRST, maintain_order=True):
             first = self._partition(int(sequence), staged.storing)
-            frame = pl.read_parquet(self._store.fetch(_artifact(first)))
+            frame = self._files.read(first)
             keyed = pl.concat([frame.drop(target), key_hashes(frame, self._schema.key)], how="horizontal")
             found.setdefault(first.late, []).append(keyed.join(group.select(HIGH, LOW, target), on=[HIGH, LOW]))
         stored = 0
@@ -276,7 +267,7 @@ class Intake:
         """Store rows as a partition, and give how many; none if a partition of these very rows was taken back."""
         if not rows.height:
             return 0
-        digest, file = self._writer.submit(self._index_keys, rows, keys), self._writer.submit(self._write, rows)
+        digest, file = self._files.begin(self._index_keys, rows, keys), self._files.begin(self._files.write, rows)
         if self._revoked and digest.result() in self._places:
             return 0
         times = rows[self._schema.time].to_physical().to_numpy()
@@ -301,7 +292,7 @@ class Intake:
         staged.members.append(member)
         if len(staged.storing) >= AHEAD:
             staged.storing[-AHEAD].result()
-        staged.storing.append(self._writer.submit(self._store_file, file, new, digest))
+        staged.storing.append(self._files.begin(self._store_file, file, new, digest))
         return rows.height
 
     def _index_keys(self, rows: pl.DataFrame, keys: pl.DataFrame) -> str:
@@ -312,27 +303,14 @@ class Intake:
 
     def _store_file(self, file: Future[Path], new: NewPartition, digest: Future[str]) -> NewPartition:
         """Store a partition's file, and say where."""
-        stored = self._put(file.result(), "partition", digest.result())
+        stored = self._files.put(file.result(), "partition", digest.result())
         return replace(new, digest=stored.digest, uri=stored.uri, sha256=stored.sha256, bytes=stored.bytes)
 
     def _reject(self, bad: pl.DataFrame, staged: Staged) -> None:
         """Keep bad rows as they came, and count them by reason."""
-        stored = self._put(self._write(bad), "quarantine", content_digest(bad))
+        stored = self._files.set_aside(bad)
         for reason, rows in bad.group_by(REASON).len().iter_rows():
             staged.rejections[reason, stored.uri] += rows
-
-    def _write(self, rows: pl.DataFrame) -> Path:
-        """Write rows to a local file."""
-        path = self.work / f"{uuid4().hex}.parquet"
-        # A sixth faster to write than zstd for files about 15 % larger, and the writer is what an ingest waits for.
-        rows.write_parquet(path, compression="lz4")
-        return path
-
-    def _put(self, path: Path, kind: str, digest: str) -> StoredArtifact:
-        """Give a local file to the store."""
-        stored = self._store.put(path, kind=kind, digest=digest)
-        path.unlink(missing_ok=True)
-        return stored
 
     def _partition(self, sequence: int, staged: Sequence[Future[NewPartition]]) -> PartitionRecord | NewPartition:
         """A partition that is recorded, or staged after those."""
@@ -342,15 +320,10 @@ class Intake:
 
     def _keys_of(self, digest: str) -> pl.DataFrame:
         """The keys of a recorded partition, from its file."""
-        path = self._store.fetch(_artifact(self._partition(self._places[digest], ())))
         columns = dict.fromkeys((*self._schema.key, self._schema.target))
-        rows = pl.read_parquet(path, columns=list(columns))
+        rows = self._files.read(self._partition(self._places[digest], ()), tuple(columns))
         keys = key_hashes(rows, self._schema.key)
         return keys.with_columns(rows[self._schema.target].is_not_null().alias(LABELLED)).sort(HIGH)
-
-
-def _artifact(partition: PartitionRecord | NewPartition) -> StoredArtifact:
-    return StoredArtifact(partition.digest, "partition", partition.uri, partition.sha256, partition.bytes)
 
 
 def _member(entry: LedgerEntry) -> Member:

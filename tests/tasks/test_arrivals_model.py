@@ -20,7 +20,7 @@ from db.partitions import rejections
 
 STEPS = (
     "tasks.intake.record_arrival",
-    "tasks.intake.Intake._put",
+    "tasks.partition_files.PartitionFiles.put",
     "tasks.key_index._write",
     "tasks.intake.ledger",
     "tasks.rounds.local_copy",
