@@ -6,22 +6,22 @@ from typing import Annotated
 
 import typer
 
+from cli.schema import Key, Target, Time
 from errors import InvalidName
 
 
 def new(  # noqa: PLR0913, PLR0917 - typer makes every parameter an option
     name: Annotated[str, typer.Argument(help="Name of the new model; the file is models/NAME.py.")],
     data: Annotated[Path, typer.Option("--from", help="A CSV, Parquet or JSON Lines file with some of its rows.")],
-    time: Annotated[str, typer.Option(help="Column of the event time; guessed if left out.")] = "",
-    target: Annotated[str, typer.Option(help="Column of the label; guessed if left out.")] = "",
-    key: Annotated[
-        list[str] | None, typer.Option(help="Column of the key, once for each; guessed if left out.")
-    ] = None,
+    time: Time = "",
+    target: Target = "",
+    key: Key = None,
     folder: Annotated[Path | None, typer.Option(help="Where to write it; by default the models folder.")] = None,
 ) -> None:
     """Write a short models/NAME.py from a data file's columns, ready to read, correct and bootstrap."""
     from models.catalog import FOLDER
-    from models.drafting import draft, read_sample
+    from tasks.drafting import left_out, model_source
+    from tasks.inference import guess, read_sample
 
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
         why = "it names a Python file and a model"
@@ -32,11 +32,11 @@ def new(  # noqa: PLR0913, PLR0917 - typer makes every parameter an option
             raise InvalidName(f"model name '{name}'", f"{taken} exists", "choose another name, or delete it")
     if not path.parent.is_dir():
         raise InvalidName(f"folder '{path.parent}'", "it is not there", "make it, or leave --folder out")
-    guess = draft(read_sample(data), time=time, target=target, key=key or ())
-    path.write_text(guess.source(name, data.name), encoding="utf-8")
+    found = guess(read_sample(data), time=time, target=target, key=key or ())
+    path.write_text(model_source(found, name, data.name), encoding="utf-8")
     typer.echo(f"wrote {path}")
-    typer.echo(f"  time {guess.time}, key {' + '.join(guess.key)}, target {guess.target}: {guess.objective}")
-    typer.echo(f"  {len(guess.numeric)} numeric and {len(guess.categorical)} categorical inputs")
-    if guess.ignored:
-        typer.echo(f"  left out: {', '.join(guess.ignored)}")
+    typer.echo(f"  time {found.time}, key {' + '.join(found.key)}, target {found.target}: {found.objective}")
+    typer.echo(f"  {len(found.numeric)} numeric and {len(found.categorical)} categorical inputs")
+    if left_out(found):
+        typer.echo(f"  left out: {', '.join(left_out(found))}")
     typer.echo(f"Read it; then land files in the folder {name} and run: evergreen bootstrap {name}")

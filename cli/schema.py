@@ -9,6 +9,10 @@ import typer
 
 app = typer.Typer(help="The schema of a model's rows.", no_args_is_help=True)
 
+Time = Annotated[str, typer.Option(help="Column of the event time; guessed if left out.")]
+Target = Annotated[str, typer.Option(help="Column of the label; guessed if left out.")]
+Key = Annotated[list[str] | None, typer.Option(help="Column of the key, once for each; guessed if left out.")]
+
 
 @app.callback()
 def schema() -> None:
@@ -17,12 +21,13 @@ def schema() -> None:
 
 @app.command()
 def infer(
-    file: Annotated[
-        Path, typer.Argument(help="A CSV, Parquet or JSON Lines file of rows.", exists=True, dir_okay=False)
-    ],
-    target: Annotated[str | None, typer.Option(help="Column of the label; by default guessed from its name.")] = None,
+    file: Annotated[Path, typer.Argument(help="A CSV, Parquet or JSON Lines file of rows.")],
+    time: Time = "",
+    target: Target = "",
+    key: Key = None,
 ) -> None:
     """Print a first Schema for a file, to paste into models/NAME.py and correct."""
-    from tasks.inference import infer_schema
+    from tasks.drafting import schema_source
+    from tasks.inference import guess, read_sample
 
-    typer.echo(infer_schema(file, target))
+    typer.echo(schema_source(guess(read_sample(file), time=time, target=target, key=key or ())))

@@ -1,114 +1,80 @@
-"""A first Schema for rows that nobody has described yet: guesses, each with the ground it stands on."""
+"""What the columns of somebody's rows seem to be: guesses from a sample, for a person to correct."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from itertools import combinations
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from errors import UnreadableFile
+from errors import InvalidSpec, UnreadableFile
+from models.spec import Schema
 from tasks.landing import HINT, Landed, local_copy
+from tasks.readers import find_separator
 from tasks.times import parse_times
+from tasks.validation import NO_NUMBER
 
-ROWS = 10_000  # looked at
-FEW = 6  # different values, of a column whose values may all be known
+ROWS = 100_000  # looked at
 TARGETS = ("target", "label", "y", "class", "outcome")
+FEW = 6  # different values, of a column whose values may all be known
+MOST_CLASSES = 50
+MOST_CATEGORIES = 2_000
 SHARE_OF_NUMBERS = 0.99
+MOST_IN_KEY = 4
+LEADING_ZERO = r"^0\d"  # a code, not a number
 
 
 @dataclass(frozen=True)
 class Guess:
-    """What a file's columns seem to be."""
+    """What a table's columns seem to be.
+
+    Args:
+        time: column of the event time.
+        key: columns that together name a row.
+        target: column of the label.
+        objective: what is predicted of it, as Python.
+        numeric: inputs that are numbers.
+        categorical: inputs that are text with few enough values.
+        tensors: inputs that are lists, each with the shape of one of them.
+        nullable: inputs that have gaps.
+        ignored: all other columns.
+        offset: mean of the target.
+        scale: its standard deviation.
+        doubts: what a person should look at, in sentences.
+    """
 
     time: str
     key: tuple[str, ...]
     target: str
+    objective: str
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
     tensors: dict[str, tuple[int, ...]]
     nullable: tuple[str, ...]
-    doubts: tuple[str, ...]
+    ignored: tuple[str, ...]
+    offset: float = 0.0
+    scale: float = 1.0
+    doubts: tuple[str, ...] = ()
 
 
-def infer_schema(path: Path, target: str | None = None) -> str:
-    """Python source of a first Schema, with a comment wherever a person should look.
+def read_sample(path: Path) -> pl.DataFrame:
+    """The first rows of a file in any form that may land.
 
     Raises:
-        UnreadableFile: the file cannot be read, has no rows, or no column that holds times.
+        UnreadableFile: there is no such file, it is no table, or it has no rows.
     """
-    guess = guess_schema(_sample(path), path.name, target)
-    fields = {
-        "time": guess.time,
-        "key": guess.key,
-        "target": guess.target,
-        "numeric": guess.numeric,
-        "categorical": guess.categorical,
-        "tensors": guess.tensors,
-        "nullable": guess.nullable,
-    }
-    lines = [f"    {name}={value!r}," for name, value in fields.items() if value]
-    doubts = [f"# {doubt}" for doubt in guess.doubts]
-    return "\n".join([*doubts, "schema = Schema(", *lines, ")"])
-
-
-def guess_schema(rows: pl.DataFrame, name: str, target: str | None = None) -> Guess:
-    """What the columns of some rows seem to be.
-
-    Args:
-        rows: some rows.
-        name: how messages call the file.
-        target: column of the label, if it is known.
-    """
-    times = [column for column in rows.columns if _is_time(rows[column])]
-    if not times:
-        raise UnreadableFile(
-            name, "no column holds times", "add the time of each row's event, such as 2013-01-31T17:05:00Z"
-        )
-    tensors = {column: _shape(rows[column]) for column in rows.columns if rows[column].dtype.is_nested()}
-    tensors = {column: shape for column, shape in tensors.items() if shape}
-    plain = [column for column in rows.columns if column not in times and not rows[column].dtype.is_nested()]
-    label, doubts = _target(plain, target, name)
-    key = _key(rows, [column for column in [*plain, *times] if column != label])
-    if len(key) > 1 or not _looks_like_id(key[0]):
-        doubts.append(
-            f"key: {', '.join(key)} together are unique in the first {rows.height:,} rows; is that so by nature?"
-        )
-    inputs = [column for column in plain if column != label and not (column in key and _looks_like_id(column))]
-    numeric = [column for column in inputs if _is_number(rows[column])]
-    categorical = [column for column in inputs if column not in numeric]
-    if len(times) > 1:
-        doubts.append(f"time: {', '.join(times[1:])} hold times too")
-    if dropped := [column for column in rows.columns if column not in {*times, *tensors, *key, label, *inputs}]:
-        doubts.append(f"left out: {', '.join(dropped)}; say so with Source(ignore=(...))")
-    for column in categorical:
-        values = rows[column].drop_nulls().unique().sort()
-        if len(values) <= FEW < rows.height:
-            doubts.append(f"allowed={{'{column}': {tuple(values)}}} if no other value can be right")
-    return Guess(
-        time=times[0],
-        key=key,
-        target=label,
-        numeric=tuple(numeric),
-        categorical=tuple(categorical),
-        tensors=tensors,
-        nullable=tuple(column for column in inputs if rows[column].null_count()),
-        doubts=tuple(doubts),
-    )
-
-
-def _sample(path: Path) -> pl.DataFrame:
-    """The first rows of a file, with the types that Polars reads."""
-    from tempfile import TemporaryDirectory
-
+    if not path.is_file():
+        raise UnreadableFile(f"'{path}'", "there is no such file", "look for a misspelled name")
     file = Landed(str(path), "", path.stat().st_size)
-    readers = {"csv": pl.scan_csv, "jsonl": pl.scan_ndjson, "parquet": pl.scan_parquet}
     if file.format is None:
         raise UnreadableFile(path.name, "its name does not say what it is", HINT)
     with TemporaryDirectory() as work, local_copy(file, Path(work)) as (plain, _):
         try:
-            rows: pl.DataFrame = readers[file.format](plain).head(ROWS).collect()  # type: ignore[operator]
+            rows = _scan(plain, file.format).head(ROWS).collect()
         except pl.exceptions.PolarsError as error:
             raise UnreadableFile(path.name, f"it cannot be parsed ({error})", HINT) from error
     if not rows.height:
@@ -116,25 +82,187 @@ def _sample(path: Path) -> pl.DataFrame:
     return rows
 
 
-def _is_time(column: pl.Series) -> bool:
-    """Whether every value that is there is a time."""
-    if column.dtype.is_temporal():
-        return isinstance(column.dtype, pl.Datetime | pl.Date)
-    there = column.drop_nulls()
-    return column.dtype == pl.String and len(there) > 0 and parse_times(there).null_count() == 0
+def _scan(path: Path, form: str) -> pl.LazyFrame:
+    if form == "parquet":
+        return pl.scan_parquet(path)
+    if form == "jsonl":
+        return pl.scan_ndjson(path)
+    separator = find_separator(path)
+    return pl.scan_csv(path, separator=separator, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True)
 
 
-def _is_number(column: pl.Series) -> bool:
-    """Whether a column holds numbers to calculate with."""
-    if column.dtype.is_numeric() or column.dtype == pl.Boolean:
-        return True
-    numbers = column.drop_nulls().cast(pl.Float64, strict=False) if column.dtype == pl.String else pl.Series([None])
-    return len(numbers) > 0 and 1 - numbers.null_count() / len(numbers) >= SHARE_OF_NUMBERS
+def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable[str] = ()) -> Guess:
+    """What the columns of some rows seem to be.
+
+    Args:
+        rows: the more, the better; text that holds times or numbers counts as these.
+        time: column of the event time; by default the first that holds times.
+        target: column of the label; by default one called target, label, y, class or outcome, else the last.
+        key: columns that name one row; by default the fewest that do, identifiers first.
+
+    Raises:
+        InvalidSpec: a named column is not there, or none can be the time, the target, the key or an input.
+    """
+    rows = rows.select(_typed(column) for column in rows.iter_columns())
+    _refuse_unknown([time, target, *key], rows.columns)
+    times = [column for column in rows.columns if isinstance(rows[column].dtype, pl.Datetime | pl.Date)]
+    time = _time(rows, times, time)
+    plain = [column for column in rows.columns if column not in times and not rows[column].dtype.is_nested()]
+    named = [column for column in plain if column.lower() in TARGETS]
+    label = target or (named or [column for column in plain if not _looks_like_id(column)][-1:] or [time])[0]
+    numbers = _numbers(rows[label])
+    keys = tuple(key) or _key(rows, [column for column in [*plain, *times] if column != label], times)
+    inputs = [column for column in plain if column != label and not _only_names(column, keys)]
+    numeric = tuple(column for column in inputs if column not in keys and _is_measure(rows[column]))
+    categorical = tuple(column for column in inputs if _is_category(rows[column]))
+    shapes = {column: _shape(rows[column]) for column in rows.columns if rows[column].dtype.is_nested()}
+    tensors = {column: shape for column, shape in shapes.items() if shape}
+    if not (numeric or categorical or tensors):
+        raise InvalidSpec(f"columns {', '.join(rows.columns)}", "none can be an input", "add columns to learn from")
+    Schema(time, keys, label, numeric, categorical, tensors=tensors)  # refuses names that no model could have
+    used = {time, label, *keys, *numeric, *categorical, *tensors}
+    found = Guess(
+        time=time,
+        key=keys,
+        target=label,
+        objective=_objective(numbers),
+        numeric=numeric,
+        categorical=categorical,
+        tensors=tensors,
+        nullable=tuple(column for column in (*numeric, *categorical) if _has_gaps(rows[column])),
+        ignored=tuple(column for column in rows.columns if column not in used),
+        offset=float(numbers.mean() or 0.0),  # type: ignore[arg-type]
+        scale=float(numbers.std() or 1.0),  # type: ignore[arg-type]
+    )
+    sure = {*key, label if target or named else ""}
+    return replace(found, doubts=tuple(_doubts(rows, found, times, sure)))
+
+
+def _refuse_unknown(names: Iterable[str], columns: Sequence[str]) -> None:
+    """Refuse names that no column has."""
+    for name in names:
+        if name and name not in columns:
+            near = get_close_matches(name, columns, n=1)
+            hint = f"did you mean '{near[0]}'? " if near else ""
+            raise InvalidSpec(f"column '{name}'", "there is none", f"{hint}there are {', '.join(columns)}")
+
+
+def _time(rows: pl.DataFrame, times: list[str], given: str) -> str:
+    """The event time's column: the given one, or the first that holds times."""
+    if given in times or (times and not given):
+        return given or times[0]
+    received = f"column '{given}'" if given else f"columns {', '.join(rows.columns)}"
+    why = "it does not hold times in ISO 8601" if given else "no column holds times in ISO 8601"
+    raise InvalidSpec(received, why, "write each event's time such as 2013-01-31T17:05:00Z")
+
+
+def _doubts(rows: pl.DataFrame, found: Guess, times: list[str], sure: Collection[str]) -> Iterator[str]:
+    """What a person should look at, in sentences; the columns that are `sure` were named by one."""
+    if found.target not in sure:
+        yield f"target: '{found.target}' is a guess, the last column; say --target COLUMN"
+    if not (set(found.key) <= set(sure) or (len(found.key) == 1 and _looks_like_id(found.key[0]))):
+        alone = "together are" if len(found.key) > 1 else "is"
+        yield f"key: {', '.join(found.key)} {alone} unique in the first {rows.height:,} rows; is that so by nature?"
+    if others := [column for column in times if column != found.time]:
+        yield f"time: {', '.join(others)} hold times too"
+    if found.ignored:
+        yield f"left out: {', '.join(found.ignored)}; say so with Source(ignore=(...))"
+    for column in found.categorical:
+        values = rows[column].drop_nulls().unique().sort()
+        if len(values) <= FEW < rows.height:
+            yield f"allowed={{'{column}': {tuple(values)}}} if no other value can be right"
+
+
+def _typed(column: pl.Series) -> pl.Series:
+    """Text that holds times or numbers, with a few exceptions at most, as these; anything else as it is."""
+    if column.dtype != pl.String or column.null_count() == len(column):
+        return column
+    times = parse_times(column)
+    if times.null_count() == column.null_count():
+        return times
+    words = column.str.strip_chars()
+    words = words.set(words.str.to_lowercase().is_in(NO_NUMBER).fill_null(True), None)
+    known, numbers = words.drop_nulls(), words.cast(pl.Float64, strict=False)
+    if not len(known) or known.str.contains(LEADING_ZERO).any():
+        return column
+    if len(numbers.drop_nulls()) < SHARE_OF_NUMBERS * len(known):
+        return column
+    whole = words.cast(pl.Int64, strict=False)
+    return whole if whole.null_count() == numbers.null_count() else numbers
+
+
+def _numbers(target: pl.Series) -> pl.Series:
+    """The target's values, as numbers."""
+    numbers = target.cast(pl.Int8) if target.dtype == pl.Boolean else target
+    if not len(target.drop_nulls()):
+        raise InvalidSpec(f"target '{target.name}'", "no row has a value of it", "name another column with --target")
+    if not numbers.dtype.is_numeric():
+        raise InvalidSpec(
+            f"target '{target.name}' of type {target.dtype}",
+            "a target is a number",
+            "write classes as 0, 1, 2 …, or name another column with --target",
+        )
+    return numbers.drop_nulls()
+
+
+def _objective(numbers: pl.Series) -> str:
+    """Binary for 0 and 1, Multiclass for few whole numbers from 0 on, else Regression."""
+    values = sorted(numbers.unique().to_list())
+    if values in ([0, 1], [0], [1]):
+        return "Binary()"
+    if values == list(range(len(values))) and len(values) <= MOST_CLASSES:
+        return f"Multiclass({len(values)})"
+    return "Regression()"
+
+
+def _key(rows: pl.DataFrame, columns: list[str], times: list[str]) -> tuple[str, ...]:
+    """The fewest columns that together are unique: identifiers and times, or else text too, or else whole numbers."""
+    usable = [c for c in columns if not rows[c].null_count() and not rows[c].dtype.is_float() and _names(rows[c])]
+    usable.sort(key=lambda column: (not _looks_like_id(column), column in times, -rows[column].n_unique()))
+    names = [column for column in usable if _looks_like_id(column) or not rows[column].dtype.is_integer()]
+    ids = [column for column in names if _looks_like_id(column) or column in times]
+    for candidates in (ids, names, usable):
+        for size in range(1, MOST_IN_KEY + 1):
+            for some in combinations(candidates[:8], size):
+                only_time = candidates is ids and set(some) <= set(times)
+                if not only_time and rows.select(some).n_unique() == rows.height:
+                    return some
+    raise InvalidSpec(
+        f"{rows.height:,} rows with columns {', '.join(rows.columns)}",
+        f"no {MOST_IN_KEY} columns tell all rows apart",
+        "add a column that does, or name the key's columns with --key COLUMN",
+    )
+
+
+def _names(column: pl.Series) -> bool:
+    """Whether values are exact, as those of a key are, and more than yes and no."""
+    return not column.dtype.is_nested() and column.dtype != pl.Boolean and column.n_unique() > 1
+
+
+def _only_names(column: str, key: tuple[str, ...]) -> bool:
+    """Whether a column says which row it is, and nothing else."""
+    return column in key and (len(key) == 1 or _looks_like_id(column))
 
 
 def _looks_like_id(name: str) -> bool:
     lower = name.lower()
     return lower in {"id", "key", "uuid"} or lower.endswith(("_id", "id", "_key", "_no", "number"))
+
+
+def _is_measure(column: pl.Series) -> bool:
+    """Whether values are numbers that vary, and no identifiers; yes and no are 1 and 0."""
+    identifies = column.dtype.is_integer() and _looks_like_id(column.name)
+    return (column.dtype.is_numeric() or column.dtype == pl.Boolean) and column.n_unique() > 1 and not identifies
+
+
+def _is_category(column: pl.Series) -> bool:
+    """Whether values are text, and come again."""
+    return column.dtype == pl.String and 1 < column.n_unique() <= min(MOST_CATEGORIES, max(2, len(column) // 2))
+
+
+def _has_gaps(column: pl.Series) -> bool:
+    """Whether values are missing: null, or not a number."""
+    return bool(column.null_count() or (column.dtype.is_float() and column.is_nan().any()))
 
 
 def _shape(column: pl.Series) -> tuple[int, ...]:
@@ -148,26 +276,3 @@ def _shape(column: pl.Series) -> tuple[int, ...]:
         return ()
     inner = lists.explode()
     return (int(lengths[0]), *_shape(inner)) if inner.dtype.is_nested() else (int(lengths[0]),)
-
-
-def _target(columns: list[str], given: str | None, name: str) -> tuple[str, list[str]]:
-    """The label's column: the given one, one that is called so, or the last."""
-    if given and given not in columns:
-        raise UnreadableFile(name, f"it has no column '{given}'", f"choose the target from: {', '.join(columns)}")
-    if not columns:
-        raise UnreadableFile(name, "it has no column besides times", "add inputs and a label")
-    called = [column for column in columns if column.lower() in TARGETS]
-    if given or called:
-        return given or called[0], []
-    return columns[-1], [f"target: '{columns[-1]}' is a guess, the last column; say --target COLUMN"]
-
-
-def _key(rows: pl.DataFrame, columns: list[str]) -> tuple[str, ...]:
-    """The fewest columns that together are unique, those that look like identifiers first."""
-    usable = [column for column in columns if not rows[column].null_count() and not rows[column].dtype.is_float()]
-    usable.sort(key=lambda column: (not _looks_like_id(column), -rows[column].n_unique()))
-    for size in (1, 2, 3, 4):
-        for some in combinations(usable[:8], size):
-            if rows.select(pl.struct(some).n_unique()).item() == rows.height:
-                return some
-    return tuple(usable[:1] or columns[:1])

@@ -157,13 +157,24 @@ def _parted(frame: pl.DataFrame, wanted: Wanted, width: int) -> Batch:
     return Batch(complete(whole.filter(~ragged), wanted), whole.filter(ragged).with_columns(reason))
 
 
+def find_separator(path: Path) -> str:
+    """The separator that cuts a CSV file's first line into most names."""
+    readings = _readings(path)
+    return max(SEPARATORS, key=lambda separator: len(readings[separator]))
+
+
 def _header(path: Path, wanted: Wanted) -> tuple[list[str], str]:
     """The header's names and the separator that gives most of the wanted ones."""
-    with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as text:
-        line = text.readline().rstrip("\r\n")
-    readings = {separator: _names(line, separator) for separator in SEPARATORS}
+    readings = _readings(path)
     best = max(SEPARATORS, key=lambda separator: len(set(readings[separator]) & set(wanted.columns)))
     return readings[best], best
+
+
+def _readings(path: Path) -> dict[str, list[str]]:
+    """The names in a file's first line, by separator."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as text:
+        line = text.readline().rstrip("\r\n")
+    return {separator: _names(line, separator) for separator in SEPARATORS}
 
 
 def _names(line: str, separator: str) -> list[str]:

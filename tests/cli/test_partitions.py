@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from db.artifacts import ArtifactStore
 from db.registry import open_registry
-from errors import UnknownPartition, UnreadableFile
+from errors import InvalidSpec, UnknownPartition
 from settings import Settings
 from tasks.arrivals import ingest
 
@@ -88,5 +88,5 @@ def test_a_file_without_times_is_no_source(tmp_path: Path) -> None:
     """Every row needs the time of its event."""
     path = tmp_path / "rides.csv"
     path.write_text("id,km\n1,2\n")
-    with pytest.raises(UnreadableFile, match="no column holds times"):
+    with pytest.raises(InvalidSpec, match="no column holds times"):
         told("schema", "infer", str(path))

@@ -1,0 +1,182 @@
+"""A first Schema and a first model file from a data file."""
+
+from __future__ import annotations
+
+import ast
+import gzip
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from errors import InvalidSpec, UnreadableFile
+from tasks.drafting import model_source, schema_source
+from tasks.inference import guess, read_sample
+
+TABLE = pl.DataFrame(
+    {
+        "order": ["a1", "a2", "a3", "a4"],
+        "placed": ["2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z", "2024-01-03T00:00:00Z", "2024-01-04T00:00:00Z"],
+        "weight": [1.0, None, 2.5, 3.0],
+        "town": ["Ulm", "Ulm", "Bonn", "Bonn"],
+        "same": [1, 1, 1, 1],
+        "late": [0, 1, 0, 1],
+    }
+)
+
+DATED = TABLE.with_columns(pl.col("placed").str.to_datetime(time_zone="UTC"))
+
+
+@pytest.fixture
+def landed(tmp_path: Path) -> Path:
+    """The table as a CSV file, where dates are text."""
+    TABLE.write_csv(tmp_path / "orders.csv")
+    return tmp_path / "orders.csv"
+
+
+def test_columns_are_recognised(landed: Path) -> None:
+    """Dates are the time, a unique column is the key, what never changes is left out."""
+    found = guess(read_sample(landed))
+    assert (found.time, found.key, found.target, found.objective) == ("placed", ("order",), "late", "Binary()")
+    assert (found.numeric, found.categorical, found.nullable) == (("weight",), ("town",), ("weight",))
+    assert found.ignored == ("same",)
+
+
+@pytest.mark.parametrize(
+    ("values", "objective"),
+    [([0, 1, 2, 1], "Multiclass(3)"), ([0.5, 1.0, 2.0, 7.0], "Regression()"), ([10, 20, 30, 40], "Regression()")],
+)
+def test_the_objective_follows_from_the_target(values: list[float], objective: str) -> None:
+    """Few whole numbers from 0 on are classes, anything else is a quantity."""
+    assert guess(DATED.with_columns(pl.Series("late", values))).objective == objective
+
+
+def test_a_key_grows_until_it_is_unique() -> None:
+    """Where no column names a row alone, as few as possible do together, and a person is asked about them."""
+    twice = DATED.with_columns(pl.col("placed").first(), order=pl.Series(["a", "a", "b", "b"]))
+    found = guess(twice.with_columns(line=pl.Series([1, 2, 1, 2])).select("line", *TABLE.columns))
+    assert found.key == ("line", "order")
+    assert "line" not in found.numeric
+
+
+def test_identifiers_are_keys_and_never_measures() -> None:
+    """A customer and a time name an order better than its note; and a customer's number is no quantity."""
+    rows = DATED.rename({"order": "note"}).with_columns(customer_id=pl.Series([7, 8, 7, 8]))
+    assert guess(rows).key == ("customer_id", "placed")
+    found = guess(rows.with_columns(row_id=pl.int_range(4)))
+    assert found.key == ("row_id",)
+    assert "customer_id" in found.ignored
+
+
+def test_what_cannot_be_guessed_is_asked_for() -> None:
+    """No dates, a misspelt column, words as labels: each message says which option helps."""
+    with pytest.raises(InvalidSpec, match="no column holds times"):
+        guess(TABLE.drop("placed"))
+    with pytest.raises(InvalidSpec, match="column 'placed': it does not hold times"):
+        guess(TABLE.with_columns(placed=pl.lit("31/12/2024")), time="placed")
+    with pytest.raises(InvalidSpec, match="did you mean 'late'"):
+        guess(TABLE, target="latte")
+    with pytest.raises(InvalidSpec, match="--target"):
+        guess(DATED, target="town")
+
+
+def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:
+    """Neither a picture nor a missing file."""
+    (tmp_path / "photo.png").write_bytes(b"PNG")
+    with pytest.raises(UnreadableFile, match="does not say what it is"):
+        read_sample(tmp_path / "photo.png")
+    with pytest.raises(UnreadableFile, match="there is no such file"):
+        read_sample(tmp_path / "nothing.csv")
+
+
+@pytest.mark.parametrize("form", ["orders.csv.gz", "orders.jsonl", "orders.parquet"])
+def test_all_that_may_land_is_read_alike(form: str, tmp_path: Path) -> None:
+    """Packed, separated by semicolons, with times as text: the guess is the same."""
+    path = tmp_path / form
+    if form.endswith(".gz"):
+        path.write_bytes(gzip.compress(TABLE.write_csv(separator=";").encode()))
+    elif form.endswith(".jsonl"):
+        TABLE.write_ndjson(path)
+    else:
+        TABLE.write_parquet(path)
+    assert guess(read_sample(path)) == guess(TABLE)
+
+
+def test_text_is_taken_for_what_it_holds() -> None:
+    """NA among numbers is a gap, codes with leading zeros are text, and yes and no may be a target."""
+    text = DATED.with_columns(
+        weight=pl.Series(["1.5", "NA", "2", " 3 "]), town=pl.Series(["01", "01", "02", "02"]), late=pl.col("late") == 1
+    )
+    found = guess(text)
+    assert (found.numeric, found.categorical, found.nullable) == (("weight",), ("town",), ("weight",))
+    assert found.objective == "Binary()"
+
+
+def test_tensors_are_in_the_schema_and_left_out_of_the_draft() -> None:
+    """A base for them is for a person to write."""
+    found = guess(DATED.with_columns(pixels=pl.Series([[[1, 2, 3], [4, 5, 6]]] * 4)))
+    assert found.tensors == {"pixels": (2, 3)}
+    assert "tensors={'pixels': (2, 3)}" in schema_source(found)
+    assert 'ignore=("same", "pixels")' in model_source(found, "orders", "orders.parquet")
+    only = guess(DATED.with_columns(pixels=pl.Series([[1, 2]] * 4)).drop("weight", "town"))
+    with pytest.raises(InvalidSpec, match=r"models/digits\.py"):
+        model_source(only, "orders", "orders.parquet")
+
+
+def test_what_a_person_named_is_not_doubted() -> None:
+    """Guesses are marked as such, and only these."""
+    assert any(doubt.startswith("key:") for doubt in guess(DATED).doubts)
+    assert not any(doubt.startswith("key:") for doubt in guess(DATED, key=["order"]).doubts)
+    assert not any(doubt.startswith("target:") for doubt in guess(DATED, target="late").doubts)
+
+
+def test_the_drafted_file_is_a_model_that_predicts(landed: Path, tmp_path: Path) -> None:
+    """It is valid in our own style and its base and head fit, missing numbers included."""
+    (tmp_path / "orders.py").write_text(model_source(guess(read_sample(landed)), "orders", landed.name))
+    code = """
+import numpy as np
+from orders import spec
+rows = {"weight": np.array([[1.0], [np.nan]], "float32"), "town": np.array([["Ulm"], [""]], object)}
+base = spec.build_base(rows)
+head = spec.build_head(tuple(base.output_shape[1:]))
+import tensorflow as tf
+said = head(base({name: tf.constant(column) for name, column in rows.items()}))
+assert np.isfinite(said).all() and said.shape == (2, 1)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+    style = ["--isolated", "--line-length=120", "orders.py"]
+    ours = ["--config", 'lint.isort.known-first-party=["models"]']
+    subprocess.run([sys.executable, "-m", "ruff", "check", *ours, *style], check=True, cwd=tmp_path)
+    subprocess.run([sys.executable, "-m", "ruff", "format", "--check", *style], check=True, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("name", ['say "hi"', "a\\b", 'x" + str(print("RAN")) + "', "new\nline", "größe"])
+def test_names_of_columns_are_data_not_code(name: str) -> None:
+    """Whatever a file calls its columns, the draft holds these names and runs none of them."""
+    text = model_source(guess(DATED.rename({"weight": name})), "orders", f'{name}""".csv')
+    tree = ast.parse(text)
+    assert name in {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "print"]
+
+
+def test_rows_that_no_columns_tell_apart_are_refused() -> None:
+    """A key that is none would take most rows for duplicates."""
+    twice = pl.concat([DATED.drop("order"), DATED.drop("order")])
+    with pytest.raises(InvalidSpec, match="tell all rows apart"):
+        guess(twice)
+
+
+def test_a_number_that_is_none_is_missing() -> None:
+    """NaN is no value, so the column may be null; and a target without any value is none."""
+    assert "weight" in guess(DATED.with_columns(weight=pl.Series([1.0, float("nan"), 2.0, 3.0]))).nullable
+    with pytest.raises(InvalidSpec, match="no row has a value"):
+        guess(DATED.with_columns(late=pl.lit(None, pl.Int64)))
+
+
+@pytest.mark.parametrize("name", ["holdout", "price/kg"])
+def test_names_that_no_model_could_have_are_refused(name: str) -> None:
+    """Evergreen's own mark, and what Keras takes for a path."""
+    with pytest.raises(InvalidSpec, match="rename"):
+        guess(DATED.rename({"weight": name}))
