@@ -4,12 +4,14 @@ import gc
 import logging
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 from cli import database, demo, new, partitions, registry, schema, up
-from errors import EvergreenError
+from errors import EvergreenError, ServerFailed
 from models.training.startup import large_import
 from settings import get_settings
 
@@ -69,11 +71,25 @@ def without_traceback(record: logging.LogRecord) -> bool:
     return True
 
 
+@contextmanager
+def reached_server() -> Iterator[None]:
+    """Say that the Prefect server does not answer in a sentence, instead of 130 lines of HTTP."""
+    try:
+        yield
+    except RuntimeError as error:
+        prefix, found, address = str(error).partition("Failed to reach API at ")
+        if prefix or not found:
+            raise
+        fix = "start it (`make up` does), or unset PREFECT_API_URL to run with a temporary one"
+        raise ServerFailed(f"the Prefect server at {address}", "it does not answer", fix) from error
+
+
 def main() -> None:
     """Run the command line; an error of ours is one clear line and exit code 1, not a traceback."""
     get_settings()
     try:
-        app()
+        with reached_server():
+            app()
     except EvergreenError as error:
         print(f"evergreen: {error}", file=sys.stderr)  # noqa: T201 - the console is what this file is for
         sys.exit(1)

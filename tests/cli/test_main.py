@@ -1,6 +1,7 @@
 """The command line as a whole: help, and errors that are one clear line."""
 
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,15 @@ def test_a_registry_without_the_model_says_how_to_start() -> None:
     done = subprocess.run([EVERGREEN, "registry", "champion", "flights"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "evergreen bootstrap flights" in done.stderr
+
+
+def test_a_prefect_server_that_does_not_answer_is_one_line() -> None:
+    """Whoever stopped `make up` reads what is missing, and not HTTP's own words for it."""
+    dead = os.environ | {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    done = subprocess.run([EVERGREEN, "retrain", "flights"], capture_output=True, text=True, check=False, env=dead)
+    assert done.returncode == 1
+    assert done.stderr.startswith("evergreen: the Prefect server at http://127.0.0.1:9/api")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_errors_of_ours_are_logged_without_a_traceback() -> None:
