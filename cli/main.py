@@ -77,11 +77,12 @@ def reached_server() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        prefix, found, address = str(error).partition("Failed to reach API at ")
-        if prefix or not found:
+        _, found, address = str(error).partition("Failed to reach API at ")
+        if not found:
             raise
-        fix = "start it (`make up` does), or unset PREFECT_API_URL to run with a temporary one"
-        raise ServerFailed(f"the Prefect server at {address}", "it does not answer", fix) from error
+        why = f"it gives no answer ({error.__cause__ or 'for no reason it knows'})"
+        fix = "start it (`make up` does), or unset PREFECT_API_URL, here and with `prefect config unset`"
+        raise ServerFailed(f"the Prefect server at {address.rstrip('.')}", why, fix) from error
 
 
 def main() -> None:

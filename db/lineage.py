@@ -127,7 +127,7 @@ def _champion_id(session: Session, model: int) -> int | None:
 
 def _find_partition(session: Session, model: str, digest: str) -> AnyRow:
     statement = _columns().where(
-        Partition.model_id == model_id(session, model), Partition.digest.startswith(digest, autoescape=True)
+        Partition.model_id == model_id(session, model), Partition.digest.startswith(digest.lower(), autoescape=True)
     )
     found = session.execute(statement.limit(2)).all() if digest else []
     if len(found) != 1:

@@ -148,7 +148,7 @@ class FineTune:
             generalises no worse than a cold one (shrink and perturb: Ash and Adams 2020) takes about 0.5.
         perturb: share of freshly initialised weights added after shrinking.
         validation: share of the rows held back to choose the best epoch.
-        validation_rows: most rows held back, whatever their share; more of them choose no better.
+        validation_rows: most rows held back, whatever their share.
     """
 
     stages: tuple[Stage, ...] = (Stage(),)

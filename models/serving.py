@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import SchemaMismatch
+from models.training.assembly import assemble
+from models.training.inference import in_batches
 
 if TYPE_CHECKING:
     import keras
 
 
 class Predictor:
-    """A base and a head as one traced function.
+    """A base and a head as one traced function; what their layers make needs no more memory for more rows.
 
     Args:
         base: raw columns in, features out.
@@ -23,10 +25,8 @@ class Predictor:
     """
 
     def __init__(self, base: keras.Model, head: keras.Model) -> None:
-        import tensorflow as tf
-
         self.base, self.head = base, head
-        self._answer = tf.function(lambda rows: head(base(rows, training=False), training=False), reduce_retracing=True)
+        self._answer = in_batches(assemble(base, head, frozen=True))
 
     def __call__(self, columns: Mapping[str, Any]) -> NDArray[np.float32]:
         """Predictions for some rows, shape (rows, outputs).
@@ -43,11 +43,17 @@ class Predictor:
         missing = [tensor.name for tensor in inputs if tensor.name not in columns]
         if missing:
             raise SchemaMismatch(
-                f"rows with the columns {', '.join(columns) or '(none)'}",
+                f"rows with the columns {', '.join(map(str, columns)) or '(none)'}",
                 f"the model also takes {', '.join(missing)}",
                 "give every input of its Schema, and None where a value is not known",
             )
         rows = {tensor.name: _values(tensor, columns[tensor.name]) for tensor in inputs}
+        counts = {name: len(values) for name, values in rows.items()}
+        if len(set(counts.values())) > 1:
+            told = ", ".join(f"{count} of {name}" for name, count in counts.items())
+            raise SchemaMismatch(
+                f"columns with {told}", "they are not of the same rows", "give each a value for every row"
+            )
         return np.asarray(self._answer(tf.nest.map_structure(tf.constant, rows)))
 
 
@@ -55,7 +61,7 @@ def _values(tensor: keras.KerasTensor, column: Any) -> NDArray[Any]:
     """A column as the base takes it, shape (rows, *shape)."""
     try:
         values = as_text(column) if tensor.dtype == "string" else np.asarray(column, dtype=tensor.dtype)
-        return values.reshape(-1, *tensor.shape[1:])
+        return values.reshape(len(column) if np.ndim(column) else 1, *tensor.shape[1:])
     except (ValueError, TypeError) as error:
         shape = "one value" if tensor.shape[1:] == (1,) else f"an array of shape {tensor.shape[1:]}"
         raise SchemaMismatch(f"column '{tensor.name}'", str(error), f"give {shape} of {tensor.dtype} a row") from error

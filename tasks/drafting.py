@@ -26,7 +26,7 @@ def schema_source(guess: Guess) -> str:
         "nullable": guess.nullable,
     }
     lines = [f"    {name}={value!r}," for name, value in fields.items() if value]
-    doubts = [f"# {doubt}".replace("\n", " ") for doubt in guess.doubts]
+    doubts = ["# " + " ".join(doubt.splitlines()) for doubt in guess.doubts]
     return "\n".join([*doubts, "schema = Schema(", *lines, ")"])
 
 
@@ -45,13 +45,13 @@ def model_source(guess: Guess, name: str, origin: str) -> str:
     outputs = {"Binary": '1, activation="sigmoid"', "Regression": scaled}
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         name=name,
-        origin=json.dumps(origin),
+        origin=_quoted(origin),
         kind=kind,
         objective=guess.objective,
         outputs=outputs.get(kind, f'{classes}, activation="softmax"'),
-        time=json.dumps(guess.time),
+        time=_quoted(guess.time),
         key=_written(guess.key),
-        target=json.dumps(guess.target),
+        target=_quoted(guess.target),
         numeric=_written(guess.numeric),
         categorical=_written(guess.categorical),
         nullable=_written(guess.nullable),
@@ -64,9 +64,14 @@ def left_out(guess: Guess) -> tuple[str, ...]:
     return (*guess.ignored, *guess.tensors)
 
 
+def _quoted(name: str) -> str:
+    """A name as data: whatever it holds, Python reads the very same text."""
+    return json.dumps(name, ensure_ascii=False)
+
+
 def _written(names: Iterable[str]) -> str:
     """A tuple as a formatter writes it, inside a call that is indented by four."""
-    quoted = [json.dumps(name) for name in names]
+    quoted = [_quoted(name) for name in names]
     line = f"({quoted[0]},)" if len(quoted) == 1 else f"({', '.join(quoted)})"
     if len(line) <= LINE:
         return line

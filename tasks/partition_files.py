@@ -24,7 +24,7 @@ R = TypeVar("R")
 
 
 class PartitionFiles:
-    """Writes and reads Parquet files of partitions and of rows that were set aside.
+    """Writes and reads Parquet files of partitions and of rows that were set aside, on threads of its own.
 
     Args:
         store: where they are kept.
@@ -67,4 +67,4 @@ class PartitionFiles:
     def read(self, partition: PartitionRecord | NewPartition, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows of a stored partition."""
         artifact = StoredArtifact(partition.digest, "partition", partition.uri, partition.sha256, partition.bytes)
-        return pl.read_parquet(self._store.fetch(artifact), columns=list(columns) if columns else None)
+        return pl.read_parquet(self._store.fetch(artifact), columns=None if columns is None else list(columns))

@@ -71,8 +71,9 @@ def overtaken(house: House, challenger: int, champion: int) -> str:
     parent = registry.version(model, challenger).parent
     if parent == champion:
         return ""
-    if registry.promotions(model)[-1].kind == "rollback":
-        return f"version {champion} came back by a rollback while this one was trained from what it replaced"
+    newest = registry.promotions(model)[-1]
+    if newest.actor != ACTOR:  # a person knows more than the figures say
+        return f"version {champion} was put in production by {newest.actor} ({newest.kind}) while this one was trained"
     learned, known = ({p.digest for p in registry.trained_on(model, number)} for number in (challenger, champion))
     if learned <= known:
         return f"version {champion}, promoted while this one was trained, learned from the same rows"

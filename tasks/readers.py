@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -157,10 +158,10 @@ def _parted(frame: pl.DataFrame, wanted: Wanted, width: int) -> Batch:
     return Batch(complete(whole.filter(~ragged), wanted), whole.filter(ragged).with_columns(reason))
 
 
-def find_separator(path: Path) -> str:
-    """The separator that cuts a CSV file's first line into most names."""
-    readings = _readings(path)
-    return max(SEPARATORS, key=lambda separator: len(readings[separator]))
+def read_header(path: Path) -> tuple[list[str], str]:
+    """A CSV file's names, and the separator: the one that cuts the first line into most of them."""
+    separator, names = max(_readings(path).items(), key=lambda reading: len(reading[1]))
+    return names, separator
 
 
 def _header(path: Path, wanted: Wanted) -> tuple[list[str], str]:
@@ -195,9 +196,10 @@ def _jsonl(file: Readable, wanted: Wanted, rows: int, careful: bool) -> Iterator
             check_columns(sorted(keys), wanted, file.name)
             yield Batch(complete(good, wanted), bad)
         return
-    sample = pl.scan_ndjson(file.path, infer_schema_length=SAMPLE_LINES).collect_schema()
+    path = glob.escape(str(file.path))  # Polars takes every name for a pattern here, "orders[1].jsonl" too
+    sample = pl.scan_ndjson(path, infer_schema_length=SAMPLE_LINES).collect_schema()
     check_columns(list(sample), wanted, file.name)
-    table = pl.scan_ndjson(file.path, schema=dict.fromkeys(wanted.columns, pl.String))
+    table = pl.scan_ndjson(path, schema=dict.fromkeys(wanted.columns, pl.String))
     for frame in table.collect_batches(chunk_size=rows, maintain_order=True, engine="streaming"):
         yield Batch(complete(frame, wanted))
 

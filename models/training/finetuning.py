@@ -24,6 +24,7 @@ from models.training.loop import Learner, Steps, Surroundings, train
 from models.training.losses import anchored, distilled, fisher_information, plain
 from models.training.pretraining import hold_back, pretrain, sample
 from models.training.replay import draw
+from models.training.seeds import set_seed
 from models.training.startup import start_tensorflow
 
 if TYPE_CHECKING:
@@ -152,10 +153,9 @@ class _Challenger:
     """A base and a head on their way from champion to challenger."""
 
     def __init__(self, spec: ModelSpec, plan: FineTune, champion: ModelFiles, cache: FeatureCache, rows: _Rows) -> None:
-        import keras
 
         self.spec, self.plan, self.champion, self.cache, self.rows = spec, plan, champion, cache, rows
-        keras.utils.set_random_seed(rows.seed % 2**32)
+        set_seed(rows.seed)
         self.base = FrozenBase(champion.base, champion.base_digest, spec.schema)
         self.head = load_model(champion.head)
         self.head.trainable = True

@@ -35,7 +35,9 @@ def in_batches(model: keras.Model, signature: Any = None) -> Forward:
 
     @tf.function(input_signature=signature, reduce_retracing=signature is None, autograph=False)  # type: ignore[untyped-decorator]
     def run(rows: Any) -> tf.Tensor:
-        batches = (tf.shape(tf.nest.flatten(rows)[0])[0] + size - 1) // size
+        batches = tf.maximum(
+            1, (tf.shape(tf.nest.flatten(rows)[0])[0] + size - 1) // size
+        )  # no rows are one batch, too
 
         def one_batch(place: tf.Tensor, outputs: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
             output = model(rows_of(rows, place * size, size), training=False)

@@ -21,6 +21,7 @@ from models.training.examples import Examples, rows_of
 from models.training.files import EpochValue, Progress
 from models.training.inference import in_batches
 from models.training.schedules import constant
+from models.training.seeds import set_seed
 
 if TYPE_CHECKING:
     import keras
@@ -128,9 +129,7 @@ def train(
     Raises:
         TrainingDiverged: a loss became NaN, infinite or absurdly large.
     """
-    import keras
-
-    keras.utils.set_random_seed(steps.seed % 2**32)
+    set_seed(steps.seed)
     model = learner.model
     optimizer = _fresh_optimizer(model, steps)
     state = [*learner.state, *optimizer.variables]

@@ -27,6 +27,7 @@ from models.training.examples import Examples
 from models.training.files import ModelFiles, Progress, Trained, load_model, save_model
 from models.training.loop import Learner, Steps, Surroundings, train
 from models.training.losses import plain
+from models.training.seeds import set_seed
 from models.training.split import as_graph
 from models.training.startup import start_tensorflow
 
@@ -73,7 +74,6 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
 def _pretrain(
     spec: ModelSpec, plan: Pretrain, history: Sequence[PartitionFile], seed: int, around: Surroundings
 ) -> Trained:
-    import keras
 
     record = {**work_folder.plan_of(plan), "seed": seed}
     done = work_folder.enter(around.work, work_folder.task_digest(spec, record, (), [history]))
@@ -81,7 +81,7 @@ def _pretrain(
         return done
     chosen = select(spec.schema, history, "train")
     learning, validating = hold_back(spec.schema, chosen, plan, seed)
-    keras.utils.set_random_seed(seed % 2**32)
+    set_seed(seed)
     rows = sample(spec, learning, plan.sample_rows)
     base, head, augment = _build(spec, rows)
 

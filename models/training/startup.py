@@ -35,7 +35,7 @@ def large_import(library: str) -> Iterator[None]:
 
 @contextmanager
 def left_out(library: str) -> Iterator[None]:
-    """Let imports of an optional library fail here, as if it were not installed; afterwards they work."""
+    """Let imports of an optional library fail, in all threads, as if it were not installed; afterwards they work."""
     if library in sys.modules:
         yield
         return

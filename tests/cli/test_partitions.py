@@ -87,6 +87,6 @@ def test_a_first_schema_is_inferred(tmp_path: Path) -> None:
 def test_a_file_without_times_is_no_source(tmp_path: Path) -> None:
     """Every row needs the time of its event."""
     path = tmp_path / "rides.csv"
-    path.write_text("id,km\n1,2\n")
+    path.write_text("id,km\n1,2\n2,3\n")
     with pytest.raises(InvalidSpec, match="no column holds times"):
         told("schema", "infer", str(path))

@@ -50,6 +50,15 @@ def test_a_file_becomes_a_partition_of_typed_rows(port: Port) -> None:
     assert tuple(rows.columns) == (*SCHEMA.columns, "holdout")
 
 
+@pytest.mark.parametrize("name", ["rows[1].jsonl", "rows*.jsonl", "rows[1].csv"])
+def test_a_name_with_signs_of_a_pattern_is_a_name(port: Port, name: str) -> None:
+    """As browsers call a second download."""
+    row = '{"at": "2024-01-01T00:00:01Z", "id": 1, "speed": 10, "city": "Oslo", "late": 1}\n'
+    (port.folder / name).write_text(row if name.endswith("jsonl") else f"{HEADER}\n{line(1)}\n")
+    arrived = port.ingest()
+    assert (arrived.set_aside, [partition.rows for partition in arrived.partitions]) == (0, [1])
+
+
 def test_a_second_look_finds_nothing_new(port: Port) -> None:
     """A file that was taken is not even opened again."""
     port.land("a.csv", line(1))

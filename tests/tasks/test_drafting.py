@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import gzip
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -114,6 +116,55 @@ def test_text_is_taken_for_what_it_holds() -> None:
     assert found.objective == "Binary()"
 
 
+def test_types_that_change_late_in_a_file_are_found_out(tmp_path: Path) -> None:
+    """A gap, then a number, then a fraction, long after the first lines."""
+    path = tmp_path / "orders[1].jsonl"
+    lines = [{"id": n, "at": "2024-01-01", "size": None if n < 200 else n + 0.5, "late": n % 2} for n in range(300)]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    found = guess(read_sample(path))
+    assert (found.numeric, found.nullable) == (("size",), ("size",))
+
+
+def test_a_few_bad_values_do_not_hide_what_a_column_is() -> None:
+    """One time that is none, one line twice, a label that is not a number: landing sets these aside, row by row."""
+    many = pl.concat([DATED.with_columns(order=pl.col("order") + str(part)) for part in range(75)])
+    times = many["placed"].dt.to_string("iso:strict").set(pl.int_range(300, eager=True) == 7, "unknown")
+    late = many["late"].cast(pl.Float64).set(pl.int_range(300, eager=True) == 9, float("nan"))
+    spoilt = many.with_columns(placed=times, late=late)
+    found = guess(pl.concat([spoilt, spoilt.tail(1)]))
+    assert (found.time, found.key, found.objective) == ("placed", ("order",), "Binary()")
+
+
+def test_columns_are_what_landing_makes_of_them() -> None:
+    """Dictionaries are text, too many digits are a code, true and false are 1 and 0, and paid is no id."""
+    rows = TABLE.with_columns(
+        town=pl.col("town").cast(pl.Categorical),
+        order=pl.Series([f"1234567890123456789{n}" for n in range(4)]),
+        paid=pl.Series(["true", "false", "true", "false"]),
+    )
+    found = guess(rows, target="paid")
+    assert (found.key, found.objective, found.categorical) == (("order",), "Binary()", ("town",))
+    assert guess(rows.drop("late").rename({"paid": "target"})).objective == "Binary()"
+
+
+@pytest.mark.parametrize("lists", [[["a", "b"]], [[True, False]], [[]], [[[1, 2], [1]]]])
+def test_lists_that_are_no_tensors_are_left_out(lists: list[Any]) -> None:
+    """Of text, of yes and no, empty, ragged."""
+    found = guess(DATED.with_columns(pixels=pl.Series(lists * 4)))
+    assert found.tensors == {}
+    assert "pixels" in found.ignored
+
+
+def test_a_header_that_could_not_land_is_refused(tmp_path: Path) -> None:
+    """Two columns of one name; and an index that was written out without a name is no input."""
+    path = tmp_path / "orders.csv"
+    path.write_text("at,x,x\n2024-01-01,1,2\n2024-01-02,2,3\n")
+    with pytest.raises(UnreadableFile, match="two columns are called 'x'"):
+        read_sample(path)
+    path.write_text(",at,x,y\n0,2024-01-01,1,0\n1,2024-01-02,2,1\n")
+    assert guess(read_sample(path)).ignored == ("",)
+
+
 def test_tensors_are_in_the_schema_and_left_out_of_the_draft() -> None:
     """A base for them is for a person to write."""
     found = guess(DATED.with_columns(pixels=pl.Series([[[1, 2, 3], [4, 5, 6]]] * 4)))
@@ -152,18 +203,24 @@ assert np.isfinite(said).all() and said.shape == (2, 1)
     subprocess.run([sys.executable, "-m", "ruff", "format", "--check", *style], check=True, cwd=tmp_path)
 
 
-@pytest.mark.parametrize("name", ['say "hi"', "a\\b", 'x" + str(print("RAN")) + "', "new\nline", "größe"])
-def test_names_of_columns_are_data_not_code(name: str) -> None:
-    """Whatever a file calls its columns, the draft holds these names and runs none of them."""
-    text = model_source(guess(DATED.rename({"weight": name})), "orders", f'{name}""".csv')
-    tree = ast.parse(text)
-    assert name in {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
-    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "print"]
+@pytest.mark.parametrize("column", ["weight", "town", "same"])
+@pytest.mark.parametrize(
+    "name",
+    ['say "hi"', "a\\b", 'x" + str(print("RAN")) + "', "new\nline", "a\rprint('RAN')#", "it's", "größe", "km 🚀"],
+)
+def test_names_of_columns_are_data_not_code(name: str, column: str) -> None:
+    """Whatever a file calls its columns, what is printed and drafted holds these names and runs none of them."""
+    found = guess(pl.concat([DATED, DATED.with_columns(order=pl.col("order") + "x")]).rename({column: name}))
+    for text in (schema_source(found), model_source(found, "orders", f'{name}""".csv')):
+        tree = ast.parse(text)
+        said = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+        assert name in said or (column == "same" and text == schema_source(found))
+        assert not [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "print"]
 
 
 def test_rows_that_no_columns_tell_apart_are_refused() -> None:
     """A key that is none would take most rows for duplicates."""
-    twice = pl.concat([DATED.drop("order"), DATED.drop("order")])
+    twice = pl.concat([DATED.drop("order"), DATED.drop("order").with_columns(weight=pl.col("weight") + 0.5)])
     with pytest.raises(InvalidSpec, match="tell all rows apart"):
         guess(twice)
 

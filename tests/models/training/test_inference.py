@@ -12,9 +12,9 @@ from models.training.assembly import assemble
 from models.training.inference import in_batches, row_bytes, rows_at_once
 
 
-@pytest.mark.parametrize("rows", [1, 7, 8, 9, 20])
+@pytest.mark.parametrize("rows", [0, 1, 7, 8, 9, 20])
 def test_batches_give_what_the_model_gives_in_order(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fewer rows than a batch, just as many, and a rest; columns by name, and batches of eight."""
+    """No rows, fewer than a batch, just as many, and a rest; columns by name, and batches of eight."""
     model = images(4)
     monkeypatch.setattr(inference, "LAYER_BYTES", 8 * 4 * 4 * 16 * 4)
     assert rows_at_once(model) == 8
