@@ -24,7 +24,7 @@ from models.training.loop import Learner, Steps, Surroundings, train
 from models.training.losses import anchored, distilled, fisher_information, plain
 from models.training.pretraining import hold_back, pretrain, sample
 from models.training.replay import draw
-from models.training.seeds import set_seed
+from models.training.seeds import own_random_numbers, set_seed
 from models.training.startup import start_tensorflow
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
         return pretrain(spec, everything, work=work, logs=logs, seed=seed, progress=progress, plan=plan.pretrain)
     tuning = _Tuning(spec, plan, champion, new, old, seed)
     callbacks = tuple(spec.callbacks()) if spec.callbacks else ()
-    with work_folder.alone_in(work):
+    with work_folder.alone_in(work), own_random_numbers():
         return tuning.run(FeatureCache(cache), Surroundings(work, logs, progress, callbacks))
 
 

@@ -27,7 +27,7 @@ from models.training.examples import Examples
 from models.training.files import ModelFiles, Progress, Trained, load_model, save_model
 from models.training.loop import Learner, Steps, Surroundings, train
 from models.training.losses import plain
-from models.training.seeds import set_seed
+from models.training.seeds import own_random_numbers, set_seed
 from models.training.split import as_graph
 from models.training.startup import start_tensorflow
 
@@ -67,7 +67,7 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
     start_tensorflow()
     callbacks = tuple(spec.callbacks()) if spec.callbacks else ()
     around = Surroundings(work, logs, progress, callbacks)
-    with work_folder.alone_in(work):
+    with work_folder.alone_in(work), own_random_numbers():
         return _pretrain(spec, plan or spec.pretrain, history, seed, around)
 
 
