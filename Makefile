@@ -56,7 +56,7 @@ clean: ## remove the environment and everything the demo made
 
 .venv/ready: requirements.lock pyproject.toml | .venv/uv
 	@$(UV) --require-hashes --requirement requirements.lock
-	@$(UV) --no-deps --editable .
+	@$(UV) --no-deps --editable client --editable .
 	@touch $@
 
 .venv/ready-dev: requirements-dev.lock .venv/ready

@@ -11,6 +11,7 @@ EvergreenError
 │   ├── UnknownVersion       no version has this number
 │   ├── UnknownPartition     no partition has this digest
 │   ├── PromotionConflict    someone else promoted first
+│   ├── ArrivalConflict      somebody else took rows, or this very file, first
 │   ├── NothingToRollBack    no clean version was champion before
 │   ├── TaintedVersion       it learned from a recalled partition
 │   └── RegistryUnavailable  the database cannot be reached, read or written
@@ -90,6 +91,10 @@ class UnknownPartition(RegistryError):
 
 class PromotionConflict(RegistryError):
     """Someone else promoted first."""
+
+
+class ArrivalConflict(RegistryError):
+    """Somebody else took rows, or this very file, first."""
 
 
 class NothingToRollBack(RegistryError):

@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     landing: str = ""
     """Folder or fsspec URL that model sources are relative to; by default in `home`."""
 
+    models: str = "models"
+    """Folders of model files, one NAME.py a model, with ":" between them."""
+
     def model_post_init(self, _context: object, /) -> None:
         """Fill in what follows from `home`, as absolute paths: a worker may change directory."""
         home = self.home.expanduser().absolute()
@@ -37,6 +40,11 @@ class Settings(BaseSettings):
         self.database_url = self.database_url or f"sqlite:///{home / 'registry.db'}"
         self.artifact_root = self.artifact_root or str(home / "artifacts")
         self.landing = self.landing or str(home / "landing")
+
+    @property
+    def model_folders(self) -> tuple[Path, ...]:
+        """The folders of model files, as absolute paths."""
+        return tuple(Path(folder).expanduser().absolute() for folder in self.models.split(os.pathsep) if folder)
 
     @property
     def cache(self) -> Path:

@@ -21,18 +21,18 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
+from arrivals.ingest import ingest
+from arrivals.key_index import LABELLED, KeyIndex
+from arrivals.keys import HIGH, LOW
+from arrivals.rounds import Arrivals
+from arrivals.validation import Validator
 from benchmarks.claims import Claims
+from db.arrival_records import NewArrival, NewLandedFile
 from db.artifacts import ArtifactStore
-from db.partition_records import NewArrival, NewLanding
-from db.partitions import record_arrival
 from db.records import NewPartition
 from db.registry import open_registry
-from models.objectives import Binary
-from models.spec import ModelSpec, Schema, Source
-from tasks.arrivals import Arrivals, ingest
-from tasks.key_index import LABELLED, KeyIndex
-from tasks.keys import HIGH, LOW
-from tasks.validation import Validator
+from learning.objectives import Binary
+from learning.spec import ModelSpec, Schema, Source
 
 NUMBERS = tuple(f"x{column}" for column in range(6))
 SCHEMA = Schema(
@@ -170,9 +170,9 @@ def remember(place: Place, known: int) -> None:
         for number in range(known)
     )  # fmt: skip
     total = known * KNOWN_ROWS
-    landing = NewLanding("known", "known", "known", "known", rows=total, taken=total)
+    landing = NewLandedFile("known", "known", "known", "known", rows=total, taken=total)
     place.registry.add_model("bench")
-    record_arrival(place.registry.engine, NewArrival("bench", 0, landing, partitions))
+    place.registry.record_arrival(NewArrival("bench", 0, landing, partitions))
 
 
 def land(place: Place, first: int, files: int) -> None:

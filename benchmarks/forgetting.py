@@ -18,14 +18,14 @@ import numpy as np
 import polars as pl
 
 from benchmarks.claims import Claims
+from demo.digits import digits_month, turned
+from learning.data import PartitionFile
+from learning.files import ModelFiles
+from learning.finetuning import finetune
+from learning.plans import FineTune, FromScratch, Pretrain, Replay, Stage
+from learning.prediction import predict
+from learning.pretraining import pretrain
 from models.digits import spec as digits
-from models.plans import FineTune, FromScratch, Pretrain, Replay, Stage
-from models.training.data import PartitionFile
-from models.training.files import ModelFiles
-from models.training.finetuning import finetune
-from models.training.prediction import predict
-from models.training.pretraining import pretrain
-from tasks.digits_data import digits_month, turned
 
 ERAS = 4
 TURN = 30

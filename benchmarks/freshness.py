@@ -13,8 +13,12 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.claims import Claims
+
+if TYPE_CHECKING:
+    from tasks.run import Context
 
 HISTORY = range(1, 9)
 WEEKS = range(9, 53)
@@ -31,52 +35,51 @@ def year(max_forgetting: float | None) -> tuple[int, tuple[float, ...]]:
 
 
 def _live(max_forgetting: float | None) -> tuple[int, tuple[float, ...]]:
-    from models.catalog import load_spec
-    from tasks import house as rooms
-    from tasks.flights_data import write_flights
-    from tasks.scoring import score_arrivals
-    from tasks.track_record import FIRST, mean_losses, track_record
+    from demo.flights import write_flights
+    from flows.demo import score_first_version
+    from learning.catalog import load_spec
+    from monitoring.track_record import mean_losses, track_record
+    from settings import get_settings
+    from tasks import run as runs
 
-    spec = load_spec("flights")
+    spec = load_spec("flights", get_settings().model_folders)
     if max_forgetting is not None:
         spec = replace(spec, gate=replace(spec.gate, max_forgetting=max_forgetting))
-    rooms.load_spec = lambda _name: spec
-    with rooms.opened(spec.name) as house:
-        landing = Path(house.settings.landing)
+    runs.load_spec = lambda *_: spec
+    with runs.open_context(spec.name) as context:
+        landing = Path(context.settings.landing)
         write_flights(landing, HISTORY)
-        promoted = _run(house)
+        promoted = _run(context)
         for week in WEEKS:
             write_flights(landing, [week])
-            promoted += _run(house)
-        learned = {partition.digest for partition in house.registry.trained_on(spec.name, FIRST)}
-        later = [p.digest for p in house.registry.partitions(spec.name) if p.digest not in learned]
-        score_arrivals(house, None, FIRST, later)
-        return promoted - 1, mean_losses(track_record(house))
+            promoted += _run(context)
+        score_first_version(context)
+        return promoted - 1, mean_losses(track_record(spec, context.registry, context.partition_files))
 
 
-def _run(house: object) -> int:
+def _run(context: Context) -> int:
     """One run as the flows do it, without Prefect; 1 if it promoted."""
-    from tasks.arrivals import ingest
-    from tasks.decision import pending_work
-    from tasks.finetuning import finetune_champion, pretrain_on_history
-    from tasks.house import House
-    from tasks.promotion import evaluate, promote
-    from tasks.scoring import score_arrivals
+    from arrivals.ingest import ingest
+    from tasks.evaluate import evaluate
+    from tasks.find_pending import pending_work
+    from tasks.finetune import finetune_champion
+    from tasks.pretrain import pretrain_on_history
+    from tasks.promote import promote
+    from tasks.register_version import register
+    from tasks.score_champion import score_arrivals
 
-    assert isinstance(house, House)
-    spec, registry, settings = house.spec, house.registry, house.settings
-    ingest(spec, registry, house.store, landing=settings.landing, cache=settings.cache)
+    spec, registry, settings = context.spec, context.registry, context.settings
+    ingest(spec, registry, context.store, landing=settings.landing, cache=settings.cache)
     run = registry.start_run(spec.name, trigger="benchmark").id
-    champion = registry.find_champion(spec.name)
-    if champion is None:
-        challenger = pretrain_on_history(house, run)
+    if registry.find_champion(spec.name) is None:
+        learned = pretrain_on_history(context, run)
     else:
-        pending = pending_work(spec, champion.number, registry.pending(spec.name))
-        score_arrivals(house, run, champion.number, pending.partitions)
-        challenger = finetune_champion(house, run, pending)
-    ending = promote(house, evaluate(house, run, challenger.number))
+        pending = pending_work(context)
+        score_arrivals(context, run, pending.champion, pending.partitions)
+        learned = finetune_champion(context, run, pending)
+    ending = promote(context, evaluate(context, run, register(context, run, learned)))
     assert ending is not None
-    registry.finish_run(run, outcome=ending.outcome, decision=ending.decision, reason=ending.reason)
+    registry.finish_run(run, **vars(ending))
     return int(ending.outcome == "promoted")
 
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from demo.digits import digits_month
 from models.digits import spec as small
-from tasks.digits_data import digits_month
 
 if TYPE_CHECKING:
     import keras
 
-    from models.spec import Columns
+    from learning.spec import Columns
 
 FACTOR = 4
 SIDE = 8 * FACTOR

@@ -19,17 +19,17 @@ import polars as pl
 
 from benchmarks import large_digits
 from benchmarks.claims import Claims
+from demo.digits import digits_month
+from learning.data import PartitionFile, Selection, concatenate, read_inputs, select
+from learning.files import ModelFiles, Trained, load_model
+from learning.finetuning import finetune
+from learning.plans import FineTune, Pretrain, Replay, Stage
+from learning.prediction import predict
+from learning.pretraining import hold_back, pretrain
+from learning.schedules import constant
+from learning.spec import ModelSpec
 from models.digits import spec as small_digits
 from models.flights import spec as flights
-from models.plans import FineTune, Pretrain, Replay, Stage
-from models.spec import ModelSpec
-from models.training.data import PartitionFile, Selection, concatenate, read_inputs, select
-from models.training.files import ModelFiles, Trained, load_model
-from models.training.finetuning import finetune
-from models.training.prediction import predict
-from models.training.pretraining import hold_back, pretrain
-from models.training.schedules import constant
-from tasks.digits_data import digits_month
 
 if TYPE_CHECKING:
     import keras
@@ -179,7 +179,7 @@ def flights_file(root: Path, week: int) -> PartitionFile:
 
 def flights_frame(week: int) -> pl.DataFrame:
     """A week of flights with a holdout mark."""
-    from tasks.flights_data import flights_week
+    from demo.flights import flights_week
 
     frame = flights_week(week)
     return frame.with_columns(holdout=pl.struct(flights.schema.key).hash(1) % 5 == 0)

@@ -57,7 +57,7 @@ def retrains() -> None:
 
 def half_weeks() -> Iterator[pl.DataFrame]:
     """The flights after the history, half a week at a time."""
-    from tasks.flights_data import WEEKS, flights_week
+    from demo.flights import WEEKS, flights_week
 
     for week in WEEKS[HISTORY[-1] :]:
         frame = flights_week(week)

@@ -74,8 +74,8 @@ def retrain(model: str) -> None:
 
 def stopwatches() -> list[float]:
     """Seconds of base pass and gradient steps, as they are spent from now on; a watch inside another stands still."""
-    from models.training import loop
-    from models.training.features import FrozenBase
+    from learning import loop
+    from learning.features import FrozenBase
 
     spent: list[float] = []
     running: list[bool] = []

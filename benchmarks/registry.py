@@ -23,6 +23,7 @@ from sqlalchemy import insert
 
 from benchmarks.claims import Claims
 from db import tables
+from db.arrival_records import NewArrival, NewLandedFile
 from db.engine import session_scope
 from db.lookups import now
 from db.records import NewPartition, NewVersion, StoredArtifact
@@ -42,9 +43,10 @@ class Evergreen:
         self.registry, self.numbers, self.sequence = registry, count(1), 0
         registry.add_model(MODEL)
         self.run = registry.start_run(MODEL, trigger="by hand").id
-        for name in ("p1", "p2"):
-            at = now()
-            registry.add_partition(NewPartition(MODEL, name, "file", name, "0" * 64, 1, 100, 20, 90, at, at))
+        at = now()
+        rows = (NewPartition(MODEL, name, "file", name, "0" * 64, 1, 100, 20, 90, at, at) for name in ("p1", "p2"))
+        file = NewLandedFile("file", "file", "rules", "ingest", rows=200, taken=200)
+        registry.record_arrival(NewArrival(MODEL, 0, file, tuple(rows)))
 
     def register(self, times: int) -> None:
         """Versions with five metrics, their parent, files and partitions."""

@@ -66,9 +66,9 @@ def bootstrap() -> None:
 def retrain(epochs: int) -> None:
     """The command, with a plan that is the bare script's."""
     from cli.main import retrain as command
+    from learning.plans import Replay, Stage
+    from learning.schedules import constant
     from models import flights
-    from models.plans import Replay, Stage
-    from models.training.schedules import constant
 
     stage = Stage(epochs=epochs, patience=epochs, batch_size=BATCH, learning_rate_scale=1.0, schedule=constant)
     plan = replace(flights.spec.finetune, stages=(stage,), replay=Replay(share=0.0))
@@ -113,7 +113,7 @@ def answers() -> bool:
 
 def land(landing: Path, weeks: range) -> None:
     """Write weeks of flights where they arrive, with times that say they are settled."""
-    from tasks.flights_data import write_flights
+    from demo.flights import write_flights
 
     for file in write_flights(landing, weeks):
         os.utime(file, (1, 1))

@@ -51,7 +51,7 @@ def gc(
     settings = get_settings()
     root = open_root(settings.artifact_root)
     with open_registry(settings.database_url) as registry:
-        found = (collect if delete else orphans)(registry.engine, root, timedelta(hours=grace_hours))
+        found = (collect if delete else orphans)(registry, root, timedelta(hours=grace_hours))
     if json:
         print_json(found)
         return

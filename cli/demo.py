@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from tasks.house import House
+    from tasks.run import Context
 
 app = typer.Typer(help="See Evergreen work on the flights that left New York in 2013.", no_args_is_help=True)
 
@@ -25,7 +25,7 @@ def data(
     weeks: Annotated[int, typer.Option(min=1, max=52, help="Write the first WEEKS weeks of 2013.")] = 52,
 ) -> None:
     """Write the landing folder: one CSV file a week, flights joined with the weather at departure."""
-    from tasks.flights_data import write_flights
+    from demo.flights import write_flights
 
     files = write_flights(Path(get_settings().landing), range(1, weeks + 1))
     typer.echo(f"{len(files)} files in {files[0].parent}")
@@ -49,13 +49,13 @@ def run(
     console = Console()
     console.print(f"[bold]Evergreen demo[/]: flights of 2013, {weeks} weekly arrivals. Starting Prefect …")
     from flows.demo import MODEL, demo
-    from tasks.house import opened
+    from tasks.run import open_context
 
     outcomes = demo(settings.landing, weeks)
     if not outcomes:
         console.print("The year is over: every week has arrived. Remove the demo's folder to start again.")
-    with opened(MODEL) as house:
-        show_story(console, house)
+    with open_context(MODEL) as context:
+        show_story(console, context)
 
 
 def best_in_bold(losses: Sequence[float]) -> list[str]:
@@ -63,15 +63,16 @@ def best_in_bold(losses: Sequence[float]) -> list[str]:
     return [f"[bold]{loss:.4f}[/]" if loss == min(losses) else f"{loss:.4f}" for loss in losses]
 
 
-def show_story(console: Console, house: House) -> None:
+def show_story(console: Console, context: Context) -> None:
     """Print the versions, what each week brought, and what to open next."""
     from rich.table import Table
 
     from cli.registry import versions
-    from tasks.track_record import mean_losses, track_record
+    from monitoring.track_record import mean_losses, track_record
 
-    registry, model, loss = house.registry, house.spec.name, house.spec.objective.loss_name
-    record = track_record(house)
+    registry, spec = context.registry, context.spec
+    model, loss = spec.name, spec.objective.loss_name
+    record = track_record(spec, registry, context.partition_files)
     runs = {run.id: run for run in registry.runs(model, limit=1000)}
     checks = {check.run_id: check for check in registry.drift_checks(model)}
     scored_by = {score.partition: score.run_id for score in registry.scores(model) if score.run_id is not None}
@@ -96,12 +97,12 @@ def show_story(console: Console, house: House) -> None:
     console.print(f"\n[bold]Versions[/]: evergreen registry versions {model}\n")
     versions(model)
 
-    reports = sorted((house.settings.reports / model).glob("*.html"), key=lambda path: path.stat().st_mtime)
+    reports = sorted((context.settings.reports / model).glob("*.html"), key=lambda path: path.stat().st_mtime)
     query = "'SELECT * FROM version_history'"
     next_steps = {
         "drift report": str(reports[-1]) if reports else "(no drift check yet)",
-        "learning curves": f".venv/bin/tensorboard --logdir {house.settings.logs}",
-        "registry": f"sqlite3 -box {house.settings.home / 'registry.db'} {query}",
+        "learning curves": f".venv/bin/tensorboard --logdir {context.settings.logs}",
+        "registry": f"sqlite3 -box {context.settings.home / 'registry.db'} {query}",
         "more weeks": "make demo, once more",
         "schedule and UI": "make up",
     }

@@ -12,7 +12,7 @@ import typer
 
 from cli import database, demo, new, partitions, registry, schema, up
 from errors import EvergreenError, ServerFailed
-from models.training.startup import large_import
+from learning.startup import large_import
 from settings import get_settings
 
 app = typer.Typer(
@@ -55,9 +55,9 @@ def retrain(model: Model) -> None:
 
 def prepare(model: str) -> None:
     """Tell of a misspelled name before Prefect starts; let the process end in order, and expected errors be short."""
-    from models.catalog import load_spec
+    from learning.catalog import load_spec
 
-    load_spec(model)
+    load_spec(model, get_settings().model_folders)
     # Ended at once, as SIGTERM does by default, the process would leave its temporary Prefect server running.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     for logger in ("prefect.flow_runs", "prefect.task_runs"):

@@ -19,17 +19,16 @@ def new(  # noqa: PLR0913, PLR0917 - typer makes every parameter an option
     folder: Annotated[Path | None, typer.Option(help="Where to write it; by default the models folder.")] = None,
 ) -> None:
     """Write a short models/NAME.py from a data file's columns, ready to read, correct and bootstrap."""
-    from models.catalog import FOLDER
-    from tasks.drafting import left_out, model_source
-    from tasks.inference import guess, read_sample
+    from cli.drafting.guess import guess, read_sample
+    from cli.drafting.source import left_out, model_source
+    from settings import get_settings
 
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
         why = "it names a Python file and a model"
         raise InvalidName(f"model name '{name}'", why, "use lower-case letters, digits and _, starting with a letter")
-    path = (folder or FOLDER) / f"{name}.py"
-    for taken in (path, FOLDER / name):
-        if taken.exists():
-            raise InvalidName(f"model name '{name}'", f"{taken} exists", "choose another name, or delete it")
+    path = (folder or get_settings().model_folders[0]) / f"{name}.py"
+    if path.exists():
+        raise InvalidName(f"model name '{name}'", f"{path} exists", "choose another name, or delete it")
     if not path.parent.is_dir():
         raise InvalidName(f"folder '{path.parent}'", "it is not there", "make it, or leave --folder out")
     found = guess(read_sample(data), time=time, target=target, key=key or ())

@@ -72,12 +72,11 @@ def show(model: Model, digest: Digest, json: Json = False) -> None:
 @app.command()
 def quarantine(model: Model, json: Json = False) -> None:
     """List the files and rows that were set aside, with the reasons."""
-    from db.partitions import landed_files, rejections
     from db.registry import open_registry
 
     with open_registry(get_settings().database_url) as registry:
-        files = [landed for landed in landed_files(registry.engine, model) if landed.reason]
-        rows = rejections(registry.engine, model)
+        files = [landed for landed in registry.landed_files(model) if landed.reason]
+        rows = registry.refusals(model)
     if json:
         print_json({"files": files, "rows": rows})
         return

@@ -53,7 +53,7 @@ def champion(
     """Show the version that is in production."""
     with opened() as registry:
         when = at.replace(tzinfo=UTC) if at else None
-        version = registry.champion_at(model, when) if when else registry.champion(model)
+        version = registry.find_champion(model, when) if when else registry.champion(model)
         history = [p for p in registry.promotions(model) if when is None or p.at <= when]
         tainted = version is not None and version.number in registry.tainted(model)
     if json:

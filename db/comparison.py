@@ -13,7 +13,7 @@ from db.lookups import model_id
 from db.promotions import find_champion
 from db.records import VersionDiff, VersionSummary
 from db.tables import Evaluation, EvaluationMetric, Version, VersionMetric
-from db.versions import version_record
+from db.versions import version
 from errors import RegistryError
 
 Parent = aliased(Version)
@@ -21,10 +21,16 @@ Against = aliased(Version)
 Later = aliased(Evaluation)
 
 
-def summaries(session: Session, model: str, order_by: str | None, limit: int | None) -> tuple[VersionSummary, ...]:
+def summaries(
+    session: Session, model: str, order_by: str | None = None, limit: int | None = None
+) -> tuple[VersionSummary, ...]:
     """A model's versions with the gate's newest verdict on each and the figure that decided, newest first.
 
-    Ordered by a metric, the lowest comes first; by "-metric" the highest. A version without it comes last.
+    Args:
+        session: the transaction.
+        model: name of the model.
+        order_by: a metric, lowest first; "-metric" for the highest first. A version without it comes last.
+        limit: how many; by default all.
     """
     metric = (order_by or "").removeprefix("-") or None
     value = VersionMetric.value if metric else EvaluationMetric.challenger
@@ -106,7 +112,7 @@ def diff(session: Session, model: str, a: int, b: int) -> VersionDiff:
     Raises:
         UnknownVersion: one of them does not exist.
     """
-    one, other = version_record(session, model, a), version_record(session, model, b)
+    one, other = version(session, model, a), version(session, model, b)
     line = {version.number for version in ancestors(session, model, a)}
     shared = [version.number for version in ancestors(session, model, b) if version.number in line]
     learned_a = {partition.digest: None for partition in trained_on(session, model, a)}

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-
-from sqlalchemy import Engine, select
+from typing import TYPE_CHECKING
 
 from db.artifacts import STORED
-from db.engine import read_scope
 from db.lookups import now
 from db.roots import TEMPORARY, Root
-from db.tables import Artifact, Partition, RejectedRows
+
+if TYPE_CHECKING:
+    from db.registry import ModelRegistry
 
 GRACE = timedelta(hours=24)  # a writer stores its files first and registers them within this time
 
@@ -26,24 +26,24 @@ class Orphan:
     modified: datetime
 
 
-def orphans(engine: Engine, root: Root, grace: timedelta = GRACE) -> tuple[Orphan, ...]:
+def orphans(registry: ModelRegistry, root: Root, grace: timedelta = GRACE) -> tuple[Orphan, ...]:
     """List the store's files that no row names and nobody touched within the grace period.
 
     The files are listed before the rows are read: one that is registered in between is then known.
     """
     files = [uri for uri in root.find("") if STORED.fullmatch(uri) or uri.endswith(TEMPORARY)]
-    named = _named(engine)
+    named = registry.named_files()
     before = now() - grace
     return tuple(_old([uri for uri in files if uri not in named], root, before))
 
 
-def collect(engine: Engine, root: Root, grace: timedelta = GRACE) -> tuple[Orphan, ...]:
+def collect(registry: ModelRegistry, root: Root, grace: timedelta = GRACE) -> tuple[Orphan, ...]:
     """Remove the orphans; returns those that were removed.
 
     Safe beside writers: a file that one has come back to since it was listed is left alone.
     """
     before = now() - grace
-    found = orphans(engine, root, grace)
+    found = orphans(registry, root, grace)
     return tuple(orphan for orphan in found if root.remove(orphan.uri, unless_since=before))
 
 
@@ -52,13 +52,3 @@ def _old(uris: list[str], root: Root, before: datetime) -> Iterator[Orphan]:
         found = root.look(uri)
         if found is not None and found.modified <= before:
             yield Orphan(uri, found.bytes, found.modified)
-
-
-def _named(engine: Engine) -> set[str]:
-    with read_scope(engine) as session:
-        return {
-            uri
-            for column in (Artifact.uri, Partition.uri, RejectedRows.uri)
-            for uri in session.scalars(select(column))
-            if uri is not None
-        }

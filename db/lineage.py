@@ -1,4 +1,4 @@
-"""What a version learned from, what it has not learned yet, and what happens when data is taken back."""
+"""What a version learned from, what it has not learned yet, and what happens when data is recalled."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def partitions(session: Session, model: str) -> tuple[PartitionRecord, ...]:
     return _records(session, _select_partitions(model_id(session, model)))
 
 
-def pending(session: Session, model: str, number: int | None) -> tuple[PartitionRecord, ...]:
+def pending(session: Session, model: str, number: int | None = None) -> tuple[PartitionRecord, ...]:
     """The partitions that a version (by default the champion) and its ancestors have not learned from."""
     model_row = model_id(session, model)
     version = _champion_id(session, model_row) if number is None else version_id(session, model, number)
@@ -32,14 +32,14 @@ def pending(session: Session, model: str, number: int | None) -> tuple[Partition
 
 
 def trained_on(session: Session, model: str, number: int) -> tuple[PartitionRecord, ...]:
-    """The partitions that a version and its ancestors learned from, those taken back left out."""
+    """The partitions that a version and its ancestors learned from, recalled ones left out."""
     version = version_id(session, model, number)
     statement = _select_partitions(model_id(session, model)).where(Partition.id.in_(_learned_by_line(version)))
     return _records(session, statement)
 
 
 def learned_by(session: Session, model: str, number: int) -> tuple[PartitionRecord, ...]:
-    """The partitions that one version learned from, those taken back left out."""
+    """The partitions that one version learned from, recalled ones left out."""
     own = select(VersionPartition.partition_id).where(
         VersionPartition.version_id == version_id(session, model, number), VersionPartition.role == "trained"
     )
@@ -54,7 +54,7 @@ def ancestors(session: Session, model: str, number: int) -> tuple[VersionRecord,
 
 
 def partition(session: Session, model: str, digest: str) -> PartitionRecord:
-    """One partition, also one that was taken back.
+    """One partition, also one that was recalled.
 
     Raises:
         UnknownPartition: no partition's digest is, or begins with, the one given; or several do.
@@ -63,9 +63,9 @@ def partition(session: Session, model: str, digest: str) -> PartitionRecord:
 
 
 def recall(session: Session, model: str, digest: str, *, reason: str, actor: str) -> Recall:
-    """Take a partition back: it is never learned from again, and versions that did are tainted.
+    """Recall a partition: it is never learned from again, and versions that did are tainted.
 
-    Taking it back twice changes nothing; the first reason stays.
+    Recalling it twice changes nothing; the first reason stays.
 
     Raises:
         UnknownPartition: no partition's digest is, or begins with, the one given; or several do.
@@ -75,9 +75,9 @@ def recall(session: Session, model: str, digest: str, *, reason: str, actor: str
     return Recall(_record(row), tuple(sorted(_tainted_by(session, row.id))))
 
 
-def tainted_versions(session: Session, model: str) -> set[int]:
+def tainted_versions(session: Session, model: str) -> tuple[int, ...]:
     """Numbers of the versions that learned from a recalled partition, or descend from one that did."""
-    return set(session.connection().scalars(_tainted_in_model(), {"model": model}))
+    return tuple(sorted(set(session.connection().scalars(_tainted_in_model(), {"model": model}))))
 
 
 @cache

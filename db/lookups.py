@@ -14,7 +14,8 @@ from typing import Any, TypeAlias
 from sqlalchemy import Row, Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from db.tables import Model, Partition, Version
+from db.tables import Artifact, Model, Partition, RejectedRows, Version
+from db.writing import add_if_new
 from errors import InvalidName, UnknownModel, UnknownPartition, UnknownVersion
 
 Rows: TypeAlias = Select[Any]
@@ -45,6 +46,21 @@ def valid_name(name: str) -> str:
     return name
 
 
+def add_model(session: Session, name: str) -> None:
+    """Make a model known; knowing it already is fine.
+
+    Raises:
+        InvalidName: the name could not be a file or a column value.
+    """
+    add_if_new(session, Model, [{"name": valid_name(name), "next_version": 1, "created_at": now()}])
+
+
+def named_files(session: Session) -> set[str]:
+    """The uri of every stored file that a row names."""
+    columns = (Artifact.uri, Partition.uri, RejectedRows.uri)
+    return {uri for column in columns for uri in session.scalars(select(column)) if uri is not None}
+
+
 @cache
 def _model_named() -> Rows:
     return select(Model.id).where(Model.name == bindparam("name"))
@@ -67,11 +83,9 @@ def model_id(session: Session, name: str) -> int:
         known = session.scalars(select(Model.name).order_by(Model.name)).all()
         near = get_close_matches(name, known, n=1)
         fix = f"write {near[0]}" if near else f"use one of: {', '.join(known)}"
-        fix = fix if known else f"run `evergreen bootstrap {name}`"
+        received = f"model {name!r}"
         raise UnknownModel(
-            f"model {name!r}",
-            "the registry has none of this name",
-            fix if known else f"run `evergreen bootstrap {name}`",
+            received, "the registry has none of this name", fix if known else f"run `evergreen bootstrap {name}`"
         )
     return int(found)
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from db.columns import Utc
 from db.lineage import tainted_versions
 from db.lookups import Rows, model_id, now, version_id
-from db.records import NewPromotion, PromotionRecord, VersionRecord
+from db.records import PromotionKind, PromotionRecord, VersionRecord
 from db.tables import Model, Promotion, Version
 from db.versions import select_versions, version_records
 from db.writing import add_unless_taken
@@ -21,40 +21,58 @@ from errors import NoChampion, NothingToRollBack, PromotionConflict, TaintedVers
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-def promote(session: Session, new: NewPromotion) -> PromotionRecord:
-    """Make a version the champion, provided that nothing was promoted since the caller looked.
+def promote(  # noqa: PLR0913 - the facts of a promotion, in named words
+    session: Session,
+    model: str,
+    number: int,
+    *,
+    seen: int,
+    kind: PromotionKind,
+    actor: str,
+    reason: str,
+    evaluation_id: int | None = None,
+) -> PromotionRecord:
+    """Make a version the champion, provided that nothing was promoted since sequence `seen`.
+
+    Args:
+        session: the transaction.
+        model: name of the model.
+        number: the version.
+        seen: the sequence that the decision was based on.
+        kind: "bootstrap", "promote" or "rollback".
+        actor: who decided.
+        reason: why, in a sentence.
+        evaluation_id: the evaluation that it was decided on.
 
     Raises:
         UnknownVersion: the model has no version of this number.
         TaintedVersion: it learned from a recalled partition.
-        PromotionConflict: someone else promoted since.
+        PromotionConflict: someone else promoted since; evaluate against the new champion.
     """
-    model, version = model_id(session, new.model), version_id(session, new.model, new.number)
-    if new.number in tainted_versions(session, new.model):
+    model_row, version = model_id(session, model), version_id(session, model, number)
+    if number in tainted_versions(session, model):
         raise TaintedVersion(
-            f"version {new.number} of model '{new.model}'",
+            f"version {number} of model '{model}'",
             "it, or a version it descends from, learned from a recalled partition",
-            f"promote a clean version, or train anew with `evergreen bootstrap {new.model}`",
+            f"promote a clean version, or train anew with `evergreen bootstrap {model}`",
         )
-    present = sequence(session, new.model)
-    if present == new.seen:
+    present = sequence(session, model)
+    if present == seen:
         # Two that saw the same sequence both come here; the unique constraint lets one through.
-        record = PromotionRecord(
-            new.model, new.seen + 1, new.number, new.kind, new.evaluation_id, new.actor, new.reason, now()
-        )
-        values = {"model_id": model, "version_id": version, **vars(record)}
+        record = PromotionRecord(model, seen + 1, number, kind, evaluation_id, actor, reason, now())
+        values = {"model_id": model_row, "version_id": version, **vars(record)}
         del values["model"], values["number"]
         if add_unless_taken(session, Promotion, **values):
             return record
         present += 1
     raise PromotionConflict(
-        f"version {new.number} of model '{new.model}', decided on at promotion {new.seen}",
+        f"version {number} of model '{model}', decided on at promotion {seen}",
         f"{present} promotions were made" if present != 1 else "1 promotion was made",
         "evaluate it against the present champion, then promote it again",
     )
 
 
-def rollback(session: Session, model: str, *, to: int | None, actor: str, reason: str) -> PromotionRecord:
+def rollback(session: Session, model: str, *, to: int | None = None, actor: str, reason: str) -> PromotionRecord:
     """Put an earlier version back in production.
 
     Args:
@@ -82,7 +100,7 @@ def rollback(session: Session, model: str, *, to: int | None, actor: str, reason
                 f"{model}` trains anew on what is left",
             )
         to = earlier[-1]
-    return promote(session, NewPromotion(model, to, history[-1].sequence, "rollback", actor, reason))
+    return promote(session, model, to, seen=history[-1].sequence, kind="rollback", actor=actor, reason=reason)
 
 
 def predecessors(history: tuple[PromotionRecord, ...]) -> list[int]:

@@ -48,13 +48,11 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class RunEnding:
-    """How a run ended: in a word, in a sentence, and the work it need not do again."""
+    """How a run ended: `outcome` and `decision` in a word, `reason` in a sentence."""
 
     outcome: str
     decision: str
     reason: str
-    work_key: str | None = None
-    timings: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ class PartitionRecord:
 
 @dataclass(frozen=True)
 class Recall:
-    """A partition was taken back; these versions learned from it, or descend from one that did."""
+    """A partition was recalled; these versions learned from it, or descend from one that did."""
 
     partition: PartitionRecord
     tainted: tuple[int, ...]
@@ -200,29 +198,6 @@ class VersionSummary(NamedTuple):
     delta: float
     base: str
     head: str
-
-
-@dataclass(frozen=True)
-class NewPromotion:
-    """A version that shall take the champion's place.
-
-    Args:
-        model: name of the model.
-        number: the version.
-        seen: the sequence that the decision was based on.
-        kind: "bootstrap", "promote" or "rollback".
-        actor: who decided.
-        reason: why, in a sentence.
-        evaluation_id: the evaluation that it was decided on.
-    """
-
-    model: str
-    number: int
-    seen: int
-    kind: PromotionKind
-    actor: str
-    reason: str
-    evaluation_id: int | None = None
 
 
 @dataclass(frozen=True)

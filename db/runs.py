@@ -2,48 +2,62 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from db.lookups import AnyRow, Rows, model_id, now
-from db.records import RunEnding, RunRecord
+from db.records import RunRecord
 from db.tables import Model, Run
 from db.writing import add_row
 from errors import RegistryError
 
 
-def start(session: Session, model: str, *, trigger: str, flow_run_id: str | None) -> RunRecord:
+def start_run(session: Session, model: str, *, trigger: str, flow_run_id: str | None = None) -> RunRecord:
     """Open a run."""
     at = now()
-    number = add_row(
-        session,
-        Run,
-        model_id=model_id(session, model),
-        trigger=trigger,
-        flow_run_id=flow_run_id,
-        started_at=at,
-        timings={},
-    )
+    facts: dict[str, Any] = {"trigger": trigger, "flow_run_id": flow_run_id, "started_at": at, "timings": {}}
+    number = add_row(session, Run, model_id=model_id(session, model), **facts)
     return RunRecord(number, model, trigger, flow_run_id, at, None, None, None, None, None, {})
 
 
-def finish(session: Session, run_id: int, ending: RunEnding) -> None:
+def finish_run(  # noqa: PLR0913 - how a run ended, in named words
+    session: Session,
+    run_id: int,
+    *,
+    outcome: str,
+    decision: str,
+    reason: str,
+    work_key: str | None = None,
+    timings: dict[str, float] | None = None,
+) -> None:
     """Close an open run. A run ends once: what it ended as is not overwritten.
+
+    Args:
+        session: the transaction.
+        run_id: the run.
+        outcome: how it ended, in a word.
+        decision: what it decided, in a word.
+        reason: why, in a sentence.
+        work_key: the work that need not be done again.
+        timings: seconds by step.
 
     Raises:
         RegistryError: there is no such run, or it has ended.
     """
+    ending = {"outcome": outcome, "decision": decision, "reason": reason, "work_key": work_key}
     closed = session.scalar(
         update(Run)
         .where(Run.id == run_id, Run.finished_at.is_(None))
-        .values(**vars(ending), finished_at=now())
+        .values(**ending, timings=timings or {}, finished_at=now())
         .returning(Run.id)
     )
     if closed is None:
         raise RegistryError(f"run {run_id}", "no open run has this number", "start a run, and finish it once")
 
 
-def with_work_key(session: Session, model: str, work_key: str) -> RunRecord | None:
+def run_with_work_key(session: Session, model: str, work_key: str) -> RunRecord | None:
     """The newest finished run that did this very work."""
     statement = (
         _select()
@@ -55,7 +69,7 @@ def with_work_key(session: Session, model: str, work_key: str) -> RunRecord | No
     return None if row is None else _record(row)
 
 
-def newest(session: Session, model: str, limit: int) -> tuple[RunRecord, ...]:
+def runs(session: Session, model: str, limit: int = 20) -> tuple[RunRecord, ...]:
     """A model's runs, newest first."""
     statement = _select().where(Run.model_id == model_id(session, model)).order_by(Run.id.desc()).limit(limit)
     return tuple(_record(row) for row in session.execute(statement))

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.arrival_tables import LandedFile, Partition, RejectedRows, Revocation
 from db.columns import Base, Bound, Count, Hash, Key, Measured
-from db.partition_tables import LandedFile, Partition, RejectedRows, Revocation
 
 __all__ = [
     "Artifact",

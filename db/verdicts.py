@@ -7,7 +7,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, aliased
 
 from db.lookups import Rows, model_id, now, partition_ids, version_id
@@ -31,7 +31,7 @@ Challenger = aliased(Version)
 Champion = aliased(Version)
 
 
-def add_drift_check(session: Session, new: NewDriftCheck) -> int:
+def record_drift(session: Session, new: NewDriftCheck) -> int:
     """Record a drift check and its columns."""
     check = add_row(
         session,
@@ -60,7 +60,7 @@ def add_drift_check(session: Session, new: NewDriftCheck) -> int:
     return check
 
 
-def drift_checks(session: Session, model: str, limit: int | None) -> tuple[DriftCheckRecord, ...]:
+def drift_checks(session: Session, model: str, limit: int | None = None) -> tuple[DriftCheckRecord, ...]:
     """A model's drift checks, newest first."""
     statement = (
         select(
@@ -98,7 +98,7 @@ def drift_checks(session: Session, model: str, limit: int | None) -> tuple[Drift
     return tuple(DriftCheckRecord(**check, columns=columns.get(check["id"], ())) for check in checks)
 
 
-def add_evaluation(session: Session, new: NewEvaluation) -> int:
+def record_evaluation(session: Session, new: NewEvaluation) -> int:
     """Record the gate's verdict and every figure it rests on."""
     evaluation = add_row(
         session,
@@ -118,10 +118,17 @@ def add_evaluation(session: Session, new: NewEvaluation) -> int:
     return evaluation
 
 
-def evaluations(
-    session: Session, *, model: str | None = None, number: int | None = None, run_id: int | None = None
-) -> tuple[EvaluationRecord, ...]:
-    """The gate's verdicts on one version, or all of one run, oldest first."""
+def evaluations(session: Session, model: str, number: int) -> tuple[EvaluationRecord, ...]:
+    """The gate's verdicts on one version, oldest first."""
+    return _evaluations(session, Evaluation.challenger_id == version_id(session, model, number))
+
+
+def run_evaluations(session: Session, run_id: int) -> tuple[EvaluationRecord, ...]:
+    """The gate's verdicts in one run, oldest first."""
+    return _evaluations(session, Evaluation.run_id == run_id)
+
+
+def _evaluations(session: Session, wanted: ColumnElement[bool]) -> tuple[EvaluationRecord, ...]:
     statement = (
         select(
             Evaluation.id,
@@ -136,12 +143,9 @@ def evaluations(
         .join(Challenger, Challenger.id == Evaluation.challenger_id)
         .join(Model, Model.id == Challenger.model_id)
         .outerjoin(Champion, Champion.id == Evaluation.champion_id)
+        .where(wanted)
         .order_by(Evaluation.id)
     )
-    if model is not None and number is not None:
-        statement = statement.where(Evaluation.challenger_id == version_id(session, model, number))
-    if run_id is not None:
-        statement = statement.where(Evaluation.run_id == run_id)
     found = session.execute(statement).mappings().all()
     fields = [getattr(EvaluationMetricRow, name) for name in EvaluationMetric.__dataclass_fields__]
     metrics = _parts(
@@ -154,7 +158,9 @@ def evaluations(
     return tuple(EvaluationRecord(**row, metrics=metrics.get(row["id"], ())) for row in found)
 
 
-def add_scores(session: Session, model: str, number: int, new: Sequence[NewScores], run_id: int | None) -> None:
+def record_scores(
+    session: Session, model: str, number: int, new: Sequence[NewScores], run_id: int | None = None
+) -> None:
     """Record a version's figures on partitions it has not learned from; the first score of each stands."""
     version, at = version_id(session, model, number), now()
     ids = partition_ids(session, model_id(session, model), {score.partition for score in new})

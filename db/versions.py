@@ -30,7 +30,7 @@ def register(session: Session, new: NewVersion) -> VersionRecord:
     taken = session.connection().execute(_next_number(), {"model": new.model}).one_or_none()
     model, number = taken or (model_id(session, new.model), 0)
     add_artifacts(session, new.base, new.head)
-    version = add_row(
+    version_row = add_row(
         session,
         Version,
         model_id=model,
@@ -45,14 +45,14 @@ def register(session: Session, new: NewVersion) -> VersionRecord:
     )
     ids = partition_ids(session, model, {*new.trained, *new.replayed})
     learned = [
-        {"version_id": version, "partition_id": ids[digest], "role": role}
+        {"version_id": version_row, "partition_id": ids[digest], "role": role}
         for role, digests in (("trained", new.trained), ("replayed", new.replayed))
         for digest in dict.fromkeys(digests)
     ]
     add_rows(session, VersionPartition, learned)
-    add_rows(session, VersionMetric, _figures(version, new.metrics))
-    add_rows(session, EpochMetricRow, [{"version_id": version, **vars(epoch)} for epoch in new.epochs])
-    return version_record(session, new.model, number)
+    add_rows(session, VersionMetric, _figures(version_row, new.metrics))
+    add_rows(session, EpochMetricRow, [{"version_id": version_row, **vars(epoch)} for epoch in new.epochs])
+    return version(session, new.model, number)
 
 
 @cache
@@ -76,7 +76,7 @@ def add_artifacts(session: Session, *artifacts: StoredArtifact) -> None:
     add_if_new(session, Artifact, [rows[digest] for digest in sorted(rows)])
 
 
-def add_metrics(session: Session, model: str, number: int, metrics: dict[str, float]) -> None:
+def record_metrics(session: Session, model: str, number: int, metrics: dict[str, float]) -> None:
     """Add figures to a version. A figure that it has already stays as it was."""
     add_if_new(session, VersionMetric, _figures(version_id(session, model, number), metrics))
 
@@ -85,7 +85,7 @@ def _figures(version: int, metrics: dict[str, float]) -> list[dict[str, Any]]:
     return [{"version_id": version, "name": name, "value": value} for name, value in metrics.items()]
 
 
-def version_record(session: Session, model: str, number: int) -> VersionRecord:
+def version(session: Session, model: str, number: int) -> VersionRecord:
     """Read one version.
 
     Raises:

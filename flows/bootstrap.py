@@ -2,11 +2,12 @@
 
 from prefect import flow
 
-from tasks.arrivals import take_arrivals
-from tasks.finetuning import pretrain_first
-from tasks.promotion import evaluate_and_promote
-from tasks.recording import end_run, recorded_run
-from tasks.reporting import report
+from tasks.pretrain import pretrain_first
+from tasks.promote import evaluate_and_promote
+from tasks.register_version import register_version
+from tasks.report import report
+from tasks.run import end_run, recorded_run
+from tasks.take_arrivals import take_arrivals
 
 
 @flow(name="bootstrap", flow_run_name="bootstrap {model}")
@@ -18,7 +19,7 @@ def bootstrap(model: str) -> str:
     """
     with recorded_run(model) as run:
         take_arrivals(run)
-        first = pretrain_first(run)
+        first = register_version(run, pretrain_first(run))
         ending = evaluate_and_promote(run, first)
         report(run, ending)
         return end_run(run, ending)

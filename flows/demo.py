@@ -5,11 +5,12 @@ from pathlib import Path
 from prefect import flow
 from rich.console import Console
 
+from demo.flights import WEEKS, write_flights
 from flows.bootstrap import bootstrap
 from flows.retrain import retrain
-from tasks.flights_data import WEEKS, write_flights
-from tasks.recording import has_champion, newest_run
-from tasks.track_record import score_first_version
+from monitoring.track_record import FIRST
+from tasks.run import Context, open_context
+from tasks.score_champion import score_arrivals
 
 MODEL = "flights"
 HISTORY = range(1, 9)  # the weeks that version 1 learns from
@@ -28,15 +29,25 @@ def demo(landing: str, weeks: int) -> list[str]:
         How each week's run ended; empty once the year is over.
     """
     console = Console()
-    if not has_champion(MODEL):
-        console.print(f"weeks {HISTORY[0]} to {HISTORY[-1]} have arrived: bootstrap")
-        write_flights(Path(landing), HISTORY)
-        bootstrap(MODEL)
     outcomes = []
-    done = landed_weeks(Path(landing))
-    for week in WEEKS[done : done + weeks]:
-        write_flights(Path(landing), [week])
-        outcomes.append(retrain(MODEL))
-        console.print(f"week {week} has arrived: {newest_run(MODEL)}", soft_wrap=True, highlight=False)
-        score_first_version(MODEL)
+    with open_context(MODEL) as context:
+        context.registry.add_model(MODEL)
+        if context.registry.find_champion(MODEL) is None:
+            console.print(f"weeks {HISTORY[0]} to {HISTORY[-1]} have arrived: bootstrap")
+            write_flights(Path(landing), HISTORY)
+            bootstrap(MODEL)
+        done = landed_weeks(Path(landing))
+        for week in WEEKS[done : done + weeks]:
+            write_flights(Path(landing), [week])
+            outcomes.append(retrain(MODEL))
+            (run,) = context.registry.runs(MODEL, limit=1)
+            console.print(f"week {week} has arrived: {run.outcome}, {run.reason}", soft_wrap=True, highlight=False)
+            score_first_version(context)
     return outcomes
+
+
+def score_first_version(context: Context) -> None:
+    """Score version 1 on what arrived since, for comparison; it takes part in no decision."""
+    learned = {partition.digest for partition in context.registry.trained_on(MODEL, FIRST)}
+    later = [p for p in context.registry.partitions(MODEL) if p.digest not in learned]
+    score_arrivals(context, None, FIRST, later)

@@ -2,14 +2,17 @@
 
 from prefect import flow
 
-from tasks.arrivals import take_arrivals
-from tasks.decision import decide_retrain, find_pending
-from tasks.drift_check import begin_drift_check, check_drift
-from tasks.finetuning import finetune_challenger
-from tasks.promotion import evaluate_and_promote
-from tasks.recording import Ending, end_run, recorded_run
-from tasks.reporting import report
-from tasks.scoring import score_version
+from db.records import RunEnding
+from tasks.check_drift import begin_drift_check, check_drift
+from tasks.decide_retrain import decide_retrain
+from tasks.find_pending import find_pending
+from tasks.finetune import finetune_challenger
+from tasks.promote import evaluate_and_promote
+from tasks.register_version import register_version
+from tasks.report import report
+from tasks.run import end_run, recorded_run
+from tasks.score_champion import score_champion
+from tasks.take_arrivals import take_arrivals
 
 
 @flow(name="retrain", flow_run_name="retrain {model}")
@@ -23,15 +26,16 @@ def retrain(model: str) -> str:
         take_arrivals(run)
         pending = find_pending(run)
         if pending.settled:
-            return end_run(run, Ending("no new data", "skip", pending.settled), pending.work_key)
+            return end_run(run, RunEnding("no new data", "skip", pending.settled), pending.work_key)
 
         comparison = begin_drift_check(run, pending)
-        score_version(run, pending.champion, pending.partitions)
+        score_champion(run, pending)
         drift = check_drift(run, pending, comparison)
         ending = decide_retrain(run, pending, drift)
 
         if ending.decision == "retrain":
-            challenger = finetune_challenger(run, pending)
+            learned = finetune_challenger(run, pending)
+            challenger = register_version(run, learned)
             ending = evaluate_and_promote(run, challenger)
 
         report(run, ending)

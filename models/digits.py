@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from models.objectives import Multiclass
-from models.spec import FineTune, Gate, ModelSpec, Pretrain, Replay, Schema, Source, Stage
+from learning.spec import FineTune, Gate, ModelSpec, Multiclass, Pretrain, Replay, Schema, Source, Stage
 
 if TYPE_CHECKING:
     import keras
 
-    from models.spec import Columns
+    from learning.spec import Columns
 
 schema = Schema(
     time="written_at",

@@ -1,1 +1,1 @@
-"""The steps of a flow: plain functions, each with its Prefect task as a thin shell below it."""
+"""The steps that flows call, one file a step."""

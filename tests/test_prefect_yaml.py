@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from models.catalog import known_models
+from learning.catalog import known_models
 
 PROJECT = Path(__file__).parent.parent
 DEPLOYMENTS = {d["name"]: d for d in yaml.safe_load((PROJECT / "prefect.yaml").read_text())["deployments"]}
@@ -21,7 +21,7 @@ def test_the_entrypoint_is_a_flow_that_takes_the_parameters(name: str) -> None:
     deployment = DEPLOYMENTS[name]
     flow = load_flow_from_entrypoint(deployment["entrypoint"], use_placeholder_flow=False)
     flow.validate_parameters(deployment["parameters"])
-    assert deployment["parameters"]["model"] in known_models()
+    assert deployment["parameters"]["model"] in known_models([PROJECT / "models"])
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)

@@ -9,12 +9,12 @@ import pytest
 from arriving import SPEC, line
 from typer.testing import CliRunner
 
+from arrivals.ingest import ingest
 from cli.main import app
 from db.artifacts import ArtifactStore
 from db.registry import open_registry
 from errors import InvalidSpec, UnknownPartition
 from settings import Settings
-from tasks.arrivals import ingest
 
 RUNNER = CliRunner()
 
@@ -72,7 +72,7 @@ def test_a_revoked_partition_counts_no_more(arrived: Settings) -> None:
 
 def test_a_first_schema_is_inferred(tmp_path: Path) -> None:
     """What is printed is Python that makes a Schema."""
-    from models.spec import Schema
+    from learning.spec import Schema
 
     path = tmp_path / "rides.csv"
     rows = [f"{n},2024-01-01T00:{n:02}:00Z,{n * 1.5},{'Oslo' if n % 2 else 'Rome'},{n % 2}" for n in range(60)]

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
+from demo.flights import write_flights
 from settings import Settings
-from tasks.flights_data import write_flights
 
 PROJECT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from filled import MODEL, add_version, promote, three_champions
+from filled import MODEL, add_version, model_names, promote, three_champions
 from sqlalchemy import insert, text
 from sqlalchemy.exc import IntegrityError
 
@@ -102,7 +102,7 @@ def test_instants_are_the_same_in_every_zone(registry: ModelRegistry) -> None:
     three_champions(registry)
     east = timezone(timedelta(hours=5, minutes=30))
     now = datetime.now(UTC)
-    champion = registry.champion_at(MODEL, now.astimezone(east))
+    champion = registry.find_champion(MODEL, now.astimezone(east))
     assert champion is not None
     assert champion.number == 3
     assert champion.created_at.tzinfo == UTC
@@ -144,7 +144,7 @@ def test_a_locked_database_is_said_clearly(tmp_path: Path, monkeypatch: pytest.M
             registry.add_model(MODEL)
         other.execute("ROLLBACK")
         other.close()
-        assert registry.models() == ()
+        assert model_names(registry) == []
 
 
 def in_a_bad_place(prepare: str, database: Path) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from filled import MODEL, add_partition, add_version, promote, stored, three_champions
+from filled import MODEL, add_partition, add_version, model_names, promote, stored, three_champions
 
 from db import lookups, promotions
 from db.records import EpochMetric, StoredArtifact
@@ -105,14 +105,14 @@ def test_names_that_are_no_names_are_refused(registry: ModelRegistry, name: str)
     """A name may be a file name, a column value and a module; the error states the rule."""
     with pytest.raises(InvalidName, match="1 to 63 lower-case letters, digits, _ and -"):
         registry.add_model(name)
-    assert registry.models() == (MODEL,)
+    assert model_names(registry) == [MODEL]
 
 
 def test_a_model_can_be_added_twice(registry: ModelRegistry) -> None:
     """Every run adds its model, so knowing it already is fine."""
     registry.add_model(MODEL)
     registry.add_model("x" * 63)
-    assert registry.models() == (MODEL, "x" * 63)
+    assert model_names(registry) == [MODEL, "x" * 63]
 
 
 def test_an_unknown_model_names_the_nearest(registry: ModelRegistry) -> None:
@@ -162,9 +162,9 @@ def test_the_champion_at_an_instant(registry: ModelRegistry) -> None:
     three_champions(registry)
     first, second, third = registry.promotions(MODEL)
     moment = timedelta(microseconds=1)
-    assert registry.champion_at(MODEL, first.at - moment) is None
+    assert registry.find_champion(MODEL, first.at - moment) is None
     for promotion, number in ((first, 1), (second, 2), (third, 3)):
-        champion = registry.champion_at(MODEL, promotion.at)
+        champion = registry.find_champion(MODEL, promotion.at)
         assert champion is not None
         assert champion.number == number
 
@@ -177,7 +177,7 @@ def test_a_clock_that_goes_back_reorders_nothing(registry: ModelRegistry, monkey
     monkeypatch.setattr(promotions, "now", lambda: datetime(1999, 1, 1, tzinfo=UTC))
     promote(registry, 2)
     assert registry.champion(MODEL).number == 2
-    champion = registry.champion_at(MODEL, datetime.now(UTC))
+    champion = registry.find_champion(MODEL, datetime.now(UTC))
     assert champion is not None
     assert champion.number == 2
 
@@ -185,7 +185,7 @@ def test_a_clock_that_goes_back_reorders_nothing(registry: ModelRegistry, monkey
 def test_a_naive_time_is_refused(registry: ModelRegistry) -> None:
     """Without a zone nobody knows which instant is meant."""
     with pytest.raises(Exception, match="has no time zone"):
-        registry.champion_at(MODEL, datetime(2013, 1, 1))  # noqa: DTZ001 - what is refused
+        registry.find_champion(MODEL, datetime(2013, 1, 1))  # noqa: DTZ001 - what is refused
 
 
 def test_rollbacks_go_back_step_by_step(registry: ModelRegistry) -> None:

@@ -97,8 +97,8 @@ def test_orphans_in_a_bucket(store: ArtifactStore, registry: ModelRegistry, head
     artifact = store.put(head, kind="head", digest="kept")
     registry.register(NewVersion(MODEL, None, None, base=artifact, head=artifact))
     lost = store.put(head, kind="head", digest="lost")
-    assert orphans(registry.engine, store.root) == ()
-    removed = collect(registry.engine, store.root, timedelta(seconds=-5))
+    assert orphans(registry, store.root) == ()
+    removed = collect(registry, store.root, timedelta(seconds=-5))
     assert [file.uri for file in removed] == [lost.uri]
     assert store.root.find("") == [artifact.uri]
 

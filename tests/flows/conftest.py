@@ -27,5 +27,5 @@ def prefect_server() -> Iterator[None]:
 @pytest.fixture
 def landing(home: Settings, monkeypatch: pytest.MonkeyPatch) -> Landing:
     """An empty landing folder of the tiny model."""
-    monkeypatch.setattr("tasks.house.load_spec", lambda _name: TINY)
+    monkeypatch.setattr("tasks.run.load_spec", lambda *_: TINY)
     return Landing(Path(home.landing) / "tiny")

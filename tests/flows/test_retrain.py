@@ -18,19 +18,20 @@ from postgres import Server
 
 import tiny
 from db.artifacts import ArtifactStore
+from db.records import RunEnding
 from db.registry import ModelRegistry, open_registry
 from errors import NoChampion, NotEnoughData, NothingToRollBack, TaintedVersion, TrainingDiverged
 from flows.bootstrap import bootstrap
 from flows.retrain import retrain
-from models.spec import DriftPolicy, FineTune, Pretrain, Replay, Stage
-from models.training.data import Selection
-from models.training.examples import Examples, Read
+from learning.data import Selection
+from learning.examples import Examples, Read
+from learning.spec import DriftPolicy, FineTune, Pretrain, Replay, Stage
+from monitoring.drift import DriftVerdict
 from settings import Settings, get_settings
-from tasks.drift import DriftVerdict
-from tasks.finetuning import finetune_champion
-from tasks.house import House
-from tasks.promotion import PromotionDecision, promote
-from tasks.recording import Ending
+from tasks.evaluate import PromotionDecision
+from tasks.finetune import finetune_champion
+from tasks.promote import promote
+from tasks.run import Context
 from tiny import TINY, Landing
 
 HEAVY = "tensorflow", "keras", "evidently"
@@ -67,7 +68,7 @@ def test_a_first_version_that_learned_nothing_is_warned_of(
     landing: Landing, registry: ModelRegistry, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is none to beat, so it becomes the champion; but whoever started it is told what it is worth."""
-    monkeypatch.setattr("tasks.house.load_spec", lambda _name: replace(TINY, pretrain=Pretrain(learning_rate=1e-9)))
+    monkeypatch.setattr("tasks.run.load_spec", lambda *_: replace(TINY, pretrain=Pretrain(learning_rate=1e-9)))
     landing.land(200)
     logger = logging.getLogger("prefect.task_runs")
     logger.addHandler(caplog.handler)
@@ -111,10 +112,10 @@ def test_no_version_trains_on_a_holdout_row(
             learned.extend((part.partition.digest, {int(row) for row in part.rows}) for part in chosen)
             super().__init__(chosen, read)
 
-    monkeypatch.setattr("models.training.pretraining.Examples", Watched)
-    monkeypatch.setattr("models.training.finetuning.Examples", Watched)
+    monkeypatch.setattr("learning.pretraining.Examples", Watched)
+    monkeypatch.setattr("learning.finetuning.Examples", Watched)
     monkeypatch.setattr(
-        "tasks.house.load_spec", lambda _name: replace(TINY, finetune=replace(TINY.finetune, replay=Replay(1.0)))
+        "tasks.run.load_spec", lambda *_: replace(TINY, finetune=replace(TINY.finetune, replay=Replay(1.0)))
     )
     landing.land(400)
     bootstrap("tiny")
@@ -136,7 +137,7 @@ def test_rows_that_arrived_late_are_kept_out_of_training_where_the_source_says_s
 ) -> None:
     """A source with late="keep" stores old rows that come after newer ones, and no run learns from them."""
     keep = replace(TINY, source=replace(TINY.source, late="keep"))
-    monkeypatch.setattr("tasks.house.load_spec", lambda _name: keep)
+    monkeypatch.setattr("tasks.run.load_spec", lambda *_: keep)
     landing.land(1)
     landing.files = 5
     landing.land(200)
@@ -152,7 +153,7 @@ def test_labels_that_come_later_are_learned_once(
 ) -> None:
     """Rows without labels wait; when their labels land they are learned, and compared for drift only once."""
     spec = replace(TINY, source=replace(TINY.source, labels="tiny-labels"))
-    monkeypatch.setattr("tasks.house.load_spec", lambda _name: spec)
+    monkeypatch.setattr("tasks.run.load_spec", lambda *_: spec)
     landing.land(400)
     bootstrap("tiny")
     rows = pl.read_parquet(landing.land(400, flipped=True))
@@ -210,7 +211,7 @@ def test_a_rejected_challenger_is_not_tried_again_until_something_changes(
     landing.land(200)
     still = replace(TINY, finetune=FineTune(stages=(Stage("head", learning_rate=1e-12, epochs=1),)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tasks.house.load_spec", lambda _name: still)
+        patch.setattr("tasks.run.load_spec", lambda *_: still)
         assert retrain("tiny") == "rejected"
         assert registry.champion("tiny").number == 1
         assert retrain("tiny") == "no new data"
@@ -269,7 +270,7 @@ def test_no_new_data_does_not_even_import_tensorflow(landing: Landing, home: Set
     landing.land(200)
     bootstrap("tiny")
     code = (
-        "import sys, tasks.house, tiny; tasks.house.load_spec = lambda name: tiny.TINY\n"
+        "import sys, tasks.run, tiny; tasks.run.load_spec = lambda *_: tiny.TINY\n"
         "from flows.retrain import retrain\n"
         f"print(retrain('tiny'), [m for m in {HEAVY} if m in sys.modules])"
     )
@@ -288,13 +289,13 @@ def test_who_promotes_first_is_judged_against(landing: Landing, registry: ModelR
     landing.land(400, flipped=True)
     original = registry.champion("tiny")
 
-    def promote_in_between(house: House, decision: PromotionDecision) -> Ending | None:
+    def promote_in_between(context: Context, decision: PromotionDecision) -> RunEnding | None:
         if decision.champion == original.number and registry.sequence("tiny") == 1:
             registry.promote("tiny", original.number, seen=1, kind="rollback", actor="a person", reason="to be sure")
-        return promote(house, decision)
+        return promote(context, decision)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tasks.promotion.promote", promote_in_between)
+        patch.setattr("tasks.promote.promote", promote_in_between)
         assert retrain("tiny") == "promoted"
     assert [promotion.number for promotion in registry.promotions("tiny")] == [1, 1, 2]
     assert len(registry.evaluations("tiny", 2)) == 2
@@ -307,7 +308,7 @@ def test_a_diverged_training_is_recorded_and_changes_nothing(landing: Landing, r
     landing.land(200, flipped=True)
     wild = replace(TINY, finetune=FineTune(stages=(Stage("head", learning_rate=1e30, epochs=3),)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tasks.house.load_spec", lambda _name: wild)
+        patch.setattr("tasks.run.load_spec", lambda *_: wild)
         with pytest.raises(TrainingDiverged):
             retrain("tiny")
     run = registry.runs("tiny")[0]
@@ -344,7 +345,7 @@ def test_a_rollback_during_a_retrain_is_not_undone_by_it(landing: Landing, regis
         return finetune_champion(*arguments, **named)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tasks.finetuning.finetune_champion", interrupted)
+        patch.setattr("tasks.finetune.finetune_champion", interrupted)
         assert retrain("tiny") == "rejected"
     assert registry.champion("tiny").number == 1
     assert "rollback" in str(registry.runs("tiny")[0].reason)
@@ -364,7 +365,7 @@ def test_of_two_retrains_at_once_the_later_one_says_what_happened(landing: Landi
         return finetune_champion(*arguments, **named)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tasks.finetuning.finetune_champion", overtaken)
+        patch.setattr("tasks.finetune.finetune_champion", overtaken)
         assert retrain("tiny") == "rejected"
     assert other == ["began", "promoted"]
     assert [run.reason for run in registry.runs("tiny") if run.outcome == "rejected"] == [
@@ -397,7 +398,7 @@ def test_a_report_that_cannot_be_published_changes_no_ending(landing: Landing, r
     """The registry says what happened, whatever the Prefect API does at the end."""
     landing.land(200)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tasks.reporting.create_markdown_artifact", lambda *_, **__: 1 / 0)
+        patch.setattr("tasks.report.create_markdown_artifact", lambda *_, **__: 1 / 0)
         assert bootstrap("tiny") == "promoted"
     assert registry.runs("tiny")[0].outcome == "promoted"
 
@@ -409,8 +410,8 @@ def test_a_check_that_drift_makes_no_sense_for_stops_no_run(landing: Landing, re
     landing.land(400, flipped=True)
     blind = replace(TINY, drift=DriftPolicy(columns=(TINY.schema.target,)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tasks.house.load_spec", lambda _name: blind)
-        patch.setattr("tasks.drift_check.compare_elsewhere", refused)
+        patch.setattr("tasks.run.load_spec", lambda *_: blind)
+        patch.setattr("tasks.check_drift.compare_elsewhere", refused)
         assert retrain("tiny") == "promoted"
     assert registry.drift_checks("tiny") == ()
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import polars as pl
 
+from arrivals.ingest import ingest
+from arrivals.rounds import Arrivals
+from db.arrival_records import LandedRecord
 from db.artifacts import ArtifactStore
-from db.partition_records import LandedRecord
-from db.partitions import landed_files
 from db.records import PartitionRecord
 from db.registry import ModelRegistry, open_registry
-from models.objectives import Binary
-from models.spec import ModelSpec, Schema, Source
-from tasks.arrivals import Arrivals, ingest
+from learning.objectives import Binary
+from learning.spec import ModelSpec, Schema, Source
 
 SCHEMA = Schema(
     time="at",
@@ -87,7 +87,7 @@ class Port:
 
     def landed(self) -> tuple[LandedRecord, ...]:
         """Every file that was looked at."""
-        return landed_files(self.registry.engine, self.spec.name)
+        return self.registry.landed_files(self.spec.name)
 
     def rows(self, partition: PartitionRecord) -> pl.DataFrame:
         """A partition's rows."""

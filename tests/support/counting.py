@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from models.training.data import PartitionFile
-from models.training.features import FeatureCache
-from models.training.files import replace_durably
+from learning.data import PartitionFile
+from learning.features import FeatureCache
+from learning.files import replace_durably
 
 
 class CountingBase:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg  # noqa: F401 - imported before forking, like everything else
-from filled import MODEL
+from filled import MODEL, model_names
 from sqlalchemy import Engine, event
 from sqlalchemy.dialects import postgresql, sqlite  # noqa: F401
 
@@ -84,7 +84,7 @@ def look(url: str, folder: Path) -> dict[str, Any]:
     """Open what is left, and see that nothing of it is half."""
     store = ArtifactStore(str(folder / "artifacts"), folder / "cache")
     with open_registry(url) as registry:
-        if MODEL not in registry.models():
+        if MODEL not in model_names(registry):
             return {"versions": 0, "sequence": 0, "champion": None, "orphans": 0}
         versions = sorted(version.number for version in registry.versions(MODEL))
         assert versions == list(range(1, len(versions) + 1)), versions
@@ -92,9 +92,9 @@ def look(url: str, folder: Path) -> dict[str, Any]:
         assert [p.sequence for p in history] == list(range(1, len(history) + 1))
         champion = registry.find_champion(MODEL)
         assert (champion.number if champion else None) == (history[-1].number if history else None)
-        found = orphans(registry.engine, store.root, timedelta(0))
-        assert collect(registry.engine, store.root, timedelta(0)) == found
-        assert orphans(registry.engine, store.root, timedelta(0)) == ()
+        found = orphans(registry, store.root, timedelta(0))
+        assert collect(registry, store.root, timedelta(0)) == found
+        assert orphans(registry, store.root, timedelta(0)) == ()
         for number in versions:
             store.fetch_version(registry.version(MODEL, number))
         return {

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import text
+
+from db.arrival_records import NewArrival, NewLandedFile
 from db.records import NewPartition, NewVersion, PartitionRecord, StoredArtifact, VersionRecord
 from db.registry import ModelRegistry
 
@@ -21,21 +24,28 @@ def stored(kind: str, name: str) -> StoredArtifact:
 def add_partition(registry: ModelRegistry, name: str, day: int = 1, model: str = MODEL) -> PartitionRecord:
     """Add a partition of one day of 2013."""
     time_from = START + timedelta(days=day - 1)
-    return registry.add_partition(
-        NewPartition(
-            model=model,
-            digest=name,
-            source_uri=f"landing/{name}.csv",
-            uri=f"partition/{name}.parquet",
-            sha256="0" * 64,
-            bytes=1000,
-            rows=100,
-            holdout_rows=20,
-            labelled_rows=90,
-            time_from=time_from,
-            time_to=time_from + timedelta(hours=23),
-        )
+    partition = NewPartition(
+        model=model,
+        digest=name,
+        source_uri=f"landing/{name}.csv",
+        uri=f"partition/{name}.parquet",
+        sha256="0" * 64,
+        bytes=1000,
+        rows=100,
+        holdout_rows=20,
+        labelled_rows=90,
+        time_from=time_from,
+        time_to=time_from + timedelta(hours=23),
     )
+    file = NewLandedFile(partition.source_uri, name, "rules", "ingest", rows=100, taken=100)
+    seen = len(registry.ledger(model))
+    return registry.record_arrival(NewArrival(model, seen, file, (partition,)))[0]
+
+
+def model_names(registry: ModelRegistry) -> list[str]:
+    """The names of all models, in alphabetical order."""
+    with registry.engine.connect() as connection:
+        return list(connection.scalars(text("SELECT name FROM model ORDER BY name")))
 
 
 def add_version(

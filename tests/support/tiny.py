@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from models.objectives import Binary
-from models.spec import FineTune, Gate, ModelSpec, Pretrain, Replay, RetrainPolicy, Schema, Source, Stage
+from learning.objectives import Binary
+from learning.spec import FineTune, Gate, ModelSpec, Pretrain, Replay, RetrainPolicy, Schema, Source, Stage
 
 if TYPE_CHECKING:
     import keras
 
-    from models.spec import Columns
+    from learning.spec import Columns
 
 
 def build_base(sample: Columns) -> keras.Model:

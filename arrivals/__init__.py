@@ -1,0 +1,1 @@
+"""What landed becomes partitions: found, read, checked, each row taken once (Polars)."""

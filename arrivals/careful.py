@@ -1,0 +1,131 @@
+"""Text files with broken lines, read line by line: a broken line costs itself, not its neighbours.
+
+Slow and rarely needed: only what Polars refuses as a whole comes here.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from arrivals.validation import REASON
+
+LINE = "line"
+LONGEST = 1 << 20  # characters of a line; a longer one is no row
+QUOTED_LINES = 20  # that one quoted field may run over
+Rows = tuple[pl.DataFrame, pl.DataFrame | None]
+
+
+def careful_csv(path: Path, header: Sequence[str], separator: str, rows: int) -> Iterator[Rows]:
+    """Good rows as text, and bad lines with their reasons."""
+    lines = _lines(path)
+    next(lines, None)  # the header
+    pending: list[str] = []
+    good: list[list[str | None]] = []
+    bad: list[tuple[str, str]] = []
+    while True:
+        pending += islice(lines, QUOTED_LINES - len(pending))
+        if not pending:
+            break
+        fields, used, reason = _csv_row(pending, len(header), separator)
+        if reason:
+            bad.append((pending[0], reason))
+        elif any(fields):
+            good.append([field or None for field in fields])
+        del pending[:used]
+        if len(good) + len(bad) >= rows:
+            yield _frames(good, bad, header)
+            good, bad = [], []
+    yield _frames(good, bad, header)
+
+
+def _csv_row(lines: list[str], width: int, separator: str) -> tuple[list[str], int, str]:
+    """The next row's fields, how many lines it took, and why it is none.
+
+    A quoted field may run over several lines; where that does not give a whole row, the first line alone is bad.
+    """
+    if reason := _fault(lines[0]):
+        return [], 1, reason
+    text = ""
+    for used, line in enumerate(lines, 1):
+        text += ("\n" if used > 1 else "") + line
+        if text.count('"') % 2 == 0:
+            fields = _parse(text, separator)
+            if len(fields) == width or not text:
+                return fields, used, ""
+            break
+    if lines[0].count('"') % 2:
+        return [], 1, "the line has a quote that nothing closes"
+    return [], 1, f"the line has {len(_parse(lines[0], separator))} fields, the header {width}"
+
+
+def _parse(text: str, separator: str) -> list[str]:
+    """One record's fields; none where it cannot be parsed."""
+    try:
+        return next(csv.reader([text], delimiter=separator), [])
+    except csv.Error:
+        return []
+
+
+def careful_jsonl(path: Path, columns: Sequence[str], rows: int, keys: set[str]) -> Iterator[Rows]:
+    """Good rows as text, and bad lines with their reasons; `keys` collects the names that were seen."""
+    good: list[list[str | None]] = []
+    bad: list[tuple[str, str]] = []
+    for line in _lines(path):
+        if not line.strip():
+            continue
+        row = _fault(line) or _json_row(line)
+        if isinstance(row, str):
+            bad.append((line, row))
+        else:
+            keys.update(row)
+            good.append([_text(row.get(column)) for column in columns])
+        if len(good) + len(bad) >= rows:
+            yield _frames(good, bad, columns)
+            good, bad = [], []
+    yield _frames(good, bad, columns)
+
+
+def _json_row(line: str) -> dict[str, Any] | str:
+    """The line's object, its numbers as they are written; or why it is none."""
+    try:
+        row = json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
+    except (ValueError, RecursionError) as error:
+        return f"the line is no JSON ({str(error)[:100]})"
+    return row if isinstance(row, dict) else "the line is no JSON object"
+
+
+def _text(value: Any) -> str | None:
+    """A JSON value as text; lists and objects as JSON."""
+    return value if value is None or isinstance(value, str) else json.dumps(value).replace('"', "")
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """A file's lines without their ends; an endless line is cut, and its rest skipped."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as text:
+        while line := text.readline(LONGEST):
+            whole = line
+            while whole and not whole.endswith("\n") and len(whole) == LONGEST:
+                whole = text.readline(LONGEST)
+            yield line.rstrip("\r\n")
+
+
+def _fault(line: str) -> str:
+    """Why a line is no row before it is even parsed, or ""."""
+    if "\ufffd" in line:
+        return "the line holds bytes that are no UTF-8"
+    if "\0" in line:
+        return "the line holds NUL bytes"
+    return "the line is longer than a million characters" if len(line) >= LONGEST else ""
+
+
+def _frames(good: list[list[str | None]], bad: list[tuple[str, str]], columns: Sequence[str]) -> Rows:
+    rows = pl.DataFrame(good, schema=dict.fromkeys(columns, pl.String), orient="row")
+    faults = pl.DataFrame(bad, schema={LINE: pl.String, REASON: pl.String}, orient="row") if bad else None
+    return rows, faults

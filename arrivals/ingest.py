@@ -1,0 +1,68 @@
+"""Take what arrived: every landed file is read once, every good row taken once, every bad one refused and counted.
+
+The same call again finds nothing new; after a crash it does the rest; beside three others it shares the work.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from arrivals.rounds import Arrivals, Round
+from errors import TooManyBadRows
+
+if TYPE_CHECKING:
+    from db.artifacts import ArtifactStore
+    from db.registry import ModelRegistry
+    from learning.files import Progress
+    from learning.spec import ModelSpec
+
+
+def ingest(  # noqa: PLR0913 - what an ingest needs, in named words
+    spec: ModelSpec,
+    registry: ModelRegistry,
+    store: ArtifactStore,
+    *,
+    landing: str,
+    cache: Path,
+    run_id: int | None = None,
+    progress: Progress | None = None,
+) -> Arrivals:
+    """Take every row that has arrived for a model and was not taken before.
+
+    Args:
+        spec: the model; its source says where rows and labels land.
+        registry: remembers partitions, landed files and refused rows.
+        store: keeps partitions and refused rows as Parquet files.
+        landing: folder or URL that the source is relative to. A missing one is an empty one.
+        cache: local folder of what can be made again.
+        run_id: the run on whose behalf this happens.
+        progress: told how far it has come, at most twice a second.
+
+    Raises:
+        TooManyBadRows: more rows than the source allows were refused, now or in the last files before; everything is
+            recorded by then.
+    """
+    from arrivals.intake import Intake
+
+    registry.add_model(spec.name)
+    with Intake(spec, registry, store, cache, run_id) as intake:
+        arrived = Round(spec, registry, intake, landing, progress).take_everything()
+    if reason := too_many_bad(spec, registry, arrived):
+        fix = f"see `evergreen partitions refused {spec.name}`, then land the rows again or allow more"
+        raise TooManyBadRows(f"the rows that arrived for model '{spec.name}'", reason, fix)
+    return arrived
+
+
+def too_many_bad(spec: ModelSpec, registry: ModelRegistry, arrived: Arrivals) -> str:
+    """Why the rows that arrived last must not be trained on, or "".
+
+    What is judged is the last ingest that brought any rows, so that a run started again after a refusal is refused
+    again: until better rows arrive, the policy allows more, or the ingest's partitions are recalled.
+    """
+    last = registry.last_ingest(spec.name)
+    share = last.rejected / last.rows if last.rows else 0.0
+    if share <= spec.source.max_bad_share or not (arrived.rows or last.live):
+        return ""
+    allowed = spec.source.max_bad_share
+    return f"{last.rejected:,} of {last.rows:,} rows are bad ({share:.1%}), more than the {allowed:.1%} allowed"

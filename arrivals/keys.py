@@ -1,0 +1,95 @@
+"""What a row is known by: a documented hash of its key, and a digest of a partition's rows.
+
+The hash is fixed for ever (docs/arrivals.md gives it in words): it decides which rows are held out, so another
+platform, library version or order of arrival must give the same numbers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import polars as pl
+from polars_hash import NonCryptographicHashingNameSpace
+
+if TYPE_CHECKING:
+    from learning.spec import Schema
+
+HIGH, LOW = "key hash", "key hash, low half"  # names that no schema column is likely to have
+HOLDOUT = "holdout"
+FOLD = 0x9E3779B97F4A7C15
+
+
+def text(column: str, dtype: pl.DataType) -> pl.Expr:
+    """The text that a value is hashed as, the same however it arrived.
+
+    A time is its microseconds since 1970 in UTC, a number the bits of its float64 read as a whole number (zero has
+    one sign only); both in decimal digits. A string is itself.
+    """
+    value = pl.col(column)
+    if dtype == pl.String:
+        return value
+    if dtype.is_float():
+        value = pl.when(value == 0).then(0.0).otherwise(value).reinterpret(dtype=pl.Int64)
+    return value.to_physical().cast(pl.String)
+
+
+def row_hash(columns: Sequence[str], dtypes: dict[str, pl.DataType], seed: int = 0) -> pl.Expr:
+    """64 bits that name a row by these columns: XXH3-64 of each column's text, folded from left to right.
+
+    `h = xxh3(first)`, then for each further column `h = h * 0x9E3779B97F4A7C15 + xxh3(column)` modulo 2**64.
+    XXH3: https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md
+    """
+    first, *rest = (NonCryptographicHashingNameSpace(text(name, dtypes[name])).xxh3_64(seed=seed) for name in columns)
+    folded: pl.Expr = first
+    for further in rest:
+        folded = folded * pl.lit(FOLD, dtype=pl.UInt64) + further
+    return folded
+
+
+def key_hashes(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+    """The 128 bits that name each row by its key, in two columns: the hash with seed 0, and with seed 1."""
+    kinds = dict(rows.schema)
+    return rows.select(row_hash(key, kinds).alias(HIGH), row_hash(key, kinds, seed=1).alias(LOW))
+
+
+def held_out(rows: pl.DataFrame, key_hash: pl.Series, schema: Schema) -> pl.Series:
+    """Whether each row is held out: whether the hash of its entity is in the lowest share of all hashes.
+
+    Args:
+        rows: the rows.
+        key_hash: their keys' hashes, which are the entities' where the schema names no other entity.
+        schema: says what the entity is, and which share is held out.
+    """
+    named = schema.entity and schema.entity != schema.key
+    entity = rows.select(row_hash(schema.entity, dict(rows.schema))).to_series() if named else key_hash
+    lowest = pl.Series([int(schema.holdout * 2**64)], dtype=pl.UInt64)
+    return (entity < lowest).alias(HOLDOUT)
+
+
+def content_digest(rows: pl.DataFrame) -> str:
+    """SHA-256 over the rows' values, column by column: two files of the same rows have the same digest.
+
+    Each column gives its name and length, which values are null, and its values: numbers, flags and times as
+    little-endian bytes (zero for null), strings as their lengths in bytes and their UTF-8 text.
+    """
+    digest = hashlib.sha256()
+    for column in rows.iter_columns():
+        digest.update(f"{column.name}:{len(column)}:{column.null_count()};".encode())
+        if column.null_count():
+            digest.update(_bytes(column.is_null()))
+        if column.dtype == pl.String:
+            digest.update(_bytes(column.str.len_bytes().cast(pl.UInt32).fill_null(0)))
+            digest.update(column.str.join("").item().encode())
+        else:
+            flat = column.explode() if isinstance(column.dtype, pl.Array) else column.to_physical()
+            digest.update(_bytes(flat.fill_null(False if flat.dtype == pl.Boolean else 0)))
+    return digest.hexdigest()
+
+
+def _bytes(values: pl.Series) -> bytes | memoryview:
+    """The values as little-endian bytes, one each for flags."""
+    numbers = values.cast(pl.UInt8) if values.dtype == pl.Boolean else values
+    array = numbers.to_numpy()
+    return array.astype(array.dtype.newbyteorder("<"), copy=False).data.cast("B")

@@ -1,0 +1,217 @@
+"""Good rows, typed as the schema says; bad rows, as they came, each with the reason.
+
+Whole columns are judged first by their smallest, largest and missing values, which costs almost nothing; only a
+column that shows a fault is looked at row by row. docs/adr/0008 has the figures beside pandera's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from arrivals.times import parse_times
+
+if TYPE_CHECKING:
+    from learning.objectives import Objective
+    from learning.spec import ModelSpec, Schema
+
+REASON = "reason"
+NO_NUMBER = ("", "nan", "na", "null", "none")
+LARGEST = 3.4028234e38  # of a float32, which is what a base takes
+
+
+@dataclass(frozen=True)
+class Validated:
+    """A batch after validation. `bad` has the columns as they came, as text, and `reason`."""
+
+    good: pl.DataFrame
+    bad: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a numeric column may hold."""
+
+    low: float = -LARGEST
+    high: float = LARGEST
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Validator:
+    """Types and checks batches of one model's rows.
+
+    Args:
+        schema: the columns.
+        target: what the target may hold; by default any number.
+        timezone: zone of times without an offset.
+    """
+
+    schema: Schema
+    target: Rule = Rule()
+    timezone: str = "UTC"
+
+    @classmethod
+    def of(cls, spec: ModelSpec) -> Validator:
+        """The validator of a model's rows."""
+        return cls(spec.schema, target_rule(spec.objective), spec.source.timezone)
+
+    @cached_property
+    def kinds(self) -> dict[str, pl.DataType]:
+        """The type of each column in a partition, in the schema's order."""
+        schema = self.schema
+        kinds: dict[str, pl.DataType] = {name: pl.String() for name in schema.columns}
+        kinds |= {name: pl.Float64() for name in (*schema.numeric, schema.target)}
+        kinds |= {name: pl.Array(pl.Float32, prod(shape)) for name, shape in schema.tensors.items()}
+        kinds[schema.time] = pl.Datetime("us", "UTC")
+        return {name: kinds[name] for name in schema.columns}
+
+    def validate(self, raw: pl.DataFrame, columns: Iterable[str] = ()) -> Validated:
+        """Part a batch into good rows and bad ones.
+
+        Args:
+            raw: the batch as it was read; more columns than the schema's are left out.
+            columns: the columns to look at, by default all of the schema's.
+        """
+        names = tuple(columns) or self.schema.columns
+        numbers = [name for name in names if self.kinds[name] == pl.Float64 and _may_be_number(raw[name].dtype)]
+        cast = raw.select(pl.col(numbers).cast(pl.Float64, strict=False))  # side by side on all cores
+        cast = cast.with_columns(pl.all().fill_nan(None))  # by itself: Polars would write the cast out three times
+        typed = pl.DataFrame([self._typed(raw[name], cast) for name in names])
+        faults = [fault for name in names for fault in self._faults(typed[name], raw[name])]
+        if not faults:
+            return Validated(typed, raw.clear().with_columns(pl.lit("").alias(REASON)))
+        reason = pl.select(pl.coalesce(pl.when(rows).then(pl.lit(text)) for text, rows in faults)).to_series()
+        good = reason.is_null()
+        bad = [_as_text(column) for column in raw.filter(~good).iter_columns()]
+        return Validated(typed.filter(good), pl.DataFrame([*bad, reason.drop_nulls().alias(REASON)]))
+
+    def _typed(self, raw: pl.Series, cast: pl.DataFrame) -> pl.Series:
+        """The column in its partition's type; null where a value does not fit it."""
+        kind = self.kinds[raw.name]
+        if isinstance(kind, pl.Datetime):
+            return parse_times(raw, self.timezone)
+        if isinstance(kind, pl.Array):
+            return _tensor(raw, kind)
+        if kind == pl.String:
+            return _as_text(raw)
+        return _number(raw, cast[raw.name]) if raw.name in cast.columns else _nothing(raw, pl.Float64())
+
+    def _faults(self, typed: pl.Series, raw: pl.Series) -> list[tuple[str, pl.Series]]:
+        """Each fault that the column has, in words, with the rows that have it."""
+        name, schema = typed.name, self.schema
+        nullable = name == schema.target or (name in schema.nullable and name not in (*schema.key, *schema.entity))
+        faults: list[tuple[str, pl.Series]] = []
+        if typed.null_count():
+            missing = _missing(raw) if typed.dtype == pl.Float64 else raw.is_null()
+            if not nullable:
+                faults.append((f"{name} is missing", missing))
+            faults.append((f"{name} {_wanted(typed.dtype)}", typed.is_null() & ~missing))
+        if typed.dtype == pl.Float64:
+            rule = self.target if name == schema.target else Rule(*schema.ranges.get(name, (-LARGEST, LARGEST)))
+            faults += _out_of(rule, typed)
+        if name in schema.allowed:
+            known = typed.is_in(list(schema.allowed[name]))
+            faults.append((f"{name} is none of the allowed values", ~known & typed.is_not_null()))
+        return [(text, rows) for text, rows in faults if rows.any()]
+
+
+def target_rule(objective: Objective) -> Rule:
+    """What a label may be: the number of a class, or any number."""
+    if objective.class_count is None:
+        return Rule()
+    return Rule(0, objective.class_count - 1, whole=True)
+
+
+def _out_of(rule: Rule, numbers: pl.Series) -> list[tuple[str, pl.Series]]:
+    """Numbers outside the rule; most columns are cleared by their smallest and largest value."""
+    low, high = numbers.min(), numbers.max()
+    faults = []
+    if isinstance(low, float) and isinstance(high, float):
+        if low < -LARGEST or high > LARGEST:
+            faults.append((f"{numbers.name} is too large for a float32", numbers.abs() > LARGEST))
+        if low < rule.low or high > rule.high:
+            words = f"{numbers.name} is outside {rule.low:g} to {rule.high:g}"
+            faults.append((words, (numbers < rule.low) | (numbers > rule.high)))
+    if rule.whole:
+        faults.append((f"{numbers.name} is no whole number", numbers != numbers.round()))
+    return faults
+
+
+def _wanted(kind: pl.DataType) -> str:
+    """What a value of this type must be, as the end of a sentence."""
+    if isinstance(kind, pl.Datetime):
+        return "is no time that exists, such as 2013-01-31T17:05:00Z, within the years 1 to 9999"
+    if isinstance(kind, pl.Array):
+        return f"is no list of {kind.size} finite numbers"
+    return "is no number" if kind == pl.Float64 else "is no text"
+
+
+def _may_be_number(kind: pl.DataType) -> bool:
+    return not (kind.is_nested() or kind.is_temporal() or kind == pl.Binary)
+
+
+def _number(raw: pl.Series, numbers: pl.Series) -> pl.Series:
+    """Numbers as cast; text that could not be is looked at again: true and false are 1 and 0, spaces do not count."""
+    if raw.dtype != pl.String or numbers.null_count() == raw.null_count():
+        return numbers
+    left = (numbers.is_null() & raw.is_not_null()).arg_true()
+    words = raw[left].str.strip_chars().str.to_lowercase()
+    again = words.replace_strict({"true": 1.0, "false": 0.0}, default=None, return_dtype=pl.Float64)
+    return numbers.scatter(left, again.fill_null(words.cast(pl.Float64, strict=False)).fill_nan(None))
+
+
+def _nothing(raw: pl.Series, kind: pl.DataType) -> pl.Series:
+    """A null for each row."""
+    return pl.Series(raw.name, [None], kind).new_from_index(0, len(raw))
+
+
+def _missing(raw: pl.Series) -> pl.Series:
+    """Where no number was meant."""
+    if raw.dtype.is_float():
+        return raw.is_null() | raw.is_nan().fill_null(False)
+    if raw.dtype == pl.String:
+        return raw.is_null() | raw.str.strip_chars().str.to_lowercase().is_in(NO_NUMBER).fill_null(False)
+    return raw.is_null()
+
+
+def _as_text(raw: pl.Series) -> pl.Series:
+    """Values as text; whole numbers are written out, lists and structs as JSON."""
+    if raw.dtype == pl.String:
+        return raw
+    if isinstance(raw.dtype, pl.Binary):
+        return raw.bin.encode("hex")
+    if raw.dtype.is_nested():
+        return raw.to_frame().select(pl.struct(raw.name).struct.json_encode()).to_series().alias(raw.name)
+    return raw.cast(pl.String, strict=False)
+
+
+def _tensor(raw: pl.Series, kind: pl.Array) -> pl.Series:
+    """Lists, nested or flat or as JSON text, as flat float32 in C order; null where the size is another."""
+    nothing = _nothing(raw, pl.List(pl.Float32()))
+    even = pl.Series([True]).new_from_index(0, len(raw))
+    lists = _lists(raw) if raw.dtype == pl.String else raw
+    while isinstance(lists.dtype, pl.List | pl.Array) and isinstance(lists.dtype.inner, pl.List | pl.Array):
+        lists = lists.arr.to_list() if isinstance(lists.dtype, pl.Array) else lists
+        inner = pl.element().list if isinstance(lists.dtype.inner, pl.List) else pl.element().arr  # type: ignore[attr-defined]
+        even &= lists.list.eval((inner.len().n_unique() <= 1).fill_null(False)).list.first().fill_null(False)
+        lists = lists.list.eval(pl.element().explode())
+    if not isinstance(lists.dtype, pl.List | pl.Array) or not lists.dtype.inner.is_numeric():
+        return nothing.cast(kind)
+    lists = lists.cast(pl.List(pl.Float32), strict=False)
+    finite = lists.list.eval(pl.element().is_finite().fill_null(False).all()).list.first()
+    fits = even & (lists.list.len() == kind.size) & finite
+    return lists.zip_with(fits.fill_null(False), nothing).cast(kind)
+
+
+def _lists(text: pl.Series) -> pl.Series:
+    """Flat lists of the numbers in texts such as "[1, 2]" or "[[1], [2]]"; null where it is no such text."""
+    whole = text.str.contains(r"^\s*\[.*\]\s*$")
+    numbers = text.str.replace_all(r"[\[\]\s]", "").str.split(",")
+    numbers = numbers.list.eval(pl.element().cast(pl.Float32, strict=False))
+    return numbers.zip_with(whole.fill_null(False), numbers.clear(len(numbers)))

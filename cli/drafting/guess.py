@@ -1,0 +1,312 @@
+"""What the columns of somebody's rows seem to be: guesses from a sample, for a person to correct."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from itertools import combinations
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+
+from arrivals.landing import HINT, Landed, local_copy
+from arrivals.readers import read_header
+from arrivals.times import parse_times
+from arrivals.validation import NO_NUMBER
+from errors import InvalidSpec, UnreadableFile
+from learning.spec import Schema
+
+ROWS = 100_000  # looked at
+TARGETS = ("target", "label", "y", "class", "outcome")
+FEW = 6  # different values, of a column whose values may all be known
+MOST_CLASSES = 50
+MOST_CATEGORIES = 2_000
+SHARE_OF_NUMBERS = 0.99
+MOST_IN_KEY = 4
+LEADING_ZERO = r"^0\d"  # a code, not a number
+DIGITS = r"^[+-]?\d+$"
+FIRST_LOOK = 100  # values that say whether a column may hold times
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What a table's columns seem to be.
+
+    Args:
+        time: column of the event time.
+        key: columns that together name a row.
+        target: column of the label.
+        objective: what is predicted of it, as Python.
+        numeric: inputs that are numbers.
+        categorical: inputs that are text with few enough values.
+        tensors: inputs that are lists, each with the shape of one of them.
+        nullable: inputs that have gaps.
+        ignored: all other columns.
+        offset: mean of the target.
+        scale: its standard deviation.
+        doubts: what a person should look at, in sentences.
+    """
+
+    time: str
+    key: tuple[str, ...]
+    target: str
+    objective: str
+    numeric: tuple[str, ...]
+    categorical: tuple[str, ...]
+    tensors: dict[str, tuple[int, ...]]
+    nullable: tuple[str, ...]
+    ignored: tuple[str, ...]
+    offset: float = 0.0
+    scale: float = 1.0
+    doubts: tuple[str, ...] = ()
+
+
+def read_sample(path: Path) -> pl.DataFrame:
+    """The first rows of a file in any form that may land.
+
+    Raises:
+        UnreadableFile: there is no such file, it is no table, or it has no rows.
+    """
+    if not path.is_file():
+        why = "it is a folder" if path.is_dir() else "there is no such file"
+        raise UnreadableFile(f"'{path}'", why, "name one file of rows")
+    file = Landed(str(path), "", path.stat().st_size)
+    if file.format is None:
+        raise UnreadableFile(path.name, "its name does not say what it is", HINT)
+    with TemporaryDirectory() as work, local_copy(file, Path(work)) as (plain, _):
+        try:
+            rows = _scan(plain, file.format).head(ROWS).collect()
+        except (pl.exceptions.PolarsError, OverflowError) as error:
+            raise UnreadableFile(path.name, f"it cannot be parsed ({error})", HINT) from error
+    if not rows.height:
+        raise UnreadableFile(path.name, "it has no rows", "infer from a file with some")
+    return rows
+
+
+def _scan(path: Path, form: str) -> pl.LazyFrame:
+    if form == "parquet":
+        return pl.scan_parquet(path, glob=False, hive_partitioning=False)
+    if form == "jsonl":
+        return pl.scan_ndjson(glob.escape(str(path)), infer_schema_length=ROWS)
+    header, separator = read_header(path)
+    if twice := sorted({name for name in header if header.count(name) > 1}):
+        raise UnreadableFile(path.name, f"two columns are called '{twice[0]}'", "rename one of them")
+    options = {"infer_schema": False, "encoding": "utf8-lossy", "truncate_ragged_lines": True, "glob": False}
+    return pl.scan_csv(path, separator=separator, **options)  # type: ignore[arg-type]
+
+
+def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable[str] = ()) -> Guess:
+    """What the columns of some rows seem to be.
+
+    Args:
+        rows: the more, the better; text that holds times or numbers counts as these.
+        time: column of the event time; by default the first that holds times.
+        target: column of the label; by default one called target, label, y, class or outcome, else the last that is
+            no time, list or identifier.
+        key: columns that name one row; by default the fewest that do, identifiers first. Rows that are alike in
+            all columns count as one.
+
+    Raises:
+        InvalidSpec: a named column is not there, or none can be the time, the target, the key or an input.
+    """
+    if rows.height < 2:
+        raise InvalidSpec(f"{rows.height} rows", "they tell nothing about a column", "give some more")
+    rows = rows.select(_typed(column) for column in rows.iter_columns())
+    _refuse_unknown([time, target, *key], rows.columns)
+    times = [column for column in rows.columns if isinstance(rows[column].dtype, pl.Datetime | pl.Date)]
+    time = _time(rows, times, time)
+    named_columns = [column for column in rows.columns if column.strip()]  # an index that was written out has no name
+    plain = [column for column in named_columns if column not in times and not rows[column].dtype.is_nested()]
+    named = [column for column in plain if column.lower() in TARGETS]
+    label = target or (named or [column for column in plain if not _looks_like_id(column)][-1:] or [time])[0]
+    numbers = _numbers(rows[label])
+    keys = tuple(key) or _key(rows, [column for column in [*plain, *times] if column != label], times)
+    inputs = [column for column in plain if column != label and not _only_names(column, keys)]
+    numeric = tuple(column for column in inputs if column not in keys and _is_measure(rows[column]))
+    categorical = tuple(column for column in inputs if _is_category(rows[column]))
+    shapes = {column: _shape(rows[column]) for column in rows.columns if rows[column].dtype.is_nested()}
+    tensors = {column: shape for column, shape in shapes.items() if shape}
+    if not (numeric or categorical or tensors):
+        raise InvalidSpec(f"columns {', '.join(rows.columns)}", "none can be an input", "add columns to learn from")
+    Schema(time, keys, label, numeric, categorical, tensors=tensors)  # refuses names that no model could have
+    used = {time, label, *keys, *numeric, *categorical, *tensors}
+    found = Guess(
+        time=time,
+        key=keys,
+        target=label,
+        objective=_objective(numbers),
+        numeric=numeric,
+        categorical=categorical,
+        tensors=tensors,
+        nullable=tuple(column for column in (*numeric, *categorical) if _has_gaps(rows[column])),
+        ignored=tuple(column for column in rows.columns if column not in used),
+        offset=float(numbers.mean() or 0.0),  # type: ignore[arg-type]
+        scale=float(numbers.std() or 1.0),  # type: ignore[arg-type]
+    )
+    sure = {*key, label if target or named else ""}
+    return replace(found, doubts=tuple(_doubts(rows, found, times, sure)))
+
+
+def _refuse_unknown(names: Iterable[str], columns: Sequence[str]) -> None:
+    """Refuse names that no column has."""
+    for name in names:
+        if name and name not in columns:
+            near = get_close_matches(name, columns, n=1)
+            hint = f"did you mean '{near[0]}'? " if near else ""
+            raise InvalidSpec(f"column '{name}'", "there is none", f"{hint}there are {', '.join(columns)}")
+
+
+def _time(rows: pl.DataFrame, times: list[str], given: str) -> str:
+    """The event time's column: the given one, or the first that holds times."""
+    if given in times or (times and not given):
+        return given or times[0]
+    received = f"column '{given}'" if given else f"columns {', '.join(rows.columns)}"
+    found = f", but {rows[given].drop_nulls()[0]!r}" if given and rows[given].drop_nulls().len() else ""
+    why = f"it does not hold times in ISO 8601{found}" if given else "no column holds times in ISO 8601"
+    raise InvalidSpec(received, why, "write each event's time such as 2013-01-31T17:05:00Z; --time COLUMN names it")
+
+
+def _doubts(rows: pl.DataFrame, found: Guess, times: list[str], sure: Collection[str]) -> Iterator[str]:
+    """What a person should look at, in sentences; the columns that are `sure` were named by one."""
+    if found.target not in sure:
+        yield f"target: '{found.target}' is a guess; say --target COLUMN"
+    if not (set(found.key) <= set(sure) or (len(found.key) == 1 and _looks_like_id(found.key[0]))):
+        alone = "together are" if len(found.key) > 1 else "is"
+        yield f"key: {', '.join(found.key)} {alone} unique in the first {rows.height:,} rows; is that so by nature?"
+    if others := [column for column in times if column != found.time]:
+        yield f"time: {', '.join(others)} hold times too"
+    if found.ignored:
+        yield f"left out: {', '.join(found.ignored)}; say so with Source(ignore=(...))"
+    for column in found.categorical:
+        values = rows[column].drop_nulls().unique()
+        if len(values) <= FEW < rows.height:
+            yield f"allowed={{{column!r}: {tuple(values.sort())}}} if no other value can be right"
+
+
+def _typed(column: pl.Series) -> pl.Series:
+    """Text that holds numbers, yes and no, or times, with few exceptions, as these; anything else as it is."""
+    if isinstance(column.dtype, pl.Categorical | pl.Enum):
+        return column.cast(pl.String)
+    if column.dtype != pl.String:
+        return column
+    words = column.str.strip_chars()
+    lower = words.str.to_lowercase()
+    words = words.set(lower.is_in(NO_NUMBER).fill_null(True), None)
+    known = words.drop_nulls()
+    if not len(known):
+        return column
+    if lower.drop_nulls().is_in(["true", "false", ""]).all():
+        return lower.replace_strict({"true": True, "false": False}, default=None, return_dtype=pl.Boolean)
+    numbers = words.cast(pl.Float64, strict=False)
+    if len(numbers.drop_nulls()) >= SHARE_OF_NUMBERS * len(known):
+        whole = words.cast(pl.Int64, strict=False)
+        if whole.null_count() == numbers.null_count():
+            return column if known.str.contains(LEADING_ZERO).any() else whole
+        return column if known.str.contains(DIGITS).all() else numbers  # more digits than a number has
+    if parse_times(known.head(FIRST_LOOK)).null_count() > FIRST_LOOK // 2:
+        return column
+    times = parse_times(column)
+    return times if len(times.drop_nulls()) >= SHARE_OF_NUMBERS * len(known) else column
+
+
+def _numbers(target: pl.Series) -> pl.Series:
+    """The target's values, as numbers."""
+    numbers = target.cast(pl.Int8) if target.dtype == pl.Boolean else target
+    if not numbers.dtype.is_numeric() and len(target.drop_nulls()):
+        raise InvalidSpec(
+            f"target '{target.name}' of type {target.dtype}",
+            "a target is a number",
+            "write classes as 0, 1, 2 …, or name another column with --target",
+        )
+    known = numbers.drop_nulls()
+    known = known.filter(known.is_finite()) if known.dtype.is_float() else known
+    if not len(known):
+        raise InvalidSpec(f"target '{target.name}'", "no row has a value of it", "name another column with --target")
+    return known
+
+
+def _objective(numbers: pl.Series) -> str:
+    """Binary for 0 and 1, Multiclass for few whole numbers from 0 on, else Regression."""
+    values = sorted(numbers.unique().to_list())
+    if values in ([0, 1], [0], [1]):
+        return "Binary()"
+    if values == list(range(len(values))) and len(values) <= MOST_CLASSES:
+        return f"Multiclass({len(values)})"
+    return "Regression()"
+
+
+def _key(rows: pl.DataFrame, columns: list[str], times: list[str]) -> tuple[str, ...]:
+    """The fewest columns that together are unique: identifiers and times, or else text too, or else whole numbers."""
+    rows = rows.unique(maintain_order=True) if not any(t.is_nested() for t in rows.dtypes) else rows
+    usable = [column for column in columns if _names(rows[column])]
+    usable.sort(key=lambda column: (not _looks_like_id(column), column in times, -rows[column].n_unique()))
+    names = [column for column in usable if _looks_like_id(column) or not rows[column].dtype.is_integer()]
+    ids = [column for column in names if _looks_like_id(column) or column in times]
+    for candidates in (ids, names, usable):
+        for size in range(1, MOST_IN_KEY + 1):
+            for some in combinations(candidates[:8], size):
+                only_time = candidates is ids and set(some) <= set(times)
+                if not only_time and rows.select(some).n_unique() == rows.height:
+                    return some
+    raise InvalidSpec(
+        f"{rows.height:,} rows with columns {', '.join(rows.columns)}",
+        f"no {MOST_IN_KEY} columns tell all rows apart",
+        "add a column that does, or name the key's columns with --key COLUMN",
+    )
+
+
+def _names(column: pl.Series) -> bool:
+    """Whether values are exact and always there, as those of a key are, and not all the same."""
+    exact = column.dtype == pl.String or column.dtype.is_integer() or isinstance(column.dtype, pl.Datetime | pl.Date)
+    return exact and not column.null_count() and column.n_unique() > 1
+
+
+def _only_names(column: str, key: tuple[str, ...]) -> bool:
+    """Whether a column says which row it is, and nothing else."""
+    return column in key and (len(key) == 1 or _looks_like_id(column))
+
+
+def _looks_like_id(name: str) -> bool:
+    """Whether a column is called an identifier: order_id, orderId, id; but not paid."""
+    return (
+        re.search(r"(^|_)(id|uuid|key|no|number)$", name.lower()) is not None
+        or re.search("[a-z]I[dD]$", name) is not None
+    )
+
+
+def _is_measure(column: pl.Series) -> bool:
+    """Whether values are numbers that vary, and no identifiers; yes and no are 1 and 0."""
+    identifies = column.dtype.is_integer() and _looks_like_id(column.name)
+    measures = column.dtype.is_numeric() or column.dtype == pl.Boolean
+    return measures and column.drop_nulls().n_unique() > 1 and not identifies
+
+
+def _is_category(column: pl.Series) -> bool:
+    """Whether values are text, and come again."""
+    most = min(MOST_CATEGORIES, max(2, len(column) // 2))
+    return column.dtype == pl.String and 1 < column.drop_nulls().n_unique() <= most
+
+
+def _has_gaps(column: pl.Series) -> bool:
+    """Whether values are missing: null, or not a number."""
+    return bool(column.null_count() or (column.dtype.is_float() and column.is_nan().any()))
+
+
+def _shape(column: pl.Series) -> tuple[int, ...]:
+    """The one shape of a column's lists of numbers; () where there is none."""
+    if not isinstance(column.dtype, pl.List | pl.Array):
+        return ()
+    values = column.drop_nulls()
+    lists = values.arr.to_list() if isinstance(values.dtype, pl.Array) else values
+    lengths = lists.list.len().unique().to_list()
+    if len(lengths) != 1 or not lengths[0]:
+        return ()
+    inner = lists.explode()
+    if inner.dtype.is_numeric():
+        return (int(lengths[0]),)
+    shape = _shape(inner)
+    return (int(lengths[0]), *shape) if shape else ()

@@ -1,0 +1,79 @@
+"""Python for a newcomer's own data, from what its columns seem to be: a Schema to paste, or a whole models/NAME.py."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from string import Template
+
+from cli.drafting.guess import Guess
+from errors import InvalidSpec
+
+TEMPLATE = Path(__file__).with_name("model.py.txt")
+IMPORTED = ("FineTune", "ModelSpec", "Pretrain", "Replay", "Schema", "Source", "Stage")
+LINE = 90
+
+
+def schema_source(guess: Guess) -> str:
+    """A Schema, with a comment wherever a person should look."""
+    fields = {
+        "time": guess.time,
+        "key": guess.key,
+        "target": guess.target,
+        "numeric": guess.numeric,
+        "categorical": guess.categorical,
+        "tensors": guess.tensors,
+        "nullable": guess.nullable,
+    }
+    lines = [f"    {name}={value!r}," for name, value in fields.items() if value]
+    doubts = ["# " + " ".join(doubt.splitlines()) for doubt in guess.doubts]
+    return "\n".join([*doubts, "schema = Schema(", *lines, ")"])
+
+
+def model_source(guess: Guess, name: str, origin: str) -> str:
+    """The text of models/NAME.py, drafted from the file `origin`.
+
+    Raises:
+        InvalidSpec: all inputs are tensors, for which there is no base that usually fits.
+    """
+    if not (guess.numeric or guess.categorical):
+        tensors = ", ".join(guess.tensors)
+        raise InvalidSpec(f"inputs {tensors}", "they are all tensors", "start from models/digits.py instead of a draft")
+    kind, _, classes = guess.objective.rstrip(")").partition("(")
+    # Targets far from 0 would take a plain output thousands of steps to reach.
+    scaled = f"1), layers.Rescaling({guess.scale:.4g}, {guess.offset:.4g}"
+    outputs = {"Binary": '1, activation="sigmoid"', "Regression": scaled}
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        name=name,
+        origin=_quoted(origin),
+        imported=", ".join(sorted([*IMPORTED, kind])),
+        objective=guess.objective,
+        outputs=outputs.get(kind, f'{classes}, activation="softmax"'),
+        time=_quoted(guess.time),
+        key=_written(guess.key),
+        target=_quoted(guess.target),
+        numeric=_written(guess.numeric),
+        categorical=_written(guess.categorical),
+        nullable=_written(guess.nullable),
+        ignored=_written(left_out(guess)),
+    )
+
+
+def left_out(guess: Guess) -> tuple[str, ...]:
+    """Columns that a drafted model does not use: a base for tensors is for a person to write."""
+    return (*guess.ignored, *guess.tensors)
+
+
+def _quoted(name: str) -> str:
+    """A name as data: whatever it holds, Python reads the very same text."""
+    return json.dumps(name, ensure_ascii=False)
+
+
+def _written(names: Iterable[str]) -> str:
+    """A tuple as a formatter writes it, inside a call that is indented by four."""
+    quoted = [_quoted(name) for name in names]
+    line = f"({quoted[0]},)" if len(quoted) == 1 else f"({', '.join(quoted)})"
+    if len(line) <= LINE:
+        return line
+    return "(\n" + "".join(f"        {name},\n" for name in quoted) + "    )"

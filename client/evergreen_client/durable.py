@@ -1,0 +1,49 @@
+"""A file that appears whole or not at all, whatever ends the process or the machine meanwhile."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+TEMPORARY = ".tmp"
+
+
+@contextmanager
+def written_whole(path: Path, *, sync: bool = True) -> Iterator[Path]:
+    """Give a temporary name to write to; in the end the file has its own name, and an error leaves nothing behind.
+
+    Args:
+        path: the file; its folder exists. A file of this name is replaced.
+        sync: wait until file and name are on the disk. Without it a power cut, but no crash, can leave a torn file.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "notes.txt"
+        >>> with written_whole(path) as temporary:
+        ...     _ = temporary.write_text("all of it")
+        >>> path.read_text(), len(list(path.parent.iterdir()))
+        ('all of it', 1)
+    """
+    temporary = path.with_name(f".{uuid4().hex}{TEMPORARY}{path.suffix}")  # Keras goes by the suffix
+    try:
+        yield temporary
+        if sync:
+            flush(temporary)
+        temporary.replace(path)
+        if sync:
+            flush(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def flush(path: Path) -> None:
+    """Wait until a file, or a folder's list of names, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

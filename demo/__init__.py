@@ -1,0 +1,1 @@
+"""The demo's data: a year of flights, twelve months of digits."""

@@ -1,0 +1,1 @@
+"""The gate: champion and challenger on the same rows."""

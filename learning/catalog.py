@@ -1,0 +1,93 @@
+"""Which models there are: every file in the user's models folders that defines `spec`."""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from errors import InvalidSpec, UnknownModel
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from learning.spec import ModelSpec
+
+
+def known_models(folders: Sequence[Path]) -> tuple[str, ...]:
+    """Names of the models, in alphabetical order; no model file is run to find them."""
+    return tuple(sorted({path.stem for folder in folders for path in folder.glob("*.py") if _defines_spec(path)}))
+
+
+def load_spec(name: str, folders: Sequence[Path]) -> ModelSpec:
+    """The spec that the file NAME.py defines, in the first of the folders that has one.
+
+    Raises:
+        UnknownModel: no file of this name defines a spec.
+        InvalidSpec: the file is no Python, or its spec has another name.
+    """
+    path = next((path for folder in folders if (path := folder / f"{name}.py").is_file()), None)
+    if path is not None:
+        _parsed(path)
+    if path is None or not _defines_spec(path):
+        known = known_models(folders)
+        near = get_close_matches(name, known, n=1)
+        fix = f"did you mean '{near[0]}'?" if near else f"use one of: {', '.join(known) or '(none yet)'}."
+        where = " or ".join(os.path.relpath(folder / f"{name}.py") for folder in folders)
+        raise UnknownModel(
+            f"model '{name}'",
+            f"no file {where} defines it",
+            f"{fix} `evergreen new {name} --from FILE` adds one, EVERGREEN_MODELS names other folders",
+        )
+    spec: ModelSpec = _module(path).spec
+    if spec.name != name:
+        raise InvalidSpec(f"spec.name '{spec.name}' in {path}", "name and file differ", f'write name="{name}"')
+    return spec
+
+
+def _module(path: Path) -> ModuleType:
+    """A model file as a module, run once a process.
+
+    It is known as `models.NAME` wherever the file lies: a saved layer of the user's own names its module.
+    """
+    name = f"models.{path.stem}"
+    known = sys.modules.get(name)
+    if known is not None and known.__file__ == str(path):
+        return known
+    found = spec_from_file_location(name, path)
+    assert found is not None
+    assert found.loader is not None
+    module = sys.modules[name] = module_from_spec(found)
+    try:
+        found.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _defines_spec(path: Path) -> bool:
+    """Whether a file assigns `spec` at its top level; one that is no Python defines nothing."""
+    try:
+        tree = _parsed(path)
+    except InvalidSpec:
+        return False
+    targets = [
+        target
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+    ]
+    return any(isinstance(target, ast.Name) and target.id == "spec" for target in targets)
+
+
+def _parsed(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError) as error:
+        raise InvalidSpec(f"file {path}", f"it is no Python: {error}", "mend it") from error

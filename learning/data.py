@@ -1,0 +1,154 @@
+"""Rows of partition files as numpy arrays: labels, inputs of the base, and the selections that training draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from errors import InvalidSpec
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from learning.spec import Schema
+
+HOLDOUT = "holdout"
+Split = Literal["train", "holdout", "all"]
+Array = NDArray[Any]
+Columns = dict[str, Array]
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class PartitionFile:
+    """A partition's rows in a local Parquet file; `digest` is of the rows, so it names them for ever."""
+
+    digest: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What is known about a partition's rows without looking at their inputs, in file order.
+
+    Args:
+        target: float64, shape (rows,); NaN where the label is not known yet.
+        holdout: True where no version may ever train.
+    """
+
+    target: NDArray[np.float64]
+    holdout: NDArray[np.bool_]
+
+    def rows(self, split: Split) -> Indices:
+        """Positions of the labelled rows of a split."""
+        chosen = ~np.isnan(self.target)
+        if split != "all":
+            chosen &= self.holdout == (split == "holdout")
+        return np.flatnonzero(chosen)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Some labelled rows of one partition: their ascending positions, and their targets in the same order."""
+
+    partition: PartitionFile
+    rows: Indices
+    target: NDArray[np.float64]
+
+    def take(self, chosen: NDArray[Any]) -> Selection:
+        """The rows at these positions (or under this mask) of the selection."""
+        return Selection(self.partition, self.rows[chosen], self.target[chosen])
+
+
+def select(schema: Schema, partitions: Sequence[PartitionFile], split: Split) -> list[Selection]:
+    """The labelled rows of a split, one selection a partition."""
+    chosen = []
+    for partition, labels in zip(partitions, read_labels(schema, partitions), strict=True):
+        rows = labels.rows(split)
+        chosen.append(Selection(partition, rows, labels.target[rows]))
+    return chosen
+
+
+def read_labels(schema: Schema, partitions: Sequence[PartitionFile]) -> list[Labels]:
+    """Targets and holdout marks of partitions, read side by side: a long history has many files."""
+    import polars as pl
+
+    target = pl.col(schema.target).cast(pl.Float64).fill_null(float("nan"))
+    plans = [pl.scan_parquet(partition.path).select(target, HOLDOUT) for partition in partitions]
+    return [Labels(frame[schema.target].to_numpy(), frame[HOLDOUT].to_numpy()) for frame in pl.collect_all(plans)]
+
+
+def read_inputs(schema: Schema, partition: PartitionFile, rows: Indices | None = None) -> Columns:
+    """What the base takes, by column: float32 or object strings of shape (rows, 1), float32 tensors.
+
+    Args:
+        schema: names the columns.
+        partition: where they are.
+        rows: ascending positions to read, in this order; by default all.
+    """
+    import polars as pl
+
+    table = pl.scan_parquet(partition.path).select(schema.inputs)
+    if rows is None:
+        frame = table.collect()
+    else:
+        first, last = (int(rows[0]), int(rows[-1])) if len(rows) else (0, -1)
+        frame = table.slice(first, last - first + 1).collect()[rows - first]
+    numeric = {name: _numbers(frame[name]).reshape(-1, 1) for name in schema.numeric}
+    strings = {name: frame[name].fill_null("").to_numpy().astype(object).reshape(-1, 1) for name in schema.categorical}
+    tensors = {name: _tensor(frame[name], tuple(int(size) for size in shape)) for name, shape in schema.tensors.items()}
+    return {**numeric, **strings, **tensors}
+
+
+def entity_marks(schema: Schema, selection: Selection, share: float, seed: int) -> NDArray[np.bool_]:
+    """Marks about a share of a selection's entities, all rows of each or none; one entity is marked everywhere."""
+    import polars as pl
+
+    frame = pl.read_parquet(selection.partition.path, columns=list(schema.entity))[selection.rows]
+    ranks = frame.select(pl.struct(schema.entity).hash(seed)).to_series() % 2**20
+    return (ranks < share * 2**20).to_numpy()
+
+
+def count_rows(partition: PartitionFile) -> int:
+    """Rows of a partition, from the file's footer."""
+    import polars as pl
+
+    return int(pl.scan_parquet(partition.path).select(pl.len()).collect().item())
+
+
+def read_columns(partition: PartitionFile, columns: Sequence[str], rows: Indices) -> Columns:
+    """Any columns of some rows, as they are stored; text that is missing is empty, as the base sees it."""
+    import polars as pl
+
+    if not columns:
+        return {}
+    frame = pl.read_parquet(partition.path, columns=list(columns))[rows].with_columns(pl.col(pl.String).fill_null(""))
+    return {name: frame[name].to_numpy() for name in columns}
+
+
+def concatenate(parts: Sequence[Any]) -> Any:
+    """Arrays end to end, or dicts of arrays column by column."""
+    if not parts:
+        raise InvalidSpec("no rows", "there is nothing to put end to end", "pass at least one part")
+    if isinstance(parts[0], dict):
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return np.concatenate(parts)
+
+
+def _numbers(column: pl.Series) -> Array:
+    import polars as pl
+
+    return column.cast(pl.Float32).fill_null(float("nan")).to_numpy()
+
+
+def _tensor(column: pl.Series, shape: tuple[int, ...]) -> Array:
+    """Flat fixed-size lists as an array of `shape`, in C order."""
+    import polars as pl
+
+    flat = column.explode() if isinstance(column.dtype, pl.List) else column.to_numpy()
+    return np.asarray(flat, dtype="float32").reshape(len(column), *shape)

@@ -1,0 +1,62 @@
+"""What a model's numbers depend on beside weights, rows and plans: versions of libraries, the user's own code."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import platform
+import sys
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from learning.spec import ModelSpec
+
+
+def environment() -> dict[str, str]:
+    """Versions of Python and of the numerical packages, and the machine's architecture, for the registry."""
+    packages = {name: _version(name) for name in ("keras", "tensorflow", "numpy", "polars")}
+    return {"python": platform.python_version(), "machine": platform.machine(), **packages}
+
+
+def code_digest(spec: ModelSpec) -> str:
+    """Digest of what a spec says beside its plans: schema, objective, and the files its functions are written in.
+
+    A training goes on where it stopped, and work that was rejected is left alone, only as long as this is the same.
+    """
+    stages = (spec.pretrain, *getattr(spec.finetune, "stages", ()))
+    functions = [spec.build_base, spec.build_head, spec.augment, spec.callbacks, *(stage.schedule for stage in stages)]
+    written_in = {inspect.getmodule(function) for function in functions if function}
+    return _digest([repr(spec.schema), repr(spec.objective), *sorted(map(_source, written_in))])
+
+
+def custom_digest() -> str:
+    """Digest of the layers and functions that are registered with Keras: a saved model only names them."""
+    if "keras" not in sys.modules:
+        return ""
+    import keras
+
+    custom = keras.saving.get_custom_objects()
+    return _digest(f"{name} {_source(custom[name])}" for name in sorted(custom))
+
+
+def _source(thing: Any) -> str:
+    """The source of a module, class or function, or its name where there is none to read."""
+    try:
+        return inspect.getsource(thing)
+    except (OSError, TypeError):
+        return str(getattr(thing, "__qualname__", type(thing).__qualname__))
+
+
+def _digest(parts: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(f"{len(part)} {part}".encode())
+    return digest.hexdigest()
+
+
+@cache
+def _version(package: str) -> str:
+    return version(package)

@@ -1,0 +1,142 @@
+"""Features of partitions, computed once and kept: the frozen base gives each row the same ones for ever."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.data import PartitionFile, count_rows, read_inputs
+from learning.environment import custom_digest, environment
+from learning.files import load_model, locked, replace_durably
+from learning.inference import in_batches, row_bytes, rows_at_once
+
+if TYPE_CHECKING:
+    import keras
+
+    from learning.spec import Schema
+
+READ_BYTES = 128 * 2**20  # of rows and their features in memory at once, however large the partition is
+MAX_BYTES = 20 * 2**30
+Features = NDArray[np.float32]
+
+
+class FeatureCache:
+    """One memory-mapped array per (base, partition), in files that any number of processes share.
+
+    An entry appears whole or not at all; of several processes that want a missing one, one computes it while
+    the others wait on a lock that the operating system takes back from a killed holder. Above `max_bytes` the
+    entries that were not used for longest go. Always whole partitions, in batches of one size: a row's features
+    then are bit-identical whether they were cached or not, and so is what is trained on them.
+
+    Args:
+        root: folder of the cache; it may be deleted at any time.
+        max_bytes: size above which entries are evicted.
+    """
+
+    def __init__(self, root: Path, max_bytes: int = MAX_BYTES) -> None:
+        self.root, self.max_bytes = root, max_bytes
+
+    def open(self, base: FrozenBase, partition: PartitionFile) -> Features:
+        """Features of all the partition's rows, in file order, read from disk as they are touched."""
+        path = self.root / self._folder(base) / f"{partition.digest}.npy"
+        entry = _mapped(path)
+        if entry is not None:
+            return entry
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with locked(path.with_suffix(".lock")):
+            entry = _mapped(path)
+            if entry is None:
+                for abandoned in path.parent.glob(f"{path.stem}.*.tmp"):
+                    abandoned.unlink()
+                base.write_features(partition, path)
+                self._evict(keep=path)
+                entry = _mapped(path)
+        return np.load(path, mmap_mode="r") if entry is None else entry
+
+    def _folder(self, base: FrozenBase) -> str:
+        """Other versions of the libraries, or of the user's own layers, make other features of the same base."""
+        made_by = [base.digest, sorted(environment().items()), custom_digest()]
+        return hashlib.sha256(json.dumps(made_by).encode()).hexdigest()
+
+    def _evict(self, keep: Path) -> None:
+        """Delete the entries that were not used for longest, until the rest fits."""
+        entries = []
+        for path in self.root.glob("*/*.npy"):
+            try:
+                status = path.stat()
+            except FileNotFoundError:  # another process evicts too
+                continue
+            entries.append((status.st_mtime_ns, status.st_size, path))
+        total = sum(size for _, size, _ in entries)
+        for _, size, path in sorted(entries):
+            if total <= self.max_bytes:
+                return
+            if path != keep:
+                path.unlink(missing_ok=True)  # a process that has it mapped keeps its pages
+                total -= size
+
+
+class FrozenBase:
+    """A base in inference mode, loaded only when features are missing.
+
+    Args:
+        path: its `.keras` file.
+        digest: of its weights and structure.
+        schema: the columns it takes.
+    """
+
+    def __init__(self, path: Path, digest: str, schema: Schema) -> None:
+        self.path, self.digest, self.schema = path, digest, schema
+        self._model: keras.Model | None = None
+        self._forward: Callable[..., object] | None = None
+
+    @property
+    def model(self) -> keras.Model:
+        """The base itself."""
+        if self._model is None:
+            self._model = load_model(self.path)
+            self._model.trainable = False
+        return self._model
+
+    def write_features(self, partition: PartitionFile, path: Path) -> None:
+        """Run all rows of a partition through the base, into a file that appears when it is whole."""
+        rows = count_rows(partition)
+        shape = tuple(self.model.outputs[0].shape[1:])
+        temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp")
+        features = np.lib.format.open_memmap(temporary, mode="w+", dtype="float32", shape=(rows, *shape))
+        if hasattr(os, "posix_fallocate"):  # on a full disk this is an error; a mapped page would be a crash
+            with temporary.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
+        size = rows_at_once(self.model)
+        read = size * max(1, READ_BYTES // (size * row_bytes(self.model)))
+        for first in range(0, rows, read):
+            block = np.arange(first, min(first + read, rows))
+            features[first : first + len(block)] = self.features(read_inputs(self.schema, partition, block))
+        features.flush()
+        del features
+        replace_durably(temporary, path)
+
+    def features(self, inputs: dict[str, NDArray[np.generic]]) -> Features:
+        """Features of raw rows."""
+        import tensorflow as tf
+
+        if self._forward is None:
+            rows = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in self.model.inputs}
+            self._forward = in_batches(self.model, [rows])
+        return np.asarray(self._forward(tf.nest.map_structure(tf.constant, inputs)))
+
+
+def _mapped(path: Path) -> Features | None:
+    """The entry, marked as used just now; None where there is none, or a torn one."""
+    try:
+        os.utime(path)
+        return np.asarray(np.load(path, mmap_mode="r")).view()
+    except (FileNotFoundError, ValueError, EOFError):
+        return None

@@ -1,0 +1,99 @@
+"""Keras models as files: loaded in safe mode, written whole or not at all, known by their digest."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from learning.digests import model_digest
+from learning.startup import start_tensorflow
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A version's two `.keras` files and what they hold; the version is `head(base(row))`."""
+
+    base: Path
+    head: Path
+    base_digest: str
+    head_digest: str
+
+
+@dataclass(frozen=True)
+class EpochValue:
+    """One point of a learning curve."""
+
+    stage: str
+    epoch: int
+    name: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training gives.
+
+    Args:
+        files: base and head, in the work folder.
+        epochs: the learning curves.
+        replayed: digests of the partitions that replayed rows came from.
+        plan: how it was trained, as JSON can hold it.
+        reason: a sentence for people: how many rows and epochs, and what was kept.
+    """
+
+    files: ModelFiles
+    epochs: tuple[EpochValue, ...]
+    replayed: tuple[str, ...]
+    plan: dict[str, Any]
+    reason: str
+
+
+class Progress(Protocol):
+    """Called about once an epoch, so that a terminal or a UI can show where training is."""
+
+    def __call__(self, stage: str, done: int, total: int, metrics: Mapping[str, float], /) -> None:
+        """`done` of `total` epochs of a stage are over; `metrics` are the newest epoch's."""
+
+
+def load_model(path: Path) -> keras.Model:
+    """A `.keras` file as a model, without its optimizer, and without running code that the file brings."""
+    start_tensorflow()
+    import keras
+
+    return keras.models.load_model(path, compile=False, safe_mode=True)
+
+
+def save_model(model: keras.Model, path: Path) -> str:
+    """Write a `.keras` file whole or not at all; returns the model's digest."""
+    temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp.keras")
+    model.save(temporary)
+    replace_durably(temporary, path)
+    return model_digest(model)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a file's lock; the operating system releases it when the process ends, however it ends."""
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def replace_durably(temporary: Path, path: Path) -> None:
+    """Give a finished file its name, such that after a power cut the name leads to all of it or to nothing."""
+    for step in (temporary, path.parent):
+        descriptor = os.open(step, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if step == temporary:
+            temporary.replace(path)

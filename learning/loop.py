@@ -1,0 +1,271 @@
+"""The one training loop: a whole block of rows per dispatch, Keras callbacks around it, a checkpoint an epoch.
+
+`Model.fit` leaves the graph after every batch (or every `steps_per_execution`); on the small heads that a
+retrain trains, that costs more than the arithmetic. Here the steps of an epoch run inside one graph, and the
+callbacks see the block as one batch: whatever acts on epochs works as in `fit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from errors import TrainingDiverged, TrainingError
+from learning.checkpoint import Checkpoint, Standing, assign, values_of
+from learning.examples import Examples, rows_of
+from learning.files import EpochValue, Progress
+from learning.inference import in_batches
+from learning.schedules import constant
+from learning.seeds import set_seed
+
+if TYPE_CHECKING:
+    import keras
+
+    from learning.losses import Loss
+    from learning.objectives import Objective
+    from learning.plans import Pretrain, Stage
+
+    Outcome = tuple[Standing, tuple[EpochValue, ...]]
+
+EXPLODED = 100.0
+Predict = Callable[[Examples], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How a stage runs.
+
+    Args:
+        stage: its name in learning curves.
+        epochs: most passes over the rows.
+        patience: epochs in a row without a lower validation loss after which it stops.
+        learning_rate: the highest rate.
+        schedule: (share of the steps that is done, learning_rate) to a rate.
+        batch_size: rows in one gradient step.
+        optimizer: name of a Keras optimizer.
+        seed: with the same rows and weights, the same seed gives the same result, bit for bit.
+    """
+
+    stage: str
+    epochs: int
+    patience: int
+    learning_rate: float
+    schedule: Callable[[float, float], float]
+    batch_size: int
+    optimizer: str
+    seed: int
+
+    @classmethod
+    def of_stage(cls, stage: Stage, pretrain: Pretrain, seed: int) -> Steps:
+        """The steps of a stage of fine-tuning."""
+        return cls(
+            stage=stage.name,
+            epochs=stage.epochs,
+            patience=stage.patience,
+            learning_rate=stage.rate(pretrain),
+            schedule=stage.schedule,
+            batch_size=stage.batch_size,
+            optimizer=stage.optimizer,
+            seed=seed,
+        )
+
+    @classmethod
+    def of_pretraining(cls, plan: Pretrain, seed: int) -> Steps:
+        """The steps of pretraining."""
+        return cls(
+            stage="pretrain",
+            epochs=plan.epochs,
+            patience=plan.patience,
+            learning_rate=plan.learning_rate,
+            schedule=plan.schedule,
+            batch_size=plan.batch_size,
+            optimizer=plan.optimizer,
+            seed=seed,
+        )
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A model in training.
+
+    Args:
+        model: takes what the examples hold; its trainable variables learn.
+        state: every variable that training may change: those, statistics, random seeds.
+        objective: measures validation rows.
+        loss: what a gradient step minimises.
+        start: its validation loss as it is, where that was measured before.
+    """
+
+    model: keras.Model
+    state: Sequence[Any]
+    objective: Objective
+    loss: Loss
+    start: float | None = None
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where a stage leaves its traces."""
+
+    work: Path
+    logs: Path | None = None
+    progress: Progress | None = None
+    callbacks: Sequence[keras.callbacks.Callback] = field(default_factory=tuple)
+
+
+def train(
+    learner: Learner, examples: Examples, validation: Examples, steps: Steps, around: Surroundings
+) -> tuple[Standing, tuple[EpochValue, ...]]:
+    """Train through a stage, or on from its last whole epoch; leaves the best weights in the model.
+
+    The best are the weights with the lowest validation loss, and those the stage began with are a candidate:
+    a stage that only makes things worse changes nothing.
+
+    Raises:
+        TrainingDiverged: a loss became NaN, infinite or absurdly large.
+    """
+    set_seed(steps.seed)
+    model = learner.model
+    optimizer = _fresh_optimizer(model, steps)
+    state = [*learner.state, *optimizer.variables]
+    checkpoint = Checkpoint(around.work / f"{steps.stage}.npz")
+    predict = predictor(model)
+    saved = checkpoint.load()
+    if saved is None:
+        best, start = values_of(learner.state), learner.start
+        if start is None:
+            start = _validate(learner.objective, validation, predict)["val_loss"]
+        standing = Standing(epoch=0, start=start, best=start, stopped=steps.epochs == 0)
+    else:
+        standing, values, best = saved
+        assign(state, values)
+    limit = EXPLODED * max(1.0, standing.start, _constant_loss(learner.objective, examples.target))
+    run_block = _block_runner(learner, optimizer, steps)
+    callbacks = _callback_list(model, steps, around)
+    callbacks.on_train_begin()
+    model.stop_training = False
+    while not standing.stopped:
+        callbacks.on_epoch_begin(standing.epoch)
+        loss = _run_epoch(run_block, examples, steps, standing.epoch, callbacks)
+        metrics = {"loss": loss, **_validate(learner.objective, validation, predict)}
+        _assert_sane(metrics, limit, steps, standing.epoch + 1)
+        callbacks.on_epoch_end(standing.epoch, metrics)
+        standing = standing.after(metrics, patience=steps.patience, epochs=steps.epochs)
+        if standing.best_epoch == standing.epoch:
+            best = values_of(learner.state)
+        if model.stop_training:
+            standing = replace(standing, stopped=True)
+        checkpoint.save(standing, values_of(state), best)
+        if around.progress is not None:
+            around.progress(steps.stage, standing.epoch, steps.epochs, metrics)
+    callbacks.on_train_end()
+    assign(learner.state, best)
+    return standing, tuple(EpochValue(steps.stage, *point) for point in standing.values)
+
+
+def predictor(model: keras.Model) -> Predict:
+    """A function that gives a model's predictions for examples in order, shape (rows, outputs)."""
+    forward = in_batches(model)
+
+    def predict(examples: Examples) -> NDArray[np.float32]:
+        parts = [np.asarray(forward(inputs)) for inputs, _ in examples.blocks()]
+        return np.concatenate(parts).reshape(examples.rows, -1)
+
+    return predict
+
+
+def _fresh_optimizer(model: keras.Model, steps: Steps) -> keras.Optimizer:
+    """A new optimizer: a kept one would carry its old rate, and slots for variables that no longer learn."""
+    import keras
+
+    optimizer = keras.optimizers.get({"class_name": steps.optimizer, "config": {"learning_rate": steps.learning_rate}})
+    optimizer.build(model.trainable_variables)
+    # There is one replica, so nothing to reduce; TensorFlow would keep the graph of every such reduction for ever.
+    optimizer._all_reduce_sum_gradients = lambda gradients: gradients  # noqa: SLF001 - it has no public switch
+    model.compile(optimizer=optimizer, loss=None)
+    rate = float(optimizer.learning_rate)
+    if not np.isclose(rate, steps.learning_rate):
+        raise TrainingError(f"learning rate {rate}", f"the plan says {steps.learning_rate}", "use another optimizer")
+    return optimizer
+
+
+def _block_runner(learner: Learner, optimizer: keras.Optimizer, steps: Steps) -> Callable[..., Any]:
+    """A graph that takes a block through all its gradient steps and gives the mean loss."""
+    import tensorflow as tf
+
+    model, variables, size = learner.model, learner.model.trainable_variables, steps.batch_size
+    scheduled = steps.schedule is not constant
+
+    @tf.function(reduce_retracing=True, autograph=False)  # type: ignore[untyped-decorator]
+    def run(inputs: Any, target: tf.Tensor, rates: tf.Tensor) -> tf.Tensor:
+        def one_step(step: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            batch, labels = rows_of(inputs, step * size, size), rows_of(target, step * size, size)
+            if scheduled:
+                optimizer.learning_rate.assign(rates[step])
+            with tf.GradientTape() as tape:
+                loss = learner.loss(batch, labels, model(batch, training=True)) + sum(model.losses)
+            optimizer.apply(tape.gradient(loss, [variable.value for variable in variables]), variables)
+            return step + 1, total + loss * tf.cast(tf.shape(labels)[0], "float32")
+
+        steps = tf.shape(rates)[0]
+        _, total = tf.while_loop(lambda step, _: step < steps, one_step, (0, 0.0), parallel_iterations=1)
+        return total / tf.cast(tf.shape(target)[0], "float32")
+
+    runner: Callable[..., Any] = run
+    return runner
+
+
+def _run_epoch(run_block: Callable[..., Any], examples: Examples, steps: Steps, epoch: int, callbacks: Any) -> float:
+    """One pass over the examples, in an order that depends on the seed and the epoch alone; the mean loss."""
+    import tensorflow as tf
+
+    random = np.random.default_rng([steps.seed, epoch])
+    total, seen = 0.0, 0
+    for number, (inputs, target) in enumerate(examples.shuffled(random)):
+        starts = seen + np.arange(0, len(target), steps.batch_size)
+        done = (epoch + starts / examples.rows) / steps.epochs
+        rates = [steps.schedule(float(share), steps.learning_rate) for share in done]
+        callbacks.on_train_batch_begin(number)
+        loss = float(run_block(inputs, target, tf.constant(rates, "float32")))
+        callbacks.on_train_batch_end(number, {"loss": loss})
+        total += loss * len(target)
+        seen += len(target)
+    return total / seen
+
+
+def _validate(objective: Objective, validation: Examples, predict: Predict) -> dict[str, float]:
+    """The objective's metrics on validation rows, as far as they exist; `val_loss` is the gate's mean loss."""
+    metrics = objective.metrics(validation.target, predict(validation))
+    loss = metrics.pop(objective.loss_name)
+    return {"val_loss": loss} | {f"val_{name}": value for name, value in metrics.items() if np.isfinite(value)}
+
+
+def _constant_loss(objective: Objective, target: NDArray[np.float64]) -> float:
+    """The loss of the best prediction that looks at no input: what is large is measured by it."""
+    constant = objective.constant(target)
+    return float(np.mean(objective.row_loss(target, np.broadcast_to(constant, (len(target), len(constant))))))
+
+
+def _assert_sane(metrics: dict[str, float], limit: float, steps: Steps, epoch: int) -> None:
+    for name in ("loss", "val_loss"):
+        if not np.isfinite(metrics[name]) or metrics[name] > limit:
+            raise TrainingDiverged(
+                f"{name} {metrics[name]:g} in epoch {epoch} of stage '{steps.stage}'",
+                f"it is not finite, or {EXPLODED:.0f} times more than before and than a constant prediction",
+                f"lower the stage's learning rate (now {steps.learning_rate:g}), or look for absurd values in "
+                "the new rows",
+            )
+
+
+def _callback_list(model: keras.Model, steps: Steps, around: Surroundings) -> Any:
+    import keras
+
+    callbacks = list(around.callbacks)
+    if around.logs is not None:
+        callbacks.append(keras.callbacks.TensorBoard(around.logs / steps.stage, write_graph=False))
+    return keras.callbacks.CallbackList(callbacks, model=model, epochs=steps.epochs, verbose=0)

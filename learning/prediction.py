@@ -1,0 +1,80 @@
+"""What a version says about rows: champion and challenger are compared on the very same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.data import Columns, Indices, PartitionFile, Split, concatenate, read_columns, select
+from learning.examples import Examples
+from learning.features import FeatureCache, Features, FrozenBase
+from learning.files import ModelFiles, load_model
+from learning.loop import predictor
+from learning.startup import start_tensorflow
+
+if TYPE_CHECKING:
+    from learning.spec import ModelSpec
+
+BLOCK_BYTES = 32 * 2**20  # rows pass by once; a small block stays in the processor's cache
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Labelled rows of some partitions, in order, and what a version says about them.
+
+    Args:
+        target: shape (rows,).
+        prediction: shape (rows, outputs).
+        partition: each row's place in the list of partitions, shape (rows,).
+        columns: more columns of the rows, where they were asked for.
+    """
+
+    target: NDArray[np.float64]
+    prediction: NDArray[np.float32]
+    partition: NDArray[np.int64]
+    columns: Columns
+
+
+def predict(  # noqa: PLR0913 - all but the first three by name
+    spec: ModelSpec,
+    files: ModelFiles,
+    partitions: Sequence[PartitionFile],
+    *,
+    split: Split,
+    cache: Path,
+    columns: Sequence[str] = (),
+) -> Predictions:
+    """A version's predictions on the labelled rows of a split.
+
+    Args:
+        spec: the model.
+        files: the version.
+        partitions: where the rows are.
+        split: "train", "holdout" or "all".
+        cache: folder of cached features.
+        columns: names of columns to give back beside the predictions, for slices.
+    """
+    start_tensorflow()
+    chosen = select(spec.schema, partitions, split)
+    base = FrozenBase(files.base, files.base_digest, spec.schema)
+    features = FeatureCache(cache)
+
+    def read(partition: PartitionFile, rows: Indices) -> Features:
+        return np.asarray(features.open(base, partition)[rows])
+
+    examples = Examples(chosen, read, memory_bytes=BLOCK_BYTES)
+    counts = [len(selection.rows) for selection in chosen]
+    if not examples.rows:
+        nothing = {name: np.empty(0, "object") for name in columns}
+        return Predictions(np.empty(0), np.empty((0, 1), "float32"), np.empty(0, "int64"), nothing)
+    return Predictions(
+        target=examples.target,
+        prediction=predictor(load_model(files.head))(examples),
+        partition=np.repeat(np.arange(len(chosen)), counts),
+        columns=concatenate([read_columns(part.partition, columns, part.rows) for part in chosen]),
+    )

@@ -1,0 +1,219 @@
+"""Version 1, or a challenger from scratch: base and head learn together from raw rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from errors import InvalidSpec, NotEnoughData
+from learning import work as work_folder
+from learning.assembly import assemble, named_layers
+from learning.data import (
+    Columns,
+    Indices,
+    PartitionFile,
+    Selection,
+    concatenate,
+    entity_marks,
+    read_inputs,
+    select,
+)
+from learning.examples import Examples
+from learning.files import ModelFiles, Progress, Trained, load_model, save_model
+from learning.loop import Learner, Steps, Surroundings, train
+from learning.losses import plain
+from learning.objectives import Regression
+from learning.plans import FineTune
+from learning.seeds import own_random_numbers, set_seed
+from learning.split import as_graph
+from learning.startup import start_tensorflow
+
+if TYPE_CHECKING:
+    import keras
+
+    from learning.spec import ModelSpec, Pretrain, Schema
+
+TRIED_ROWS = 64
+
+
+def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first two by name
+    spec: ModelSpec,
+    history: Sequence[PartitionFile],
+    *,
+    work: Path,
+    logs: Path | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    plan: Pretrain | None = None,
+) -> Trained:
+    """Train base and head on the training rows of all partitions.
+
+    Args:
+        spec: the model.
+        history: the partitions to learn from.
+        work: folder for checkpoints and the two files; run again with the same one, it goes on where it stopped.
+        logs: TensorBoard's folder, if wanted.
+        seed: the same seed, rows and plan give the same weights on the same machine.
+        progress: told about every epoch.
+        plan: by default `spec.pretrain`.
+
+    Raises:
+        NotEnoughData: there is no labelled row to train on.
+        TrainingDiverged: the loss became NaN, infinite or absurdly large.
+    """
+    start_tensorflow()
+    callbacks = tuple(spec.callbacks()) if spec.callbacks else ()
+    around = Surroundings(work, logs, progress, callbacks)
+    with work_folder.alone_in(work), own_random_numbers():
+        return _pretrain(spec, plan or spec.pretrain, history, seed, around)
+
+
+def _pretrain(
+    spec: ModelSpec, plan: Pretrain, history: Sequence[PartitionFile], seed: int, around: Surroundings
+) -> Trained:
+
+    record = {**work_folder.plan_of(plan), "seed": seed}
+    done = work_folder.enter(around.work, work_folder.task_digest(spec, record, (), [history]))
+    if done is not None:
+        return done
+    chosen = select(spec.schema, history, "train")
+    learning, validating = hold_back(spec.schema, chosen, plan, seed)
+    set_seed(seed)
+    rows = sample(spec, learning, plan.sample_rows)
+    base, head, augment = _build(spec, rows)
+
+    def read(partition: PartitionFile, rows: Indices) -> Columns:
+        return read_inputs(spec.schema, partition, rows)
+
+    model = _assembled(spec, base, head, augment, rows)
+    if isinstance(spec.finetune, FineTune):
+        for stage in spec.finetune.stages:  # a retrain needs them, weeks from now
+            named_layers(base, stage.thaw)
+    learner = Learner(model, model.variables, spec.objective, plain(spec.objective))
+    paths = around.work / "base.keras", around.work / "head.keras"
+    _refuse_unloadable(base, paths[0])
+    _refuse_unloadable(head, paths[1])
+    steps = Steps.of_pretraining(plan, seed)
+    standing, values = train(learner, Examples(learning, read), Examples(validating, read), steps, around)
+    files = ModelFiles(*paths, save_model(base, paths[0]), save_model(head, paths[1]))
+    learned = sum(len(selection.rows) for selection in learning)
+    reason = (
+        f"learned from {learned:,} rows of {len(history)} partitions in {standing.epoch} epochs; "
+        f"the best was epoch {standing.best_epoch}, validation loss {standing.best:.4f}"
+    )
+    return work_folder.finish(around.work, Trained(files, values, (), record, reason))
+
+
+def hold_back(
+    schema: Schema, chosen: Sequence[Selection], plan: Pretrain | FineTune, seed: int
+) -> tuple[list[Selection], list[Selection]]:
+    """Rows to learn from, and rows to choose the best epoch by; with too few rows both are all rows.
+
+    Rows of one entity fall on the same side: an epoch must not look good because it knows the patient.
+
+    Raises:
+        NotEnoughData: there are no rows.
+    """
+    rows = sum(len(selection.rows) for selection in chosen)
+    if rows == 0:
+        raise NotEnoughData(
+            "0 labelled training rows", "there is nothing to learn from", "wait for labels, or land more files"
+        )
+    share = min(plan.validation, plan.validation_rows / rows)
+    if schema.entity:
+        parts = [entity_marks(schema, selection, share, seed) for selection in chosen]
+    else:
+        marks = np.zeros(rows, "bool")
+        marks[np.random.default_rng([seed, rows]).permutation(rows)[: round(share * rows)]] = True
+        parts = np.split(marks, np.cumsum([len(selection.rows) for selection in chosen])[:-1])
+    if not 0 < sum(int(part.sum()) for part in parts) < rows:
+        return list(chosen), list(chosen)
+    learning = [selection.take(~part) for selection, part in zip(chosen, parts, strict=True)]
+    return learning, [selection.take(part) for selection, part in zip(chosen, parts, strict=True)]
+
+
+def sample(spec: ModelSpec, learning: Sequence[Selection], most: int) -> Columns:
+    """At most so many rows, spread evenly over the history; preprocessing layers adapt to them."""
+    rows = sum(len(selection.rows) for selection in learning)
+    step = max(1, -(-rows // most))
+    thinned = [selection.take(np.arange(0, len(selection.rows), step)) for selection in learning]
+    columns: Columns = concatenate(
+        [read_inputs(spec.schema, part.partition, part.rows) for part in thinned if len(part.rows)]
+    )
+    return columns
+
+
+def _build(spec: ModelSpec, rows: Columns) -> tuple[keras.Model, keras.Model, keras.Model | None]:
+    """Ask the spec for its parts, and check that they fit the schema and each other."""
+    base = spec.build_base(rows)
+    if base is None:
+        raise InvalidSpec("build_base", "it gives back nothing", "let it return a keras.Model")
+    base = as_graph(base)
+    named = {tensor.name for tensor in base.inputs}
+    if named != set(spec.schema.inputs):
+        raise InvalidSpec(
+            f"a base with the inputs {sorted(named)}",
+            f"the schema's are {sorted(spec.schema.inputs)}",
+            "give every keras.Input the name of its column",
+        )
+    if not isinstance(base.output_shape, tuple):
+        raise InvalidSpec(
+            f"a base with {len(base.outputs)} outputs", "a head takes one", "concatenate them in the base"
+        )
+    head = spec.build_head(tuple(base.output_shape[1:]))
+    if head is None:
+        raise InvalidSpec("build_head", "it gives back nothing", "let it return a keras.Model")
+    return base, head, spec.augment(rows) if spec.augment else None
+
+
+def _assembled(
+    spec: ModelSpec, base: keras.Model, head: keras.Model, augment: keras.Model | None, rows: Columns
+) -> keras.Model:
+    """Base and head as one model, tried out on a few rows before they are trained for hours."""
+    import tensorflow as tf
+
+    few = {name: tf.constant(rows[name][:TRIED_ROWS]) for name in spec.schema.inputs}
+    try:
+        model = assemble(base, head, frozen=False, augment=augment)
+        answers = np.asarray(model(few, training=False))
+    except Exception as error:
+        why = f"{type(error).__name__}: {(str(error).strip() or 'no reason given').splitlines()[0]}"
+        fix = "look at the inputs' shapes and dtypes, and at what the head takes"
+        raise InvalidSpec("base and head as they were built", f"rows do not pass through them ({why})", fix) from error
+    count, width = len(next(iter(few.values()))), len(spec.objective.constant(np.zeros(1)))
+    if answers.shape != (count, width):
+        raise InvalidSpec(
+            f"a head that gives shape {answers.shape[1:]} for a row",
+            f"{spec.objective} takes ({width},)",
+            f"end the head with Dense({width})",
+        )
+    if not np.isfinite(answers).all():
+        raise InvalidSpec(
+            "a model whose first predictions are not finite",
+            "it cannot learn",
+            "look for weights and inputs that are NaN",
+        )
+    if not isinstance(spec.objective, Regression) and (answers.min() < 0 or answers.max() > 1):
+        raise InvalidSpec(
+            f"predictions from {answers.min():.2g} to {answers.max():.2g}",
+            f"{spec.objective} takes chances between 0 and 1",
+            "end the head with a sigmoid or softmax activation",
+        )
+    return model
+
+
+def _refuse_unloadable(part: keras.Model, path: Path) -> None:
+    """Save and load a part before it is trained, as every retrain and service will have to."""
+    try:
+        save_model(part, path)
+        load_model(path)
+    except Exception as error:
+        raise InvalidSpec(
+            f"the {path.stem} as it was built",
+            f"Keras cannot load it again: {str(error).strip().splitlines()[0]}",
+            "in place of Lambda and the like, define layers of your own at the top of the model's file, with "
+            "@keras.saving.register_keras_serializable(), and give them get_config()",
+        ) from error

@@ -1,0 +1,269 @@
+"""What a user writes to bring a model: a ModelSpec and its parts, frozen values that cost nothing to import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from errors import InvalidSpec
+from learning.objectives import Binary, Multiclass, Objective, Regression
+from learning.plans import FineTune, FromScratch, Pretrain, Replay, Stage, check
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    Columns = dict[str, np.ndarray]
+    BuildBase = Callable[[Columns], keras.Model]
+    BuildHead = Callable[[tuple[int, ...]], keras.Model]
+
+__all__ = [
+    "Binary",
+    "DriftPolicy",
+    "FineTune",
+    "FromScratch",
+    "Gate",
+    "ModelSpec",
+    "Multiclass",
+    "Pretrain",
+    "Regression",
+    "Replay",
+    "RetrainPolicy",
+    "Schema",
+    "Source",
+    "Stage",
+]
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of one row, as they arrive and as the base takes them.
+
+    Args:
+        time: column of the row's event time.
+        key: columns that together name one row; a second row with the same key is a duplicate.
+        target: column of the label. It may be null for as long as the label is not known.
+        numeric: columns given to the base as float32, shape (rows, 1).
+        categorical: columns given to the base as strings, shape (rows, 1); integers are written out.
+        tensors: fixed-shape list columns, name to shape, given to the base as float32 (rows, *shape).
+        entity: columns whose hash decides the holdout, so that all rows of one patient or card fall on the
+            same side. By default the key.
+        nullable: inputs that may be null; NaN for numeric ones, the empty string for categorical ones.
+        ranges: smallest and largest value allowed in a numeric column.
+        allowed: the values allowed in a categorical column.
+        holdout: share of entities set aside for ever, 0 < holdout < 1.
+    """
+
+    time: str
+    key: tuple[str, ...]
+    target: str
+    numeric: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    tensors: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    entity: tuple[str, ...] = ()
+    nullable: tuple[str, ...] = ()
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    holdout: float = 0.2
+
+    def __post_init__(self) -> None:
+        """Refuse a schema that contradicts itself.
+
+        Raises:
+            InvalidSpec: no inputs, a column in two kinds, the target as an input, a name that cannot be a column's,
+                or a rule about no input.
+        """
+        inputs = [*self.numeric, *self.categorical, *self.tensors]
+        repeated = sorted({name for name in inputs if inputs.count(name) > 1})
+        if not inputs:
+            raise InvalidSpec("a Schema", "it has no input columns", "name some in numeric, categorical or tensors")
+        if repeated:
+            raise InvalidSpec(f"columns {repeated}", "they are inputs twice", "name each in one kind only")
+        if self.target in inputs:
+            raise InvalidSpec(f"target '{self.target}'", "it is an input too", "remove it from the inputs")
+        refused = sorted(name for name in self.columns if name == "holdout" or "/" in name)
+        if refused:
+            why = "Evergreen marks held-out rows in 'holdout', and Keras takes no '/' in the name of an input"
+            raise InvalidSpec(f"columns {refused}", why, "rename them before they land")
+        if not self.key:
+            raise InvalidSpec("a Schema", "it has no key", "name the columns that together identify one row")
+        for rule, names in {
+            "nullable": self.nullable,
+            "ranges": self.ranges,
+            "allowed": self.allowed,
+        }.items():
+            strangers = sorted(set(names) - set(inputs))
+            if strangers:
+                raise InvalidSpec(f"{rule} for {strangers}", "they are no inputs", f"choose from {sorted(inputs)}")
+        if not 0 < self.holdout < 1:
+            raise InvalidSpec(f"holdout {self.holdout}", "it is a share", "use a number between 0 and 1")
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The columns that the base takes, in a fixed order."""
+        return (*self.numeric, *self.categorical, *self.tensors)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that an arriving row must have, without repeats."""
+        return tuple(dict.fromkeys((self.time, *self.key, *self.entity, *self.inputs, self.target)))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where rows arrive. Environment variables in `path` are filled in, so that no secret stands in a spec.
+
+    Args:
+        path: folder, file or glob of CSV, Parquet or JSON Lines files, relative to the landing setting, or any
+            fsspec URL; with a `query`, the SQLAlchemy URL of a database, as in "$WAREHOUSE_URL".
+        query: name of a table or a SELECT statement, for rows that arrive in a database.
+        cursor: column of the query that only grows; a run reads the rows past the last one it took.
+        labels: like `path`, for files of labels that come later: the key's columns and the target.
+        timezone: zone of times that are written without an offset.
+        ignore: columns that may arrive and are left out; ("*",) for any that the schema does not name.
+        settle: seconds for which a local file must stay as it is before it is taken.
+        late: "train", or "keep" to store rows older than what was already seen without training on them.
+        max_bad_share: share of bad rows in one run above which the run stops before training.
+    """
+
+    path: str
+    query: str = ""
+    cursor: str = ""
+    labels: str = ""
+    timezone: str = "UTC"
+    ignore: tuple[str, ...] = ()
+    settle: float = 1.0
+    late: Literal["train", "keep"] = "train"
+    max_bad_share: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse a source that cannot be read; raises InvalidSpec."""
+        if not self.path:
+            raise InvalidSpec("a Source", "it has no path", "name the folder, file, glob or URL where rows arrive")
+        if bool(self.query) != bool(self.cursor):
+            fix = "give both: the cursor is how a run knows which rows are new"
+            raise InvalidSpec(f"query '{self.query}', cursor '{self.cursor}'", "one needs the other", fix)
+        if self.late not in ("train", "keep"):
+            raise InvalidSpec(f"late '{self.late}'", "it is no policy", "use 'train' or 'keep'")
+        if not 0 <= self.max_bad_share <= 1:
+            raise InvalidSpec(f"max_bad_share {self.max_bad_share}", "it is a share", "use a number from 0 to 1")
+
+
+@dataclass(frozen=True)
+class DriftPolicy:
+    """When the arrived rows count as drifted away from what the champion learned from.
+
+    Args:
+        columns: columns compared; by default every input that is no tensor, and the target.
+        alpha: chance that a check of undrifted data calls any column drifted.
+        min_effect: smallest distance worth calling drift, however many rows prove it
+            (normed Wasserstein for numbers, Jensen-Shannon for categories).
+        share: share of drifted columns from which the whole check says drift.
+        max_rows: rows sampled from each window.
+    """
+
+    columns: tuple[str, ...] = ()
+    alpha: float = 0.05
+    min_effect: float = 0.1
+    share: float = 0.3
+    max_rows: int = 5_000
+
+    def __post_init__(self) -> None:
+        """Refuse a policy that cannot decide; raises InvalidSpec."""
+        check("DriftPolicy.alpha", self.alpha, 0 < self.alpha < 1, "a chance between 0 and 1")
+        check("DriftPolicy.min_effect", self.min_effect, self.min_effect >= 0, "0 or more")
+        check("DriftPolicy.share", self.share, 0 < self.share <= 1, "a share above 0 and at most 1")
+        check("DriftPolicy.max_rows", self.max_rows, self.max_rows >= 1, "1 or more")
+
+
+@dataclass(frozen=True)
+class RetrainPolicy:
+    """When pending data is worth a retrain.
+
+    Args:
+        min_rows: pending labelled rows below which the run waits for more.
+        only_on_drift: wait for drift even when there are enough rows.
+    """
+
+    min_rows: int = 500
+    only_on_drift: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a policy that cannot decide; raises InvalidSpec."""
+        check("RetrainPolicy.min_rows", self.min_rows, self.min_rows >= 0, "0 or more")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a challenger must show on holdout rows to take the champion's place.
+
+    Args:
+        min_gain: least relative reduction of the mean loss on the newest era.
+        max_forgetting: largest relative rise of the mean loss accepted on a past era or a slice.
+        confidence: of the intervals; a verdict is never a bare point estimate.
+        min_rows: holdout rows below which a dataset is shown but gives no verdict.
+        eras: past eras that the champion's history is divided into.
+        slices: categorical columns whose every value is judged by itself.
+    """
+
+    min_gain: float = 0.0
+    max_forgetting: float = 0.05
+    confidence: float = 0.9
+    min_rows: int = 200
+    eras: int = 3
+    slices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a gate that cannot judge; raises InvalidSpec."""
+        check("Gate.confidence", self.confidence, 0 < self.confidence < 1, "a share between 0 and 1, as in 0.9")
+        check("Gate.min_gain", self.min_gain, -1 < self.min_gain < 1, "a share, as in 0.01")
+        check("Gate.max_forgetting", self.max_forgetting, self.max_forgetting >= 0, "0 or more")
+        check("Gate.min_rows", self.min_rows, self.min_rows >= 1, "1 or more")
+        check("Gate.eras", self.eras, self.eras >= 1, "1 or more")
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model that Evergreen keeps fresh. A version of it is `head(base(row))`.
+
+    Args:
+        name: lower-case letters, digits, - and _; the file models/NAME.py defines it as `spec`.
+        schema: the columns of a row.
+        objective: Binary(), Multiclass(n) or Regression().
+        source: where rows arrive.
+        build_base: from a sample of training rows (name to array) to a Keras model that takes a dict of raw
+            columns and gives features, preprocessing layers inside.
+        build_head: from the shape of one row's features to a Keras model that gives predictions.
+        pretrain: how version 1 learns.
+        finetune: how challengers learn: from the champion, or from scratch.
+        augment: from a sample to a Keras model that takes and gives a dict of raw columns; training rows pass
+            through it anew in every epoch, so that nothing is trained on cached features.
+        callbacks: a function that gives more Keras callbacks for every stage.
+    """
+
+    name: str
+    schema: Schema
+    objective: Objective
+    source: Source
+    build_base: BuildBase
+    build_head: BuildHead
+    pretrain: Pretrain = field(default_factory=Pretrain)
+    finetune: FineTune | FromScratch = field(default_factory=FineTune)
+    drift: DriftPolicy = DriftPolicy()
+    retrain: RetrainPolicy = RetrainPolicy()
+    gate: Gate = Gate()
+    augment: BuildBase | None = None
+    callbacks: Callable[[], list[Any]] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse policies about columns that are not there; raises InvalidSpec."""
+        schema = self.schema
+        known = {
+            "drift.columns": (self.drift.columns, (*schema.numeric, *schema.categorical, schema.target)),
+            "gate.slices": (self.gate.slices, schema.categorical),
+        }
+        for where, (named, there) in known.items():
+            strangers = sorted(set(named) - set(there))
+            if strangers:
+                raise InvalidSpec(f"{where}: {strangers}", "the schema has none such", f"choose from {sorted(there)}")

@@ -1,1 +1,0 @@
-"""The training that every model shares: base and head, feature cache, fine-tuning, scoring."""

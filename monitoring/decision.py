@@ -1,0 +1,79 @@
+"""Is what arrived worth a retrain?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from db.records import RunEnding
+
+if TYPE_CHECKING:
+    from db.records import PartitionRecord, RunRecord
+    from learning.spec import RetrainPolicy
+    from monitoring.drift import DriftVerdict
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What arrived and the champion has not learned from.
+
+    Args:
+        champion: number of the champion.
+        partitions: the pending ones, oldest first.
+        work_key: digest of all that a retrain on them depends on.
+        settled: why this very work need not be done again; empty when it must be.
+    """
+
+    champion: int
+    partitions: tuple[PartitionRecord, ...]
+    work_key: str
+    settled: str = ""
+
+    @property
+    def labelled_rows(self) -> int:
+        """How many of the rows have a label."""
+        return sum(partition.labelled_rows for partition in self.partitions)
+
+    @property
+    def holdout_rows(self) -> int:
+        """How many of the rows are held out, labelled or not."""
+        return sum(partition.holdout_rows for partition in self.partitions)
+
+
+def why_settled(champion: int, partitions: Sequence[PartitionRecord], earlier: RunRecord | None) -> str:
+    """Why work need not be done again, or "".
+
+    Args:
+        champion: number of the champion.
+        partitions: the pending ones.
+        earlier: the newest finished run that had the same work.
+    """
+    if not partitions:
+        return f"no new data since version {champion} learned"
+    if earlier is not None and earlier.outcome == "promoted":  # and yet this is the champion again
+        return f"no new data since the version that run {earlier.id} promoted was rolled back"
+    if earlier is not None and earlier.outcome in {"rejected", "waiting"}:
+        return f"no new data since run {earlier.id}, which ended {earlier.outcome}: {earlier.reason}"
+    return ""
+
+
+def decide(pending: Pending, drift: DriftVerdict | None, policy: RetrainPolicy, judged_rows: int = 0) -> RunEnding:
+    """Retrain, or wait for more: an ending whose decision is "retrain" or "wait".
+
+    Args:
+        pending: what has not been learned.
+        drift: what the drift check found, if there was one.
+        policy: when a retrain is worth it.
+        judged_rows: new holdout rows without which the gate could give no verdict on a challenger.
+    """
+    rows = f"{pending.labelled_rows:,} labelled rows are pending"
+    if pending.labelled_rows < policy.min_rows:
+        return RunEnding("waiting", "wait", f"{rows}, a retrain needs {policy.min_rows:,}")
+    if pending.holdout_rows < judged_rows:
+        held = f"{pending.holdout_rows:,} of the pending rows are held out"
+        return RunEnding("waiting", "wait", f"{held}, the gate needs {judged_rows:,} to judge a challenger")
+    found = drift.reason if drift else "too few new rows to check for drift"
+    if policy.only_on_drift and not (drift and drift.drifted):
+        return RunEnding("waiting", "wait", f"{rows}, but without drift: {found}")
+    return RunEnding("retraining", "retrain", f"{rows}; {found}")

@@ -1,0 +1,43 @@
+"""Fine-tune the champion on what arrived since it last learned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from monitoring.decision import Pending
+from tasks.register_version import Learned
+from tasks.run import Context, Run, shown_progress, step
+
+if TYPE_CHECKING:
+    from learning.files import Progress
+
+SEED = 2013
+
+
+def finetune_champion(context: Context, run_id: int, pending: Pending, progress: Progress | None = None) -> Learned:
+    """Fine-tune the champion on the pending partitions, with replay from what it learned before."""
+    from learning.finetuning import finetune
+    from learning.work import remove_old
+
+    spec, registry, settings = context.spec, context.registry, context.settings
+    work = settings.work / spec.name
+    remove_old(work)
+    trained = finetune(
+        spec,
+        context.model_files(registry.version(spec.name, pending.champion)),
+        context.partition_files(pending.partitions),
+        context.partition_files(registry.trained_on(spec.name, pending.champion)),
+        cache=settings.cache,
+        work=work / pending.work_key,
+        logs=settings.logs / spec.name / f"run-{run_id}",
+        seed=SEED,
+        progress=progress,
+    )
+    return Learned(trained, pending.champion, pending.partitions)
+
+
+@step("fine-tune the head")
+def finetune_challenger(run: Run, pending: Pending) -> Learned:
+    """Train a challenger from the champion and the pending data."""
+    with shown_progress(f"fine-tune {run.model}") as progress:
+        return finetune_champion(run.context, run.id, pending, progress)

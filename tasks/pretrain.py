@@ -1,0 +1,57 @@
+"""Train base and head together, from everything that arrived."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from errors import AlreadyBootstrapped, NotEnoughData
+from tasks.find_pending import learnable
+from tasks.finetune import SEED
+from tasks.register_version import Learned
+from tasks.run import Context, Run, shown_progress, step
+
+if TYPE_CHECKING:
+    from learning.files import Progress
+
+
+def pretrain_on_history(context: Context, run_id: int, progress: Progress | None = None) -> Learned:
+    """Train base and head on everything that arrived: a version without a parent.
+
+    Raises:
+        AlreadyBootstrapped: the model has a champion, and it learned from nothing that was recalled.
+        NotEnoughData: fewer labelled rows than the model's retrain policy asks for.
+    """
+    from learning.pretraining import pretrain
+
+    spec, registry, settings = context.spec, context.registry, context.settings
+    champion = registry.find_champion(spec.name)
+    if champion is not None and champion.number not in registry.tainted(spec.name):
+        raise AlreadyBootstrapped(
+            f"model '{spec.name}'",
+            f"version {champion.number} is its champion already",
+            f"keep it fresh with `evergreen retrain {spec.name}`",
+        )
+    history = learnable(spec, registry.partitions(spec.name))
+    labelled = sum(partition.labelled_rows for partition in history)
+    if labelled < spec.retrain.min_rows:
+        raise NotEnoughData(
+            f"{labelled:,} labelled rows",
+            f"model '{spec.name}' needs {spec.retrain.min_rows:,} to start from",
+            f"put more files where its source looks: {settings.landing}/{spec.source.path}",
+        )
+    trained = pretrain(
+        spec,
+        context.partition_files(history),
+        work=settings.work / spec.name / "bootstrap",
+        logs=settings.logs / spec.name / f"run-{run_id}",
+        seed=SEED,
+        progress=progress,
+    )
+    return Learned(trained, None, history)
+
+
+@step("pretrain base and head")
+def pretrain_first(run: Run) -> Learned:
+    """Train version 1 from all that arrived."""
+    with shown_progress(f"pretrain {run.model}") as progress:
+        return pretrain_on_history(run.context, run.id, progress)

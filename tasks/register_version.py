@@ -1,0 +1,55 @@
+"""Store what was trained, and register it as a version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from prefect import get_run_logger
+
+from db.records import EpochMetric, NewVersion
+from tasks.run import Context, Run, step
+
+if TYPE_CHECKING:
+    from db.records import PartitionRecord
+    from learning.files import Trained
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What was trained, from which version (None for a first one), on which partitions."""
+
+    trained: Trained
+    parent: int | None
+    partitions: tuple[PartitionRecord, ...]
+
+
+def register(context: Context, run_id: int, learned: Learned) -> int:
+    """Store a trained version's files, then its row: a crash between leaves an orphan file, never a row without one."""
+    from learning.environment import environment
+
+    trained, files = learned.trained, learned.trained.files
+    version = context.registry.register(
+        NewVersion(
+            model=context.spec.name,
+            run_id=run_id,
+            parent=learned.parent,
+            base=context.store.put(files.base, kind="base", digest=files.base_digest),
+            head=context.store.put(files.head, kind="head", digest=files.head_digest),
+            plan=trained.plan,
+            environment=environment(),
+            trained=tuple(partition.digest for partition in learned.partitions),
+            replayed=trained.replayed,
+            metrics={},
+            epochs=tuple(EpochMetric(e.stage, e.epoch, e.name, e.value) for e in trained.epochs),
+        )
+    )
+    return version.number
+
+
+@step("register the version")
+def register_version(run: Run, learned: Learned) -> int:
+    """Give what was trained a number in the registry."""
+    number = register(run.context, run.id, learned)
+    get_run_logger().info("version %d: %s", number, learned.trained.reason)
+    return number

@@ -1,0 +1,170 @@
+"""A run: what is opened for it, how it is recorded, what each of its steps is given, and how long work shows itself."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from uuid import UUID
+
+from prefect import Task, get_run_logger, runtime, task
+from prefect.cache_policies import NO_CACHE
+
+from db.artifacts import ArtifactStore
+from db.records import RunEnding
+from db.registry import ModelRegistry, open_registry
+from learning.catalog import load_spec
+from settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    from db.records import PartitionRecord, VersionRecord
+    from learning.data import PartitionFile
+    from learning.files import ModelFiles, Progress
+    from learning.spec import ModelSpec
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+SECONDS_BETWEEN_UPDATES = 5.0  # of the UI's artifact: every update is a request to the server, of about 20 ms
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the steps of one model work with: its spec, the registry, the artifact store."""
+
+    spec: ModelSpec
+    registry: ModelRegistry
+    store: ArtifactStore
+    settings: Settings
+
+    def model_files(self, version: VersionRecord) -> ModelFiles:
+        """Fetch and verify a version's base and head."""
+        from learning.files import ModelFiles
+
+        base, head = self.store.fetch_version(version)
+        return ModelFiles(base, head, version.base.digest, version.head.digest)
+
+    def partition_files(self, partitions: Sequence[PartitionRecord]) -> tuple[PartitionFile, ...]:
+        """Fetch and verify partitions' files."""
+        from learning.data import PartitionFile
+
+        return tuple(PartitionFile(p.digest, self.store.fetch(p.artifact)) for p in partitions)
+
+
+@contextmanager
+def open_context(model: str) -> Iterator[Context]:
+    """Open what a model's steps work with, and close the registry's connections in the end.
+
+    Raises:
+        UnknownModel: no file in the models folders defines the model.
+    """
+    settings = get_settings()
+    spec = load_spec(model, settings.model_folders)
+    with open_registry(settings.database_url) as registry:
+        yield Context(spec, registry, ArtifactStore(settings.artifact_root, settings.cache), settings)
+
+
+class Run:
+    """One run of a flow for one model, as its steps pass it on. `timings` collects seconds by step.
+
+    No dataclass: Prefect walks through the fields of those at every step.
+    """
+
+    def __init__(self, number: int, context: Context) -> None:
+        self.id, self.context = number, context
+        self.timings: dict[str, float] = {}
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self.context.spec.name
+
+
+@contextmanager
+def recorded_run(model: str) -> Iterator[Run]:
+    """Open a run in the registry; an exception ends it as failed, with its message as the reason.
+
+    A killed process leaves the run open, which is the truth: nobody knows how it ended.
+    """
+    deployment, flow_run_id = runtime.deployment.name, runtime.flow_run.id
+    with open_context(model) as context:
+        context.registry.add_model(model)
+        record = context.registry.start_run(
+            model,
+            trigger=f"deployment {deployment}" if deployment else "by hand",
+            flow_run_id=str(flow_run_id) if flow_run_id else None,
+        )
+        run = Run(record.id, context)
+        try:
+            yield run
+        except BaseException as error:
+            end_run(run, RunEnding("failed", "none", str(error) or type(error).__name__))
+            raise
+
+
+def end_run(run: Run, ending: RunEnding, work_key: str | None = None) -> str:
+    """Record how the run ended, and which work it need not do again; returns its outcome."""
+    run.context.registry.finish_run(run.id, **vars(ending), work_key=work_key, timings=run.timings)
+    get_run_logger().info("%s: %s", ending.outcome, ending.reason)
+    return ending.outcome
+
+
+def step(name: str) -> Callable[[Callable[Concatenate[Run, P], R]], Task[Concatenate[Run, P], R]]:
+    """Make a function, whose first argument is the run, a Prefect task that adds its seconds to the run's timings.
+
+    Its result is never taken from a cache: what has been done already is in the registry.
+    """
+
+    def decorate(function: Callable[Concatenate[Run, P], R]) -> Task[Concatenate[Run, P], R]:
+        @functools.wraps(function)
+        def timed(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            started = time.perf_counter()
+            try:
+                return function(run, *args, **kwargs)
+            finally:
+                run.timings[name] = time.perf_counter() - started
+
+        return task(name=name, task_run_name=name, cache_policy=NO_CACHE)(timed)
+
+    return decorate
+
+
+@contextmanager
+def shown_progress(title: str) -> Iterator[Progress]:
+    """Give a function (stage, done, total, metrics) that shows how far long work has come.
+
+    On a terminal that is a bar, in the Prefect UI an artifact.
+    """
+    from prefect.artifacts import create_progress_artifact, update_progress_artifact
+    from prefect.context import TaskRunContext
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    artifact = create_progress_artifact(0.0, description=title) if TaskRunContext.get() else None
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[figures]}"),
+    )
+    with Bar(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        shown = bar.add_task(title, total=None, figures="")
+        sent = time.monotonic()
+
+        def show(stage: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
+            nonlocal sent
+            figures = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+            bar.update(shown, description=f"{title}: {stage}", completed=done, total=total, figures=figures)
+            if isinstance(artifact, UUID) and (time.monotonic() - sent > SECONDS_BETWEEN_UPDATES or done == total):
+                sent = time.monotonic()
+                update_progress_artifact(
+                    artifact, progress=100.0 * done / max(total, 1), description=f"{stage} {figures}"
+                )
+
+        yield show

@@ -1,0 +1,148 @@
+"""Whatever lands, in whatever order, with whatever crashes: each good row once, each bad row in quarantine."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import hypothesis.strategies as st
+import polars as pl
+from arriving import Port, line
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, rule
+
+STEPS = (
+    "db.registry.ModelRegistry.record_arrival",
+    "arrivals.partition_files.PartitionFiles.put",
+    "arrivals.key_index._write",
+    "db.registry.ModelRegistry.ledger",
+    "arrivals.rounds.local_copy",
+)
+
+
+class KilledError(BaseException):
+    """The process ends here, without a word."""
+
+
+@contextmanager
+def killed_at(step: str, call: int, *, after: bool) -> Iterator[None]:
+    """End the process at the n-th call of a step, before or after its effect; or not at all if it is not reached."""
+    real, _ = mock.patch(step).get_original()  # type: ignore[attr-defined]
+    calls = 0
+
+    def doomed(*args: object, **kwargs: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == call and not after:
+            raise KilledError
+        result = real(*args, **kwargs)
+        if calls == call:
+            raise KilledError
+        return result
+
+    with mock.patch(step, doomed):
+        yield
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row to land: some are bad, some have no label yet, and one key comes with different features."""
+
+    number: int
+    speed: int
+    label: str
+    bad: bool
+
+    @property
+    def text(self) -> str:
+        """The row as CSV."""
+        speed = f"bad{self.number}" if self.bad else str(self.speed)
+        return line(self.number, speed=speed, late=self.label)
+
+
+ROWS = st.builds(
+    Row, st.integers(1, 8), st.integers(1, 3), st.sampled_from(["", "0", "1"]), st.sampled_from([True, *[False] * 5])
+)
+
+
+class Arriving(RuleBasedStateMachine):
+    """Files land, are rewritten, delivered twice; ingests run, or are killed on their way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.home = Path(tempfile.mkdtemp())
+        self.port = Port(self.home)
+        self.files: dict[str, list[Row]] = {}
+        self.ever: list[Row] = []
+
+    def teardown(self) -> None:
+        """Leave nothing behind."""
+        self.port.registry.close()
+        shutil.rmtree(self.home)
+
+    @rule(name=st.sampled_from("abc"), rows=st.lists(ROWS, max_size=6))
+    def land(self, name: str, rows: list[Row]) -> None:
+        """A file lands, or is rewritten."""
+        self.port.land(f"{name}.csv", *(row.text for row in rows))
+        self.files[name] = rows
+        self.ever += rows
+
+    @rule(name=st.sampled_from("abc"), copy=st.sampled_from("xyz"))
+    def deliver_twice(self, name: str, copy: str) -> None:
+        """A file is delivered once more, under another name."""
+        if name in self.files:
+            self.land(copy, self.files[name])
+
+    @rule(step=st.sampled_from(STEPS), call=st.integers(1, 4), after=st.booleans())
+    def ingest_and_be_killed(self, step: str, call: int, *, after: bool) -> None:
+        """A process is killed; the next one starts from what is on disk."""
+        try:
+            with killed_at(step, call, after=after):
+                self.port.ingest()
+        except KilledError:
+            pass
+        self.port.registry.close()
+        self.port = Port(self.home)
+
+    @rule()
+    def ingest(self) -> None:
+        """After an ingest that ends, everything adds up."""
+        self.port.ingest()
+        assert self.port.ingest().files == 0
+        frames = [self.port.rows(p).with_columns(kind=pl.lit(p.kind)) for p in self.port.partitions()]
+        taken = [row for frame in frames for row in frame.to_dicts()]
+        first = [row["id"] for row in taken if row["kind"] == "rows"]
+        labelled = [row["id"] for row in taken if row["late"] is not None]
+        assert len(first) == len(set(first)), "a row was taken twice"
+        assert len(labelled) == len(set(labelled)), "a row has two labels"
+        now = [row for rows in self.files.values() for row in rows]
+        assert {str(row.number) for row in now if not row.bad} <= set(first), "a good row is lost"
+        assert {str(row.number) for row in now if not row.bad and row.label} <= set(labelled), "a label is lost"
+        assert {(row["id"], row["speed"]) for row in taken} <= {(str(r.number), float(r.speed)) for r in self.ever}
+        self.check_quarantine({row.text for row in now if row.bad})
+        landed = self.port.landed()
+        assert sum(record.taken for record in landed) == len(taken)
+        assert {record.uri for record in landed} >= {str(self.port.folder / f"{name}.csv") for name in self.files}
+
+    def check_quarantine(self, bad: set[str]) -> None:
+        """Every bad row of the present files is kept as it came, and as many are counted as are kept."""
+        found = self.port.registry.refusals("small")
+        kept = [pl.read_parquet(self.home / "artifacts" / str(uri)) for uri in {rejection.uri for rejection in found}]
+        texts = {",".join(value or "" for value in row[:5]) for frame in kept for row in frame.iter_rows()}
+        assert bad <= texts, "a bad row is lost"
+        assert sum(r.rows for r in found) == sum(record.rejected for record in self.port.landed())
+
+
+Arriving.TestCase.settings = settings(
+    max_examples=40,
+    stateful_step_count=12,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+TestArriving = Arriving.TestCase

@@ -1,0 +1,38 @@
+"""The catalog: which models there are."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from errors import UnknownModel
+from learning.catalog import known_models, load_spec
+
+MODELS = Path(__file__).parents[2] / "models"
+
+
+def test_a_file_that_assigns_spec_is_a_model_and_any_other_file_is_none(tmp_path: Path) -> None:
+    """Only files with `spec = …` count; a file that does not parse defines nothing, and breaks nothing."""
+    (tmp_path / "birds.py").write_text("spec: object = 1\n")
+    (tmp_path / "notes.py").write_text("other = 1\n")
+    (tmp_path / "broken.py").write_text("spec = (\n")
+    assert known_models([tmp_path]) == ("birds",)
+
+
+def test_the_demo_models_are_known_and_bear_their_files_names() -> None:
+    """Both models that the project ships can be loaded by name."""
+    assert [load_spec(name, [MODELS]).name for name in ("flights", "digits")] == ["flights", "digits"]
+
+
+def test_a_misspelt_model_is_answered_with_the_nearest_name() -> None:
+    """Whoever mistypes a name is told the one that was meant."""
+    with pytest.raises(UnknownModel, match="did you mean 'flights'"):
+        load_spec("flihgts", [MODELS])
+
+
+def test_loading_specs_imports_no_keras() -> None:
+    """Quick commands stay quick: a spec costs nothing to import."""
+    code = "import sys; from learning.catalog import load_spec; from pathlib import Path; load_spec('flights', [Path('models')]); load_spec('digits', [Path('models')])"
+    code += "; sys.exit(any(m in sys.modules for m in ('keras', 'tensorflow', 'polars')))"
+    subprocess.run([sys.executable, "-c", code], cwd=MODELS.parent, check=True)

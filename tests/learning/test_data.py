@@ -1,0 +1,66 @@
+"""Partition files as arrays."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from learning.data import PartitionFile, read_columns, read_inputs, read_labels, select
+from learning.spec import ModelSpec, Schema
+
+Partition = Callable[..., PartitionFile]
+
+
+def test_inputs_have_the_shapes_that_a_base_takes(spec: ModelSpec, partition: Partition) -> None:
+    """Numbers are float32 and strings are objects, one column each."""
+    inputs = read_inputs(spec.schema, partition("new"))
+    assert {name: (column.shape, column.dtype.kind) for name, column in inputs.items()} == {
+        "a": ((8, 1), "f"),
+        "b": ((8, 1), "f"),
+        "c": ((8, 1), "O"),
+    }
+
+
+def test_chosen_rows_are_the_same_as_in_a_whole_read(spec: ModelSpec, partition: Partition) -> None:
+    """Reading some rows gives exactly those, in order."""
+    new, chosen = partition("new"), np.array([2, 3, 6])
+    whole, some = read_inputs(spec.schema, new), read_inputs(spec.schema, new, chosen)
+    assert all(np.array_equal(whole[name][chosen], some[name]) for name in whole)
+
+
+def test_missing_inputs_become_nan_and_the_empty_string(spec: ModelSpec, tmp_path: Path) -> None:
+    """Null means NaN to a number and nothing to a category."""
+    schema = replace(spec.schema, nullable=("a", "c"))
+    path = tmp_path / "nulls.parquet"
+    pl.DataFrame({"a": [None, 1.0], "b": [1.0, 1.0], "c": [None, "x"]}).write_parquet(path)
+    inputs = read_inputs(schema, PartitionFile("nulls", path))
+    assert np.isnan(inputs["a"][0, 0])
+    assert inputs["c"][0, 0] == ""
+
+
+def test_tensors_come_back_in_their_shape(tmp_path: Path) -> None:
+    """Flat lists, of fixed size or not, are read in C order."""
+    schema = Schema(time="t", key=("t",), target="y", tensors={"grid": (2, 3)})
+    flat = [[0.0, 1, 2, 3, 4, 5], [5.0, 4, 3, 2, 1, 0]]
+    for kind in (pl.Array(pl.Float32, 6), pl.List(pl.Float32)):
+        pl.DataFrame({"grid": pl.Series(flat, dtype=kind)}).write_parquet(tmp_path / "grid.parquet")
+        grid = read_inputs(schema, PartitionFile("grid", tmp_path / "grid.parquet"))["grid"]
+        assert grid.shape == (2, 2, 3)
+        assert grid[0].tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_only_labelled_rows_of_the_split_are_selected(spec: ModelSpec, partition: Partition) -> None:
+    """Rows whose label is not known are in no split; train and holdout share no row."""
+    new = partition("new", unlabelled=2)
+    train, holdout, everything = (select(spec.schema, [new], split)[0].rows for split in ("train", "holdout", "all"))
+    assert sorted([*train, *holdout]) == list(everything) == [2, 3, 4, 5, 6, 7]
+    assert read_labels(spec.schema, [new])[0].holdout[holdout].all()
+
+
+def test_missing_text_is_empty_in_columns_too(tmp_path: Path) -> None:
+    """A slice by a column with gaps has the gap as a value like any other."""
+    path = tmp_path / "p.parquet"
+    pl.DataFrame({"c": ["x", None]}).write_parquet(path)
+    assert read_columns(PartitionFile("p", path), ["c"], np.arange(2))["c"].tolist() == ["x", ""]

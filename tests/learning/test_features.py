@@ -1,0 +1,130 @@
+"""The feature cache: computed once, whole or not at all, never more than its size."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from counting import CountingBase, open_entry, part
+
+from learning.data import PartitionFile, read_inputs
+from learning.features import FeatureCache, FrozenBase
+from learning.files import ModelFiles, Trained, load_model
+from learning.spec import ModelSpec
+
+Partition = Callable[..., PartitionFile]
+
+
+def test_features_are_those_of_the_base_in_inference_mode(
+    spec: ModelSpec, champion: Trained, partition: Partition, tmp_path: Path
+) -> None:
+    """Whole partition, file order, no dropout, statistics as they are."""
+    files, new = champion.files, partition("new")
+    frozen = FrozenBase(files.base, files.base_digest, spec.schema)
+    cached = FeatureCache(tmp_path / "cache").open(frozen, new)
+    expected = load_model(files.base)(read_inputs(spec.schema, new), training=False)
+    np.testing.assert_allclose(cached, expected, rtol=1e-6)
+
+
+def test_a_cached_partition_needs_no_base(tmp_path: Path) -> None:
+    """Epochs, evaluation and later runs share one pass; another process finds it too."""
+    base = CountingBase(tmp_path / "log")
+    for _ in range(2):
+        FeatureCache(tmp_path / "cache").open(base, part("p"))
+    assert base.passes == 1
+
+
+def test_another_base_has_features_of_its_own(tmp_path: Path) -> None:
+    """A version with a new base never sees the features of the old one."""
+    for digest in ("one", "two"):
+        FeatureCache(tmp_path / "cache").open(CountingBase(tmp_path / "log", digest), part("p"))
+    assert CountingBase(tmp_path / "log").passes == 2
+
+
+def test_what_a_killed_builder_left_is_neither_used_nor_kept(tmp_path: Path) -> None:
+    """A half-written file never becomes an entry, and goes away."""
+    base, cache = CountingBase(tmp_path / "log"), FeatureCache(tmp_path / "cache")
+    cache.open(base, part("p"))
+    (entry,) = (tmp_path / "cache").glob("*/*.npy")
+    half = entry.with_name("p.12345.tmp")
+    entry.rename(half)
+    half.write_bytes(b"\x93NUMPY half")
+    features = cache.open(base, part("p"))
+    assert features.shape == (10, 4)
+    assert not half.exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x93NUMPY", b"no array at all"])
+def test_a_damaged_entry_is_computed_again(tmp_path: Path, damage: bytes) -> None:
+    """The cache can always be computed again, so a torn file costs time and nothing else."""
+    base, cache = CountingBase(tmp_path / "log"), FeatureCache(tmp_path / "cache")
+    cache.open(base, part("p"))
+    (entry,) = (tmp_path / "cache").glob("*/p.npy")
+    entry.write_bytes(damage)
+    assert (cache.open(base, part("p")) == 7).all()
+    assert base.passes == 2
+
+
+def test_the_longest_unused_entries_go_first(tmp_path: Path) -> None:
+    """Above its size the cache forgets what nobody asked for lately."""
+    base = CountingBase(tmp_path / "log", rows=1000)
+    cache = FeatureCache(tmp_path / "cache", max_bytes=40_000)
+    cache.open(base, part("a"))
+    cache.open(base, part("b"))
+    (entry,) = (tmp_path / "cache").glob("*/a.npy")
+    os.utime(entry, (1, 1))
+    cache.open(base, part("a"))  # used again, so b is now the older one
+    os.utime(entry.with_name("b.npy"), (2, 2))
+    cache.open(base, part("c"))
+    assert sorted(path.stem for path in entry.parent.glob("*.npy")) == ["a", "c"]
+
+
+def test_an_entry_larger_than_the_cache_is_still_given(tmp_path: Path) -> None:
+    """A cap that is too small makes runs slow, not wrong."""
+    base = CountingBase(tmp_path / "log", rows=1000)
+    assert FeatureCache(tmp_path / "cache", max_bytes=10).open(base, part("a")).shape == (1000, 4)
+
+
+def test_of_four_processes_one_computes(tmp_path: Path) -> None:
+    """Concurrent runs that want the same entry share one pass."""
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=open_entry, args=(tmp_path,)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0] * 4
+    assert CountingBase(tmp_path / "log").passes == 1
+
+
+def test_files_of_a_version_are_named_by_what_they_hold(champion: Trained) -> None:
+    """The digests in ModelFiles are those of the models in the files."""
+    from learning.digests import model_digest
+
+    files: ModelFiles = champion.files
+    assert model_digest(load_model(files.base)) == files.base_digest
+    assert model_digest(load_model(files.head)) == files.head_digest
+
+
+def test_a_full_disk_is_an_error_and_leaves_no_entry(
+    tmp_path: Path,
+    partition: Callable[..., PartitionFile],
+    champion: Trained,
+    spec: ModelSpec,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Room is taken before pages are mapped: writing to one that has none would kill the process."""
+
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    base = FrozenBase(champion.files.base, champion.files.base_digest, spec.schema)
+    with pytest.raises(OSError, match="No space left"):
+        FeatureCache(tmp_path / "cache").open(base, partition("rows", 8))
+    assert not list((tmp_path / "cache").glob("*/*.npy"))

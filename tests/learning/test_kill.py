@@ -1,0 +1,70 @@
+"""kill -9 while a model learns."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from learning.data import PartitionFile
+from learning.files import Trained
+from learning.spec import ModelSpec
+
+CHILD = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, {folder!r})
+from conftest import SPEC
+from learning.plans import FineTune, Replay, Stage
+from learning.data import PartitionFile
+from learning.files import ModelFiles
+from learning.finetuning import finetune
+from learning.checkpoint import Checkpoint
+
+moment, work = sys.argv[1:]
+def save(self, standing, state, best, original=Checkpoint.save):
+    if standing.epoch == 3 and moment == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    original(self, standing, state, best)
+    if standing.epoch == 3 and moment == "after":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Checkpoint.save = save
+champion = ModelFiles(Path({base!r}), Path({head!r}), {base_digest!r}, {head_digest!r})
+new, old = PartitionFile("new", Path({new!r})), PartitionFile("old", Path({old!r}))
+plan = FineTune(stages=(Stage(epochs=5, patience=9, batch_size=4, learning_rate=0.05),), replay=Replay(share=1.0))
+folders = {{"cache": Path(work) / "cache", "work": Path(work) / "work"}}
+trained = finetune(SPEC, champion, [new], [old], **folders, seed=1, plan=plan)
+print(len(trained.epochs), trained.files.head_digest)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_killed_process_goes_on_to_the_same_bits(
+    moment: str, spec: ModelSpec, champion: Trained, history: tuple[PartitionFile, ...], tmp_path: Path
+) -> None:
+    """SIGKILL just before and just after an epoch's checkpoint; another process ends as an undisturbed one does."""
+    files = champion.files
+    code = CHILD.format(
+        folder=str(Path(__file__).parents[1]),
+        base=str(files.base),
+        head=str(files.head),
+        base_digest=files.base_digest,
+        head_digest=files.head_digest,
+        new=str(history[0].path),
+        old=str(history[1].path),
+    )
+
+    def child(moment: str, work: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", code, moment, str(tmp_path / work)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    killed = child(moment, "torn")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    again, whole = child("never", "torn"), child("never", "whole")
+    assert again.returncode == whole.returncode == 0, again.stderr
+    assert again.stdout == whole.stdout

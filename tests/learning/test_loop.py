@@ -1,0 +1,149 @@
+"""The training loop, on a model of one layer."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from errors import TrainingDiverged
+from learning.data import Indices, PartitionFile, Selection
+from learning.examples import Examples
+from learning.loop import Learner, Steps, Surroundings, train
+from learning.losses import plain
+from learning.objectives import Binary, Objective, Regression
+from learning.schedules import constant, cosine
+
+ROWS = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
+TARGET = (ROWS[:, 0] > 0).astype("float64")
+
+
+def examples(target: np.ndarray = TARGET, rows: np.ndarray = ROWS) -> Examples:
+    """32 rows, of which the first feature decides."""
+
+    def read(_partition: PartitionFile, chosen: Indices) -> np.ndarray:
+        return rows[chosen]
+
+    return Examples([Selection(PartitionFile("p", Path()), np.arange(32), target)], read)
+
+
+def learner(objective: Objective | None = None) -> Learner:
+    """One dense layer from zero."""
+    objective = objective or Binary()
+    activation = "sigmoid" if isinstance(objective, Binary) else None
+    layer = keras.layers.Dense(1, activation=activation, kernel_initializer="zeros")
+    model = keras.Sequential([keras.Input((3,)), layer])
+    return Learner(model, model.variables, objective, plain(objective))
+
+
+def steps(**how: Any) -> Steps:
+    """Two short epochs, or as told."""
+    usual = {"stage": "head", "epochs": 2, "patience": 9, "learning_rate": 0.1, "schedule": constant}
+    return Steps(**({"batch_size": 8, "optimizer": "sgd", "seed": 1} | usual | how))
+
+
+def test_an_epoch_is_what_keras_fit_does(tmp_path: Path) -> None:
+    """In one dispatch, yet step for step the arithmetic of fit; here one batch an epoch, so no order matters."""
+    ours = learner()
+    train(ours, examples(), examples(), steps(batch_size=32), Surroundings(tmp_path))
+    theirs = learner().model
+    theirs.compile(optimizer=keras.optimizers.SGD(0.1), loss="binary_crossentropy")
+    theirs.fit(ROWS, TARGET.reshape(-1, 1), batch_size=32, epochs=2, verbose=0)
+    for one, two in zip(ours.model.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-7)
+
+
+def test_every_row_counts_also_those_of_a_last_short_batch(tmp_path: Path) -> None:
+    """With batches of 5 the last two rows of 32 are a batch too, and the reported loss is the mean over rows."""
+    still = steps(batch_size=5, epochs=1, learning_rate=1e-12)
+    _, curve = train(learner(), examples(), examples(), still, Surroundings(tmp_path))
+    assert next(point.value for point in curve if point.name == "loss") == pytest.approx(np.log(2))
+
+
+def test_the_rate_follows_the_schedule_step_by_step(tmp_path: Path) -> None:
+    """The schedule is asked at every step's share of the stage, and the optimizer obeys."""
+    asked: list[float] = []
+
+    def schedule(done: float, rate: float) -> float:
+        asked.append(done)
+        return rate * (1 - done)
+
+    seen: list[float] = []
+
+    class Watch(keras.callbacks.Callback):
+        """Notes the rate that was used last."""
+
+        def on_epoch_end(self, _epoch: int, _logs: Any = None) -> None:
+            """After the last step of the epoch."""
+            seen.append(float(self.model.optimizer.learning_rate))
+
+    train(learner(), examples(), examples(), steps(schedule=schedule), Surroundings(tmp_path, callbacks=(Watch(),)))
+    assert asked == [0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875]
+    assert seen == pytest.approx([0.1 * (1 - 0.375), 0.1 * (1 - 0.875)])
+
+
+def test_a_stage_that_only_makes_things_worse_changes_nothing(tmp_path: Path) -> None:
+    """The weights a stage begins with compete with those of its epochs; here validation wants the opposite."""
+    one = learner()
+    before = one.model.get_weights()
+    standing, _ = train(one, examples(), examples(1 - TARGET), steps(patience=1), Surroundings(tmp_path))
+    assert (standing.epoch, standing.best_epoch) == (1, 0)
+    assert all(np.array_equal(now, then) for now, then in zip(one.model.get_weights(), before, strict=True))
+
+
+def test_a_start_that_was_measured_before_is_not_measured_again(tmp_path: Path) -> None:
+    """A stage takes over where the one before it stood; here that was better than any epoch can be."""
+    standing, _ = train(
+        replace(learner(), start=0.0), examples(), examples(), steps(patience=1), Surroundings(tmp_path)
+    )
+    assert (standing.start, standing.best, standing.best_epoch) == (0.0, 0.0, 0)
+
+
+def test_the_best_weights_come_back_not_the_last(tmp_path: Path) -> None:
+    """After epochs of overshooting the model is that of its best epoch."""
+    one = learner()
+    standing, curve = train(
+        one, examples(), examples(), steps(epochs=6, learning_rate=300.0, schedule=cosine), Surroundings(tmp_path)
+    )
+    losses = [point.value for point in curve if point.name == "val_loss"]
+    assert standing.best == min([standing.start, *losses])
+    prediction = one.model(ROWS).numpy()
+    assert np.mean(Binary().row_loss(TARGET, prediction)) == pytest.approx(standing.best)
+
+
+@pytest.mark.parametrize(
+    ("objective", "rows", "rate"),
+    [(Binary(), np.where(ROWS > 1, np.nan, ROWS), 0.1), (Regression(), ROWS * 1e4, 1.0)],
+    ids=["nan", "exploding"],
+)
+def test_a_loss_that_is_nan_or_explodes_stops_at_once(
+    tmp_path: Path, objective: Objective, rows: np.ndarray, rate: float
+) -> None:
+    """Neither is ever saved: a later run does not go on from it."""
+    with pytest.raises(TrainingDiverged, match="epoch 1 of stage 'head'"):
+        train(
+            learner(objective),
+            examples(rows=rows),
+            examples(rows=rows),
+            steps(learning_rate=rate),
+            Surroundings(tmp_path),
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_graph_outlives_its_training(tmp_path: Path) -> None:
+    """A process that retrains for months must not keep the graph of every training; Keras' optimizers do."""
+
+    def graphs() -> int:
+        gc.collect()
+        return sum(type(thing).__name__ == "FuncGraph" for thing in gc.get_objects())
+
+    train(learner(), examples(), examples(), steps(stage="first"), Surroundings(tmp_path))
+    before = graphs()
+    train(learner(), examples(), examples(), steps(stage="second"), Surroundings(tmp_path))
+    assert graphs() == before
