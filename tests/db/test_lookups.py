@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.columns import plain, storable
-from db.lookups import valid_name
-from errors import InvalidName
+from errors import InvalidName, valid_name
 
 JSON_LIKE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
-from db.arrival_records import NewArrival, NewLandedFile
-from db.records import NewPartition, NewVersion, PartitionRecord, StoredArtifact, VersionRecord
+from db.arrival_records import NewArrival, NewLandedFile, NewPartition, PartitionRecord
+from db.records import NewVersion, StoredArtifact, VersionRecord
 from db.registry import ModelRegistry
 
 MODEL = "flights"
