@@ -10,7 +10,7 @@ from cli.printing import SHORT, Json, print_facts, print_json, print_table
 from settings import get_settings
 
 app = typer.Typer(help="What arrived: partitions, what was refused, recalling a delivery.", no_args_is_help=True)
-app.command()(recall)  # here too, as whoever looks at a bad delivery looks here
+app.command()(recall)  # the registry's own verb, here too: this is where people find a bad delivery
 
 
 @app.command("list")

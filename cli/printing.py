@@ -24,7 +24,7 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
-    """Print a table; `empty` is what is said where there are no rows. A column named ">x" is right-aligned."""
+    """Print a table; `empty` is printed where there are no rows. A column named ">x" is right-aligned."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -76,7 +76,7 @@ class NewVersion:
         head: the stored head.
         plan: how it was trained.
         environment: what it was trained with.
-        reason: what the training says of it, in a sentence.
+        reason: how the training went, in a sentence.
         trained: digests of the partitions it learned from.
         replayed: digests of the partitions it was reminded of.
         metrics: figures that describe the version by itself.

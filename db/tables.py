@@ -77,7 +77,7 @@ class Artifact(Base):
 
 
 class Version(Base):
-    """One trained model, `head(base(x))`, what it descends from, and what its training said of it."""
+    """One trained model, `head(base(x))`, what it descends from, and how its training went, in a sentence."""
 
     __tablename__ = "version"
     __table_args__ = (UniqueConstraint("model_id", "number"),)

@@ -31,20 +31,20 @@ RUNNER = CliRunner()
 @pytest.fixture
 def registry(home: Settings) -> Iterator[ModelRegistry]:
     """The registry that the settings name: three champions, a rejected challenger with metrics, a drift check."""
-    with open_registry(home.database_url) as opened:
-        opened.add_model(MODEL)
-        three_champions(opened)
-        run = opened.start_run(MODEL, trigger="by hand")
-        opened.record_drift(
+    with open_registry(home.database_url) as registry:
+        registry.add_model(MODEL)
+        three_champions(registry)
+        run = registry.start_run(MODEL, trigger="by hand")
+        registry.record_drift(
             NewDriftCheck(
                 run.id, MODEL, 3, True, 1.0, "speed drifted", None, (DriftColumn("speed", "w", 0.3, 0.1, True),)
             )
         )
-        add_version(opened, parent=3, run_id=run.id, metrics={"log_loss": 0.6, "auc": float("nan")})
+        add_version(registry, parent=3, run_id=run.id, metrics={"log_loss": 0.6, "auc": float("nan")})
         loss = EvaluationMetric("newest", "", "log_loss", 1000, 0.5, 0.6, 0.2, 0.1, 0.3, "worse")
-        opened.record_evaluation(NewEvaluation(run.id, MODEL, 4, 3, False, "not proven better", (loss,)))
-        opened.finish_run(run.id, outcome="rejected", decision="retrain", reason="not proven better")
-        yield opened
+        registry.record_evaluation(NewEvaluation(run.id, MODEL, 4, 3, False, "not proven better", (loss,)))
+        registry.finish_run(run.id, outcome="rejected", decision="retrain", reason="not proven better")
+        yield registry
 
 
 def run(*words: str) -> str:

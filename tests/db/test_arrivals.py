@@ -19,9 +19,9 @@ DAY = datetime(2024, 1, 1, tzinfo=UTC)
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[ModelRegistry]:
     """A registry that knows one model."""
-    with open_registry(f"sqlite:///{tmp_path / 'registry.db'}") as opened:
-        opened.add_model("small")
-        yield opened
+    with open_registry(f"sqlite:///{tmp_path / 'registry.db'}") as registry:
+        registry.add_model("small")
+        yield registry
 
 
 def new(digest: str, day: int = 1) -> NewPartition:
