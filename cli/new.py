@@ -1,5 +1,6 @@
 """`evergreen new`: a first models/NAME.py, drafted from a data file."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -31,7 +32,7 @@ def new(  # noqa: PLR0913, PLR0917 - typer makes every parameter an option
         raise InvalidName(f"folder '{path.parent}'", "it is not there", "make it, or leave --folder out")
     found = guess(read_sample(data), time=time, target=target, key=key or ())
     path.write_text(model_source(found, name, data.name), encoding="utf-8")
-    typer.echo(f"wrote {path}")
+    typer.echo(f"wrote {os.path.relpath(path)}")
     typer.echo(f"  time {found.time}, key {' + '.join(found.key)}, target {found.target}: {found.objective}")
     typer.echo(f"  {len(found.numeric)} numeric and {len(found.categorical)} categorical inputs")
     if left_out(found):

@@ -65,7 +65,7 @@ def test_its_test_finds_a_model_that_cannot_be_loaded(tmp_path: Path) -> None:
 
 
 def test_settings_are_read_from_env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The example, with its comments removed, is a valid .env that says what the defaults say; others may stand in it."""
+    """The example, with its comments removed, is a valid .env with the defaults; others may stand in it."""
     init(tmp_path / "shop")
     monkeypatch.chdir(tmp_path / "shop")
     monkeypatch.delenv("EVERGREEN_HOME")
