@@ -119,11 +119,11 @@ def best_in_bold(losses: Sequence[float]) -> list[str]:
 
 def next_steps(context: Context, shown: Demo) -> Iterator[tuple[str, str]]:
     """What to open or to run next: a name for it, and a file or a command."""
-    settings = context.settings
+    settings, query = context.settings, "'SELECT * FROM version_history'"
     reports = sorted((settings.reports / shown.model).glob("*.html"), key=lambda path: path.stat().st_mtime)
     yield "drift report", str(reports[-1]) if reports else "(no drift check yet)"
     yield "learning curves", f".venv/bin/tensorboard --logdir {settings.logs}"
-    yield "registry", f"sqlite3 -box {settings.home / 'registry.db'} 'SELECT * FROM version_history'"
+    yield "registry", f"sqlite3 -box {settings.home / 'registry.db'} {query}"
     if shown.landed(Path(settings.landing)) < len(shown.numbers):
         yield f"more {shown.unit}s", f"{shown.command}, once more"
     yield "schedule and UI", "make up"
