@@ -7,7 +7,8 @@ import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import module_from_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,12 +60,12 @@ def _module(path: Path) -> ModuleType:
     known = sys.modules.get(name)
     if known is not None and known.__file__ == str(path):
         return known
-    found = spec_from_file_location(name, path)
-    assert found is not None
-    assert found.loader is not None
+    loader = SourceFileLoader(name, str(path))
+    found = ModuleSpec(name, loader, origin=str(path))
+    found.has_location = True  # so that the module has a __file__, which its source is read from later
     module = sys.modules[name] = module_from_spec(found)
     try:
-        found.loader.exec_module(module)
+        loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -63,6 +63,15 @@ class Selection:
     def take(self, chosen: NDArray[Any]) -> Selection:
         """The rows at these positions (or under this mask) of the selection."""
         return Selection(self.partition, self.rows[chosen], self.target[chosen])
+
+    def every(self, step: int) -> Selection:
+        """Its first row, and every so manieth after it."""
+        return self.take(np.arange(0, len(self.rows), step))
+
+
+def row_count(selections: Iterable[Selection]) -> int:
+    """How many rows were selected in all."""
+    return sum(len(selection.rows) for selection in selections)
 
 
 def select(schema: Schema, partitions: Sequence[PartitionFile], split: Split) -> list[Selection]:
