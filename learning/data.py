@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from errors import InvalidSpec
-
 if TYPE_CHECKING:
     import polars as pl
 
@@ -141,9 +139,7 @@ def read_columns(partition: PartitionFile, columns: Sequence[str], rows: Indices
 
 
 def concatenate(parts: Sequence[Any]) -> Any:
-    """Arrays end to end, or dicts of arrays column by column."""
-    if not parts:
-        raise InvalidSpec("no rows", "there is nothing to put end to end", "pass at least one part")
+    """Arrays end to end, or dicts of arrays column by column; at least one."""
     if isinstance(parts[0], dict):
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return np.concatenate(parts)

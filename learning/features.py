@@ -34,7 +34,7 @@ class FeatureCache:
     """One memory-mapped array per (base, partition), in files that any number of processes share.
 
     An entry appears whole or not at all; of several processes that want a missing one, one computes it while
-    the others wait on a lock that the operating system takes back from a killed holder. Above `max_bytes` the
+    the others wait on a lock that the operating system releases when its holder is killed. Above `max_bytes` the
     entries that were not used for longest go. Always whole partitions, in batches of one size: a row's features
     then are bit-identical whether they were cached or not, and so is what is trained on them.
 
@@ -66,11 +66,11 @@ class FeatureCache:
         return np.load(path, mmap_mode="r") if entry is None else entry
 
     def reader(self, base: FrozenBase) -> Read:
-        """A function that gives the features of some rows of a partition; each partition is opened once."""
-        opened = functools.cache(functools.partial(self.open, base))
+        """A function that gives the features of some rows of a partition; each entry is opened once."""
+        features = functools.cache(functools.partial(self.open, base))
 
         def read(partition: PartitionFile, rows: Indices) -> Features:
-            return np.asarray(opened(partition)[rows])
+            return np.asarray(features(partition)[rows])
 
         return read
 
