@@ -32,10 +32,11 @@ class ArtifactStore:
         cache: local folder that remote files are fetched to.
 
     Example:
-        >>> store = ArtifactStore("/data/artifacts", Path("/data/cache"))  # doctest: +SKIP
-        >>> head = store.put(Path("head.keras"), kind="head", digest=digest)  # doctest: +SKIP
-        >>> store.fetch(head)  # doctest: +SKIP
-        PosixPath('/data/artifacts/head/3f/3f….keras')
+        >>> _ = Path("january.parquet").write_bytes(b"rows")
+        >>> store = ArtifactStore("artifacts", Path("cache"))
+        >>> stored = store.put(Path("january.parquet"), kind="partition", digest="3f2a")
+        >>> store.fetch(stored).read_bytes()
+        b'rows'
     """
 
     def __init__(self, root: str, cache: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.data import Indices, PartitionFile, Selection, concatenate
+from learning.data import Indices, PartitionFile, Selection, concatenate, row_count
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -31,7 +31,7 @@ class Examples:
 
     def __init__(self, selections: Sequence[Selection], read: Read, memory_bytes: int = MEMORY_BYTES) -> None:
         self.selections = [selection for selection in selections if len(selection.rows)]
-        self.rows = sum(len(selection.rows) for selection in self.selections)
+        self.rows = row_count(self.selections)
         self._read, self._memory_bytes = read, memory_bytes
         self._whole: Block | None = None
 
@@ -93,7 +93,7 @@ class Examples:
         """Pieces grouped into blocks."""
         group: list[Selection] = []
         for piece in pieces:
-            if group and sum(len(other.rows) for other in group) + len(piece.rows) > self._block_rows():
+            if group and row_count(group) + len(piece.rows) > self._block_rows():
                 yield group
                 group = []
             group.append(piece)
