@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from evergreen_client import model_files
 from learning.digests import model_digest
 from learning.startup import start_tensorflow
 
@@ -66,9 +67,7 @@ class Progress(Protocol):
 def load_model(path: Path) -> keras.Model:
     """A `.keras` file as a model, without its optimizer, and without running code that the file brings."""
     start_tensorflow()
-    import keras
-
-    return keras.models.load_model(path, compile=False, safe_mode=True)
+    return model_files.load_model(path)
 
 
 def save_model(model: keras.Model, path: Path) -> str:

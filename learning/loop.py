@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import TrainingDiverged, TrainingError
+from evergreen_client.batches import in_batches, rows_of
 from learning.checkpoint import Checkpoint, Standing, assign, values_of
-from learning.examples import Examples, rows_of
+from learning.examples import Examples
 from learning.files import EpochValue, Progress
-from learning.inference import in_batches
 from learning.schedules import constant
 from learning.seeds import set_seed
 
