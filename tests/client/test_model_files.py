@@ -63,7 +63,7 @@ def saved_elsewhere(tmp_path: Path, name: str) -> tuple[Path, Path]:
 )
 def test_a_model_with_code_inside_is_refused(tmp_path: Path, layer: dict[str, object]) -> None:
     """Whichever way the code hides, and also if it is a file that the model wants to read."""
-    with pytest.raises(UnsafeModel, match="Requested the .*register_keras_serializable"):
+    with pytest.raises(UnsafeModel, match=r"Requested the .*register_keras_serializable"):
         load_model(tampered(tmp_path / "model.keras", layer))
 
 
