@@ -44,14 +44,14 @@ def gc(
     json: Json = False,
 ) -> None:
     """List the stored files that no version and no partition names, as a crash may leave them."""
-    from db.artifacts import open_root
+    from db.artifacts import ArtifactStore
     from db.garbage import collect, orphans
     from db.registry import open_registry
 
     settings = get_settings()
-    root = open_root(settings.artifact_root)
+    store = ArtifactStore(settings.artifact_root, settings.cache)
     with open_registry(settings.database_url) as registry:
-        found = (collect if delete else orphans)(registry, root, timedelta(hours=grace_hours))
+        found = (collect if delete else orphans)(registry, store, timedelta(hours=grace_hours))
     if json:
         print_json(found)
         return

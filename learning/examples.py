@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evergreen_client.batches import STRING_BYTES
 from learning.data import Indices, PartitionFile, Selection, concatenate, row_count
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     Block = tuple[Any, tf.Tensor]
 
 MEMORY_BYTES = 512 * 2**20
-STRING_BYTES = 64
 Read = Callable[[PartitionFile, Indices], Any]
 
 
@@ -98,13 +98,6 @@ class Examples:
                 group = []
             group.append(piece)
         yield group
-
-
-def rows_of(inputs: Any, start: Any, count: int) -> Any:
-    """The rows from `start` on, of a tensor or of every tensor in a dict."""
-    import tensorflow as tf
-
-    return tf.nest.map_structure(lambda tensor: tensor[start : start + count], inputs)
 
 
 def _permute(block: Block, random: np.random.Generator) -> Block:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from evergreen_client.batches import in_batches, row_bytes, rows_at_once
 from evergreen_client.durable import TEMPORARY, written_whole
 from learning.data import Indices, PartitionFile, count_rows, read_inputs
 from learning.environment import custom_digest, environment
 from learning.files import load_model, locked
-from learning.inference import in_batches, row_bytes, rows_at_once
 
 if TYPE_CHECKING:
     import keras
@@ -142,7 +142,7 @@ class FrozenBase:
 
         if self._forward is None:
             rows = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in self.model.inputs}
-            self._forward = in_batches(self.model, [rows])
+            self._forward = in_batches(self.model, signature=[rows])
         return np.asarray(self._forward(tf.nest.map_structure(tf.constant, inputs)))
 
 

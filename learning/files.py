@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from evergreen_client import model_files
 from evergreen_client.durable import written_whole
 from learning.digests import model_digest
 
@@ -64,9 +65,7 @@ class Progress(Protocol):
 
 def load_model(path: Path) -> keras.Model:
     """A `.keras` file as a model, without its optimizer, and without running code that the file brings."""
-    import keras
-
-    return keras.models.load_model(path, compile=False, safe_mode=True)
+    return model_files.load_model(path)
 
 
 def save_model(model: keras.Model, path: Path) -> str:

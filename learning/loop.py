@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import TrainingDiverged, TrainingError
+from evergreen_client.batches import in_batches, rows_of
 from learning.checkpoint import Checkpoint, TrainingState, assign, values_of
-from learning.examples import Examples, rows_of
+from learning.examples import Examples
 from learning.files import Progress
-from learning.inference import in_batches
 from learning.keras_private import forget_reductions, set_seed
 from learning.schedules import constant
 
