@@ -32,6 +32,12 @@ EvergreenError
 └── ServerFailed             a server, worker or helper process does not run
 """
 
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
 # Those that a service can meet too are the client's.
 from evergreen_client.errors import (
     ArrivalError,
@@ -48,9 +54,45 @@ from evergreen_client.errors import (
     UnsafeModel,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+
+
+def did_you_mean(name: str, known: Collection[str]) -> str:
+    """The question to begin a fix with, if a name looks like a misspelt one of those known; else nothing.
+
+    Example:
+        >>> did_you_mean("flihgts", ["digits", "flights"]) + "use one of: digits, flights"
+        "did you mean 'flights'? use one of: digits, flights"
+    """
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean '{near[0]}'? " if near else ""
+
 
 class InvalidName(EvergreenError):
     """A model name that could not be a file or a column value."""
+
+
+def valid_name(name: str) -> str:
+    """A model's name, if it is safe as a file name and as a column value.
+
+    Raises:
+        InvalidName: it is not 1 to 63 of a-z, 0-9, _ and -, a letter first.
+
+    Example:
+        >>> valid_name("card-fraud")
+        'card-fraud'
+    """
+    if not NAME.fullmatch(name):
+        shown = name if len(name) <= 40 else f"{name[:40]}…"
+        raise InvalidName(
+            f"model name {shown!r}",
+            "a name is 1 to 63 lower-case letters, digits, _ and -, and begins with a letter",
+            "choose a name like flights or card-fraud_2",
+        )
+    return name
 
 
 class UnknownModel(EvergreenError):

@@ -19,8 +19,15 @@ from arrivals.keys import HIGH, HOLDOUT, LOW, content_digest, held_out, key_hash
 from arrivals.partition_files import PartitionFiles
 from arrivals.readers import Batch
 from arrivals.validation import REASON, Validator
-from db.arrival_records import LedgerEntry, NewArrival, NewLandedFile, NewRefusal
-from db.records import NewPartition, PartitionKind, PartitionRecord
+from db.arrival_records import (
+    LedgerEntry,
+    NewArrival,
+    NewLandedFile,
+    NewPartition,
+    NewRefusal,
+    PartitionKind,
+    PartitionRecord,
+)
 from errors import ArrivalConflict
 
 if TYPE_CHECKING:
@@ -140,7 +147,7 @@ class Intake:
             rows=staged.rows,
             taken=staged.taken,
             duplicates=staged.duplicates,
-            rejected=staged.refusals.total(),
+            refused=staged.refusals.total(),
             waiting=staged.waiting,
             late=staged.late,
         )

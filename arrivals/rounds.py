@@ -19,7 +19,7 @@ from errors import ArrivalConflict, ArrivalError, UnreadableFile
 
 if TYPE_CHECKING:
     from arrivals.intake import Intake
-    from db.records import PartitionRecord
+    from db.arrival_records import PartitionRecord
     from db.registry import ModelRegistry
     from learning.files import Progress
     from learning.spec import ModelSpec
@@ -212,7 +212,7 @@ class Round:
             files=found.files + 1,
             rows=found.rows + landing.rows,
             duplicates=found.duplicates + landing.duplicates,
-            rejected=found.rejected + landing.rejected,
+            rejected=found.rejected + landing.refused,
             waiting=found.waiting + landing.waiting,
             late=found.late + landing.late,
             set_aside=found.set_aside + bool(landing.reason),

@@ -8,7 +8,7 @@ import typer
 
 from cli.init import add_deployments
 from cli.schema import Key, Target, Time
-from errors import InvalidName
+from errors import InvalidName, valid_name
 
 
 def new(  # noqa: PLR0913, PLR0917 - typer makes every parameter an option
@@ -22,7 +22,6 @@ def new(  # noqa: PLR0913, PLR0917 - typer makes every parameter an option
     """Write a short models/NAME.py from a data file's columns, ready to read, correct and bootstrap."""
     from cli.drafting.guess import guess, read_sample
     from cli.drafting.source import left_out, model_source
-    from db.lookups import valid_name
     from settings import get_settings
 
     path = (folder or get_settings().model_folders[0]) / f"{valid_name(name)}.py"

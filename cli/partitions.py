@@ -1,27 +1,22 @@
-"""`evergreen partitions`: what arrived, what was refused and why, and how to take a bad delivery back."""
+"""`evergreen partitions`: what arrived, what was refused and why, and how to recall a bad delivery."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
+from cli.arguments import Digest, Model, open_named_registry
+from cli.decisions import recall
 from cli.printing import SHORT, Json, print_facts, print_json, print_table
-from cli.registry import recall
 from settings import get_settings
 
-app = typer.Typer(help="Arrived data: partitions, quarantine, taking back.", no_args_is_help=True)
-
-Model = Annotated[str, typer.Argument(help="Name of a model.")]
-Digest = Annotated[str, typer.Argument(help="Digest of a partition, or how it begins.")]
+app = typer.Typer(help="What arrived: partitions, what was refused, recalling a delivery.", no_args_is_help=True)
+app.command()(recall)  # the registry's own verb, here too: this is where people find a bad delivery
 
 
 @app.command("list")
 def list_partitions(model: Model, json: Json = False) -> None:
     """List the partitions that count, oldest event time first."""
-    from db.registry import open_registry
-
-    with open_registry(get_settings().database_url) as registry:
+    with open_named_registry() as registry:
         found = registry.partitions(model)
         pending = {partition.digest for partition in registry.pending(model)}
     if json:
@@ -44,10 +39,9 @@ def show(model: Model, digest: Digest, json: Json = False) -> None:
     import polars as pl
 
     from db.artifacts import ArtifactStore
-    from db.registry import open_registry
 
     settings = get_settings()
-    with open_registry(settings.database_url) as registry:
+    with open_named_registry() as registry:
         partition = registry.partition(model, digest)
     rows = (
         pl.scan_parquet(ArtifactStore(settings.artifact_root, settings.cache).fetch(partition.artifact))
@@ -70,23 +64,17 @@ def show(model: Model, digest: Digest, json: Json = False) -> None:
 
 
 @app.command()
-def quarantine(model: Model, json: Json = False) -> None:
-    """List the files and rows that were set aside, with the reasons."""
-    from db.registry import open_registry
-
-    with open_registry(get_settings().database_url) as registry:
+def refused(model: Model, json: Json = False) -> None:
+    """List the files and rows that were refused, with the reasons."""
+    with open_named_registry() as registry:
         files = [landed for landed in registry.landed_files(model) if landed.reason]
         rows = registry.refusals(model)
     if json:
         print_json({"files": files, "rows": rows})
         return
-    aside = [(f.at, f"{f.uri}: {f.reason}") for f in files]
-    aside += [(r.at, f"{r.source_uri}: {r.rows:,} rows, {r.reason}\n  kept as {r.uri}") for r in rows]
-    for at, what in sorted(aside):
+    lines = [(f.at, f"{f.uri}: {f.reason}") for f in files]
+    lines += [(r.at, f"{r.source_uri}: {r.rows:,} rows, {r.reason}\n  kept as {r.uri}") for r in rows]
+    for at, what in sorted(lines):
         typer.echo(f"{at:%Y-%m-%d %H:%M:%S}  {what}")
-    if not aside:
-        typer.echo(f"{model}: nothing was set aside")
-
-
-# Under this name too, as whoever looks at a bad delivery looks here.
-app.command("revoke")(recall)
+    if not lines:
+        typer.echo(f"{model}: nothing was refused")

@@ -6,11 +6,9 @@ Every function runs in the transaction of its caller; `ModelRegistry` gives each
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -21,42 +19,40 @@ from db.arrival_records import (
     LedgerEntry,
     NewArrival,
     NewLandedFile,
+    PartitionRecord,
     RefusalRecord,
 )
-from db.arrival_tables import LandedFile, Partition, RejectedRows, Revocation
+from db.arrival_tables import LandedFile, Partition, Recall, RefusedRows
 from db.lookups import model_id, now
-from db.records import NewPartition, PartitionRecord
+from db.partitions import select_partitions
+from db.statements import portions, read, select_as
+from db.writing import add_row, add_rows
 from errors import ArrivalConflict
-
-MANY = 10_000  # values in one statement
 
 
 def record_arrival(session: Session, arrival: NewArrival) -> tuple[PartitionRecord, ...]:
     """Record a landed file with its partitions and refused rows, all or nothing.
 
     Raises:
-        ArrivalConflict: there are partitions after `arrival.seen`, or the file is recorded already: look again.
+        ArrivalConflict: there are partitions after `arrival.seen`, or the file is recorded already.
         UnknownModel: the registry has no model of this name.
     """
     try:
         model = model_id(session, arrival.model)
         at = now()
-        landed = session.scalar(
-            insert(LandedFile)
-            .values(**asdict(arrival.file), model_id=model, run_id=arrival.run_id, at=at)
-            .returning(LandedFile.id)
-        )
-        rows = [
-            _values(new, model) | {"sequence": arrival.seen + place, "landed_id": landed, "arrived_at": at}
+        landed = add_row(session, LandedFile, **vars(arrival.file), model_id=model, run_id=arrival.run_id, at=at)
+        of_file = {"model_id": model, "landed_id": landed}
+        partitions = [
+            vars(new) | of_file | {"sequence": arrival.seen + place, "arrived_at": at}
             for place, new in enumerate(arrival.partitions, 1)
         ]
-        if rows:
-            session.execute(insert(Partition), rows)
-        if arrival.refusals:
-            source = {"model_id": model, "landed_id": landed, "source_uri": arrival.file.uri, "at": at}
-            session.execute(insert(RejectedRows), [asdict(r) | source for r in arrival.refusals])
-        added = select(Partition).where(Partition.landed_id == landed).order_by(Partition.sequence)
-        return tuple(partition_record(row, arrival.model) for row in session.scalars(added))
+        for values in partitions:
+            del values["model"]
+        add_rows(session, Partition, partitions)
+        source = of_file | {"source_uri": arrival.file.uri, "at": at}
+        add_rows(session, RefusedRows, [vars(refusal) | source for refusal in arrival.refusals])
+        added = select_partitions(model).where(Partition.landed_id == landed)
+        return read(session, added.order_by(Partition.sequence), PartitionRecord)
     except IntegrityError as error:
         if "check constraint" in str(error.orig).lower():
             raise  # counts that do not add up are a fault of ours, and nobody else's arrival
@@ -74,31 +70,23 @@ def ledger(session: Session, model: str, after: int = 0) -> tuple[LedgerEntry, .
     return tuple(map(LedgerEntry._make, session.execute(found.where(mine, Partition.sequence > after))))
 
 
-def partition_at(session: Session, model: str, sequence: int) -> PartitionRecord:
-    """The partition of a sequence number."""
-    mine = Partition.model_id == model_id(session, model)
-    row = session.scalars(select(Partition).where(mine, Partition.sequence == sequence)).one()
-    return partition_record(row, model)
-
-
 def watermark(session: Session, model: str) -> datetime | None:
     """The newest event time of the rows that count; an older row is late."""
-    newest = select(func.max(Partition.time_to)).outerjoin(Revocation)
+    newest = select(func.max(Partition.time_to)).outerjoin(Recall)
     mine = Partition.model_id == model_id(session, model)
-    return session.scalar(newest.where(mine, Partition.kind == "rows", Revocation.partition_id.is_(None)))
+    return session.scalar(newest.where(mine, Partition.kind == "rows", Recall.partition_id.is_(None)))
 
 
 def recalled(session: Session, model: str) -> frozenset[int]:
     """Sequence numbers of the partitions that were recalled."""
-    found = select(Partition.sequence).join(Revocation, Revocation.partition_id == Partition.id)
+    found = select(Partition.sequence).join(Recall, Recall.partition_id == Partition.id)
     return frozenset(session.scalars(found.where(Partition.model_id == model_id(session, model))))
 
 
 def landed_files(session: Session, model: str) -> tuple[LandedRecord, ...]:
     """Every landed file that was read or refused, in that order."""
-    columns: list[Any] = [getattr(LandedFile, field.name) for field in fields(LandedRecord)]
-    found = select(*columns).where(LandedFile.model_id == model_id(session, model)).order_by(LandedFile.id)
-    return tuple(LandedRecord(*list(row)) for row in session.execute(found))
+    found = select_as(LandedRecord, LandedFile).where(LandedFile.model_id == model_id(session, model))
+    return read(session, found.order_by(LandedFile.id), LandedRecord)
 
 
 def earlier_outcomes(session: Session, model: str, stamps: Sequence[str]) -> dict[str, EarlierOutcome]:
@@ -106,9 +94,8 @@ def earlier_outcomes(session: Session, model: str, stamps: Sequence[str]) -> dic
     found: dict[str, EarlierOutcome] = {}
     columns = (LandedFile.stamp, LandedFile.rules, LandedFile.attempt, LandedFile.waiting, LandedFile.reason)
     mine = LandedFile.model_id == model_id(session, model)
-    for start in range(0, len(stamps), MANY):
-        some = LandedFile.stamp.in_(stamps[start : start + MANY])
-        rows = session.execute(select(*columns).where(mine, some).order_by(LandedFile.id))
+    for some in portions(stamps):
+        rows = session.execute(select(*columns).where(mine, LandedFile.stamp.in_(some)).order_by(LandedFile.id))
         found |= {stamp: EarlierOutcome(*outcome) for stamp, *outcome in rows}
     return found
 
@@ -141,34 +128,16 @@ def is_landed(session: Session, model: str, file: NewLandedFile) -> bool:
 def last_ingest(session: Session, model: str) -> IngestRecord:
     """The newest ingest that brought any rows."""
     mine = LandedFile.model_id == model_id(session, model)
-    newest = select(LandedFile.batch).where(mine, LandedFile.rows > 0).order_by(LandedFile.id.desc()).limit(1)
-    batch = session.scalar(newest)
-    files = select(func.sum(LandedFile.rows), func.sum(LandedFile.rejected)).where(mine, LandedFile.batch == batch)
-    rows, rejected = session.execute(files).one()
-    live = (
-        select(func.count())
-        .select_from(Partition)
-        .join(LandedFile)
-        .outerjoin(Revocation)
-        .where(mine, LandedFile.batch == batch, Revocation.partition_id.is_(None))
-    )
-    return IngestRecord(int(rows or 0), int(rejected or 0), session.scalar(live) or 0)
+    newest = select(LandedFile.ingest).where(mine, LandedFile.rows > 0).order_by(LandedFile.id.desc()).limit(1)
+    of_ingest = (mine, LandedFile.ingest == newest.scalar_subquery())
+    counts = select(func.sum(LandedFile.rows), func.sum(LandedFile.refused)).where(*of_ingest)
+    rows, refused = session.execute(counts).one()
+    ready = select(func.count()).select_from(Partition).join(LandedFile).outerjoin(Recall)
+    live = session.scalar(ready.where(*of_ingest, Recall.partition_id.is_(None)))
+    return IngestRecord(int(rows or 0), int(refused or 0), live or 0)
 
 
 def refusals(session: Session, model: str) -> tuple[RefusalRecord, ...]:
     """Every group of refused rows, in the order in which they were refused."""
-    columns = [getattr(RejectedRows, field.name) for field in fields(RefusalRecord)]
-    found = select(*columns).where(RejectedRows.model_id == model_id(session, model)).order_by(RejectedRows.id)
-    return tuple(RefusalRecord(*row) for row in session.execute(found))
-
-
-def partition_record(row: Partition, model: str) -> PartitionRecord:
-    """A partition's row as a record."""
-    names = [field.name for field in fields(PartitionRecord) if field.name != "model"]
-    return PartitionRecord(model=model, **{name: getattr(row, name) for name in names})
-
-
-def _values(new: NewPartition, model: int) -> dict[str, Any]:
-    values = asdict(new)
-    del values["model"]
-    return values | {"model_id": model}
+    found = select_as(RefusalRecord, RefusedRows).where(RefusedRows.model_id == model_id(session, model))
+    return read(session, found.order_by(RefusedRows.id), RefusalRecord)

@@ -33,7 +33,7 @@ def summaries(
         limit: how many; by default all.
     """
     metric = (order_by or "").removeprefix("-") or None
-    value = VersionMetric.value if metric else EvaluationMetric.challenger
+    value = VersionMetric.value if metric else EvaluationMetric.challenger_value
     statement = (
         select(
             Version.number,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, cast
 
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from db.columns import Utc
 from db.lineage import tainted_versions
-from db.lookups import Rows, model_id, now, version_id
+from db.lookups import model_id, now, version_id
 from db.records import PromotionKind, PromotionRecord, VersionRecord
+from db.statements import Statement, read, select_as
 from db.tables import Model, Promotion, Version
 from db.versions import select_versions, version_records
 from db.writing import add_unless_taken
@@ -106,7 +106,7 @@ def rollback(session: Session, model: str, *, to: int | None = None, actor: str,
 def predecessors(history: tuple[PromotionRecord, ...]) -> list[int]:
     """The versions that were champion before the present one and were not rolled back from, oldest first.
 
-    A rollback takes back what came after the version it returned to, so a second rollback goes further back
+    A rollback undoes what came after the version it returned to, so a second rollback goes further back
     instead of forward again.
     """
     line: list[int] = []
@@ -126,7 +126,7 @@ def sequence(session: Session, model: str) -> int:
 
 
 @cache
-def _newest_sequence() -> Rows:
+def _newest_sequence() -> Statement:
     return select(func.max(Promotion.sequence)).join(Model).where(Model.name == bindparam("model"))
 
 
@@ -137,7 +137,7 @@ def find_champion(session: Session, model: str, when: datetime | None = None) ->
 
 
 @cache
-def _champion() -> Rows:
+def _champion() -> Statement:
     """By sequence, not by time: a clock that was set back reorders instants, never promotions.
 
     A subquery, since from a join SQLite makes a walk through all of the model's versions.
@@ -173,22 +173,9 @@ def no_champion(session: Session, model: str) -> NoChampion:
 
 def promotions(session: Session, model: str) -> tuple[PromotionRecord, ...]:
     """Every promotion and rollback, newest last; raises UnknownModel."""
-    rows = session.execute(
-        select(
-            Promotion.sequence,
-            Version.number,
-            Promotion.kind,
-            Promotion.evaluation_id,
-            Promotion.actor,
-            Promotion.reason,
-            Promotion.at,
-        )
-        .join(Version)
-        .join(Model, Model.id == Promotion.model_id)
-        .where(Model.name == model)
-        .order_by(Promotion.sequence)
-    )
-    found = tuple(PromotionRecord(model, *cast("tuple[Any, ...]", row)) for row in rows)
+    statement = select_as(PromotionRecord, Promotion, model=Model.name, number=Version.number)
+    of_model = statement.join(Version).join(Model, Model.id == Promotion.model_id).where(Model.name == model)
+    found = read(session, of_model.order_by(Promotion.sequence), PromotionRecord)
     if not found:
         model_id(session, model)
     return found

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.arrival_tables import LandedFile, Partition, RejectedRows, Revocation
+from db.arrival_tables import LandedFile, Partition, Recall, RefusedRows
 from db.columns import Base, Bound, Count, Hash, Key, Measured
 
 __all__ = [
@@ -23,8 +23,8 @@ __all__ = [
     "Model",
     "Partition",
     "Promotion",
-    "RejectedRows",
-    "Revocation",
+    "Recall",
+    "RefusedRows",
     "Run",
     "Score",
     "Version",
@@ -77,7 +77,7 @@ class Artifact(Base):
 
 
 class Version(Base):
-    """One trained model, `head(base(x))`, and what it descends from."""
+    """One trained model, `head(base(x))`, what it descends from, and how its training went, in a sentence."""
 
     __tablename__ = "version"
     __table_args__ = (UniqueConstraint("model_id", "number"),)
@@ -91,6 +91,7 @@ class Version(Base):
     head_digest: Mapped[Hash] = mapped_column(ForeignKey("artifact.digest"), index=True)
     plan: Mapped[dict[str, Any]]
     environment: Mapped[dict[str, Any]]
+    reason: Mapped[str | None]
     created_at: Mapped[datetime]
 
 
@@ -159,12 +160,12 @@ class DriftCheck(Base):
 
 
 class DriftColumn(Base):
-    """One column of a drift check. `column_name`, since `column` is a reserved word of SQL."""
+    """One column of a drift check; in SQL it is `column_name`, since `column` is a reserved word there."""
 
     __tablename__ = "drift_column"
 
     check_id: Mapped[int] = mapped_column(ForeignKey("drift_check.id"), primary_key=True)
-    column_name: Mapped[str] = mapped_column(primary_key=True)
+    column: Mapped[str] = mapped_column("column_name", key="column", primary_key=True)
     method: Mapped[str] = mapped_column(primary_key=True)
     score: Mapped[Measured]
     threshold: Mapped[Measured]
@@ -196,8 +197,8 @@ class EvaluationMetric(Base):
     metric: Mapped[str] = mapped_column(primary_key=True)
     position: Mapped[int]
     rows: Mapped[Count]
-    champion: Mapped[Measured]
-    challenger: Mapped[Measured]
+    champion_value: Mapped[Measured]
+    challenger_value: Mapped[Measured]
     delta: Mapped[Measured]
     ci_low: Mapped[float | None] = mapped_column(Bound)
     ci_high: Mapped[float | None] = mapped_column(Bound)

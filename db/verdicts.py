@@ -10,8 +10,8 @@ from typing import TypeVar
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, aliased
 
-from db.lookups import Rows, model_id, now, partition_ids, version_id
-from db.records import (
+from db.lookups import model_id, now, partition_ids, version_id
+from db.measurement_records import (
     DriftCheckRecord,
     DriftColumn,
     EvaluationMetric,
@@ -21,6 +21,7 @@ from db.records import (
     NewScores,
     ScoreRecord,
 )
+from db.statements import Statement, columns_of, read, select_as
 from db.tables import DriftCheck, Evaluation, Model, Partition, Score, Version
 from db.tables import DriftColumn as DriftColumnRow
 from db.tables import EvaluationMetric as EvaluationMetricRow
@@ -45,35 +46,14 @@ def record_drift(session: Session, new: NewDriftCheck) -> int:
         report_uri=new.report_uri,
         at=now(),
     )
-    columns = [
-        {
-            "check_id": check,
-            "column_name": column.column,
-            "method": column.method,
-            "score": column.score,
-            "threshold": column.threshold,
-            "drifted": column.drifted,
-        }
-        for column in new.columns
-    ]
-    add_rows(session, DriftColumnRow, columns)
+    add_rows(session, DriftColumnRow, [{"check_id": check, **vars(column)} for column in new.columns])
     return check
 
 
 def drift_checks(session: Session, model: str, limit: int | None = None) -> tuple[DriftCheckRecord, ...]:
     """A model's drift checks, newest first."""
     statement = (
-        select(
-            DriftCheck.id,
-            DriftCheck.run_id,
-            Model.name.label("model"),
-            Version.number.label("champion"),
-            DriftCheck.drifted,
-            DriftCheck.share,
-            DriftCheck.reason,
-            DriftCheck.report_uri,
-            DriftCheck.at,
-        )
+        select_as(DriftCheckRecord, DriftCheck, model=Model.name, champion=Version.number)
         .join(Model, Model.id == DriftCheck.model_id)
         .join(Version, Version.id == DriftCheck.champion_id)
         .where(DriftCheck.model_id == model_id(session, model))
@@ -81,21 +61,14 @@ def drift_checks(session: Session, model: str, limit: int | None = None) -> tupl
         .limit(limit)
     )
     checks = session.execute(statement).mappings().all()
-    columns = _parts(
+    compared = _parts(
         session,
-        select(
-            DriftColumnRow.check_id,
-            DriftColumnRow.column_name,
-            DriftColumnRow.method,
-            DriftColumnRow.score,
-            DriftColumnRow.threshold,
-            DriftColumnRow.drifted,
-        )
+        select(DriftColumnRow.check_id, *columns_of(DriftColumnRow, DriftColumn))
         .where(DriftColumnRow.check_id.in_([check["id"] for check in checks]))
-        .order_by(DriftColumnRow.check_id, DriftColumnRow.column_name, DriftColumnRow.method),
+        .order_by(DriftColumnRow.check_id, DriftColumnRow.column, DriftColumnRow.method),
         DriftColumn,
     )
-    return tuple(DriftCheckRecord(**check, columns=columns.get(check["id"], ())) for check in checks)
+    return tuple(DriftCheckRecord(**check, columns=compared.get(check["id"], ())) for check in checks)
 
 
 def record_evaluation(session: Session, new: NewEvaluation) -> int:
@@ -129,17 +102,9 @@ def run_evaluations(session: Session, run_id: int) -> tuple[EvaluationRecord, ..
 
 
 def _evaluations(session: Session, wanted: ColumnElement[bool]) -> tuple[EvaluationRecord, ...]:
+    numbers = {"challenger": Challenger.number, "champion": Champion.number}
     statement = (
-        select(
-            Evaluation.id,
-            Evaluation.run_id,
-            Model.name.label("model"),
-            Challenger.number.label("challenger"),
-            Champion.number.label("champion"),
-            Evaluation.passed,
-            Evaluation.reason,
-            Evaluation.at,
-        )
+        select_as(EvaluationRecord, Evaluation, model=Model.name, **numbers)
         .join(Challenger, Challenger.id == Evaluation.challenger_id)
         .join(Model, Model.id == Challenger.model_id)
         .outerjoin(Champion, Champion.id == Evaluation.champion_id)
@@ -147,10 +112,9 @@ def _evaluations(session: Session, wanted: ColumnElement[bool]) -> tuple[Evaluat
         .order_by(Evaluation.id)
     )
     found = session.execute(statement).mappings().all()
-    fields = [getattr(EvaluationMetricRow, name) for name in EvaluationMetric.__dataclass_fields__]
     metrics = _parts(
         session,
-        select(EvaluationMetricRow.evaluation_id, *fields)
+        select(EvaluationMetricRow.evaluation_id, *columns_of(EvaluationMetricRow, EvaluationMetric))
         .where(EvaluationMetricRow.evaluation_id.in_([row["id"] for row in found]))
         .order_by(EvaluationMetricRow.evaluation_id, EvaluationMetricRow.position),
         EvaluationMetric,
@@ -182,25 +146,18 @@ def record_scores(
 
 def scores(session: Session, model: str) -> tuple[ScoreRecord, ...]:
     """Every score of a model's versions, in order of event time."""
-    rows = session.execute(
-        select(
-            Version.number,
-            Partition.digest,
-            Partition.time_from,
-            Score.rows,
-            Score.metric,
-            Score.value,
-            Score.run_id,
-        )
+    of_partition = {"partition": Partition.digest, "time_from": Partition.time_from}
+    statement = (
+        select_as(ScoreRecord, Score, number=Version.number, **of_partition)
         .join(Version, Version.id == Score.version_id)
         .join(Partition, Partition.id == Score.partition_id)
         .where(Version.model_id == model_id(session, model))
         .order_by(Partition.time_from, Partition.id, Version.number, Score.metric)
     )
-    return tuple(ScoreRecord(*row) for row in rows)
+    return read(session, statement, ScoreRecord)
 
 
-def _parts(session: Session, statement: Rows, make: Callable[..., Part]) -> dict[int, tuple[Part, ...]]:
+def _parts(session: Session, statement: Statement, make: Callable[..., Part]) -> dict[int, tuple[Part, ...]]:
     """Rows of a statement ordered by its first column, the owner's id: owner to its parts."""
     rows = session.execute(statement).all()
     return {owner: tuple(make(*row[1:]) for row in some) for owner, some in groupby(rows, itemgetter(0))}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session, aliased
 
-from db.lookups import AnyRow, Rows, model_id, now, partition_ids, version_id
+from db.lookups import model_id, now, partition_ids, version_id
 from db.records import EpochMetric, NewVersion, VersionRecord
+from db.statements import Statement, columns_of, read, select_as
 from db.tables import Artifact, Model, Version, VersionMetric, VersionPartition
 from db.tables import EpochMetric as EpochMetricRow
 from db.writing import add_if_new, add_row, add_rows
@@ -42,6 +43,7 @@ def register(session: Session, new: NewVersion) -> VersionRecord:
         head_digest=new.head.digest,
         plan=new.plan,
         environment=new.environment,
+        reason=new.reason,
         created_at=now(),
     )
     ids = partition_ids(session, model, {*new.trained, *new.replayed})
@@ -99,11 +101,11 @@ def version(session: Session, model: str, number: int) -> VersionRecord:
 
 
 @cache
-def _version_numbered() -> Rows:
+def _version_numbered() -> Statement:
     return select_versions().where(Model.name == bindparam("model"), Version.number == bindparam("number"))
 
 
-def select_versions() -> Rows:
+def select_versions() -> Statement:
     """The rows that `version_records` turns into records."""
     return (
         select(
@@ -112,10 +114,11 @@ def select_versions() -> Rows:
             Version.number,
             Parent.number.label("parent"),
             Version.run_id,
-            *_file_columns(Base),
-            *_file_columns(Head),
+            *columns_of(Base, StoredArtifact),
+            *columns_of(Head, StoredArtifact),
             Version.plan,
             Version.environment,
+            Version.reason,
             Version.created_at,
         )
         .select_from(Version)
@@ -126,12 +129,8 @@ def select_versions() -> Rows:
     )
 
 
-def _file_columns(table: Any) -> tuple[Any, ...]:
-    return (table.digest, table.kind, table.uri, table.sha256, table.bytes)
-
-
 def version_records(
-    session: Session, statement: Rows, parameters: dict[str, Any] | None = None
+    session: Session, statement: Statement, parameters: dict[str, Any] | None = None
 ) -> tuple[VersionRecord, ...]:
     """Run a statement made from `select_versions` and add the figures."""
     rows = session.connection().execute(statement, parameters).all()
@@ -143,7 +142,7 @@ def version_records(
 
 
 @cache
-def _metrics_of() -> Rows:
+def _metrics_of() -> Statement:
     return (
         select(VersionMetric.version_id, VersionMetric.name, VersionMetric.value)
         .where(VersionMetric.version_id.in_(bindparam("versions", expanding=True)))
@@ -151,8 +150,8 @@ def _metrics_of() -> Rows:
     )
 
 
-def _record(row: AnyRow, metrics: dict[str, float]) -> VersionRecord:
-    _, model, number, parent, run_id, *files, plan, environment, created_at = row
+def _record(row: Row[Any], metrics: dict[str, float]) -> VersionRecord:
+    _, model, number, parent, run_id, *files, plan, environment, reason, created_at = row
     return VersionRecord(
         model=model,
         number=number,
@@ -162,16 +161,15 @@ def _record(row: AnyRow, metrics: dict[str, float]) -> VersionRecord:
         head=StoredArtifact(*files[5:]),
         plan=plan,
         environment=environment,
+        reason=reason,
         metrics=metrics,
         created_at=created_at,
     )
 
 
 def learning_curves(session: Session, model: str, number: int) -> tuple[EpochMetric, ...]:
-    """A version's learning curves, in the order they were learned in."""
-    rows = session.execute(
-        select(EpochMetricRow.stage, EpochMetricRow.epoch, EpochMetricRow.name, EpochMetricRow.value)
-        .where(EpochMetricRow.version_id == version_id(session, model, number))
-        .order_by(EpochMetricRow.stage, EpochMetricRow.epoch, EpochMetricRow.name)
-    )
-    return tuple(EpochMetric(*row) for row in rows)
+    """A version's learning curves, by stage, epoch and name."""
+    curves = select_as(EpochMetric, EpochMetricRow)
+    of_version = curves.where(EpochMetricRow.version_id == version_id(session, model, number))
+    in_order = of_version.order_by(EpochMetricRow.stage, EpochMetricRow.epoch, EpochMetricRow.name)
+    return read(session, in_order, EpochMetric)

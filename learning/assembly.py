@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from errors import InvalidSpec
+from errors import InvalidSpec, did_you_mean
 
 if TYPE_CHECKING:
     import keras
@@ -71,9 +70,8 @@ def named_layers(base: keras.Model, names: Sequence[str]) -> list[keras.Layer]:
     known = [layer.name for layer in base.layers]
     for name in names:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"did you mean '{near[0]}'? " if near else ""
-            raise InvalidSpec(f"thaw=('{name}',)", "the base has no such layer", f"{hint}it has {', '.join(known)}")
+            fix = f"{did_you_mean(name, known)}it has {', '.join(known)}"
+            raise InvalidSpec(f"thaw=('{name}',)", "the base has no such layer", fix)
     return [layer for layer in base.layers if layer.name in names]
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import module_from_spec
 from pathlib import Path
 from symtable import SymbolTable, symtable
 from typing import TYPE_CHECKING
 
-from errors import InvalidSpec, UnknownModel
+from errors import InvalidSpec, UnknownModel, did_you_mean
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -37,13 +36,12 @@ def load_spec(name: str, folders: Sequence[Path]) -> ModelSpec:
         _top_level(path)
     if path is None or not _defines_spec(path):
         known = known_models(folders)
-        near = get_close_matches(name, known, n=1)
-        fix = f"did you mean '{near[0]}'?" if near else f"use one of: {', '.join(known) or '(none yet)'}."
+        fix = did_you_mean(name, known) or f"use one of: {', '.join(known) or '(none yet)'}. "
         where = " or ".join(os.path.relpath(folder / f"{name}.py") for folder in folders)
         raise UnknownModel(
             f"model '{name}'",
             f"no file {where} defines it",
-            f"{fix} `evergreen new {name} --from FILE` adds one, EVERGREEN_MODELS names other folders",
+            f"{fix}`evergreen new {name} --from FILE` adds one, EVERGREEN_MODELS names other folders",
         )
     spec: ModelSpec = _module(path).spec
     if spec.name != name:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from errors import InvalidSpec
+from errors import InvalidSpec, valid_name
 from learning.objectives import Binary, Multiclass, Objective, Regression
 from learning.plans import FineTune, FromScratch, Pretrain, Replay, Stage, check
 
@@ -228,7 +228,7 @@ class ModelSpec:
     """A model that Evergreen keeps fresh. A version of it is `head(base(row))`.
 
     Args:
-        name: lower-case letters, digits, - and _; the file models/NAME.py defines it as `spec`.
+        name: lower-case letters, digits, - and _, a letter first; the file models/NAME.py defines it as `spec`.
         schema: the columns of a row.
         objective: Binary(), Multiclass(n) or Regression().
         source: where rows arrive.
@@ -257,7 +257,13 @@ class ModelSpec:
     callbacks: Callable[[], list[Any]] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse policies about columns that are not there; raises InvalidSpec."""
+        """Refuse a name that could not be a file, and policies about columns that are not there.
+
+        Raises:
+            InvalidName: the name breaks the rule that `errors.valid_name` states.
+            InvalidSpec: a policy names a column that the schema does not have.
+        """
+        valid_name(self.name)
         schema = self.schema
         known = {
             "drift.columns": (self.drift.columns, (*schema.numeric, *schema.categorical, schema.target)),

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 from prefect import get_run_logger
 
-from db.records import NewEvaluation
+from db.measurement_records import NewEvaluation
 from evaluation.gate import NEWEST, Paired, judge, past_eras
 from learning.prediction import predict
 from learning.startup import start_tensorflow
@@ -58,7 +58,7 @@ def evaluate(context: Context, run_id: int, challenger: int) -> PromotionDecisio
             metrics=verdict.metrics,
         )
     )
-    newest = {m.metric: m.challenger for m in verdict.metrics if m.dataset == NEWEST and not m.slice}
+    newest = {m.metric: m.challenger_value for m in verdict.metrics if m.dataset == NEWEST and not m.slice}
     registry.record_metrics(spec.name, challenger, newest)
     return PromotionDecision(
         challenger, champion.number if champion else None, seen, evaluation_id, verdict.passed, verdict.reason

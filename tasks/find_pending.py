@@ -14,7 +14,7 @@ from monitoring.decision import Pending, why_settled
 from tasks.run import Context, Run, step
 
 if TYPE_CHECKING:
-    from db.records import PartitionRecord
+    from db.arrival_records import PartitionRecord
     from learning.spec import ModelSpec
 
 

@@ -12,7 +12,7 @@ from learning.environment import environment
 from tasks.run import Context, Run, step
 
 if TYPE_CHECKING:
-    from db.records import PartitionRecord
+    from db.arrival_records import PartitionRecord
     from learning.files import Trained
 
 
@@ -37,9 +37,9 @@ def register(context: Context, run_id: int, learned: Learned) -> int:
             head=context.store.put(files.head, kind="head", digest=files.head_digest),
             plan=trained.plan,
             environment=environment(),
+            reason=trained.reason,
             trained=tuple(partition.digest for partition in learned.partitions),
             replayed=trained.replayed,
-            metrics={},
             epochs=tuple(EpochMetric(e.stage, e.epoch, e.name, e.value) for e in trained.epochs),
         )
     )

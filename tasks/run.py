@@ -21,7 +21,8 @@ from learning.catalog import load_spec
 from settings import Settings, get_settings
 
 if TYPE_CHECKING:
-    from db.records import PartitionRecord, VersionRecord
+    from db.arrival_records import PartitionRecord
+    from db.records import VersionRecord
     from learning.data import PartitionFile
     from learning.files import ModelFiles, Progress
     from learning.spec import ModelSpec

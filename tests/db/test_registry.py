@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from filled import MODEL, add_partition, add_version, model_names, promote, stored, three_champions
 
-from db import lookups, promotions
+from db import promotions, statements
 from db.records import EpochMetric
 from db.registry import ModelRegistry
 from errors import (
@@ -118,7 +118,7 @@ def test_a_model_can_be_added_twice(registry: ModelRegistry) -> None:
 
 def test_an_unknown_model_names_the_nearest(registry: ModelRegistry) -> None:
     """A typing error is answered with what was probably meant."""
-    with pytest.raises(UnknownModel, match="write flights"):
+    with pytest.raises(UnknownModel, match="did you mean 'flights'"):
         registry.versions("flihgts")
 
 
@@ -281,7 +281,7 @@ def test_recall_twice_keeps_the_first_reason(registry: ModelRegistry, query: Que
     three_champions(registry)
     registry.recall(MODEL, "p3", reason="first", actor="me")
     assert registry.recall(MODEL, "p3", reason="second", actor="me").tainted == (3,)
-    assert query("SELECT reason FROM revocation") == [("first",)]
+    assert query("SELECT reason FROM recall") == [("first",)]
 
 
 @pytest.mark.parametrize("digest", ["", "p", "nowhere", "p%", "_1", "'"])
@@ -401,7 +401,7 @@ def test_lookups_do_not_mistake_one_model_for_another(registry: ModelRegistry) -
 
 def test_many_partitions_in_one_version(registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
     """More partitions than a statement takes parameters are found in several."""
-    monkeypatch.setattr(lookups, "PARAMETERS", 3)
+    monkeypatch.setattr(statements, "PARAMETERS", 3)
     names = [f"p{number}" for number in range(10)]
     for name in names:
         add_partition(registry, name)
