@@ -21,6 +21,7 @@ EvergreenError
 │   ├── ArtifactUnwritable   the artifact root refused a write (full, read-only, no permission)
 │   └── UnsafeModel          the model would run arbitrary code when loaded
 ├── ArrivalError
+│   ├── FileNotReady         a landed file that cannot be read yet; nothing is recorded of it
 │   ├── UnreadableFile       a landed file that cannot be parsed
 │   ├── SchemaMismatch       columns missing, renamed, or of the wrong type
 │   └── TooManyBadRows       more bad rows than the policy allows
@@ -30,6 +31,14 @@ EvergreenError
 │   └── CannotSplit          the model's graph cannot be cut at this layer
 └── ServerFailed             a server, worker or helper process does not run
 """
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 class EvergreenError(Exception):
@@ -51,6 +60,17 @@ class EvergreenError(Exception):
 
     def __str__(self) -> str:
         return f"{self.received}: {self.why}. To fix it: {self.fix}."
+
+
+def did_you_mean(name: str, known: Collection[str]) -> str:
+    """The question to begin a fix with, if a name looks like a misspelt one of those known; else nothing.
+
+    Example:
+        >>> did_you_mean("flihgts", ["digits", "flights"]) + "use one of: digits, flights"
+        "did you mean 'flights'? use one of: digits, flights"
+    """
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean '{near[0]}'? " if near else ""
 
 
 class InvalidName(EvergreenError):
@@ -131,6 +151,10 @@ class UnsafeModel(ArtifactError):
 
 class ArrivalError(EvergreenError):
     """Landed data cannot be taken."""
+
+
+class FileNotReady(ArrivalError):
+    """A landed file that cannot be read yet; nothing is recorded of it."""
 
 
 class UnreadableFile(ArrivalError):
