@@ -22,6 +22,7 @@ EvergreenError
 │   ├── UnknownLayer         the model has a layer that Keras does not know in this process
 │   └── UnsafeModel          the model would run arbitrary code when loaded
 ├── ArrivalError
+│   ├── FileNotReady         a landed file that cannot be read yet; nothing is recorded of it
 │   ├── UnreadableFile       a landed file that cannot be parsed
 │   ├── SchemaMismatch       columns missing, renamed, or of the wrong type
 │   └── TooManyBadRows       more bad rows than the policy allows
@@ -133,6 +134,10 @@ class TaintedVersion(RegistryError):
 
 class ArtifactUnwritable(ArtifactError):
     """The artifact root refused a write."""
+
+
+class FileNotReady(ArrivalError):
+    """A landed file that cannot be read yet; nothing is recorded of it."""
 
 
 class UnreadableFile(ArrivalError):

@@ -20,7 +20,8 @@ def new(  # noqa: PLR0913, PLR0917 - typer makes every parameter an option
     folder: Annotated[Path | None, typer.Option(help="Where to write it; by default the models folder.")] = None,
 ) -> None:
     """Write a short models/NAME.py from a data file's columns, ready to read, correct and bootstrap."""
-    from cli.drafting.guess import guess, read_sample
+    from cli.drafting.guess import guess
+    from cli.drafting.sample import read_sample
     from cli.drafting.source import left_out, model_source
     from settings import get_settings
 
