@@ -68,13 +68,15 @@ def test_settings_are_read_from_env(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """The example, with its comments removed, is a valid .env with the defaults; others may stand in it."""
     init(tmp_path / "shop")
     monkeypatch.chdir(tmp_path / "shop")
-    monkeypatch.delenv("EVERGREEN_HOME")
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"EVERGREEN_{name.upper()}")
     plain = Settings()
     example = Path(".env.example").read_text().replace("# EVERGREEN_", "EVERGREEN_")
     Path(".env").write_text(example + "AWS_PROFILE=mine\n")
     written = Settings()
     assert set(re.findall(r"^EVERGREEN_(\w+)=", example, re.MULTILINE)) == {f.upper() for f in Settings.model_fields}
     assert written.home == plain.home
+    assert (written.artifact_root, written.landing) == (".evergreen/artifacts", ".evergreen/landing")
     assert written.model_folders == plain.model_folders == (tmp_path / "shop/models",)
     Path(".env").write_text("EVERGREEN_MODELS=mine:/shared/models\n")
     assert Settings().model_folders == (tmp_path / "shop/mine", Path("/shared/models"))
