@@ -157,8 +157,8 @@ def fill(registry: ModelRegistry, model: str, versions: int) -> None:
                 "metric": "m0",
                 "position": 0,
                 "rows": 1000,
-                "champion": 0.5,
-                "challenger": 0.4,
+                "champion_value": 0.5,
+                "challenger_value": 0.4,
                 "delta": -0.2,
                 "verdict": "same",
             }

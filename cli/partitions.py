@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import typer
 
 from cli.arguments import Digest, Model, open_named_registry
 from cli.decisions import recall
-from cli.printing import SHORT, Json, print_facts, print_json, print_table
+from cli.printing import SHORT, Json, print_facts, print_json, print_records, print_table
 from settings import get_settings
+
+if TYPE_CHECKING:
+    from db.arrival_records import PartitionRecord
 
 app = typer.Typer(help="What arrived: partitions, what was refused, recalling a delivery.", no_args_is_help=True)
 app.command()(recall)  # the registry's own verb, here too: this is where people find a bad delivery
@@ -19,18 +25,18 @@ def list_partitions(model: Model, json: Json = False) -> None:
     with open_named_registry() as registry:
         found = registry.partitions(model)
         pending = {partition.digest for partition in registry.pending(model)}
-    if json:
-        print_json(found)
-        return
-    print_table(
-        ("digest", "from", "to", ">rows", ">labelled", ">holdout", "kind", "", "source"),
-        [
-            (p.digest[:SHORT], p.time_from, p.time_to, p.rows, p.labelled_rows, p.holdout_rows, p.kind,
-             " ".join(word for word, yes in (("late", p.late), ("pending", p.digest in pending)) if yes), p.source_uri)
-            for p in found
-        ],
-        empty=f"{model}: nothing has arrived",
-    )  # fmt: skip
+    columns: dict[str, Callable[[PartitionRecord], object]] = {
+        "digest": lambda p: p.digest[:SHORT],
+        "from": lambda p: p.time_from,
+        "to": lambda p: p.time_to,
+        ">rows": lambda p: p.rows,
+        ">labelled": lambda p: p.labelled_rows,
+        ">holdout": lambda p: p.holdout_rows,
+        "kind": lambda p: p.kind,
+        "": lambda p: " ".join(["late"] * p.late + ["pending"] * (p.digest in pending)),
+        "source": lambda p: p.source_uri,
+    }
+    print_records(found, json, columns, empty=f"{model}: nothing has arrived")
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -21,6 +21,16 @@ def print_json(value: Any) -> None:
     from pydantic_core import to_json
 
     typer.echo(to_json(value, indent=2, inf_nan_mode="null"))
+
+
+def print_records(
+    records: Sequence[Any], json: bool, columns: Mapping[str, Callable[[Any], object]], *, empty: str
+) -> None:
+    """Print records as JSON, or as a table: what each column is called, and what it shows of a record."""
+    if json:
+        print_json([record._asdict() if hasattr(record, "_asdict") else record for record in records])
+    else:
+        print_table(tuple(columns), ([show(record) for show in columns.values()] for record in records), empty=empty)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:

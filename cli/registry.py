@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,11 +10,11 @@ import typer
 
 from cli import decisions
 from cli.arguments import Limit, Model, Number, open_named_registry
-from cli.printing import SHORT, Json, percent, print_facts, print_json, print_table
+from cli.printing import SHORT, Json, percent, print_facts, print_json, print_records, print_table
 
 if TYPE_CHECKING:
-    from db.measurement_records import EvaluationRecord
-    from db.records import VersionSummary
+    from db.measurement_records import DriftCheckRecord, EvaluationRecord
+    from db.records import PromotionRecord, RunRecord, VersionSummary
 
 app = typer.Typer(help="Versions, promotions and verdicts.", no_args_is_help=True)
 for decision in (decisions.promote, decisions.rollback, decisions.recall):
@@ -61,31 +62,22 @@ def versions(
     """List versions with the gate's verdict on each; * marks the champion."""
     with open_named_registry() as registry:
         found = registry.versions(model, order_by=by, limit=limit)
-    if json:
-        print_json([version._asdict() for version in found])
-        return
     metrics = {v.metric for v in found if v.metric}
     value = metrics.pop() if len(metrics) == 1 else "value"
-    print_table(
-        ["", ">version", ">parent", "created", "base", "head", "verdict", f">{value}", ">change", ">against", "reason"],
-        (
-            [
-                "*" if v.champion else "",
-                v.number,
-                v.parent,
-                v.created_at,
-                v.base[:SHORT],
-                v.head[:SHORT],
-                verdict(v),
-                v.value,
-                percent(v.delta),
-                v.against,
-                v.reason,
-            ]
-            for v in found
-        ),
-        empty=f"{model} has no version yet",
-    )
+    columns: dict[str, Callable[[VersionSummary], object]] = {
+        "": lambda v: "*" if v.champion else "",
+        ">version": lambda v: v.number,
+        ">parent": lambda v: v.parent,
+        "created": lambda v: v.created_at,
+        "base": lambda v: v.base[:SHORT],
+        "head": lambda v: v.head[:SHORT],
+        "verdict": verdict,
+        f">{value}": lambda v: v.value,
+        ">change": lambda v: percent(v.delta),
+        ">against": lambda v: v.against,
+        "reason": lambda v: v.reason,
+    }
+    print_records(found, json, columns, empty=f"{model} has no version yet")
 
 
 def verdict(version: VersionSummary) -> str:
@@ -168,14 +160,15 @@ def history(model: Model, json: Json = False) -> None:
     """List every promotion and rollback, newest last."""
     with open_named_registry() as registry:
         found = registry.promotions(model)
-    if json:
-        print_json(found)
-        return
-    print_table(
-        [">#", ">version", "kind", "since", "by", "reason"],
-        ([p.sequence, p.number, p.kind, p.at, p.actor, p.reason] for p in found),
-        empty=f"nothing was promoted for {model} yet",
-    )
+    columns: dict[str, Callable[[PromotionRecord], object]] = {
+        ">#": lambda p: p.sequence,
+        ">version": lambda p: p.number,
+        "kind": lambda p: p.kind,
+        "since": lambda p: p.at,
+        "by": lambda p: p.actor,
+        "reason": lambda p: p.reason,
+    }
+    print_records(found, json, columns, empty=f"nothing was promoted for {model} yet")
 
 
 @app.command()
@@ -232,24 +225,15 @@ def drift(model: Model, limit: Limit = 20, json: Json = False) -> None:
     """List drift checks, newest first."""
     with open_named_registry() as registry:
         found = registry.drift_checks(model, limit)
-    if json:
-        print_json(found)
-        return
-    print_table(
-        ["at", ">run", ">champion", "drifted", ">columns", "reason"],
-        (
-            [
-                check.at,
-                check.run_id,
-                check.champion,
-                "yes" if check.drifted else "no",
-                f"{sum(column.drifted for column in check.columns)} of {len(check.columns)}",
-                check.reason,
-            ]
-            for check in found
-        ),
-        empty=f"{model} was not checked for drift yet",
-    )
+    columns: dict[str, Callable[[DriftCheckRecord], object]] = {
+        "at": lambda check: check.at,
+        ">run": lambda check: check.run_id,
+        ">champion": lambda check: check.champion,
+        "drifted": lambda check: "yes" if check.drifted else "no",
+        ">columns": lambda check: f"{sum(column.drifted for column in check.columns)} of {len(check.columns)}",
+        "reason": lambda check: check.reason,
+    }
+    print_records(found, json, columns, empty=f"{model} was not checked for drift yet")
 
 
 @app.command()
@@ -257,22 +241,13 @@ def runs(model: Model, limit: Limit = 20, json: Json = False) -> None:
     """List runs with what each decided and why, newest first."""
     with open_named_registry() as registry:
         found = registry.runs(model, limit)
-    if json:
-        print_json(found)
-        return
-    print_table(
-        [">run", "started", ">seconds", "trigger", "decision", "outcome", "reason"],
-        (
-            [
-                run.id,
-                run.started_at,
-                f"{(run.finished_at - run.started_at).total_seconds():.1f}" if run.finished_at else "",
-                run.trigger,
-                run.decision,
-                run.outcome or "open",
-                run.reason,
-            ]
-            for run in found
-        ),
-        empty=f"{model} has not run yet",
-    )
+    columns: dict[str, Callable[[RunRecord], object]] = {
+        ">run": lambda run: run.id,
+        "started": lambda run: run.started_at,
+        ">seconds": lambda run: f"{(run.finished_at - run.started_at).total_seconds():.1f}" if run.finished_at else "",
+        "trigger": lambda run: run.trigger,
+        "decision": lambda run: run.decision,
+        "outcome": lambda run: run.outcome or "open",
+        "reason": lambda run: run.reason,
+    }
+    print_records(found, json, columns, empty=f"{model} has not run yet")
