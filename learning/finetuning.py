@@ -184,8 +184,7 @@ class _Challenger:
         loss = self._loss(learning)
         learner = Learner(learning.model, learning.variables, self.spec.objective, loss, self.loss)
         examples, validation = (Examples(rows, learning.read) for rows in (self.rows.learning, self.rows.validating))
-        rate = stage.rate(self.spec.pretrain)
-        steps = Steps.planned(stage, stage=stage.name, learning_rate=rate, seed=self.rows.seed)
+        steps = Steps(stage.name, stage, stage.rate(self.spec.pretrain), self.rows.seed)
         return train(learner, examples, validation, steps, context)
 
     def _loss(self, learning: _StageModel) -> Loss:

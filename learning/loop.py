@@ -37,41 +37,19 @@ Predict = Callable[[Examples], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Steps:
-    """How a stage runs.
+    """How a stage goes.
 
     Args:
         stage: its name in learning curves.
-        epochs: most passes over the rows.
-        patience: epochs in a row without a lower validation loss after which it stops.
-        learning_rate: the highest rate.
-        schedule: (share of the steps that is done, learning_rate) to a rate.
-        batch_size: rows in one gradient step.
-        optimizer: name of a Keras optimizer.
+        plan: epochs, patience, schedule, batch size and optimizer: those of pretraining, or of a stage.
+        learning_rate: the highest rate; a stage's may follow from that of pretraining.
         seed: with the same rows and weights, the same seed gives the same result, bit for bit.
     """
 
     stage: str
-    epochs: int
-    patience: int
+    plan: Pretrain | Stage
     learning_rate: float
-    schedule: Callable[[float, float], float]
-    batch_size: int
-    optimizer: str
     seed: int
-
-    @classmethod
-    def planned(cls, plan: Pretrain | Stage, *, stage: str, learning_rate: float, seed: int) -> Steps:
-        """As pretraining or a stage of fine-tuning says; a stage's rate may follow from that of pretraining."""
-        return cls(
-            stage=stage,
-            epochs=plan.epochs,
-            patience=plan.patience,
-            learning_rate=learning_rate,
-            schedule=plan.schedule,
-            batch_size=plan.batch_size,
-            optimizer=plan.optimizer,
-            seed=seed,
-        )
 
 
 @dataclass(frozen=True)
@@ -133,7 +111,7 @@ def train(
     saved = checkpoint.load()
     if saved is None:
         start = validate()["val_loss"] if learner.start is None else learner.start
-        state = TrainingState(steps.stage, epoch=0, start=start, best=start, stopped=steps.epochs == 0)
+        state = TrainingState(steps.stage, epoch=0, start=start, best=start, stopped=steps.plan.epochs == 0)
         best = values_of(learner.variables)
     else:
         state, values, best = saved
@@ -149,14 +127,14 @@ def train(
         metrics = {"loss": loss, **validate()}
         _assert_sane(metrics, limit, steps, state.epoch + 1)  # before it is saved: nobody goes on from nonsense
         callbacks.on_epoch_end(state.epoch, metrics)
-        state = state.after(metrics, patience=steps.patience, epochs=steps.epochs)
+        state = state.after(metrics, patience=steps.plan.patience, epochs=steps.plan.epochs)
         if state.best_epoch == state.epoch:
             best = values_of(learner.variables)
         if model.stop_training:
             state = replace(state, stopped=True)
         checkpoint.save(state, values_of(variables), best)
         if context.progress is not None:
-            context.progress(steps.stage, state.epoch, steps.epochs, metrics)
+            context.progress(steps.stage, state.epoch, steps.plan.epochs, metrics)
     callbacks.on_train_end()
     assign(learner.variables, best)
     return state
@@ -177,7 +155,9 @@ def _fresh_optimizer(model: keras.Model, steps: Steps) -> keras.Optimizer:
     """A new optimizer: a kept one would carry its old rate, and slots for variables that no longer learn."""
     import keras
 
-    optimizer = keras.optimizers.get({"class_name": steps.optimizer, "config": {"learning_rate": steps.learning_rate}})
+    optimizer = keras.optimizers.get(
+        {"class_name": steps.plan.optimizer, "config": {"learning_rate": steps.learning_rate}}
+    )
     optimizer.build(model.trainable_variables)
     forget_reductions(optimizer)
     model.compile(optimizer=optimizer, loss=None)
@@ -195,8 +175,8 @@ def _block_runner(learner: Learner, optimizer: keras.Optimizer, steps: Steps) ->
     """
     import tensorflow as tf
 
-    model, variables, size = learner.model, learner.model.trainable_variables, steps.batch_size
-    scheduled = steps.schedule is not constant  # a rate that stays is left to callbacks, which may have changed it
+    model, variables, size = learner.model, learner.model.trainable_variables, steps.plan.batch_size
+    scheduled = steps.plan.schedule is not constant  # a rate that stays is left to callbacks, which may have changed it
 
     @tf.function(reduce_retracing=True, autograph=False)  # type: ignore[untyped-decorator]
     def run(inputs: Any, target: tf.Tensor, rates: tf.Tensor) -> tf.Tensor:
@@ -227,9 +207,9 @@ def _run_epoch(run_block: Callable[..., Any], examples: Examples, steps: Steps, 
     random = np.random.default_rng([steps.seed, epoch])
     total, seen = 0.0, 0
     for number, (inputs, target) in enumerate(examples.shuffled(random)):
-        starts = seen + np.arange(0, len(target), steps.batch_size)
-        done = (epoch + starts / examples.rows) / steps.epochs
-        rates = [steps.schedule(float(share), steps.learning_rate) for share in done]
+        starts = seen + np.arange(0, len(target), steps.plan.batch_size)
+        done = (epoch + starts / examples.rows) / steps.plan.epochs
+        rates = [steps.plan.schedule(float(share), steps.learning_rate) for share in done]
         callbacks.on_train_batch_begin(number)
         loss = float(run_block(inputs, target, tf.constant(rates, "float32")))
         callbacks.on_train_batch_end(number, {"loss": loss})
@@ -268,4 +248,4 @@ def _callback_list(model: keras.Model, steps: Steps, context: TrainingContext) -
     callbacks = list(context.callbacks)
     if context.logs is not None:
         callbacks.append(keras.callbacks.TensorBoard(context.logs / steps.stage, write_graph=False))
-    return keras.callbacks.CallbackList(callbacks, model=model, epochs=steps.epochs, verbose=0)
+    return keras.callbacks.CallbackList(callbacks, model=model, epochs=steps.plan.epochs, verbose=0)

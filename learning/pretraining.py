@@ -97,8 +97,7 @@ def _pretrain(
     _refuse_unloadable(head, paths[1])
     learner = Learner(model, model.variables, spec.objective, plain(spec.objective))
     learned, validated = (Examples(part, partial(read_inputs, spec.schema)) for part in (learning, validating))
-    steps = Steps.planned(plan, stage="pretrain", learning_rate=plan.learning_rate, seed=seed)
-    state = train(learner, learned, validated, steps, context)
+    state = train(learner, learned, validated, Steps("pretrain", plan, plan.learning_rate, seed), context)
     return ModelFiles(*paths, save_model(base, paths[0]), save_model(head, paths[1])), state, learned.rows
 
 

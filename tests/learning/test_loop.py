@@ -17,6 +17,7 @@ from learning.examples import Examples
 from learning.loop import Learner, Steps, TrainingContext, train
 from learning.losses import plain
 from learning.objectives import Binary, Objective, Regression
+from learning.plans import Pretrain, Stage
 from learning.schedules import constant, cosine
 
 ROWS = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
@@ -43,8 +44,16 @@ def learner(objective: Objective | None = None) -> Learner:
 
 def steps(**how: Any) -> Steps:
     """Two short epochs, or as the test wants."""
-    usual = {"stage": "head", "epochs": 2, "patience": 9, "learning_rate": 0.1, "schedule": constant}
-    return Steps(**({"batch_size": 8, "optimizer": "sgd", "seed": 1} | usual | how))
+    usual = {
+        "epochs": 2,
+        "patience": 9,
+        "batch_size": 8,
+        "schedule": constant,
+        "optimizer": "sgd",
+        "learning_rate": 0.1,
+    }
+    stage = Stage(**({"name": "head"} | usual | how))
+    return Steps(stage.name, stage, stage.rate(Pretrain()), seed=1)
 
 
 def test_an_epoch_is_what_keras_fit_does(tmp_path: Path) -> None:
@@ -141,7 +150,7 @@ def test_no_graph_outlives_its_training(tmp_path: Path) -> None:
         gc.collect()
         return sum(type(thing).__name__ == "FuncGraph" for thing in gc.get_objects())
 
-    train(learner(), examples(), examples(), steps(stage="first"), TrainingContext(tmp_path))
+    train(learner(), examples(), examples(), steps(name="first"), TrainingContext(tmp_path))
     before = graphs()
-    train(learner(), examples(), examples(), steps(stage="second"), TrainingContext(tmp_path))
+    train(learner(), examples(), examples(), steps(name="second"), TrainingContext(tmp_path))
     assert graphs() == before
