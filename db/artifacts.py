@@ -45,10 +45,13 @@ class ArtifactStore(ArtifactRoot):
         cache: local folder that remote files are fetched to.
 
     Example:
-        >>> store = ArtifactStore("/data/artifacts", Path("/data/cache"))
-        >>> head = store.put(Path("head.keras"), kind="head", digest=digest)  # doctest: +SKIP
-        >>> store.fetch(head)  # doctest: +SKIP
-        PosixPath('/data/artifacts/head/3f/3f….keras')
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / "new.bin").write_bytes(b"weights")
+        >>> store = ArtifactStore(str(folder / "artifacts"), folder / "cache")
+        >>> head = store.put(folder / "new.bin", kind="head", digest="abc")
+        >>> head.uri[:12], store.fetch(head).read_bytes()
+        ('head/ab/abc.', b'weights')
     """
 
     def put(self, path: Path, *, kind: str, digest: str) -> StoredArtifact:
