@@ -204,7 +204,7 @@ def _refuse_unloadable(part: keras.Model, path: Path) -> None:
     except Exception as error:
         raise InvalidSpec(
             f"the {path.stem} as it was built",
-            f"Keras cannot load it again: {str(error).strip().splitlines()[0]}",
+            f"Keras cannot load it again: {str(getattr(error, 'why', error)).strip().splitlines()[0]}",
             "in place of Lambda and the like, define layers of your own at the top of the model's file, with "
             "@keras.saving.register_keras_serializable(), and give them get_config()",
         ) from error

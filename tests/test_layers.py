@@ -48,6 +48,7 @@ def imports(path: Path) -> set[str]:
     [
         ("flows.retrain", {"tensorflow", "keras", "evidently"}),
         ("learning.spec", {"tensorflow", "keras"}),
+        ("evergreen_client", {"tensorflow", "keras", "numpy", "sqlalchemy", "fsspec"}),
         ("cli.main", {"tensorflow", "keras", "evidently", "prefect", "polars", "alembic"}),
     ],
 )

@@ -92,6 +92,13 @@ def test_an_unreachable_store_is_said_clearly(
         ArtifactStore(ROOT, tmp_path).put(head, kind="head", digest="abc")
 
 
+def test_a_password_in_the_url_is_not_told(tmp_path: Path) -> None:
+    """Errors end up in logs and UIs."""
+    with pytest.raises(ArtifactError, match=r"ftp://127\.0\.0\.1") as caught:
+        ArtifactStore("ftp://me:secret@127.0.0.1:9/models", tmp_path)
+    assert "secret" not in str(caught.value)
+
+
 def test_orphans_in_a_bucket(store: ArtifactStore, registry: ModelRegistry, head: Path) -> None:
     """What a version names stays, what nothing names goes after the grace period."""
     artifact = store.put(head, kind="head", digest="kept")
