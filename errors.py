@@ -5,7 +5,7 @@ EvergreenError
 ├── UnknownModel             no file in models/ defines this model
 ├── InvalidSpec              a ModelSpec that contradicts itself
 ├── RegistryError
-│   ├── RegistryOutdated     the database's schema is not the one this code writes
+│   ├── RegistryOutdated     the database's schema is not the one this code knows
 │   ├── NoChampion           nothing was promoted yet
 │   ├── AlreadyBootstrapped  version 1 exists
 │   ├── UnknownVersion       no version has this number
@@ -19,8 +19,10 @@ EvergreenError
 │   ├── ArtifactMissing      a file that the registry names is gone
 │   ├── ArtifactCorrupt      a file's bytes are not the ones that were registered
 │   ├── ArtifactUnwritable   the artifact root refused a write (full, read-only, no permission)
+│   ├── UnknownLayer         the model has a layer that Keras does not know in this process
 │   └── UnsafeModel          the model would run arbitrary code when loaded
 ├── ArrivalError
+│   ├── FileNotReady         a landed file that cannot be read yet; nothing is recorded of it
 │   ├── UnreadableFile       a landed file that cannot be parsed
 │   ├── SchemaMismatch       columns missing, renamed, or of the wrong type
 │   └── TooManyBadRows       more bad rows than the policy allows
@@ -37,31 +39,26 @@ import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+# Those that a service can meet too are the client's.
+from evergreen_client.errors import (
+    ArrivalError,
+    ArtifactCorrupt,
+    ArtifactError,
+    ArtifactMissing,
+    EvergreenError,
+    NoChampion,
+    RegistryError,
+    RegistryOutdated,
+    RegistryUnavailable,
+    SchemaMismatch,
+    UnknownLayer,
+    UnsafeModel,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-
-
-class EvergreenError(Exception):
-    """An error in three parts, so that whoever reads it knows what to do next.
-
-    Args:
-        received: what came in, quoted.
-        why: why it is refused.
-        fix: what to do about it, as a command or an instruction.
-
-    Example:
-        >>> print(UnknownModel("model 'flihgts'", "no file models/flihgts.py defines it", "use one of: flights"))
-        model 'flihgts': no file models/flihgts.py defines it. To fix it: use one of: flights.
-    """
-
-    def __init__(self, received: str, why: str, fix: str) -> None:
-        super().__init__(received, why, fix)  # positional, so that pickling it across processes works
-        self.received, self.why, self.fix = received, why, fix
-
-    def __str__(self) -> str:
-        return f"{self.received}: {self.why}. To fix it: {self.fix}."
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:
@@ -107,18 +104,6 @@ class InvalidSpec(EvergreenError):
     """A ModelSpec that contradicts itself."""
 
 
-class RegistryError(EvergreenError):
-    """The registry cannot do what was asked."""
-
-
-class RegistryOutdated(RegistryError):
-    """The database's schema is not the one this code writes."""
-
-
-class NoChampion(RegistryError):
-    """Nothing was promoted yet."""
-
-
 class AlreadyBootstrapped(RegistryError):
     """Version 1 exists."""
 
@@ -147,40 +132,16 @@ class TaintedVersion(RegistryError):
     """It learned from a recalled partition."""
 
 
-class RegistryUnavailable(RegistryError):
-    """The database cannot be reached, read or written."""
-
-
-class ArtifactError(EvergreenError):
-    """A file of the registry cannot be read or written."""
-
-
-class ArtifactMissing(ArtifactError):
-    """A file that the registry names is gone."""
-
-
-class ArtifactCorrupt(ArtifactError):
-    """A file's bytes are not the ones that were registered."""
-
-
 class ArtifactUnwritable(ArtifactError):
     """The artifact root refused a write."""
 
 
-class UnsafeModel(ArtifactError):
-    """The model would run arbitrary code when loaded."""
-
-
-class ArrivalError(EvergreenError):
-    """Landed data cannot be taken."""
+class FileNotReady(ArrivalError):
+    """A landed file that cannot be read yet; nothing is recorded of it."""
 
 
 class UnreadableFile(ArrivalError):
     """A landed file that cannot be parsed."""
-
-
-class SchemaMismatch(ArrivalError):
-    """Columns missing, renamed, or of the wrong type."""
 
 
 class TooManyBadRows(ArrivalError):

@@ -14,41 +14,40 @@ from typing import Any
 
 import polars as pl
 
-from arrivals.validation import REASON
+from arrivals.validation import REASON, Batch
 
 LINE = "line"
 LONGEST = 1 << 20  # characters of a line; a longer one is no row
 QUOTED_LINES = 20  # that one quoted field may run over
-Rows = tuple[pl.DataFrame, pl.DataFrame | None]
 
 
-def careful_csv(path: Path, header: Sequence[str], separator: str, rows: int) -> Iterator[Rows]:
-    """Good rows as text, and bad lines with their reasons."""
+def careful_csv(path: Path, header: Sequence[str], separator: str, rows: int) -> Iterator[Batch]:
+    """Rows as text, and refused lines with their reasons."""
     lines = _lines(path)
     next(lines, None)  # the header
     pending: list[str] = []
     good: list[list[str | None]] = []
-    bad: list[tuple[str, str]] = []
+    refused: list[tuple[str, str]] = []
     while True:
         pending += islice(lines, QUOTED_LINES - len(pending))
         if not pending:
             break
         fields, used, reason = _csv_row(pending, len(header), separator)
         if reason:
-            bad.append((pending[0], reason))
+            refused.append((pending[0], reason))
         elif any(fields):
             good.append([field or None for field in fields])
         del pending[:used]
-        if len(good) + len(bad) >= rows:
-            yield _frames(good, bad, header)
-            good, bad = [], []
-    yield _frames(good, bad, header)
+        if len(good) + len(refused) >= rows:
+            yield _batch(good, refused, header)
+            good, refused = [], []
+    yield _batch(good, refused, header)
 
 
 def _csv_row(lines: list[str], width: int, separator: str) -> tuple[list[str], int, str]:
     """The next row's fields, how many lines it took, and why it is none.
 
-    A quoted field may run over several lines; where that does not give a whole row, the first line alone is bad.
+    A quoted field may run over several lines; where that does not give a whole row, the first line alone is refused.
     """
     if reason := _fault(lines[0]):
         return [], 1, reason
@@ -73,23 +72,23 @@ def _parse(text: str, separator: str) -> list[str]:
         return []
 
 
-def careful_jsonl(path: Path, columns: Sequence[str], rows: int, keys: set[str]) -> Iterator[Rows]:
-    """Good rows as text, and bad lines with their reasons; `keys` collects the names that were seen."""
+def careful_jsonl(path: Path, columns: Sequence[str], rows: int, keys: set[str]) -> Iterator[Batch]:
+    """Rows as text, and refused lines with their reasons; `keys` collects the names that were seen."""
     good: list[list[str | None]] = []
-    bad: list[tuple[str, str]] = []
+    refused: list[tuple[str, str]] = []
     for line in _lines(path):
         if not line.strip():
             continue
         row = _fault(line) or _json_row(line)
         if isinstance(row, str):
-            bad.append((line, row))
+            refused.append((line, row))
         else:
             keys.update(row)
             good.append([_text(row.get(column)) for column in columns])
-        if len(good) + len(bad) >= rows:
-            yield _frames(good, bad, columns)
-            good, bad = [], []
-    yield _frames(good, bad, columns)
+        if len(good) + len(refused) >= rows:
+            yield _batch(good, refused, columns)
+            good, refused = [], []
+    yield _batch(good, refused, columns)
 
 
 def _json_row(line: str) -> dict[str, Any] | str:
@@ -125,7 +124,7 @@ def _fault(line: str) -> str:
     return "the line is longer than a million characters" if len(line) >= LONGEST else ""
 
 
-def _frames(good: list[list[str | None]], bad: list[tuple[str, str]], columns: Sequence[str]) -> Rows:
+def _batch(good: list[list[str | None]], refused: list[tuple[str, str]], columns: Sequence[str]) -> Batch:
     rows = pl.DataFrame(good, schema=dict.fromkeys(columns, pl.String), orient="row")
-    faults = pl.DataFrame(bad, schema={LINE: pl.String, REASON: pl.String}, orient="row") if bad else None
-    return rows, faults
+    lines = pl.DataFrame(refused, schema={LINE: pl.String, REASON: pl.String}, orient="row") if refused else None
+    return Batch(rows, lines)

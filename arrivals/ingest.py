@@ -1,4 +1,4 @@
-"""Take what arrived: every landed file is read once, every good row taken once, every bad one refused and counted.
+"""Take what arrived: every landed file is read once, every good row taken once, every other one refused and counted.
 
 The same call again finds nothing new; after a crash it does the rest; beside three others it shares the work.
 """
@@ -8,7 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from arrivals.rounds import Arrivals, Round
+from arrivals.ingest_result import IngestResult
+from arrivals.intake import Intake
+from arrivals.sources import Sources
 from errors import TooManyBadRows
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ def ingest(  # noqa: PLR0913 - what an ingest needs, in named words
     cache: Path,
     run_id: int | None = None,
     progress: Progress | None = None,
-) -> Arrivals:
+) -> IngestResult:
     """Take every row that has arrived for a model and was not taken before.
 
     Args:
@@ -43,18 +45,16 @@ def ingest(  # noqa: PLR0913 - what an ingest needs, in named words
         TooManyBadRows: more rows than the source allows were refused, now or in the last files before; everything is
             recorded by then.
     """
-    from arrivals.intake import Intake
-
     registry.add_model(spec.name)
     with Intake(spec, registry, store, cache, run_id) as intake:
-        arrived = Round(spec, registry, intake, landing, progress).take_everything()
-    if reason := too_many_bad(spec, registry, arrived):
+        result = Sources(spec, registry, intake, landing, progress).take_all()
+    if reason := too_many_bad(spec, registry, result):
         fix = f"see `evergreen partitions refused {spec.name}`, then land the rows again or allow more"
         raise TooManyBadRows(f"the rows that arrived for model '{spec.name}'", reason, fix)
-    return arrived
+    return result
 
 
-def too_many_bad(spec: ModelSpec, registry: ModelRegistry, arrived: Arrivals) -> str:
+def too_many_bad(spec: ModelSpec, registry: ModelRegistry, result: IngestResult) -> str:
     """Why the rows that arrived last must not be trained on, or "".
 
     What is judged is the last ingest that brought any rows, so that a run started again after a refusal is refused
@@ -62,7 +62,7 @@ def too_many_bad(spec: ModelSpec, registry: ModelRegistry, arrived: Arrivals) ->
     """
     last = registry.last_ingest(spec.name)
     share = last.refused / last.rows if last.rows else 0.0
-    if share <= spec.source.max_bad_share or not (arrived.rows or last.live):
+    if share <= spec.source.max_bad_share or not (result.rows or last.live):
         return ""
     allowed = spec.source.max_bad_share
-    return f"{last.refused:,} of {last.rows:,} rows are bad ({share:.1%}), more than the {allowed:.1%} allowed"
+    return f"{last.refused:,} of {last.rows:,} rows were refused ({share:.1%}), more than the {allowed:.1%} allowed"

@@ -13,7 +13,7 @@ import polars as pl
 
 from arrivals.keys import content_digest
 from db.arrival_records import NewPartition, PartitionRecord
-from db.records import StoredArtifact
+from evergreen_client.artifacts import StoredArtifact
 
 if TYPE_CHECKING:
     from db.artifacts import ArtifactStore
@@ -25,7 +25,7 @@ R = TypeVar("R")
 
 
 class PartitionFiles:
-    """Writes and reads Parquet files of partitions and of rows that were set aside, on threads of its own.
+    """Writes and reads Parquet files of partitions and of refused rows, on threads of its own.
 
     Args:
         store: where they are kept.
@@ -61,9 +61,9 @@ class PartitionFiles:
         path.unlink(missing_ok=True)
         return stored
 
-    def set_aside(self, bad: pl.DataFrame) -> StoredArtifact:
-        """Keep bad rows as they came."""
-        return self.put(self.write(bad), "quarantine", content_digest(bad))
+    def refuse(self, rows: pl.DataFrame) -> StoredArtifact:
+        """Keep refused rows as they came."""
+        return self.put(self.write(rows), "refused", content_digest(rows))
 
     def read(self, partition: PartitionRecord | NewPartition, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows of a stored partition."""

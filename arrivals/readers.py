@@ -4,46 +4,25 @@ from __future__ import annotations
 
 import csv
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 
 from arrivals.careful import careful_csv, careful_jsonl
-from arrivals.validation import REASON
-from errors import SchemaMismatch, UnreadableFile
+from arrivals.columns import Wanted, check_columns, complete
+from arrivals.validation import REASON, Batch
+from errors import UnreadableFile
 
 SEPARATORS = (",", ";", "\t", "|")
 SAMPLE_BYTES = 1 << 16
 SAMPLE_LINES = 1_000
 STRETCH = 4  # batches decoded at a time: less would decode row groups twice, Polars' own batches read far ahead
-SHOWN = 20  # column names in a message
 MORE = "fields past the header"
 
-
-@dataclass(frozen=True)
-class Wanted:
-    """The columns that a file must have.
-
-    Args:
-        columns: their names.
-        optional: those of them that may be missing, and are then null.
-        ignore: further columns that may be there; "*" for any.
-    """
-
-    columns: tuple[str, ...]
-    optional: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Rows as they were read, and lines that are no rows, each with its reason."""
-
-    rows: pl.DataFrame
-    bad: pl.DataFrame | None = None
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -61,24 +40,35 @@ class Readable:
     name: str
 
 
-class NeedsCare(Exception):
+class _NeedsCare(Exception):
     """A text file that Polars cannot read as a whole, although most of its lines may be good."""
 
 
-def read_batches(file: Readable, wanted: Wanted, rows: int, *, careful: bool) -> Iterator[Batch]:
-    """Read a file from its start.
+def read_file(file: Readable, wanted: Wanted, rows: int, take: Callable[[Callable[[], Iterator[Batch]]], R]) -> R:
+    """Let a file be taken as it is read as a whole, or else once more from its start, as it is read line by line.
 
     Args:
         file: the file.
         wanted: the columns that it must have.
         rows: most rows in a batch.
-        careful: read a text file line by line, so that a broken line costs only itself.
+        take: takes the batches that its argument reads; what it returns is returned.
 
     Raises:
         UnreadableFile: it is not what its name says.
         SchemaMismatch: columns are missing, new or of the wrong type.
-        NeedsCare: it is text that can only be read carefully.
     """
+    try:
+        return take(lambda: _batches(file, wanted, rows, careful=False))
+    except _NeedsCare:
+        pass
+    try:
+        return take(lambda: _batches(file, wanted, rows, careful=True))
+    except _NeedsCare as error:
+        raise UnreadableFile(file.name, f"it cannot be parsed ({error})", "land it again, whole") from error
+
+
+def _batches(file: Readable, wanted: Wanted, rows: int, *, careful: bool) -> Iterator[Batch]:
+    """Read a file from its start; a text file, if `careful`, so that a broken line costs only itself."""
     if file.path.stat().st_size == 0:
         raise UnreadableFile(file.name, "it is empty, without even a header", "land it again, whole")
     if file.format == "parquet":
@@ -89,9 +79,9 @@ def read_batches(file: Readable, wanted: Wanted, rows: int, *, careful: bool) ->
     try:
         yield from read
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise NeedsCare(str(error)) from error
+        raise _NeedsCare(str(error)) from error
     except BaseException as error:
-        raise NeedsCare(str(error)) if is_panic(error) else error from error
+        raise _NeedsCare(str(error)) if _is_panic(error) else error from error
 
 
 def _parquet(file: Readable, wanted: Wanted, rows: int) -> Iterator[Batch]:
@@ -106,7 +96,7 @@ def _parquet(file: Readable, wanted: Wanted, rows: int) -> Iterator[Batch]:
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _no_parquet(file.name, error) from error
     except BaseException as error:
-        raise _no_parquet(file.name, error) if is_panic(error) else error from error
+        raise _no_parquet(file.name, error) if _is_panic(error) else error from error
 
 
 def _no_parquet(name: str, error: BaseException) -> UnreadableFile:
@@ -114,22 +104,17 @@ def _no_parquet(name: str, error: BaseException) -> UnreadableFile:
     return UnreadableFile(name, f"it is no whole Parquet file ({first})", "land it again, whole")
 
 
-def is_panic(error: BaseException) -> bool:
+def _is_panic(error: BaseException) -> bool:
     """Whether Polars gave up on hostile bytes; its panics are not of the class Exception."""
     return type(error).__name__ == "PanicException"
-
-
-def complete(frame: pl.DataFrame, wanted: Wanted) -> pl.DataFrame:
-    """The wanted columns in the wanted order; what is missing is null."""
-    gone = [pl.lit(None, pl.String).alias(column) for column in wanted.columns if column not in frame.columns]
-    return frame.with_columns(gone).select(wanted.columns)
 
 
 def _csv(file: Readable, wanted: Wanted, rows: int, careful: bool) -> Iterator[Batch]:
     header, separator = _header(file.path, wanted)
     check_columns(header, wanted, file.name)
     if careful:
-        yield from (Batch(complete(good, wanted), bad) for good, bad in careful_csv(file.path, header, separator, rows))
+        read = careful_csv(file.path, header, separator, rows)
+        yield from (Batch(complete(batch.rows, wanted), batch.refused) for batch in read)
         return
     table = pl.scan_csv(
         file.path,
@@ -145,7 +130,7 @@ def _csv(file: Readable, wanted: Wanted, rows: int, careful: bool) -> Iterator[B
         records += frame.height
         yield _parted(frame.filter(~pl.all_horizontal(pl.all().is_null())), wanted, len(header))
     if records != (lines := _count_lines(file.path)):  # a stray quote has swallowed line ends
-        raise NeedsCare(f"{records} records in {lines} lines")
+        raise _NeedsCare(f"{records} records in {lines} lines")
 
 
 def _parted(frame: pl.DataFrame, wanted: Wanted, width: int) -> Batch:
@@ -192,9 +177,9 @@ def _jsonl(file: Readable, wanted: Wanted, rows: int, careful: bool) -> Iterator
             raise UnreadableFile(file.name, why, "write one object a line (`jq -c '.[]'` does)")
     if careful:
         keys: set[str] = set()
-        for good, bad in careful_jsonl(file.path, wanted.columns, rows, keys):
+        for batch in careful_jsonl(file.path, wanted.columns, rows, keys):
             check_columns(sorted(keys), wanted, file.name)
-            yield Batch(complete(good, wanted), bad)
+            yield batch
         return
     path = glob.escape(str(file.path))  # Polars takes every name for a pattern here, "orders[1].jsonl" too
     sample = pl.scan_ndjson(path, infer_schema_length=SAMPLE_LINES).collect_schema()
@@ -202,48 +187,6 @@ def _jsonl(file: Readable, wanted: Wanted, rows: int, careful: bool) -> Iterator
     table = pl.scan_ndjson(path, schema=dict.fromkeys(wanted.columns, pl.String))
     for frame in table.collect_batches(chunk_size=rows, maintain_order=True, engine="streaming"):
         yield Batch(complete(frame, wanted))
-
-
-def check_columns(found: Sequence[str], wanted: Wanted, name: str) -> None:
-    """Refuse a file whose columns are not the wanted ones, saying which, and what they may have been called.
-
-    Raises:
-        SchemaMismatch: columns are missing, new or there twice.
-    """
-    twice = sorted({column for column in found if found.count(column) > 1}) if len(set(found)) < len(found) else []
-    missing = [column for column in wanted.columns if column not in set(found) | set(wanted.optional)]
-    known = {*wanted.columns, *wanted.ignore}
-    new = [] if "*" in wanted.ignore else [column for column in found if column not in known]
-    if not (twice or missing or new):
-        return
-    near = {column: suggestion for column in missing[:SHOWN] if (suggestion := _nearest(column, new))}
-    faults = [f"it has no {_quoted([column])}{suggestion}" for column, suggestion in near.items()]
-    if gone := [column for column in missing if column not in near]:
-        faults.append(f"it has no {_quoted(gone)}")
-    if strange := [column for column in new if not any(f"'{column}'" in suggestion for suggestion in near.values())]:
-        faults.append(f"nobody expects {_quoted(strange)}{_nearest(strange[0], wanted.columns)}")
-    if twice:
-        faults.append(f"{_quoted(twice)} stands there twice")
-    fix = (
-        "rename the columns, or the schema's" if missing else "add new columns to the schema, or to Source(ignore=...)"
-    )
-    expected = f"expected {_quoted(wanted.columns)}, found {_quoted(found)}"
-    raise SchemaMismatch(name, f"{'; '.join(faults)} ({expected})", fix)
-
-
-def _nearest(name: str, among: Sequence[str]) -> str:
-    near = _close(name, among)
-    return f" (did you mean '{near[0]}'?)" if near else ""
-
-
-def _close(name: str, among: Sequence[str]) -> list[str]:
-    lower = {other.lower().strip(): other for other in among[:1_000]}
-    return [lower[near] for near in get_close_matches(name.lower().strip(), lower, n=1, cutoff=0.6)]
-
-
-def _quoted(names: Sequence[str]) -> str:
-    shown = ", ".join(f"'{name[:60]}'" for name in names[:SHOWN])
-    return shown + (f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")
 
 
 def _check_text(file: Readable) -> None:

@@ -1,4 +1,4 @@
-"""Good rows, typed as the schema says; bad rows, as they came, each with the reason.
+"""Good rows, typed as the schema says; refused rows, as they came, each with the reason.
 
 Whole columns are judged first by their smallest, largest and missing values, which costs almost nothing; only a
 column that shows a fault is looked at row by row. docs/adr/0008 has the figures beside pandera's.
@@ -26,11 +26,11 @@ LARGEST = 3.4028234e38  # of a float32, which is what a base takes
 
 
 @dataclass(frozen=True)
-class Validated:
-    """A batch after validation. `bad` has the columns as they came, as text, and `reason`."""
+class Batch:
+    """Rows that are handled together, and refused ones: as they came, as text, each with its `reason`."""
 
-    good: pl.DataFrame
-    bad: pl.DataFrame
+    rows: pl.DataFrame
+    refused: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,11 @@ class Validator:
         kinds[schema.time] = pl.Datetime("us", "UTC")
         return {name: kinds[name] for name in schema.columns}
 
-    def validate(self, raw: pl.DataFrame, columns: Iterable[str] = ()) -> Validated:
-        """Part a batch into good rows and bad ones.
+    def validate(self, raw: pl.DataFrame, columns: Iterable[str] = ()) -> Batch:
+        """Part rows into good ones and refused ones.
 
         Args:
-            raw: the batch as it was read; more columns than the schema's are left out.
+            raw: the rows as they were read; more columns than the schema's are left out.
             columns: the columns to look at, by default all of the schema's.
         """
         names = tuple(columns) or self.schema.columns
@@ -85,11 +85,11 @@ class Validator:
         typed = pl.DataFrame([self._typed(raw[name], cast) for name in names])
         faults = [fault for name in names for fault in self._faults(typed[name], raw[name])]
         if not faults:
-            return Validated(typed, raw.clear().with_columns(pl.lit("").alias(REASON)))
+            return Batch(typed)
         reason = pl.select(pl.coalesce(pl.when(rows).then(pl.lit(text)) for text, rows in faults)).to_series()
         good = reason.is_null()
-        bad = [_as_text(column) for column in raw.filter(~good).iter_columns()]
-        return Validated(typed.filter(good), pl.DataFrame([*bad, reason.drop_nulls().alias(REASON)]))
+        refused = [_as_text(column) for column in raw.filter(~good).iter_columns()]
+        return Batch(typed.filter(good), pl.DataFrame([*refused, reason.drop_nulls().alias(REASON)]))
 
     def _typed(self, raw: pl.Series, cast: pl.DataFrame) -> pl.Series:
         """The column in its partition's type; null where a value does not fit it."""

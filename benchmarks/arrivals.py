@@ -22,9 +22,9 @@ import pandas as pd
 import polars as pl
 
 from arrivals.ingest import ingest
-from arrivals.key_index import LABELLED, KeyIndex
-from arrivals.keys import HIGH, LOW
-from arrivals.rounds import Arrivals
+from arrivals.ingest_result import IngestResult
+from arrivals.keys import HIGH, LABELLED, LOW
+from arrivals.known_keys import KnownKeys
 from arrivals.validation import Validator
 from benchmarks.claims import Claims
 from db.arrival_records import NewArrival, NewLandedFile, NewPartition
@@ -84,7 +84,7 @@ class Place:
         self.registry = open_registry(f"sqlite:///{home / 'registry.db'}")
         self.store = ArtifactStore(str(home / "artifacts"), home / "cache")
 
-    def ingest(self) -> Arrivals:
+    def ingest(self) -> IngestResult:
         """Take what arrived."""
         landing, cache = str(self.home / "landing"), self.home / "cache"
         return ingest(self.spec, self.registry, self.store, landing=landing, cache=cache)
@@ -116,7 +116,7 @@ def beside_pandas(count: int) -> float:
     text = text.with_columns(x0=pl.when(pl.int_range(count) % 1000 == 0).then(pl.lit("fast")).otherwise("x0"))
     frame = text.to_pandas()
     validator = Validator(SCHEMA)
-    assert validator.validate(text).good.height == len(validate_with_pandas(frame))
+    assert validator.validate(text).rows.height == len(validate_with_pandas(frame))
     ours = min(seconds(lambda: validator.validate(text)) for _ in range(3))
     return min(seconds(lambda: validate_with_pandas(frame)) for _ in range(3)) / ours
 
@@ -154,12 +154,12 @@ def beside_few_partitions(home: Path) -> float:
 
 
 def remember(place: Place, known: int) -> None:
-    """Make the registry and the index know partitions that were never written."""
-    index = KeyIndex(place.home / "cache" / "keys", unbuilt, by_time=False)
+    """Make the registry and the known keys cover partitions that were never written."""
+    keys = KnownKeys(place.home / "cache" / "keys", unbuilt, by_time=False)
     draw = np.random.default_rng(0)
     for number in range(known):
         high = np.sort(draw.integers(0, 2**64 - 1, KNOWN_ROWS, dtype=np.uint64))
-        index.write(f"{number:064}", pl.DataFrame({HIGH: high, LOW: high, LABELLED: np.ones(KNOWN_ROWS, bool)}))
+        keys.write(f"{number:064}", pl.DataFrame({HIGH: high, LOW: high, LABELLED: np.ones(KNOWN_ROWS, bool)}))
     partitions = tuple(
         NewPartition(
             model="bench", digest=f"{number:064}", source_uri="known", uri="known", sha256="0" * 64, bytes=0,

@@ -72,11 +72,11 @@ def images(digits: ModelSpec, month: Callable[[int, int], pl.DataFrame], root: P
     cold, challenger = timed(lambda: tune(digits, first.files, [new], [], plan, root / "cold", root / "cache"))
     warm, _ = timed(lambda: tune(digits, first.files, [new], [], plan, root / "warm", root / "cache"))
     plain, model = timed(lambda: plain_fit(digits, first.files, [new], epochs=20))
-    said = predict(digits, challenger.files, [new], split="holdout", cache=root / "cache")
-    ours = float(np.mean(digits.objective.row_loss(said.target, said.prediction)))
+    prediction = predict(digits, challenger.files, [new], split="holdout", cache=root / "cache")
+    ours = float(np.mean(digits.objective.row_loss(prediction.target, prediction.prediction)))
     rows = select(digits.schema, [new], "holdout")[0]
-    theirs_said = model.predict(read_inputs(digits.schema, new, rows.rows), verbose=0, batch_size=4096)
-    theirs = float(np.mean(digits.objective.row_loss(rows.target, theirs_said)))
+    predicted = model.predict(read_inputs(digits.schema, new, rows.rows), verbose=0, batch_size=4096)
+    theirs = float(np.mean(digits.objective.row_loss(rows.target, predicted)))
     return plain / cold, plain / warm, ours / theirs
 
 

@@ -26,8 +26,9 @@ from db import tables
 from db.arrival_records import NewArrival, NewLandedFile, NewPartition
 from db.engine import session_scope
 from db.lookups import now
-from db.records import NewVersion, StoredArtifact
+from db.records import NewVersion
 from db.registry import ModelRegistry, open_registry
+from evergreen_client.artifacts import StoredArtifact
 
 MODEL = "flights"
 HERE = Path(__file__).parent

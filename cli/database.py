@@ -45,12 +45,13 @@ def gc(
     json: Json = False,
 ) -> None:
     """List the stored files that no version and no partition names, as a crash may leave them."""
-    from db.artifacts import open_root
+    from db.artifacts import ArtifactStore
     from db.garbage import collect, orphans
 
-    root = open_root(get_settings().artifact_root)
+    settings = get_settings()
+    store = ArtifactStore(settings.artifact_root, settings.cache)
     with open_named_registry() as registry:
-        found = (collect if delete else orphans)(registry, root, timedelta(hours=grace_hours))
+        found = (collect if delete else orphans)(registry, store, timedelta(hours=grace_hours))
     if json:
         print_json(found)
         return

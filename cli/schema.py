@@ -27,7 +27,8 @@ def infer(
     key: Key = None,
 ) -> None:
     """Print a first Schema for a file, to paste into models/NAME.py and correct."""
-    from cli.drafting.guess import guess, read_sample
+    from cli.drafting.guess import guess
+    from cli.drafting.sample import read_sample
     from cli.drafting.source import schema_source
 
     typer.echo(schema_source(guess(read_sample(file), time=time, target=target, key=key or ())))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from db.records import StoredArtifact
+from evergreen_client.artifacts import StoredArtifact
 
 PartitionKind = Literal["rows", "labels"]
 

@@ -6,26 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
+from evergreen_client.artifacts import StoredArtifact
+
 PromotionKind = Literal["bootstrap", "promote", "rollback"]
-
-
-@dataclass(frozen=True)
-class StoredArtifact:
-    """A file in the artifact store.
-
-    Args:
-        digest: what the file holds; for a model a digest of weights and structure, for a partition of its rows.
-        kind: "base", "head", "partition", …
-        uri: its place under the artifact root.
-        sha256: of the file's bytes.
-        bytes: length of the file.
-    """
-
-    digest: str
-    kind: str
-    uri: str
-    sha256: str
-    bytes: int
 
 
 @dataclass(frozen=True)

@@ -68,9 +68,10 @@ class ModelRegistry:
         engine: a database that has the registry's tables; `open_registry` sees to that.
 
     Example:
-        >>> with open_registry("sqlite:///registry.db") as registry:  # doctest: +SKIP
-        ...     registry.champion("flights").number
-        12
+        >>> with open_registry("sqlite:///registry.db") as registry:
+        ...     registry.add_model("flights")
+        ...     registry.pending("flights")
+        ()
     """
 
     def __init__(self, engine: Engine) -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-from db.engine import clear_errors, read_scope
+from db.engine import read_scope
 from errors import RegistryOutdated
+from evergreen_client.database import clear_errors
 
 if TYPE_CHECKING:
     from alembic.config import Config

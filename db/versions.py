@@ -9,11 +9,12 @@ from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session, aliased
 
 from db.lookups import model_id, now, partition_ids, version_id
-from db.records import EpochMetric, NewVersion, StoredArtifact, VersionRecord
+from db.records import EpochMetric, NewVersion, VersionRecord
 from db.statements import Statement, columns_of, read, select_as
 from db.tables import Artifact, Model, Version, VersionMetric, VersionPartition
 from db.tables import EpochMetric as EpochMetricRow
 from db.writing import add_if_new, add_row, add_rows
+from evergreen_client.artifacts import StoredArtifact
 
 Parent = aliased(Version)
 Base = aliased(Artifact)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import sys
 from collections.abc import Sequence
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import module_from_spec
 from pathlib import Path
+from symtable import SymbolTable, symtable
 from typing import TYPE_CHECKING
 
 from errors import InvalidSpec, UnknownModel, did_you_mean
@@ -32,7 +33,7 @@ def load_spec(name: str, folders: Sequence[Path]) -> ModelSpec:
     """
     path = next((path for folder in folders if (path := folder / f"{name}.py").is_file()), None)
     if path is not None:
-        _parsed(path)
+        _top_level(path)
     if path is None or not _defines_spec(path):
         known = known_models(folders)
         fix = did_you_mean(name, known) or f"use one of: {', '.join(known) or '(none yet)'}. "
@@ -57,12 +58,12 @@ def _module(path: Path) -> ModuleType:
     known = sys.modules.get(name)
     if known is not None and known.__file__ == str(path):
         return known
-    found = spec_from_file_location(name, path)
-    assert found is not None
-    assert found.loader is not None
+    loader = SourceFileLoader(name, str(path))
+    found = ModuleSpec(name, loader, origin=str(path))
+    found.has_location = True  # so that the module has a __file__, which its source is read from later
     module = sys.modules[name] = module_from_spec(found)
     try:
-        found.loader.exec_module(module)
+        loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
@@ -72,20 +73,15 @@ def _module(path: Path) -> ModuleType:
 def _defines_spec(path: Path) -> bool:
     """Whether a file assigns `spec` at its top level; one that is no Python defines nothing."""
     try:
-        tree = _parsed(path)
+        names = _top_level(path)
     except InvalidSpec:
         return False
-    targets = [
-        target
-        for node in tree.body
-        if isinstance(node, ast.Assign | ast.AnnAssign)
-        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
-    ]
-    return any(isinstance(target, ast.Name) and target.id == "spec" for target in targets)
+    return "spec" in names.get_identifiers() and names.lookup("spec").is_assigned()
 
 
-def _parsed(path: Path) -> ast.Module:
+def _top_level(path: Path) -> SymbolTable:
+    """The names at the top level of a file, which is not run."""
     try:
-        return ast.parse(path.read_text(encoding="utf-8"))
+        return symtable(path.read_text(encoding="utf-8"), str(path), "exec")
     except (SyntaxError, ValueError) as error:
         raise InvalidSpec(f"file {path}", f"it is no Python: {error}", "mend it") from error

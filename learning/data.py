@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-
-from errors import InvalidSpec
 
 if TYPE_CHECKING:
     import polars as pl
@@ -63,6 +61,15 @@ class Selection:
     def take(self, chosen: NDArray[Any]) -> Selection:
         """The rows at these positions (or under this mask) of the selection."""
         return Selection(self.partition, self.rows[chosen], self.target[chosen])
+
+    def every(self, step: int) -> Selection:
+        """Its first row, and every so manieth after it."""
+        return self.take(np.arange(0, len(self.rows), step))
+
+
+def row_count(selections: Iterable[Selection]) -> int:
+    """How many rows were selected in all."""
+    return sum(len(selection.rows) for selection in selections)
 
 
 def select(schema: Schema, partitions: Sequence[PartitionFile], split: Split) -> list[Selection]:
@@ -132,9 +139,7 @@ def read_columns(partition: PartitionFile, columns: Sequence[str], rows: Indices
 
 
 def concatenate(parts: Sequence[Any]) -> Any:
-    """Arrays end to end, or dicts of arrays column by column."""
-    if not parts:
-        raise InvalidSpec("no rows", "there is nothing to put end to end", "pass at least one part")
+    """Arrays end to end, or dicts of arrays column by column; at least one."""
     if isinstance(parts[0], dict):
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return np.concatenate(parts)

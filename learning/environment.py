@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import platform
-import sys
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
@@ -34,8 +33,6 @@ def code_digest(spec: ModelSpec) -> str:
 
 def custom_digest() -> str:
     """Digest of the layers and functions that are registered with Keras: a saved model only names them."""
-    if "keras" not in sys.modules:
-        return ""
     import keras
 
     custom = keras.saving.get_custom_objects()

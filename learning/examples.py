@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.data import Indices, PartitionFile, Selection, concatenate
+from evergreen_client.batches import STRING_BYTES
+from learning.data import Indices, PartitionFile, Selection, concatenate, row_count
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     Block = tuple[Any, tf.Tensor]
 
 MEMORY_BYTES = 512 * 2**20
-STRING_BYTES = 64
 Read = Callable[[PartitionFile, Indices], Any]
 
 
@@ -31,7 +31,7 @@ class Examples:
 
     def __init__(self, selections: Sequence[Selection], read: Read, memory_bytes: int = MEMORY_BYTES) -> None:
         self.selections = [selection for selection in selections if len(selection.rows)]
-        self.rows = sum(len(selection.rows) for selection in self.selections)
+        self.rows = row_count(self.selections)
         self._read, self._memory_bytes = read, memory_bytes
         self._whole: Block | None = None
 
@@ -93,18 +93,11 @@ class Examples:
         """Pieces grouped into blocks."""
         group: list[Selection] = []
         for piece in pieces:
-            if group and sum(len(other.rows) for other in group) + len(piece.rows) > self._block_rows():
+            if group and row_count(group) + len(piece.rows) > self._block_rows():
                 yield group
                 group = []
             group.append(piece)
         yield group
-
-
-def rows_of(inputs: Any, start: Any, count: int) -> Any:
-    """The rows from `start` on, of a tensor or of every tensor in a dict."""
-    import tensorflow as tf
-
-    return tf.nest.map_structure(lambda tensor: tensor[start : start + count], inputs)
 
 
 def _permute(block: Block, random: np.random.Generator) -> Block:

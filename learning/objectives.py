@@ -42,8 +42,8 @@ class Binary:
 
     Example:
         >>> import numpy as np
-        >>> Binary().metrics(np.array([0.0, 1.0]), np.array([0.5, 0.5]))["log_loss"].round(3)
-        np.float64(0.693)
+        >>> round(Binary().metrics(np.array([0.0, 1.0]), np.array([0.5, 0.5]))["log_loss"], 3)
+        0.693
     """
 
     loss: str = "binary_crossentropy"

@@ -52,7 +52,7 @@ class Schema:
         nullable: inputs that may be null; NaN for numeric ones, the empty string for categorical ones.
         ranges: smallest and largest value allowed in a numeric column.
         allowed: the values allowed in a categorical column.
-        holdout: share of entities set aside for ever, 0 < holdout < 1.
+        holdout: share of entities that no version ever trains on, 0 < holdout < 1.
     """
 
     time: str
@@ -124,7 +124,7 @@ class Source:
         ignore: columns that may arrive and are left out; ("*",) for any that the schema does not name.
         settle: seconds for which a local file must stay as it is before it is taken.
         late: "train", or "keep" to store rows older than what was already seen without training on them.
-        max_bad_share: share of bad rows in one run above which the run stops before training.
+        max_bad_share: share of refused rows in one run above which the run stops before training.
     """
 
     path: str

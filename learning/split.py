@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from errors import CannotSplit
+from learning.keras_private import is_graph
 
 if TYPE_CHECKING:
     import keras
@@ -30,7 +31,7 @@ def split_at(model: keras.Model, layer: str) -> tuple[keras.Model, keras.Model]:
     import keras
 
     model = as_graph(model)
-    if not isinstance(model, keras.src.models.functional.Functional):
+    if not is_graph(model):
         raise CannotSplit(
             f"a {type(model).__name__}", "its graph is hidden in call()", "build it with the Functional API"
         )
@@ -63,17 +64,14 @@ def as_graph(model: keras.Model) -> keras.Model:
 
 def crossing_layers(model: keras.Model, layer: str) -> list[str]:
     """Layers behind the cut that also take what was made before it; none where the graph can be cut there."""
-    makers = _makers(model)
+    import keras
+
+    config = model.get_config()
+    makers = {part["name"]: _histories(part["inbound_nodes"]) for part in config["layers"]}
+    last = keras.tree.flatten(config["output_layers"])[0]  # (name, call, output) of the only one
     before = _ancestors(layer, makers) | {layer}
-    needed = _ancestors(model.outputs[0]._keras_history.operation.name, makers)  # noqa: SLF001 - no public way
-    needed.add(model.outputs[0]._keras_history.operation.name)  # noqa: SLF001
+    needed = _ancestors(last, makers) | {last}
     return [name for name in makers if name in needed - before and any(m in before - {layer} for m in makers[name])]
-
-
-def _makers(model: keras.Model) -> dict[str, list[str]]:
-    """Layer name to the names of the layers whose outputs it takes."""
-    config = model.get_config()["layers"]
-    return {part["name"]: _histories(part["inbound_nodes"]) for part in config}
 
 
 def _histories(node: Any) -> list[str]:
@@ -88,6 +86,7 @@ def _histories(node: Any) -> list[str]:
 
 
 def _ancestors(layer: str, makers: dict[str, list[str]]) -> set[str]:
+    """Names of all layers whose outputs reach a layer; `makers` gives those that reach it directly."""
     found: set[str] = set()
     waiting = list(makers[layer])
     while waiting:

@@ -23,7 +23,7 @@ from tasks.run import Context, Run, step
 if TYPE_CHECKING:
     from learning.spec import DriftPolicy, Schema
 
-IDLE_SECONDS = 10  # after which the process ends; until then the next check of the same process uses it again
+IDLE_SECONDS = 60  # after which the process ends; until then the next check uses it, and need not import again
 
 Comparison = Future[DriftVerdict]
 

@@ -13,6 +13,8 @@ from prefect import get_run_logger
 
 from db.measurement_records import NewEvaluation
 from evaluation.gate import NEWEST, Paired, judge, past_eras
+from learning.prediction import predict
+from learning.startup import start_tensorflow
 from tasks.run import Context, Run, step
 
 ACTOR = "gate"
@@ -80,8 +82,7 @@ def overtaken(context: Context, challenger: int, champion: int) -> str:
 
 def pair(context: Context, challenger: int, champion: int | None) -> Paired:
     """Predict the holdout rows of everything that the challenger's line learned from, with both versions."""
-    from learning.prediction import predict
-
+    start_tensorflow()
     registry, spec = context.registry, context.spec
     learned = registry.trained_on(spec.name, challenger)
     old = registry.trained_on(spec.name, champion) if champion else ()

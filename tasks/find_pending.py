@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from errors import TaintedVersion
+from learning.environment import code_digest
+from learning.work import plan_of
 from monitoring.decision import Pending, why_settled
 from tasks.run import Context, Run, step
 
@@ -48,9 +50,6 @@ def work_key(spec: ModelSpec, champion: int, partitions: Sequence[str]) -> str:
 
     It is the same in every process: a killed run is resumed by another one, and rejected work is known to it.
     """
-    from learning.environment import code_digest
-    from learning.work import plan_of
-
     policies = [plan_of(part) for part in (spec.pretrain, spec.finetune, spec.drift, spec.retrain, spec.gate)]
     work = json.dumps([spec.name, champion, sorted(partitions), policies, code_digest(spec)], sort_keys=True)
     return hashlib.sha256(work.encode()).hexdigest()[:32]

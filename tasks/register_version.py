@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from prefect import get_run_logger
 
 from db.records import EpochMetric, NewVersion
+from learning.environment import environment
 from tasks.run import Context, Run, step
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ class Learned:
 
 def register(context: Context, run_id: int, learned: Learned) -> int:
     """Store a trained version's files, then its row: a crash between leaves an orphan file, never a row without one."""
-    from learning.environment import environment
-
     trained, files = learned.trained, learned.trained.files
     version = context.registry.register(
         NewVersion(

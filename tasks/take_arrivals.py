@@ -3,12 +3,12 @@
 from prefect import get_run_logger
 
 from arrivals.ingest import ingest
-from arrivals.rounds import Arrivals
+from arrivals.ingest_result import IngestResult
 from tasks.run import Run, shown_progress, step
 
 
 @step("take arrivals")
-def take_arrivals(run: Run) -> Arrivals:
+def take_arrivals(run: Run) -> IngestResult:
     """Take what arrived for the run's model, and say so in the log."""
     context, log = run.context, get_run_logger()
     with shown_progress("arrivals") as progress:

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import glob
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from itertools import combinations
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from arrivals.landing import HINT, Landed, local_copy
-from arrivals.readers import read_header
-from arrivals.times import parse_times
-from arrivals.validation import NO_NUMBER
-from errors import InvalidSpec, UnreadableFile
+from cli.drafting.sample import typed
+from errors import InvalidSpec, did_you_mean
 from learning.spec import Schema
 
-ROWS = 100_000  # looked at
 TARGETS = ("target", "label", "y", "class", "outcome")
 FEW = 6  # different values, of a column whose values may all be known
 MOST_CLASSES = 50
 MOST_CATEGORIES = 2_000
-SHARE_OF_NUMBERS = 0.99
 MOST_IN_KEY = 4
-LEADING_ZERO = r"^0\d"  # a code, not a number
-DIGITS = r"^[+-]?\d+$"
-FIRST_LOOK = 100  # values that say whether a column may hold times
+
+Inputs = tuple[tuple[str, ...], tuple[str, ...], dict[str, tuple[int, ...]]]
 
 
 @dataclass(frozen=True)
@@ -65,40 +55,6 @@ class Guess:
     doubts: tuple[str, ...] = ()
 
 
-def read_sample(path: Path) -> pl.DataFrame:
-    """The first rows of a file in any form that may land.
-
-    Raises:
-        UnreadableFile: there is no such file, it is no table, or it has no rows.
-    """
-    if not path.is_file():
-        why = "it is a folder" if path.is_dir() else "there is no such file"
-        raise UnreadableFile(f"'{path}'", why, "name one file of rows")
-    file = Landed(str(path), "", path.stat().st_size)
-    if file.format is None:
-        raise UnreadableFile(path.name, "its name does not say what it is", HINT)
-    with TemporaryDirectory() as work, local_copy(file, Path(work)) as (plain, _):
-        try:
-            rows = _scan(plain, file.format).head(ROWS).collect()
-        except (pl.exceptions.PolarsError, OverflowError) as error:
-            raise UnreadableFile(path.name, f"it cannot be parsed ({error})", HINT) from error
-    if not rows.height:
-        raise UnreadableFile(path.name, "it has no rows", "infer from a file with some")
-    return rows
-
-
-def _scan(path: Path, form: str) -> pl.LazyFrame:
-    if form == "parquet":
-        return pl.scan_parquet(path, glob=False, hive_partitioning=False)
-    if form == "jsonl":
-        return pl.scan_ndjson(glob.escape(str(path)), infer_schema_length=ROWS)
-    header, separator = read_header(path)
-    if twice := sorted({name for name in header if header.count(name) > 1}):
-        raise UnreadableFile(path.name, f"two columns are called '{twice[0]}'", "rename one of them")
-    options = {"infer_schema": False, "encoding": "utf8-lossy", "truncate_ragged_lines": True, "glob": False}
-    return pl.scan_csv(path, separator=separator, **options)  # type: ignore[arg-type]
-
-
 def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable[str] = ()) -> Guess:
     """What the columns of some rows seem to be.
 
@@ -115,23 +71,16 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
     """
     if rows.height < 2:
         raise InvalidSpec(f"{rows.height} rows", "they tell nothing about a column", "give some more")
-    rows = rows.select(_typed(column) for column in rows.iter_columns())
-    _refuse_unknown([time, target, *key], rows.columns)
+    rows = rows.select(typed(column) for column in rows.iter_columns())
+    _refuse_unknown([time, target, *key], rows)
     times = [column for column in rows.columns if isinstance(rows[column].dtype, pl.Datetime | pl.Date)]
+    plain = [column for column in rows.columns if column not in times and _is_plain(rows[column])]
     time = _time(rows, times, time)
-    named_columns = [column for column in rows.columns if column.strip()]  # an index that was written out has no name
-    plain = [column for column in named_columns if column not in times and not rows[column].dtype.is_nested()]
-    named = [column for column in plain if column.lower() in TARGETS]
-    label = target or (named or [column for column in plain if not _looks_like_id(column)][-1:] or [time])[0]
+    named = target or next((column for column in plain if column.lower() in TARGETS), "")
+    label = named or next((column for column in reversed(plain) if not _looks_like_id(column)), time)
     numbers = _numbers(rows[label])
     keys = tuple(key) or _key(rows, [column for column in [*plain, *times] if column != label], times)
-    inputs = [column for column in plain if column != label and not _only_names(column, keys)]
-    numeric = tuple(column for column in inputs if column not in keys and _is_measure(rows[column]))
-    categorical = tuple(column for column in inputs if _is_category(rows[column]))
-    shapes = {column: _shape(rows[column]) for column in rows.columns if rows[column].dtype.is_nested()}
-    tensors = {column: shape for column, shape in shapes.items() if shape}
-    if not (numeric or categorical or tensors):
-        raise InvalidSpec(f"columns {', '.join(rows.columns)}", "none can be an input", "add columns to learn from")
+    numeric, categorical, tensors = _inputs(rows, [column for column in plain if column != label], keys)
     Schema(time, keys, label, numeric, categorical, tensors=tensors)  # refuses names that no model could have
     used = {time, label, *keys, *numeric, *categorical, *tensors}
     found = Guess(
@@ -147,17 +96,26 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
         offset=float(numbers.mean() or 0.0),  # type: ignore[arg-type]
         scale=float(numbers.std() or 1.0),  # type: ignore[arg-type]
     )
-    sure = {*key, label if target or named else ""}
-    return replace(found, doubts=tuple(_doubts(rows, found, times, sure)))
+    return replace(found, doubts=tuple(_doubts(rows, found, times, sure={*key, named})))
 
 
-def _refuse_unknown(names: Iterable[str], columns: Sequence[str]) -> None:
+def _refuse_unknown(names: Iterable[str], rows: pl.DataFrame) -> None:
     """Refuse names that no column has."""
     for name in names:
-        if name and name not in columns:
-            near = get_close_matches(name, columns, n=1)
-            hint = f"did you mean '{near[0]}'? " if near else ""
-            raise InvalidSpec(f"column '{name}'", "there is none", f"{hint}there are {', '.join(columns)}")
+        if name and name not in rows.columns:
+            fix = f"{did_you_mean(name, rows.columns)}there are {', '.join(rows.columns)}"
+            raise InvalidSpec(f"column '{name}'", "there is none", fix)
+
+
+def _inputs(rows: pl.DataFrame, plain: list[str], key: tuple[str, ...]) -> Inputs:
+    """The numeric, categorical and tensor inputs; what only says which row it is, is none."""
+    inputs = [column for column in plain if not _only_names(column, key)]
+    numeric = tuple(column for column in inputs if column not in key and _is_measure(rows[column]))
+    categorical = tuple(column for column in inputs if _is_category(rows[column]))
+    tensors = {column: shape for column in rows.columns if (shape := _shape(rows[column]))}
+    if not (numeric or categorical or tensors):
+        raise InvalidSpec(f"columns {', '.join(rows.columns)}", "none can be an input", "add columns to learn from")
+    return numeric, categorical, tensors
 
 
 def _time(rows: pl.DataFrame, times: list[str], given: str) -> str:
@@ -185,32 +143,6 @@ def _doubts(rows: pl.DataFrame, found: Guess, times: list[str], sure: Collection
         values = rows[column].drop_nulls().unique()
         if len(values) <= FEW < rows.height:
             yield f"allowed={{{column!r}: {tuple(values.sort())}}} if no other value can be right"
-
-
-def _typed(column: pl.Series) -> pl.Series:
-    """Text that holds numbers, yes and no, or times, with few exceptions, as these; anything else as it is."""
-    if isinstance(column.dtype, pl.Categorical | pl.Enum):
-        return column.cast(pl.String)
-    if column.dtype != pl.String:
-        return column
-    words = column.str.strip_chars()
-    lower = words.str.to_lowercase()
-    words = words.set(lower.is_in(NO_NUMBER).fill_null(True), None)
-    known = words.drop_nulls()
-    if not len(known):
-        return column
-    if lower.drop_nulls().is_in(["true", "false", ""]).all():
-        return lower.replace_strict({"true": True, "false": False}, default=None, return_dtype=pl.Boolean)
-    numbers = words.cast(pl.Float64, strict=False)
-    if len(numbers.drop_nulls()) >= SHARE_OF_NUMBERS * len(known):
-        whole = words.cast(pl.Int64, strict=False)
-        if whole.null_count() == numbers.null_count():
-            return column if known.str.contains(LEADING_ZERO).any() else whole
-        return column if known.str.contains(DIGITS).all() else numbers  # more digits than a number has
-    if parse_times(known.head(FIRST_LOOK)).null_count() > FIRST_LOOK // 2:
-        return column
-    times = parse_times(column)
-    return times if len(times.drop_nulls()) >= SHARE_OF_NUMBERS * len(known) else column
 
 
 def _numbers(target: pl.Series) -> pl.Series:
@@ -257,6 +189,11 @@ def _key(rows: pl.DataFrame, columns: list[str], times: list[str]) -> tuple[str,
         f"no {MOST_IN_KEY} columns tell all rows apart",
         "add a column that does, or name the key's columns with --key COLUMN",
     )
+
+
+def _is_plain(column: pl.Series) -> bool:
+    """Whether values are single ones; a column without a name is an index that was written out."""
+    return bool(column.name.strip()) and not column.dtype.is_nested()
 
 
 def _names(column: pl.Series) -> bool:

@@ -1,4 +1,4 @@
-"""Arrivals: each good row once, each bad row set aside, counts that add up to what landed."""
+"""Arrivals: each good row once, each bad row refused, counts that add up to what landed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from arriving import HEADER, SCHEMA, Port, line
 
-from arrivals import landing
+from arrivals import listing, local_copies
 from errors import TooManyBadRows
 
 
@@ -55,10 +55,10 @@ def test_a_name_with_signs_of_a_pattern_is_a_name(port: Port, name: str) -> None
     row = '{"at": "2024-01-01T00:00:01Z", "id": 1, "speed": 10, "city": "Oslo", "late": 1}\n'
     (port.folder / name).write_text(row if name.endswith("jsonl") else f"{HEADER}\n{line(1)}\n")
     arrived = port.ingest()
-    assert (arrived.set_aside, [partition.rows for partition in arrived.partitions]) == (0, [1])
+    assert (arrived.refused_files, [partition.rows for partition in arrived.partitions]) == (0, [1])
 
 
-def test_a_second_look_finds_nothing_new(port: Port) -> None:
+def test_a_second_ingest_finds_nothing_new(port: Port) -> None:
     """A file that was taken is not even opened again."""
     port.land("a.csv", line(1))
     port.ingest()
@@ -95,15 +95,15 @@ def test_a_file_that_grew_gives_its_new_rows_only(port: Port) -> None:
     assert port.landed()[-1].duplicates == 2
 
 
-def test_bad_rows_are_set_aside_with_their_reason(port: Port) -> None:
-    """Each bad row is in quarantine as it came; the others are taken."""
+def test_bad_rows_are_refused_with_their_reason(port: Port) -> None:
+    """Each bad row is kept as it came; the others are taken."""
     port.land(
         "a.csv", line(1), line(2, speed="fast"), line(3, speed="101"), line(4, city="Bonn"), line(5, late="0.5"),
         line(6, city=""), "2024-02-30T00:00:00Z,7,1,Oslo,1", ",8,1,Oslo,1", line(9, speed="inf"), line(10) + ",more",
     )  # fmt: skip
     arrived = port.ingest()
-    assert (arrived.rows, arrived.rejected) == (10, 9)
-    found = {rejection.reason: rejection for rejection in port.registry.refusals("small")}
+    assert (arrived.rows, arrived.refused) == (10, 9)
+    found = {refusal.reason: refusal for refusal in port.registry.refusals("small")}
     assert sorted(found) == [
         "at is missing",
         "at is no time that exists, such as 2013-01-31T17:05:00Z, within the years 1 to 9999",
@@ -119,14 +119,14 @@ def test_bad_rows_are_set_aside_with_their_reason(port: Port) -> None:
     assert kept.filter(pl.col("reason") == "speed is no number")["speed"].to_list() == ["fast"]
 
 
-def test_a_file_of_other_columns_is_set_aside_and_the_rest_go_on(port: Port) -> None:
+def test_a_file_of_other_columns_is_refused_and_the_rest_go_on(port: Port) -> None:
     """The reason lists what was expected and found, and names the nearest column."""
     port.land("a.csv", "1", header="identity")
     port.land("b.csv", line(1), header=HEADER.replace("speed", "sped"))
     port.land("c.csv", line(2))
     arrived = port.ingest()
     assert [partition.source_uri for partition in arrived.partitions] == [str(port.folder / "c.csv")]
-    assert arrived.set_aside == 2
+    assert arrived.refused_files == 2
     assert "it has no 'speed' (did you mean 'sped'?)" in arrived.reasons[1]
     assert (
         "expected 'at', 'id', 'speed', 'city', 'late', found 'at', 'id', 'sped', 'city', 'late'" in arrived.reasons[1]
@@ -134,10 +134,10 @@ def test_a_file_of_other_columns_is_set_aside_and_the_rest_go_on(port: Port) -> 
     assert port.ingest().files == 0
 
 
-def test_a_file_set_aside_is_taken_when_the_schema_fits(port: Port) -> None:
+def test_a_refused_file_is_taken_when_the_schema_fits(port: Port) -> None:
     """What one schema refuses, another may take."""
     port.land("a.csv", line(1) + ",x", header=HEADER + ",extra")
-    assert port.ingest().set_aside == 1
+    assert port.ingest().refused_files == 1
     assert port.with_source(ignore=("extra",)).ingest().rows == 1
 
 
@@ -151,29 +151,29 @@ def test_a_file_that_cannot_be_read_for_now_waits_and_the_rest_go_on(
             raise PermissionError(13, "Permission denied", str(path))
         return sha256_of(path)
 
-    sha256_of = landing._sha256
+    sha256_of = local_copies._sha256
     port.land("a.csv", line(1))
     port.land("b.csv", line(2))
     with monkeypatch.context() as patch:
-        patch.setattr(landing, "_sha256", refused)
+        patch.setattr(local_copies, "_sha256", refused)
         arrived = port.ingest()
-    assert (arrived.rows, arrived.set_aside) == (1, 0)
+    assert (arrived.rows, arrived.refused_files) == (1, 0)
     assert "cannot be read at the moment" in arrived.reasons[0]
     assert [Path(file.uri).name for file in port.landed()] == ["b.csv"]
     assert port.ingest().rows == 1
 
 
-def test_a_file_that_changes_while_it_is_read_is_looked_at_again(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_changes_while_it_is_read_is_read_again(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of the old and half of the new file is nothing that anyone landed."""
     file = port.land("a.csv", line(1))
 
-    def rewritten(landed: landing.Landed) -> bool:
+    def rewritten(file_read: listing.ListedFile) -> bool:
         port.land("a.csv", line(2), line(3))
         os.utime(file, (1, 1))
-        return landing.still_same(landed)
+        return listing.still_same(file_read)
 
     with monkeypatch.context() as patch:
-        patch.setattr("arrivals.rounds.still_same", rewritten)
+        patch.setattr("arrivals.sources.still_same", rewritten)
         arrived = port.ingest()
     assert arrived.rows == 0
     assert "changed while it was read" in arrived.reasons[0]
@@ -187,15 +187,15 @@ def test_too_many_bad_rows_stop_the_run_after_everything_is_recorded(port: Port)
     strict = port.with_source(max_bad_share=0.4)
     port.land("a.csv", line(1), line(2, speed="fast"))
     for _ in range(2):
-        with pytest.raises(TooManyBadRows, match=r"1 of 2 rows are bad \(50.0%\), more than the 40.0% allowed"):
+        with pytest.raises(TooManyBadRows, match=r"1 of 2 rows were refused \(50.0%\), more than the 40.0% allowed"):
             strict.ingest()
     assert [partition.rows for partition in port.partitions()] == [1]
     port.land("b.csv", line(3), line(4))
     assert strict.ingest().rows == 2
 
 
-def test_the_refusal_ends_when_the_bad_batch_is_taken_back(port: Port) -> None:
-    """Revoking what came with the bad rows is an answer too."""
+def test_the_refusal_ends_when_the_bad_rows_are_recalled(port: Port) -> None:
+    """Recalling what came with the bad rows is an answer too."""
     strict = port.with_source(max_bad_share=0.4)
     port.land("a.csv", line(1), line(2, speed="fast"))
     with pytest.raises(TooManyBadRows):
@@ -205,8 +205,8 @@ def test_the_refusal_ends_when_the_bad_batch_is_taken_back(port: Port) -> None:
     assert strict.ingest().files == 0
 
 
-def test_rows_of_a_revoked_partition_may_arrive_again(port: Port) -> None:
-    """A corrected delivery is taken; the very rows that were revoked are not."""
+def test_rows_of_a_recalled_partition_may_arrive_again(port: Port) -> None:
+    """A corrected delivery is taken; the very rows that were recalled are not."""
     port.land("a.csv", line(1), line(2))
     [bad] = port.ingest().partitions
     port.registry.recall("small", bad.digest, reason="wrong speeds", actor="a person")

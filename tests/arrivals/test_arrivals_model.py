@@ -1,4 +1,4 @@
-"""Whatever lands, in whatever order, with whatever crashes: each good row once, each bad row in quarantine."""
+"""Whatever lands, in whatever order, with whatever crashes: each good row once, each bad row refused and kept."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 STEPS = (
     "db.registry.ModelRegistry.record_arrival",
     "arrivals.partition_files.PartitionFiles.put",
-    "arrivals.key_index._write",
+    "arrivals.known_keys._write",
     "db.registry.ModelRegistry.ledger",
-    "arrivals.rounds.local_copy",
+    "arrivals.sources.local_copy",
 )
 
 
@@ -124,15 +124,15 @@ class Arriving(RuleBasedStateMachine):
         assert {str(row.number) for row in now if not row.bad} <= set(first), "a good row is lost"
         assert {str(row.number) for row in now if not row.bad and row.label} <= set(labelled), "a label is lost"
         assert {(row["id"], row["speed"]) for row in taken} <= {(str(r.number), float(r.speed)) for r in self.ever}
-        self.check_quarantine({row.text for row in now if row.bad})
+        self.check_refused({row.text for row in now if row.bad})
         landed = self.port.landed()
         assert sum(record.taken for record in landed) == len(taken)
         assert {record.uri for record in landed} >= {str(self.port.folder / f"{name}.csv") for name in self.files}
 
-    def check_quarantine(self, bad: set[str]) -> None:
+    def check_refused(self, bad: set[str]) -> None:
         """Every bad row of the present files is kept as it came, and as many are counted as are kept."""
         found = self.port.registry.refusals("small")
-        kept = [pl.read_parquet(self.home / "artifacts" / str(uri)) for uri in {rejection.uri for rejection in found}]
+        kept = [pl.read_parquet(self.home / "artifacts" / str(uri)) for uri in {refusal.uri for refusal in found}]
         texts = {",".join(value or "" for value in row[:5]) for frame in kept for row in frame.iter_rows()}
         assert bad <= texts, "a bad row is lost"
         assert sum(r.rows for r in found) == sum(record.refused for record in self.port.landed())

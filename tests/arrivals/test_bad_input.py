@@ -160,27 +160,27 @@ def test_a_broken_file_costs_itself_only(case: Case, tmp_path: Path, read_senten
     if case.good >= 0:
         assert len(taken) == case.good + 1
     assert case.says in read_sentence(port)
-    assert arrived.rows == sum(p.rows for p in arrived.partitions) + arrived.duplicates + arrived.rejected
+    assert arrived.rows == sum(p.rows for p in arrived.partitions) + arrived.duplicates + arrived.refused
     assert port.ingest().files == 0
 
 
 @pytest.fixture
 def read_sentence() -> Callable[[Port], str]:
-    """What the registry says about everything that was set aside."""
+    """What the registry says about everything that was refused."""
 
     def read(port: Port) -> str:
         files = [str(record.reason) for record in port.landed() if record.reason]
-        return "; ".join([*files, *(rejection.reason for rejection in port.registry.refusals("small"))])
+        return "; ".join([*files, *(refusal.reason for refusal in port.registry.refusals("small"))])
 
     return read
 
 
-def test_a_time_that_the_clocks_skipped_is_set_aside(tmp_path: Path) -> None:
+def test_a_time_that_the_clocks_skipped_is_refused(tmp_path: Path) -> None:
     """A local time in the gap of daylight saving, or in its overlap, is no instant; the others are."""
     port = Port(tmp_path).with_source(timezone="America/New_York")
     skipped, double, whole = "2013-03-10 02:30:00", "2013-11-03 01:30:00", "2013-07-01 12:00:00"
     port.land("a.csv", *(f"{at},{number},1,Oslo,1" for number, at in enumerate((skipped, double, whole))))
-    assert port.ingest().rejected == 2
+    assert port.ingest().refused == 2
     assert port.every_row()["at"].dt.strftime("%H:%M").to_list() == ["16:00"]
 
 

@@ -49,7 +49,7 @@ def test_every_format_gives_the_same_rows(port: Port) -> None:
     with zipfile.ZipFile(port.folder / "h.csv.zip", "w") as archive:
         archive.writestr("h.csv", content(1, 5))
     arrived = port.ingest()
-    assert (arrived.set_aside, arrived.rejected, arrived.duplicates) == (0, 0, 8)
+    assert (arrived.refused_files, arrived.refused, arrived.duplicates) == (0, 0, 8)
     assert sorted(port.every_row()["id"]) == ["1", "2", "3", "4", "5", "6"]
 
 
@@ -62,14 +62,14 @@ def test_a_glob_takes_what_matches(port: Port) -> None:
 
 
 def test_a_file_that_is_being_written_is_left_for_the_next_run(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A young file is looked at twice; if it has changed, it is not taken yet."""
+    """A young file is listed twice; if it has changed, it is not taken yet."""
     port.land("old.csv", line(1))
     os.utime(port.folder / "old.csv", (1, 1))
     young = port.land("young.csv", line(2))
     slow = port.with_source(settle=0.2)
     pause = time.sleep
     monkeypatch.setattr(
-        "arrivals.landing.time.sleep", lambda seconds: (pause(seconds), young.write_bytes(content(2, 3)))
+        "arrivals.listing.time.sleep", lambda seconds: (pause(seconds), young.write_bytes(content(2, 3)))
     )
     arrived = slow.ingest()
     assert [Path(p.source_uri).name for p in arrived.partitions] == ["old.csv"]
@@ -81,7 +81,7 @@ def test_a_file_that_is_being_written_is_left_for_the_next_run(port: Port, monke
 def test_a_file_that_changes_while_it_is_read_is_not_recorded(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read may be half of each content; the next run reads the new one."""
     port.land("a.csv", line(1))
-    monkeypatch.setattr("arrivals.rounds.still_same", lambda _file: False)
+    monkeypatch.setattr("arrivals.sources.still_same", lambda _file: False)
     arrived = port.ingest()
     assert "changed while it was read" in arrived.reasons[0]
     assert (port.partitions(), port.landed()) == ((), ())
@@ -97,7 +97,7 @@ def test_links_out_of_the_folder_are_not_followed(port: Port) -> None:
     (port.folder / "b.csv").symlink_to("nowhere")
     os.mkfifo(port.folder / "c.csv")
     arrived = port.ingest()
-    assert (arrived.rows, arrived.set_aside) == (0, 3)
+    assert (arrived.rows, arrived.refused_files) == (0, 3)
     assert "leads out of the landing folder" in arrived.reasons[0]
 
 
@@ -157,7 +157,7 @@ def test_rows_arrive_in_a_database(shop: Port) -> None:
     run("INSERT INTO trips VALUES ('2024-01-01T00:00:05Z', 5, -1, 'Rome', 1, 4)")
     arrived = shop.ingest()
     assert [p.rows for p in arrived.partitions] == [1]
-    assert arrived.rejected == 1
+    assert arrived.refused == 1
     assert sorted(shop.every_row()["id"]) == ["1", "2", "3", "4"]
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from cli.drafting.guess import guess, read_sample
+from cli.drafting.guess import guess
+from cli.drafting.sample import read_sample
 from cli.drafting.source import model_source, schema_source
 from errors import InvalidSpec, UnreadableFile
 
@@ -126,7 +127,7 @@ def test_types_that_change_late_in_a_file_are_found_out(tmp_path: Path) -> None:
 
 
 def test_a_few_bad_values_do_not_hide_what_a_column_is() -> None:
-    """One time that is none, one line twice, a label that is not a number: landing sets these aside, row by row."""
+    """One time that is none, one line twice, a label that is not a number: landing refuses these, row by row."""
     many = pl.concat([DATED.with_columns(order=pl.col("order") + str(part)) for part in range(75)])
     times = many["placed"].dt.to_string("iso:strict").set(pl.int_range(300, eager=True) == 7, "unknown")
     late = many["late"].cast(pl.Float64).set(pl.int_range(300, eager=True) == 9, float("nan"))

@@ -10,7 +10,7 @@ import pytest
 from filled import MODEL, add_partition, add_version, model_names, promote, stored, three_champions
 
 from db import promotions, statements
-from db.records import EpochMetric, StoredArtifact
+from db.records import EpochMetric
 from db.registry import ModelRegistry
 from errors import (
     InvalidName,
@@ -23,6 +23,7 @@ from errors import (
     UnknownPartition,
     UnknownVersion,
 )
+from evergreen_client.artifacts import StoredArtifact
 
 Query = Callable[[str], list[tuple[object, ...]]]
 

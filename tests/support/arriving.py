@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from arrivals.ingest import ingest
-from arrivals.rounds import Arrivals
+from arrivals.ingest_result import IngestResult
 from db.arrival_records import LandedRecord, PartitionRecord
 from db.artifacts import ArtifactStore
 from db.registry import ModelRegistry, open_registry
@@ -74,7 +74,7 @@ class Port:
         path.write_text("".join(f"{text}\n" for text in (header, *lines)))
         return path
 
-    def ingest(self) -> Arrivals:
+    def ingest(self) -> IngestResult:
         """Take what arrived."""
         return ingest(
             self.spec, self.registry, self.store, landing=str(self.home / "landing"), cache=self.home / "cache"
@@ -85,7 +85,7 @@ class Port:
         return self.registry.partitions(self.spec.name)
 
     def landed(self) -> tuple[LandedRecord, ...]:
-        """Every file that was looked at."""
+        """Every landed file."""
         return self.registry.landed_files(self.spec.name)
 
     def rows(self, partition: PartitionRecord) -> pl.DataFrame:

@@ -1,0 +1,91 @@
+"""What was taken of a model's rows before: as the registry has it, and of the file at hand what is being stored."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from arrivals.keys import HIGH, LABELLED, ROW, SEQUENCE, key_hashes
+from arrivals.known_keys import KnownKeys
+from db.arrival_records import LedgerEntry, NewPartition, PartitionRecord
+
+if TYPE_CHECKING:
+    from arrivals.partition_files import PartitionFiles
+    from db.registry import ModelRegistry
+    from learning.spec import ModelSpec
+
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+class History:
+    """The partitions of a model by their sequence numbers: the recorded ones, then those that are not recorded yet.
+
+    Args:
+        spec: the model.
+        registry: has recorded what was taken.
+        files: reads partitions.
+        cache: local folder of what can be made again.
+    """
+
+    def __init__(self, spec: ModelSpec, registry: ModelRegistry, files: PartitionFiles, cache: Path) -> None:
+        self._spec, self._registry, self._files = spec, registry, files
+        self._recorded: list[LedgerEntry] = []
+        self._storing: list[Future[NewPartition]] = []
+        self._recalled: frozenset[int] = frozenset()
+        self.keys = KnownKeys(cache / "keys", self._read_keys, by_time=spec.schema.time in spec.schema.key)
+        self.newest_time = LONG_AGO
+
+    @property
+    def recorded(self) -> int:
+        """Sequence number of the newest partition that is known to be recorded."""
+        return len(self._recorded)
+
+    def catch_up(self) -> None:
+        """Learn which partitions were recorded since, and which recalled; forget those that are not recorded."""
+        newer = self._registry.ledger(self._spec.name, after=self.recorded)
+        recalled = self._registry.recalled(self._spec.name)
+        if recalled != self._recalled or not self._recorded:
+            self.newest_time = self._registry.watermark(self._spec.name) or LONG_AGO
+        else:
+            self.newest_time = max([self.newest_time, *(entry.time_to for entry in newer)])
+        self._recalled, self._storing = recalled, []
+        self.keys.cut(self.recorded)
+        self._recorded += newer
+        self.keys.extend(newer)
+
+    def add(self, storing: Future[NewPartition]) -> None:
+        """Count with a partition that is being stored."""
+        self._storing.append(storing)
+
+    def find(self, firsts: pl.DataFrame) -> pl.DataFrame:
+        """Those of the keys that were taken before: ROW, the first SEQUENCE, and whether any is LABELLED.
+
+        What was recalled does not count as taken, so that it may arrive again, mended.
+        """
+        self.keys.extend(storing.result() for storing in self._storing[len(self.keys) - self.recorded :])
+        finds = self.keys.find(firsts)
+        if self._recalled:
+            finds = finds.filter(~pl.col(SEQUENCE).is_in(list(self._recalled)))
+        return finds.group_by(ROW).agg(pl.col(SEQUENCE).min(), pl.col(LABELLED).any())
+
+    def was_recalled(self, digest: Future[str]) -> bool:
+        """Whether a partition of these very rows is recorded, which is so only after a recall."""
+        return bool(self._recalled) and digest.result() in {entry.digest for entry in self._recorded}
+
+    def partition(self, sequence: int) -> PartitionRecord | NewPartition:
+        """The partition of a sequence number."""
+        if sequence <= self.recorded:
+            return self._registry.partition_at(self._spec.name, sequence)
+        return self._storing[sequence - self.recorded - 1].result()
+
+    def _read_keys(self, sequence: int) -> pl.DataFrame:
+        """The keys of a partition, from its file."""
+        schema = self._spec.schema
+        columns = tuple(dict.fromkeys((*schema.key, schema.target)))
+        rows = self._files.read(self.partition(sequence), columns)
+        keys = key_hashes(rows, schema.key)
+        return keys.with_columns(rows[schema.target].is_not_null().alias(LABELLED)).sort(HIGH)

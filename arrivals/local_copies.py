@@ -1,0 +1,82 @@
+"""A landed file as a plain local one to read: downloaded if it is remote, unpacked if it is compressed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from arrivals.listing import ListedFile
+from errors import FileNotReady, UnreadableFile
+
+BOMB_BYTES, BOMB_RATIO = 1 << 28, 200  # a file that unpacks past both is refused
+BLOCK = 1 << 20
+WAIT = "wait; the next run tries again"
+
+
+@contextmanager
+def local_copy(file: ListedFile, work: Path) -> Iterator[tuple[Path, str]]:
+    """Give a landed file as a plain local one, with the SHA-256 of its bytes as they landed.
+
+    A remote file is downloaded and a compressed one unpacked into `work`, in blocks.
+
+    Raises:
+        FileNotReady: it cannot be read at the moment.
+        UnreadableFile: it cannot be unpacked, or unpacks without end.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    path, downloaded, plain = Path(file.uri), work / "downloaded", work / "unpacked"
+    try:
+        try:
+            if "://" in file.uri:
+                path = downloaded
+                _download(file.uri, path)
+            digest = _sha256(path)
+        except OSError as error:
+            raise FileNotReady(file.uri, f"it cannot be read at the moment ({error})", WAIT) from error
+        if file.compression:
+            _unpack(path, plain, file)
+            path = plain
+        yield path, digest
+    finally:
+        downloaded.unlink(missing_ok=True)
+        plain.unlink(missing_ok=True)
+
+
+def _download(uri: str, target: Path) -> None:
+    import fsspec
+
+    fs, place = fsspec.core.url_to_fs(uri)
+    fs.get_file(place, str(target))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _unpack(path: Path, target: Path, file: ListedFile) -> None:
+    """Unpack in blocks, so that a bomb fills neither memory nor disk."""
+    import fsspec
+
+    limit = max(BOMB_BYTES, BOMB_RATIO * file.size)
+    written = 0
+    try:
+        with fsspec.open(str(path), "rb", compression=file.compression).open() as packed, target.open("wb") as plain:
+            for block in _blocks(packed):
+                plain.write(block)
+                written += len(block)
+                if written > limit:
+                    break
+    except Exception as error:  # each codec has exceptions of its own
+        raise UnreadableFile(file.uri, f"it cannot be unpacked ({error})", "land it again, whole") from error
+    if written > limit:
+        why = f"its {file.size:,} bytes unpack to more than {limit:,}: that is no data, but a bomb"
+        raise UnreadableFile(file.uri, why, "unpack it yourself if it is what you want")
+
+
+def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
+    while block := stream.read(BLOCK):
+        yield block

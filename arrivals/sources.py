@@ -1,0 +1,189 @@
+"""A model's sources, gone through once: new files in the order of their names, and the new rows of a query."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from arrivals.columns import Wanted, check_columns, complete
+from arrivals.ingest_result import IngestResult
+from arrivals.listing import HINT, ListedFile, list_files, still_same
+from arrivals.local_copies import local_copy
+from arrivals.readers import Readable, read_file
+from arrivals.validation import Batch
+from db.arrival_records import EarlierOutcome, NewLandedFile
+from db.query_source import QuerySource
+from errors import ArrivalConflict, ArrivalError, FileNotReady, UnreadableFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from arrivals.intake import Intake, Taken
+    from db.arrival_records import PartitionRecord
+    from db.registry import ModelRegistry
+    from learning.files import Progress
+    from learning.spec import ModelSpec
+
+SECONDS_BETWEEN_REPORTS = 0.5
+
+
+@dataclass
+class Sources:
+    """Where a model's rows and labels land, and what was taken from there so far.
+
+    Args:
+        spec: the model.
+        registry: remembers what was taken.
+        intake: takes rows.
+        landing: folder or URL that the sources are relative to.
+        progress: told how far it has come.
+    """
+
+    spec: ModelSpec
+    registry: ModelRegistry
+    intake: Intake
+    landing: str
+    progress: Progress | None = None
+    result: IngestResult = field(default_factory=IngestResult)
+    _started: float = field(default_factory=time.monotonic)
+    _reported: float = 0.0
+
+    def take_all(self) -> IngestResult:
+        """Take the rows first, then the labels that came for rows."""
+        source = self.spec.source
+        if source.query:
+            self._take_query()
+        else:
+            self._take_files(source.path, labels=False)
+        if source.labels:
+            self._take_files(source.labels, labels=True)
+        return self.result
+
+    def _take_query(self) -> None:
+        """Take the rows of a database from the last cursor value on."""
+        source = self.spec.source
+        rows = QuerySource(os.path.expandvars(source.path), source.query, source.cursor)
+        upto = rows.newest()
+        if upto is None:
+            return
+        before = self.registry.cursors(self.spec.name, rows.uri)
+        after = before[-1][1] if before else None
+        # Rows that share the last value may have come since, so the same stretch may be taken again: the next attempt.
+        stamp = hashlib.sha256(f"{rows.uri} after {after}".encode()).hexdigest()
+        attempt = sum(taken == stamp for taken, _ in before)
+        landed = NewLandedFile(rows.uri, stamp, self._rules(labels=False), self.intake.id, attempt, cursor=upto)
+        schema, optional = self.spec.schema, (self.spec.schema.target,) if source.labels else ()
+        wanted = Wanted(schema.columns, optional, (*source.ignore, source.cursor))
+
+        def batches() -> Iterator[Batch]:
+            for frame in rows.batches(after, upto, self.intake.batch_rows):
+                check_columns(frame.columns, wanted, rows.uri)
+                yield Batch(complete(frame, wanted))
+
+        with suppress(ArrivalConflict):  # another process took these rows meanwhile
+            self._count(*self.intake.take(landed, batches))
+        self._report(1, 1, 1.0)
+
+    def _take_files(self, path: str, *, labels: bool) -> None:
+        """Take a folder's new files in the order of their names.
+
+        That is all there is to resuming: a file is recorded in one transaction or not at all, so what a killed ingest
+        did not get to is new. A file of labels that still wait is new in each ingest, as the next attempt on it.
+        """
+        listing = list_files(self.landing, path, self.spec.source.settle)
+        earlier = self.registry.earlier_outcomes(self.spec.name, [file.stamp for file in listing.files])
+        rules = self._rules(labels=labels)
+        for uri in listing.unfinished:
+            self._note(uri, "it is still being written; the next run looks again")
+        new = [file for file in listing.files if _is_new(earlier.get(file.stamp), rules)]
+        size, done = sum(file.size for file in new), 0
+        for place, file in enumerate(new):
+            self._report(place, len(new), done / max(size, 1))
+            before = earlier.get(file.stamp)
+            attempt = before.attempt + 1 if before and before.waiting else 0
+            landed = NewLandedFile(file.uri, file.stamp, rules, self.intake.id, attempt, bytes=file.size)
+            self._take_file(file, landed, labels=labels)
+            done += file.size
+        self._report(len(new), len(new), 1.0)
+
+    def _take_file(self, file: ListedFile, landed: NewLandedFile, *, labels: bool) -> None:
+        """Take one file, or refuse it, or leave it for the next ingest; the others go on."""
+        try:
+            if file.refusal:
+                raise UnreadableFile(file.uri, file.refusal, HINT)
+            with local_copy(file, self.intake.work) as (path, sha256):
+                read = replace(landed, sha256=sha256)
+                if twin := self.registry.find_twin(self.spec.name, sha256, landed.rules):
+                    uri, rows = twin
+                    self._note(file.uri, f"it holds what {uri} held, which was taken")
+                    self._count(*self.intake.take_none(replace(read, rows=rows, duplicates=rows)))
+                else:
+                    self._count(*self._take_rows(file, read, path, labels=labels))
+        except ArrivalConflict:
+            return  # another process took it meanwhile
+        except FileNotReady as error:
+            self._note(file.uri, f"{error.why}; the next run looks again")
+        except ArrivalError as error:
+            reason = f"{error.why}. To fix it: {error.fix}"
+            self._note(file.uri, reason)
+            with suppress(ArrivalConflict):
+                self._count(*self.intake.take_none(replace(landed, reason=reason)))
+
+    def _take_rows(self, file: ListedFile, landed: NewLandedFile, path: Path, *, labels: bool) -> Taken:
+        """Take a readable file's rows."""
+
+        def take(batches: Callable[[], Iterator[Batch]]) -> Taken:
+            def unchanged() -> Iterator[Batch]:
+                yield from batches()
+                if not still_same(file):
+                    raise FileNotReady(file.uri, "it changed while it was read", "wait until it is whole")
+
+            return self.intake.take(landed, unchanged, labels=labels)
+
+        readable = Readable(path, file.format or "", file.uri)
+        return read_file(readable, self._wanted(readable.format, labels=labels), self.intake.batch_rows, take)
+
+    def _wanted(self, kind: str, *, labels: bool) -> Wanted:
+        """The columns that a file must have."""
+        schema, source = self.spec.schema, self.spec.source
+        if labels:
+            return Wanted(tuple(dict.fromkeys((*schema.key, schema.target))), ignore=source.ignore)
+        optional: tuple[str, ...] = (schema.target,) if source.labels else ()
+        if kind == "jsonl":  # where a key that is left out means null
+            optional += (schema.target, *schema.nullable)
+        return Wanted(schema.columns, optional, source.ignore)
+
+    def _rules(self, *, labels: bool) -> str:
+        """Digest of what a file is judged by: a file refused under one schema may be good under another."""
+        rules = (self.spec.schema, self.spec.objective, self.spec.source.timezone, self.spec.source.ignore, labels)
+        return hashlib.sha256(repr(rules).encode()).hexdigest()
+
+    def _count(self, landed: NewLandedFile, partitions: tuple[PartitionRecord, ...]) -> None:
+        self.result = self.result.with_file(landed, partitions)
+
+    def _note(self, uri: str, reason: str) -> None:
+        self.result = self.result.with_reason(uri, reason)
+
+    def _report(self, done: int, total: int, share: float) -> None:
+        """Say how far the ingest has come, at most twice a second."""
+        now = time.monotonic()
+        if self.progress is None or (now - self._reported < SECONDS_BETWEEN_REPORTS and done < total):
+            return
+        self._reported = now
+        spent = max(now - self._started, 1e-9)
+        left = spent / share - spent if share else 0.0
+        figures = {"rows": self.result.rows, "rows/s": self.result.rows / spent, "seconds left": left}
+        self.progress("taking files", done, total, figures)
+
+
+def _is_new(before: EarlierOutcome | None, rules: str) -> bool:
+    """Whether a file is to be read: for the first time, by another schema, or for labels that waited."""
+    if before is None or before.waiting:
+        return True
+    return before.reason is not None and before.rules != rules

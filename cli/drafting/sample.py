@@ -1,0 +1,93 @@
+"""The first rows of somebody's file, with the types that landing would make of its columns."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+
+from arrivals.listing import HINT, ListedFile
+from arrivals.local_copies import local_copy
+from arrivals.readers import read_header
+from arrivals.times import parse_times
+from arrivals.validation import NO_NUMBER
+from errors import UnreadableFile
+
+ROWS = 100_000  # read
+SHARE_OF_NUMBERS = 0.99
+LEADING_ZERO = r"^0\d"  # a code, not a number
+DIGITS = r"^[+-]?\d+$"
+FIRST = 100  # values that say whether a column may hold times
+YES_AND_NO = {"true": True, "false": False}
+
+
+def read_sample(path: Path) -> pl.DataFrame:
+    """The first rows of a file in any form that may land.
+
+    Raises:
+        UnreadableFile: there is no such file, it is no table, or it has no rows.
+    """
+    if not path.is_file():
+        why = "it is a folder" if path.is_dir() else "there is no such file"
+        raise UnreadableFile(f"'{path}'", why, "name one file of rows")
+    file = ListedFile(str(path), "", path.stat().st_size)
+    if file.format is None:
+        raise UnreadableFile(path.name, "its name does not say what it is", HINT)
+    with TemporaryDirectory() as work, local_copy(file, Path(work)) as (plain, _):
+        try:
+            rows = _scan(plain, file.format).head(ROWS).collect()
+        except (pl.exceptions.PolarsError, OverflowError) as error:
+            raise UnreadableFile(path.name, f"it cannot be parsed ({error})", HINT) from error
+    if not rows.height:
+        raise UnreadableFile(path.name, "it has no rows", "infer from a file with some")
+    return rows
+
+
+def _scan(path: Path, form: str) -> pl.LazyFrame:
+    if form == "parquet":
+        return pl.scan_parquet(path, glob=False, hive_partitioning=False)
+    if form == "jsonl":
+        return pl.scan_ndjson(glob.escape(str(path)), infer_schema_length=ROWS)
+    header, separator = read_header(path)
+    if twice := sorted({name for name in header if header.count(name) > 1}):
+        raise UnreadableFile(path.name, f"two columns are called '{twice[0]}'", "rename one of them")
+    options = {"infer_schema": False, "encoding": "utf8-lossy", "truncate_ragged_lines": True, "glob": False}
+    return pl.scan_csv(path, separator=separator, **options)  # type: ignore[arg-type]
+
+
+def typed(column: pl.Series) -> pl.Series:
+    """Text that holds numbers, yes and no, or times, with few exceptions, as these; anything else as it is."""
+    if isinstance(column.dtype, pl.Categorical | pl.Enum):
+        return column.cast(pl.String)
+    if column.dtype != pl.String:
+        return column
+    words = column.str.strip_chars()
+    lower = words.str.to_lowercase()
+    words = words.set(lower.is_in(NO_NUMBER).fill_null(True), None)
+    if words.null_count() == len(words):
+        return column
+    if lower.drop_nulls().is_in([*YES_AND_NO, ""]).all():
+        return lower.replace_strict(YES_AND_NO, default=None, return_dtype=pl.Boolean)
+    numbers = words.cast(pl.Float64, strict=False)
+    if _most(numbers, words):
+        return _numbers(column, words, numbers)
+    if parse_times(words.drop_nulls().head(FIRST)).null_count() > FIRST // 2:
+        return column
+    times = parse_times(column)
+    return times if _most(times, words) else column
+
+
+def _most(typed: pl.Series, words: pl.Series) -> bool:
+    """Whether nearly all words are values of a type."""
+    return len(typed.drop_nulls()) >= SHARE_OF_NUMBERS * len(words.drop_nulls())
+
+
+def _numbers(column: pl.Series, words: pl.Series, numbers: pl.Series) -> pl.Series:
+    """Words as numbers; but the column as it is where they are codes: 0123, or more digits than a number has."""
+    known = words.drop_nulls()
+    whole = words.cast(pl.Int64, strict=False)
+    if whole.null_count() == numbers.null_count():
+        return column if known.str.contains(LEADING_ZERO).any() else whole
+    return column if known.str.contains(DIGITS).all() else numbers
