@@ -13,8 +13,7 @@ from cli.arguments import Limit, Model, Number, open_named_registry
 from cli.printing import SHORT, Json, percent, print_facts, print_json, print_records, print_table
 
 if TYPE_CHECKING:
-    from db.measurement_records import DriftCheckRecord, EvaluationRecord
-    from db.records import PromotionRecord, RunRecord, VersionSummary
+    from db.records import DriftCheckRecord, EvaluationRecord, PromotionRecord, RunRecord, VersionSummary
 
 app = typer.Typer(help="Versions, promotions and verdicts.", no_args_is_help=True)
 for decision in (decisions.promote, decisions.rollback, decisions.recall):

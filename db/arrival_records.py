@@ -145,15 +145,6 @@ class LedgerEntry(NamedTuple):
     time_to: datetime
 
 
-class EarlierOutcome(NamedTuple):
-    """What the newest reading of one content of a file came to."""
-
-    rules: str
-    attempt: int
-    waiting: int
-    reason: str | None
-
-
 @dataclass(frozen=True)
 class IngestRecord:
     """The rows that one ingest read: how many, how many of them refused, and how many partitions still count."""

@@ -7,24 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from db.arrival_records import (
-    EarlierOutcome,
     IngestRecord,
     LandedRecord,
     LedgerEntry,
     NewArrival,
-    NewLandedFile,
     PartitionRecord,
     RefusalRecord,
 )
+from db.arrival_tables import LandedFile, Partition, Recall, RefusedRows
 from db.lookups import model_id, now
 from db.statements import Statement, add_row, add_rows, portions, read, row_of, select_as
-from db.tables import LandedFile, Model, Partition, Recall, RefusedRows
+from db.tables import Model
 from errors import ArrivalConflict, UnknownPartition
 
 
@@ -122,45 +122,20 @@ def recalled(session: Session, model: str) -> frozenset[int]:
     return frozenset(session.scalars(found.where(Partition.model_id == model_id(session, model))))
 
 
-def landed_files(session: Session, model: str) -> tuple[LandedRecord, ...]:
-    """Every landed file that was read or refused, in that order."""
-    found = select_as(LandedRecord, LandedFile).where(LandedFile.model_id == model_id(session, model))
+def landed_files(session: Session, /, model: str, **same: Any) -> tuple[LandedRecord, ...]:
+    """Every landed file that was read or refused, in that order; where values are given, those that have them."""
+    found = select_as(LandedRecord, LandedFile).filter_by(model_id=model_id(session, model), **same)
     return read(session, found.order_by(LandedFile.id), LandedRecord)
 
 
-def earlier_outcomes(session: Session, model: str, stamps: Sequence[str]) -> dict[str, EarlierOutcome]:
+def earlier_outcomes(session: Session, model: str, stamps: Sequence[str]) -> dict[str, LandedRecord]:
     """What the newest reading of each of these contents came to, by stamp."""
-    found: dict[str, EarlierOutcome] = {}
-    columns = (LandedFile.stamp, LandedFile.rules, LandedFile.attempt, LandedFile.waiting, LandedFile.reason)
-    mine = LandedFile.model_id == model_id(session, model)
+    found: dict[str, LandedRecord] = {}
+    mine = select_as(LandedRecord, LandedFile).where(LandedFile.model_id == model_id(session, model))
     for some in portions(stamps):
-        rows = session.execute(select(*columns).where(mine, LandedFile.stamp.in_(some)).order_by(LandedFile.id))
-        found |= {stamp: EarlierOutcome(*outcome) for stamp, *outcome in rows}
+        files = read(session, mine.where(LandedFile.stamp.in_(some)).order_by(LandedFile.id), LandedRecord)
+        found |= {file.stamp: file for file in files}
     return found
-
-
-def find_twin(session: Session, model: str, sha256: str, rules: str) -> tuple[str, int] | None:
-    """The uri and the rows of a file of the very same bytes that was taken, by the same rules."""
-    mine = LandedFile.model_id == model_id(session, model)
-    taken = (LandedFile.rules == rules, LandedFile.reason.is_(None), LandedFile.waiting == 0)
-    same = select(LandedFile.uri, LandedFile.rows).where(mine, LandedFile.sha256 == sha256, *taken)
-    row = session.execute(same.order_by(LandedFile.id).limit(1)).first()
-    return (row.uri, row.rows) if row else None
-
-
-def cursors(session: Session, model: str, uri: str) -> tuple[tuple[str, str], ...]:
-    """The stamp and the last cursor value of every stretch of a query that was taken, in that order."""
-    mine = LandedFile.model_id == model_id(session, model)
-    found = select(LandedFile.stamp, LandedFile.cursor).where(mine, LandedFile.uri == uri)
-    rows = session.execute(found.where(LandedFile.cursor.is_not(None)).order_by(LandedFile.id))
-    return tuple((stamp, cursor) for stamp, cursor in rows if cursor)
-
-
-def is_landed(session: Session, model: str, file: NewLandedFile) -> bool:
-    """Whether this very reading of this very content is recorded."""
-    reading = {"stamp": file.stamp, "rules": file.rules, "attempt": file.attempt}
-    found = select(LandedFile.id).filter_by(model_id=model_id(session, model), **reading)
-    return session.scalar(found) is not None
 
 
 def last_ingest(session: Session, model: str) -> IngestRecord:

@@ -27,9 +27,10 @@ NEW_ENOUGH = timedelta(hours=6)  # far less than gc's grace period
 
 
 @dataclass(frozen=True)
-class FileState:
-    """How long a stored file is, and when it was stored, or kept."""
+class StoredFile:
+    """A stored file: how long it is, and when it was stored, or kept."""
 
+    uri: str
     bytes: int
     modified: datetime
 
@@ -96,11 +97,11 @@ class ArtifactStore(ArtifactRoot):
             found = self.files.find(prefix.rpartition("/")[0])
         return sorted(uri for uri in found if uri.startswith(prefix))
 
-    def state(self, uri: str) -> FileState | None:
+    def state(self, uri: str) -> StoredFile | None:
         """Length and time of a stored file; None if it is gone."""
         with self.explained("read", uri), suppress(FileNotFoundError):
             size, when = self.files.size(uri), self.files.modified(uri)
-            return FileState(int(size), when if when.tzinfo else when.replace(tzinfo=UTC))
+            return StoredFile(uri, int(size), when if when.tzinfo else when.replace(tzinfo=UTC))
         return None
 
     def remove(self, uri: str, unless_since: datetime) -> bool:

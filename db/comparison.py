@@ -19,6 +19,9 @@ from errors import RegistryError
 Parent = aliased(Version)
 Against = aliased(Version)
 Later = aliased(Evaluation)
+NEWEST_EVALUATION = (
+    select(func.max(Later.id)).where(Later.challenger_id == Version.id).correlate(Version).scalar_subquery()
+)
 
 
 def summaries(
@@ -50,7 +53,7 @@ def summaries(
             head=Version.head_digest,
         )
         .outerjoin(Parent, Parent.id == Version.parent_id)
-        .outerjoin(Evaluation, Evaluation.id == _newest_evaluation())
+        .outerjoin(Evaluation, Evaluation.id == NEWEST_EVALUATION)
         .outerjoin(Against, Against.id == Evaluation.champion_id)
         .outerjoin(
             EvaluationMetric,
@@ -81,10 +84,6 @@ def _assert_known(session: Session, model: str, metric: str) -> None:
             "no version has it",
             f"use one of: {', '.join(sorted(known))}" if known else "register versions with metrics",
         )
-
-
-def _newest_evaluation() -> Any:
-    return select(func.max(Later.id)).where(Later.challenger_id == Version.id).correlate(Version).scalar_subquery()
 
 
 def diff(session: Session, model: str, a: int, b: int) -> VersionDiff:

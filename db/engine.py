@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,27 +41,19 @@ def open_engine(url: str) -> Engine:
 
 
 @contextmanager
-def session_scope(engine: Engine) -> Iterator[Session]:
+def read_scope(engine: Engine) -> Iterator[Session]:
+    """One transaction that only reads, so that writers need not wait for it."""
+    with clear_errors(engine), Session(engine) as session, session.begin():
+        yield session
+
+
+def session_scope(engine: Engine) -> AbstractContextManager[Session]:
     """One transaction that may write: committed at the end, rolled back on any exception.
 
     On SQLite it takes the write lock at once. A transaction that began by reading could not wait for the lock:
     what it read would be stale by then, and SQLite answers "database is locked".
     """
-    with _session(engine.execution_options(writes=True)) as session:
-        yield session
-
-
-@contextmanager
-def read_scope(engine: Engine) -> Iterator[Session]:
-    """One transaction that only reads, so that writers need not wait for it."""
-    with _session(engine) as session:
-        yield session
-
-
-@contextmanager
-def _session(engine: Engine) -> Iterator[Session]:
-    with clear_errors(engine), Session(engine) as session, session.begin():
-        yield session
+    return read_scope(engine.execution_options(writes=True))
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

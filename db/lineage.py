@@ -6,11 +6,12 @@ from sqlalchemy import CTE, select
 from sqlalchemy.orm import Session
 
 from db.arrival_records import PartitionRecord, RecallRecord
+from db.arrival_tables import Partition, Recall
 from db.arrivals import partition, select_ready
 from db.lookups import CHAMPION_ID, OF_MODEL, model_id, now, partition_ids, version_id
 from db.records import VersionRecord
 from db.statements import Statement, add_if_new, read
-from db.tables import Model, Partition, Recall, Version, VersionPartition
+from db.tables import Model, Version, VersionPartition
 from db.versions import VERSIONS, version_records
 
 

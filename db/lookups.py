@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
+from db.arrival_tables import Partition, RefusedRows
 from db.columns import Utc
 from db.statements import add_if_new, portions
-from db.tables import Artifact, Model, Partition, Promotion, RefusedRows, Version
+from db.tables import Artifact, Model, Promotion, Version
 from errors import UnknownModel, UnknownPartition, UnknownVersion, did_you_mean, valid_name
 
 FAR = datetime(9999, 1, 1, tzinfo=UTC)

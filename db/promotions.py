@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from db.lineage import tainted_versions
 from db.lookups import CHAMPION_ID, FAR, OF_MODEL, model_id, now, version_id
 from db.records import PromotionKind, PromotionRecord, VersionRecord
-from db.statements import add_if_new, read, row_of, select_as
+from db.statements import add_unless_taken, read, row_of, select_as
 from db.tables import Model, Promotion, Version
 from db.versions import VERSIONS, version_records
 from errors import NoChampion, NothingToRollBack, PromotionConflict, TaintedVersion
@@ -55,13 +55,12 @@ def promote(  # noqa: PLR0913 - the facts of a promotion, in named words
             "it, or a version it descends from, learned from a recalled partition",
             f"promote a clean version, or train anew with `evergreen bootstrap {model}`",
         )
+    record = PromotionRecord(model, seen + 1, number, kind, evaluation_id, actor, reason, now())
+    row = row_of(Promotion, record, model_id=model_row, version_id=version)
+    # Two that saw the same sequence both come to add it; the unique constraint lets one through.
+    if sequence(session, model) == seen and add_unless_taken(session, Promotion, row):
+        return record
     present = sequence(session, model)
-    if present == seen:
-        # Two that saw the same sequence both come here; the unique constraint lets one through.
-        record = PromotionRecord(model, seen + 1, number, kind, evaluation_id, actor, reason, now())
-        if add_if_new(session, Promotion, [row_of(Promotion, record, model_id=model_row, version_id=version)]):
-            return record
-        present += 1
     raise PromotionConflict(
         f"version {number} of model '{model}', decided on at promotion {seen}",
         f"{present} promotions were made" if present != 1 else "1 promotion was made",
@@ -150,8 +149,6 @@ def no_champion(session: Session, model: str) -> NoChampion:
 def promotions(session: Session, model: str) -> tuple[PromotionRecord, ...]:
     """Every promotion and rollback, newest last; raises UnknownModel."""
     statement = select_as(PromotionRecord, Promotion, model=Model.name, number=Version.number)
-    of_model = statement.join(Version).join(Model, Model.id == Promotion.model_id).where(Model.name == model)
-    found = read(session, of_model.order_by(Promotion.sequence), PromotionRecord)
-    if not found:
-        model_id(session, model)
-    return found
+    of_model = statement.join(Version).join(Model, Model.id == Promotion.model_id)
+    mine = of_model.where(Promotion.model_id == model_id(session, model))
+    return read(session, mine.order_by(Promotion.sequence), PromotionRecord)

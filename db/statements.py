@@ -64,11 +64,16 @@ def add_rows(session: Session, table: type[Base], rows: Iterable[Row]) -> None:
         session.connection().execute(_insert(table), found)
 
 
-def add_if_new(session: Session, table: type[Base], rows: Sequence[Row]) -> int:
-    """Insert the rows whose key is not taken yet; returns how many that were."""
-    if not rows:
-        return 0
-    return session.connection().execute(_insert_if_new(table, session.get_bind().dialect.name), rows).rowcount
+def add_if_new(session: Session, table: type[Base], rows: Sequence[Row]) -> None:
+    """Insert the rows whose key is not taken yet."""
+    if rows:
+        session.connection().execute(_insert_if_new(table, session.get_bind().dialect.name), rows)
+
+
+def add_unless_taken(session: Session, table: type[Base], row: Row) -> bool:
+    """Insert one row, unless its key is taken; whether it was inserted."""
+    statement = _insert_if_new(table, session.get_bind().dialect.name).returning(table.__table__.c.id)
+    return session.connection().scalar(statement, row) is not None
 
 
 def portions(values: Sequence[Value]) -> Iterator[Sequence[Value]]:

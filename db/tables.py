@@ -8,29 +8,8 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.arrival_tables import LandedFile, Partition, Recall, RefusedRows
+from db.arrival_tables import Partition
 from db.columns import Base, Bound, Count, Hash, Key, Measured
-
-__all__ = [
-    "Artifact",
-    "Base",
-    "DriftCheck",
-    "DriftColumn",
-    "EpochMetric",
-    "Evaluation",
-    "EvaluationMetric",
-    "LandedFile",
-    "Model",
-    "Partition",
-    "Promotion",
-    "Recall",
-    "RefusedRows",
-    "Run",
-    "Score",
-    "Version",
-    "VersionMetric",
-    "VersionPartition",
-]
 
 
 class Model(Base):
@@ -102,7 +81,7 @@ class VersionPartition(Base):
     __table_args__ = (CheckConstraint("role IN ('trained', 'replayed')", name="role"),)
 
     version_id: Mapped[int] = mapped_column(ForeignKey("version.id"), primary_key=True)
-    partition_id: Mapped[int] = mapped_column(ForeignKey("partition.id"), primary_key=True, index=True)
+    partition_id: Mapped[int] = mapped_column(ForeignKey(Partition.id), primary_key=True, index=True)
     role: Mapped[str] = mapped_column(primary_key=True)
 
 
@@ -135,7 +114,7 @@ class Score(Base):
     __tablename__ = "score"
 
     version_id: Mapped[int] = mapped_column(ForeignKey("version.id"), primary_key=True)
-    partition_id: Mapped[int] = mapped_column(ForeignKey("partition.id"), primary_key=True)
+    partition_id: Mapped[int] = mapped_column(ForeignKey(Partition.id), primary_key=True)
     metric: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[Measured]
     rows: Mapped[Count]

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, aliased
 
+from db.arrival_tables import Partition
 from db.lookups import model_id, now, partition_ids, version_id
-from db.measurement_records import (
+from db.records import (
     DriftCheckRecord,
     DriftColumn,
     EvaluationMetric,
@@ -22,7 +23,7 @@ from db.measurement_records import (
     ScoreRecord,
 )
 from db.statements import add_if_new, add_row, add_rows, columns_of, read, row_of, select_as
-from db.tables import DriftCheck, Evaluation, Model, Partition, Score, Version
+from db.tables import DriftCheck, Evaluation, Model, Score, Version
 from db.tables import DriftColumn as DriftColumnRow
 from db.tables import EvaluationMetric as EvaluationMetricRow
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from db.measurement_records import EvaluationMetric
+from db.records import EvaluationMetric
 from errors import NotEnoughData
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from db.measurement_records import DriftColumn
+from db.records import DriftColumn
 from errors import NotEnoughData
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from prefect import get_run_logger
 
-from db.measurement_records import NewDriftCheck
+from db.records import NewDriftCheck
 from errors import NotEnoughData, ServerFailed
 from learning.startup import large_import
 from monitoring.decision import Pending

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 from prefect import get_run_logger
 
-from db.measurement_records import NewEvaluation
+from db.records import NewEvaluation
 from evaluation.gate import NEWEST, Paired, judge, past_eras
 from learning.prediction import predict
 from learning.startup import start_tensorflow

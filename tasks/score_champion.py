@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from db.measurement_records import NewScores
+from db.records import NewScores
 from learning.prediction import predict
 from learning.startup import start_tensorflow
 from monitoring.decision import Pending

@@ -18,8 +18,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from db.engine import open_engine
-from db.measurement_records import DriftColumn, EvaluationMetric, NewDriftCheck, NewEvaluation
-from db.records import EpochMetric, RunEnding
+from db.records import DriftColumn, EpochMetric, EvaluationMetric, NewDriftCheck, NewEvaluation, RunEnding
 from db.registry import ModelRegistry, open_registry
 from db.schema import migrate
 from errors import EvergreenError, NoChampion, RegistryOutdated, UnknownModel, UnknownVersion

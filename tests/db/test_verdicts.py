@@ -7,7 +7,7 @@ import math
 import pytest
 from filled import MODEL, add_partition, add_version, three_champions
 
-from db.measurement_records import DriftColumn, EvaluationMetric, NewDriftCheck, NewEvaluation, NewScores
+from db.records import DriftColumn, EvaluationMetric, NewDriftCheck, NewEvaluation, NewScores
 from db.registry import ModelRegistry
 from errors import UnknownPartition, UnknownVersion
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from filled import MODEL, add_version, three_champions
 
-from db.measurement_records import DriftColumn, EvaluationMetric, NewDriftCheck, NewEvaluation
-from db.records import EpochMetric, RunEnding
+from db.records import DriftColumn, EpochMetric, EvaluationMetric, NewDriftCheck, NewEvaluation, RunEnding
 from db.registry import ModelRegistry
 from db.views import VIEWS
 
