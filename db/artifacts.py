@@ -28,8 +28,9 @@ NEW_ENOUGH = timedelta(hours=6)  # far less than gc's grace period
 
 @dataclass(frozen=True)
 class FileState:
-    """How long a stored file is, and when it was stored, or kept."""
+    """A stored file as it lies there: its length, and when it was stored, or kept."""
 
+    uri: str
     bytes: int
     modified: datetime
 
@@ -100,7 +101,7 @@ class ArtifactStore(ArtifactRoot):
         """Length and time of a stored file; None if it is gone."""
         with self.explained("read", uri), suppress(FileNotFoundError):
             size, when = self.files.size(uri), self.files.modified(uri)
-            return FileState(int(size), when if when.tzinfo else when.replace(tzinfo=UTC))
+            return FileState(uri, int(size), when if when.tzinfo else when.replace(tzinfo=UTC))
         return None
 
     def remove(self, uri: str, unless_since: datetime) -> bool:
