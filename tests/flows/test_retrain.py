@@ -56,6 +56,7 @@ def test_the_world_flips_and_the_challenger_takes_over(landing: Landing, registr
     assert (champion.number, champion.parent) == (2, 1)
     assert champion.base == registry.version("tiny", 1).base
     assert champion.head != registry.version("tiny", 1).head
+    assert champion.reason  # how the training went
     run = registry.runs("tiny")[0]
     assert (run.outcome, run.decision) == ("promoted", "retrain")
     assert run.reason
