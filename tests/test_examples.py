@@ -12,7 +12,7 @@ PROJECT = Path(__file__).parent.parent
 ROOMS = (
     "arrivals", "cli", "client/evergreen_client", "db", "demo", "evaluation", "flows", "learning", "monitoring", "tasks"
 )  # fmt: skip
-FILES = sorted(path for room in ROOMS for path in (PROJECT / room).rglob("*.py")) + [PROJECT / "errors.py"]
+FILES = [PROJECT / "errors.py", *sorted(path for room in ROOMS for path in (PROJECT / room).rglob("*.py"))]
 WITH_EXAMPLES = [path.relative_to(PROJECT) for path in FILES if ">>> " in path.read_text()]
 
 
