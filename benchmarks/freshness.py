@@ -79,7 +79,7 @@ def _run(context: Context) -> int:
         learned = finetune_champion(context, run, pending)
     ending = promote(context, evaluate(context, run, register(context, run, learned)))
     assert ending is not None
-    registry.finish_run(run, **vars(ending))
+    registry.finish_run(run, ending)
     return int(ending.outcome == "promoted")
 
 

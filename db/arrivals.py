@@ -22,12 +22,10 @@ from db.arrival_records import (
     PartitionRecord,
     RefusalRecord,
 )
-from db.arrival_tables import LandedFile, Partition, Recall, RefusedRows
 from db.lookups import model_id, now
-from db.partitions import select_partitions
-from db.statements import portions, read, select_as
-from db.writing import add_row, add_rows
-from errors import ArrivalConflict
+from db.statements import Statement, add_row, add_rows, portions, read, row_of, select_as
+from db.tables import LandedFile, Model, Partition, Recall, RefusedRows
+from errors import ArrivalConflict, UnknownPartition
 
 
 def record_arrival(session: Session, arrival: NewArrival) -> tuple[PartitionRecord, ...]:
@@ -40,17 +38,16 @@ def record_arrival(session: Session, arrival: NewArrival) -> tuple[PartitionReco
     try:
         model = model_id(session, arrival.model)
         at = now()
-        landed = add_row(session, LandedFile, **vars(arrival.file), model_id=model, run_id=arrival.run_id, at=at)
+        row = row_of(LandedFile, arrival.file, model_id=model, run_id=arrival.run_id, at=at)
+        landed = add_row(session, LandedFile, row)
         of_file = {"model_id": model, "landed_id": landed}
-        partitions = [
-            vars(new) | of_file | {"sequence": arrival.seen + place, "arrived_at": at}
+        partitions = (
+            row_of(Partition, new, **of_file, sequence=arrival.seen + place, arrived_at=at)
             for place, new in enumerate(arrival.partitions, 1)
-        ]
-        for values in partitions:
-            del values["model"]
+        )
         add_rows(session, Partition, partitions)
         source = of_file | {"source_uri": arrival.file.uri, "at": at}
-        add_rows(session, RefusedRows, [vars(refusal) | source for refusal in arrival.refusals])
+        add_rows(session, RefusedRows, (row_of(RefusedRows, refusal, **source) for refusal in arrival.refusals))
         added = select_partitions(model).where(Partition.landed_id == landed)
         return read(session, added.order_by(Partition.sequence), PartitionRecord)
     except IntegrityError as error:
@@ -63,11 +60,53 @@ def record_arrival(session: Session, arrival: NewArrival) -> tuple[PartitionReco
         ) from error
 
 
+def partitions(session: Session, model: str) -> tuple[PartitionRecord, ...]:
+    """Every partition that may be learned from, oldest event time first."""
+    return read(session, select_ready(model_id(session, model)), PartitionRecord)
+
+
+def partition(session: Session, model: str, digest: str) -> PartitionRecord:
+    """One partition, also one that was recalled.
+
+    Raises:
+        UnknownPartition: no partition's digest is, or begins with, the one given; or several do.
+    """
+    begins = Partition.digest.startswith(digest.lower(), autoescape=True)
+    statement = select_partitions(model_id(session, model)).where(begins).limit(2)
+    found = read(session, statement, PartitionRecord) if digest else ()
+    if len(found) != 1:
+        raise UnknownPartition(
+            f"partition '{digest}' of model '{model}'",
+            "several digests begin like that" if found else "no partition has that digest",
+            f"give a digest that `evergreen partitions list {model}` shows",
+        )
+    return found[0]
+
+
+def partition_at(session: Session, model: str, sequence: int) -> PartitionRecord:
+    """The partition of a sequence number."""
+    statement = select_partitions(model_id(session, model)).where(Partition.sequence == sequence)
+    (found,) = read(session, statement, PartitionRecord)
+    return found
+
+
+def select_ready(model: int) -> Statement:
+    """Those that were not recalled, oldest event time first."""
+    ready = Partition.id.not_in(select(Recall.partition_id))
+    return select_partitions(model).where(ready).order_by(Partition.time_from, Partition.id)
+
+
+def select_partitions(model: int) -> Statement:
+    """All of a model's partitions, with the columns of a PartitionRecord."""
+    statement = select_as(PartitionRecord, Partition, model=Model.name)
+    return statement.join(Model, Model.id == Partition.model_id).where(Partition.model_id == model)
+
+
 def ledger(session: Session, model: str, after: int = 0) -> tuple[LedgerEntry, ...]:
     """Every partition past a sequence number, recalled ones too, in the order in which they were taken."""
-    found = select(Partition.digest, Partition.time_from, Partition.time_to).order_by(Partition.sequence)
-    mine = Partition.model_id == model_id(session, model)
-    return tuple(map(LedgerEntry._make, session.execute(found.where(mine, Partition.sequence > after))))
+    past = Partition.sequence > after
+    found = select_as(LedgerEntry, Partition).where(Partition.model_id == model_id(session, model), past)
+    return tuple(map(LedgerEntry._make, session.execute(found.order_by(Partition.sequence))))
 
 
 def watermark(session: Session, model: str) -> datetime | None:
@@ -119,9 +158,8 @@ def cursors(session: Session, model: str, uri: str) -> tuple[tuple[str, str], ..
 
 def is_landed(session: Session, model: str, file: NewLandedFile) -> bool:
     """Whether this very reading of this very content is recorded."""
-    names = ("stamp", "rules", "attempt")
-    same = (getattr(LandedFile, name) == getattr(file, name) for name in names)
-    found = select(LandedFile.id).where(LandedFile.model_id == model_id(session, model), *same)
+    reading = {"stamp": file.stamp, "rules": file.rules, "attempt": file.attempt}
+    found = select(LandedFile.id).filter_by(model_id=model_id(session, model), **reading)
     return session.scalar(found) is not None
 
 

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-from functools import cache
-
-from sqlalchemy import CTE, bindparam, select
+from sqlalchemy import CTE, select
 from sqlalchemy.orm import Session
 
 from db.arrival_records import PartitionRecord, RecallRecord
-from db.lookups import model_id, now, partition_ids, version_id
-from db.partitions import partition, select_ready
+from db.arrivals import partition, select_ready
+from db.lookups import CHAMPION_ID, OF_MODEL, model_id, now, partition_ids, version_id
 from db.records import VersionRecord
-from db.statements import Statement, read
-from db.tables import Model, Partition, Promotion, Recall, Version, VersionPartition
-from db.versions import select_versions, version_records
-from db.writing import add_if_new
+from db.statements import Statement, add_if_new, read
+from db.tables import Model, Partition, Recall, Version, VersionPartition
+from db.versions import VERSIONS, version_records
+
+
+def _descendants(versions: Statement) -> Statement:
+    """Numbers of some versions and of all that descend from them."""
+    found = versions.cte("found", recursive=True)
+    found = found.union(select(Version.id).join(found, Version.parent_id == found.c.id))
+    return select(Version.number).join(found, found.c.id == Version.id)
+
+
+TAINTED = _descendants(
+    select(VersionPartition.version_id.label("id"))
+    .join(Recall, Recall.partition_id == VersionPartition.partition_id)
+    .join(Partition, Partition.id == Recall.partition_id)
+    .join(Model, Model.id == Partition.model_id)
+    .where(OF_MODEL)
+)
 
 
 def pending(session: Session, model: str, number: int | None = None) -> tuple[PartitionRecord, ...]:
     """The partitions that a version (by default the champion) and its ancestors have not learned from."""
-    model_row = model_id(session, model)
-    version = _champion_id(session, model_row) if number is None else version_id(session, model, number)
-    statement = select_ready(model_row)
+    statement = select_ready(model_id(session, model))
+    if number is None:
+        version = session.connection().scalar(CHAMPION_ID, {"model": model})
+    else:
+        version = version_id(session, model, number)
     if version is not None:
         statement = statement.where(Partition.id.not_in(_learned_by_line(version)))
     return read(session, statement, PartitionRecord)
@@ -47,7 +62,7 @@ def _ready_among(session: Session, model: str, ids: Statement) -> tuple[Partitio
 def ancestors(session: Session, model: str, number: int) -> tuple[VersionRecord, ...]:
     """A version and all that it descends from, newest first."""
     line = _line(version_id(session, model, number))
-    statement = select_versions().where(Version.id.in_(select(line.c.id))).order_by(Version.number.desc())
+    statement = VERSIONS.where(Version.id.in_(select(line.c.id))).order_by(Version.number.desc())
     return version_records(session, statement)
 
 
@@ -68,26 +83,7 @@ def recall(session: Session, model: str, digest: str, *, reason: str, actor: str
 
 def tainted_versions(session: Session, model: str) -> tuple[int, ...]:
     """Numbers of the versions that learned from a recalled partition, or descend from one that did."""
-    return tuple(sorted(set(session.connection().scalars(_tainted_in_model(), {"model": model}))))
-
-
-@cache
-def _tainted_in_model() -> Statement:
-    recalled = (
-        select(VersionPartition.version_id.label("id"))
-        .join(Recall, Recall.partition_id == VersionPartition.partition_id)
-        .join(Partition, Partition.id == Recall.partition_id)
-        .join(Model, Model.id == Partition.model_id)
-        .where(Model.name == bindparam("model"))
-    )
-    return _descendants(recalled)
-
-
-def _descendants(versions: Statement) -> Statement:
-    """Numbers of some versions and of all that descend from them."""
-    found = versions.cte("found", recursive=True)
-    found = found.union(select(Version.id).join(found, Version.parent_id == found.c.id))
-    return select(Version.number).join(found, found.c.id == Version.id)
+    return tuple(sorted(set(session.connection().scalars(TAINTED, {"model": model}))))
 
 
 def _line(version: int) -> CTE:
@@ -102,10 +98,4 @@ def _learned_by_line(version: int) -> Statement:
         select(VersionPartition.partition_id)
         .join(line, line.c.id == VersionPartition.version_id)
         .where(VersionPartition.role == "trained")
-    )
-
-
-def _champion_id(session: Session, model: int) -> int | None:
-    return session.scalar(
-        select(Promotion.version_id).where(Promotion.model_id == model).order_by(Promotion.sequence.desc()).limit(1)
     )

@@ -6,15 +6,27 @@ Statements that every call needs are built once: building one costs several time
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import cache
 
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
-from db.statements import Statement, portions
-from db.tables import Artifact, Model, Partition, RefusedRows, Version
-from db.writing import add_if_new
+from db.columns import Utc
+from db.statements import add_if_new, portions
+from db.tables import Artifact, Model, Partition, Promotion, RefusedRows, Version
 from errors import UnknownModel, UnknownPartition, UnknownVersion, did_you_mean, valid_name
+
+FAR = datetime(9999, 1, 1, tzinfo=UTC)
+OF_MODEL = Model.name == bindparam("model")
+MODEL_ID = select(Model.id).where(OF_MODEL)
+VERSION_ID = select(Version.id).join(Model).where(OF_MODEL, Version.number == bindparam("number"))
+# By sequence, not by time: a clock that was set back reorders instants, never promotions.
+CHAMPION_ID = (
+    select(Promotion.version_id)
+    .join(Model, Model.id == Promotion.model_id)
+    .where(OF_MODEL, Promotion.at <= bindparam("when", FAR, type_=Utc))
+    .order_by(Promotion.sequence.desc())
+    .limit(1)
+)
 
 
 def now() -> datetime:
@@ -37,24 +49,13 @@ def named_files(session: Session) -> set[str]:
     return {uri for column in columns for uri in session.scalars(select(column)) if uri is not None}
 
 
-@cache
-def _model_named() -> Statement:
-    return select(Model.id).where(Model.name == bindparam("name"))
-
-
-@cache
-def _version_numbered() -> Statement:
-    named = Model.name == bindparam("model")
-    return select(Version.id).join(Model).where(named, Version.number == bindparam("number"))
-
-
 def model_id(session: Session, name: str) -> int:
     """Find a model's row.
 
     Raises:
         UnknownModel: the registry has no model of this name.
     """
-    found = session.connection().scalar(_model_named(), {"name": name})
+    found = session.connection().scalar(MODEL_ID, {"model": name})
     if found is None:
         known = session.scalars(select(Model.name).order_by(Model.name)).all()
         choices = f"{did_you_mean(name, known)}use one of: {', '.join(known)}"
@@ -69,7 +70,7 @@ def version_id(session: Session, model: str, number: int) -> int:
     Raises:
         UnknownVersion: the model has no version of this number.
     """
-    found = session.connection().scalar(_version_numbered(), {"model": model, "number": number})
+    found = session.connection().scalar(VERSION_ID, {"model": model, "number": number})
     if found is None:
         highest = session.scalar(select(func.max(Version.number)).where(Version.model_id == model_id(session, model)))
         raise UnknownVersion(

@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from db import arrivals, comparison, lookups, schema, verdicts
 from db import lineage as lines
-from db import partitions as partition_records
 from db import promotions as production
 from db import runs as run_records
 from db import versions as version_records
@@ -92,7 +91,7 @@ class ModelRegistry:
     # What arrived
     record_arrival = writing(arrivals.record_arrival)
     ledger = reading(arrivals.ledger)
-    partition_at = reading(partition_records.partition_at)
+    partition_at = reading(arrivals.partition_at)
     recalled = reading(arrivals.recalled)
     watermark = reading(arrivals.watermark)
     landed_files = reading(arrivals.landed_files)
@@ -105,8 +104,8 @@ class ModelRegistry:
     named_files = reading(lookups.named_files)
 
     # What was learned from it, and what was not yet
-    partitions = reading(partition_records.partitions)
-    partition = reading(partition_records.partition)
+    partitions = reading(arrivals.partitions)
+    partition = reading(arrivals.partition)
     pending = reading(lines.pending)
     trained_on = reading(lines.trained_on)
     learned_by = reading(lines.learned_by)

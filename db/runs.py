@@ -6,27 +6,24 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from db.lookups import model_id, now
-from db.records import RunRecord
-from db.statements import Statement, read, select_as
+from db.records import RunEnding, RunRecord
+from db.statements import Statement, add_row, read, select_as
 from db.tables import Model, Run
-from db.writing import add_row
 from errors import RegistryError
 
 
 def start_run(session: Session, model: str, *, trigger: str, flow_run_id: str | None = None) -> RunRecord:
     """Open a run."""
     started = {"trigger": trigger, "flow_run_id": flow_run_id, "started_at": now()}
-    number = add_row(session, Run, model_id=model_id(session, model), timings={}, **started)
+    number = add_row(session, Run, {"model_id": model_id(session, model), "timings": {}, **started})
     return read(session, _select().where(Run.id == number), RunRecord)[0]
 
 
-def finish_run(  # noqa: PLR0913 - how a run ended, in named words
+def finish_run(
     session: Session,
     run_id: int,
+    ending: RunEnding,
     *,
-    outcome: str,
-    decision: str,
-    reason: str,
     work_key: str | None = None,
     timings: dict[str, float] | None = None,
 ) -> None:
@@ -35,20 +32,17 @@ def finish_run(  # noqa: PLR0913 - how a run ended, in named words
     Args:
         session: the transaction.
         run_id: the run.
-        outcome: how it ended, in a word.
-        decision: what it decided, in a word.
-        reason: why, in a sentence.
+        ending: how it ended.
         work_key: the work that need not be done again.
         timings: seconds by step.
 
     Raises:
         RegistryError: there is no such run, or it has ended.
     """
-    ending = {"outcome": outcome, "decision": decision, "reason": reason, "work_key": work_key}
     closed = session.scalar(
         update(Run)
         .where(Run.id == run_id, Run.finished_at.is_(None))
-        .values(**ending, timings=timings or {}, finished_at=now())
+        .values(**vars(ending), work_key=work_key, timings=timings or {}, finished_at=now())
         .returning(Run.id)
     )
     if closed is None:

@@ -109,7 +109,7 @@ def recorded_run(model: str) -> Iterator[Run]:
 
 def end_run(run: Run, ending: RunEnding, work_key: str | None = None) -> str:
     """Record how the run ended, and which work it need not do again; returns its outcome."""
-    run.context.registry.finish_run(run.id, **vars(ending), work_key=work_key, timings=run.timings)
+    run.context.registry.finish_run(run.id, ending, work_key=work_key, timings=run.timings)
     get_run_logger().info("%s: %s", ending.outcome, ending.reason)
     return ending.outcome
 

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from db.engine import open_engine
 from db.measurement_records import DriftColumn, EvaluationMetric, NewDriftCheck, NewEvaluation
-from db.records import EpochMetric
+from db.records import EpochMetric, RunEnding
 from db.registry import ModelRegistry, open_registry
 from db.schema import migrate
 from errors import EvergreenError, NoChampion, RegistryOutdated, UnknownModel, UnknownVersion
@@ -43,7 +43,7 @@ def registry(home: Settings) -> Iterator[ModelRegistry]:
         add_version(registry, parent=3, run_id=run.id, metrics={"log_loss": 0.6, "auc": float("nan")})
         loss = EvaluationMetric("newest", "", "log_loss", 1000, 0.5, 0.6, 0.2, 0.1, 0.3, "worse")
         registry.record_evaluation(NewEvaluation(run.id, MODEL, 4, 3, False, "not proven better", (loss,)))
-        registry.finish_run(run.id, outcome="rejected", decision="retrain", reason="not proven better")
+        registry.finish_run(run.id, RunEnding("rejected", "retrain", "not proven better"))
         yield registry
 
 

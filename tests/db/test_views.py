@@ -10,7 +10,7 @@ import pytest
 from filled import MODEL, add_version, three_champions
 
 from db.measurement_records import DriftColumn, EvaluationMetric, NewDriftCheck, NewEvaluation
-from db.records import EpochMetric
+from db.records import EpochMetric, RunEnding
 from db.registry import ModelRegistry
 from db.views import VIEWS
 
@@ -33,7 +33,7 @@ def filled(registry: ModelRegistry) -> ModelRegistry:
     loss = EvaluationMetric("newest", "", "log_loss", 100, 0.5, 0.6, 0.2, 0.1, 0.3, "worse")
     auc = EvaluationMetric("newest", "", "auc", 100, 0.7, 0.6, -0.1, None, None, "shown")
     registry.record_evaluation(NewEvaluation(run.id, MODEL, 4, 3, False, "worse", (loss, auc)))
-    registry.finish_run(run.id, outcome="rejected", decision="retrain", reason="worse", work_key="k")
+    registry.finish_run(run.id, RunEnding("rejected", "retrain", "worse"), work_key="k")
     registry.recall(MODEL, "p3", reason="wrong zone", actor="me")
     registry.rollback(MODEL, actor="me", reason="p3 was wrong")
     return registry
