@@ -27,6 +27,7 @@ from arrivals.keys import (
     held_out,
     key_hashes,
 )
+from arrivals.known_keys import Storing
 from arrivals.validation import REASON, Batch, Validator
 from db.arrival_records import NewArrival, NewLandedFile, NewRefusal
 from db.records import NewPartition, PartitionKind
@@ -144,6 +145,7 @@ class Staging:
         if self._history.was_recalled(digest):
             return 0
         times = rows[self._schema.time]
+        time_from, time_to = cast("datetime", times.min()), cast("datetime", times.max())
         facts = partial(
             NewPartition,
             model=self._spec.name,
@@ -152,8 +154,8 @@ class Staging:
             rows=rows.height,
             holdout_rows=int(rows[HOLDOUT].sum()),
             labelled_rows=rows.height - rows[self._schema.target].null_count(),
-            time_from=cast("datetime", times.min()),
-            time_to=cast("datetime", times.max()),
+            time_from=time_from,
+            time_to=time_to,
             late=late,
             run_id=self._run_id,
         )
@@ -161,7 +163,7 @@ class Staging:
             self._storing[-AHEAD].result()
         storing = background(self._finish, digest, file, keys, facts)
         self._storing.append(storing)
-        self._history.add(storing)
+        self._history.add(Storing(storing, time_from, time_to))
         return rows.height
 
     def _finish(
