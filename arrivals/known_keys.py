@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +31,14 @@ LARGEST = 1 << 24  # keys that are sorted at once, in some 50 bytes of memory ea
 CHECKSUM = ".crc32"
 PLACE = "place"  # of a key's partition among those that its file covers
 NOTHING = pl.DataFrame(schema={ROW: pl.Int64, SEQUENCE: pl.Int64, LABELLED: pl.Boolean})
+
+
+class Storing(NamedTuple):
+    """A partition while it is being stored; nothing else of it is known yet."""
+
+    partition: Future[NewPartition]
+    time_from: datetime
+    time_to: datetime
 
 
 class _Run(NamedTuple):
@@ -81,7 +90,7 @@ class KnownKeys:
         found, spans = [NOTHING], list(_spans(len(self))) if keys.height else []
         asked = keys[HIGH].to_numpy()
         for first, last in spans:
-            if self._by_time and _apart(self._partitions[first:last], keys[TIME]):
+            if self.apart(self._partitions[first:last], keys[TIME]):
                 continue
             if (first, last) not in self._runs:
                 self._runs[first, last] = [run for run in self._made(first, last) if len(run.high)]
@@ -93,6 +102,13 @@ class KnownKeys:
                     found.append(finds.select(ROW, sequence.alias(SEQUENCE), LABELLED).collect(engine="streaming"))
         self._runs = {span: runs for span, runs in self._runs.items() if span in spans}
         return pl.concat(found)
+
+    def apart(self, partitions: Iterable[LedgerEntry | NewPartition | Storing], times: pl.Series) -> bool:
+        """Whether the keys contain the time, and these partitions cover none between the first and the last of `times`."""
+        if not self._by_time or times.is_empty():
+            return False
+        first, last = cast("datetime", times.min()), cast("datetime", times.max())
+        return all(partition.time_to < first or last < partition.time_from for partition in partitions)
 
     def shared(self, some: Iterable[NewPartition], after: int) -> bool:
         """Whether any of these partitions may have a key of one that was taken after the first so many."""
@@ -135,12 +151,6 @@ def _spans(count: int) -> Iterator[tuple[int, int]]:
             size *= FANOUT
         yield start, start + size
         start += size
-
-
-def _apart(partitions: Iterable[LedgerEntry | NewPartition], times: pl.Series) -> bool:
-    """Whether no partition covers any time between the first and the last of these."""
-    first, last = cast("datetime", times.min()), cast("datetime", times.max())
-    return all(partition.time_to < first or last < partition.time_from for partition in partitions)
 
 
 def _scan(path: Path | list[Path]) -> pl.LazyFrame:

@@ -27,6 +27,7 @@ from arrivals.keys import (
     held_out,
     key_hashes,
 )
+from arrivals.known_keys import Storing
 from arrivals.validation import REASON, Batch, Validator
 from db.arrival_records import NewArrival, NewLandedFile, NewPartition, NewRefusal, PartitionKind
 
@@ -143,6 +144,7 @@ class Staging:
         if self._history.was_recalled(digest):
             return 0
         times = rows[self._schema.time]
+        time_from, time_to = cast("datetime", times.min()), cast("datetime", times.max())
         facts = partial(
             NewPartition,
             model=self._spec.name,
@@ -151,8 +153,8 @@ class Staging:
             rows=rows.height,
             holdout_rows=int(rows[HOLDOUT].sum()),
             labelled_rows=rows.height - rows[self._schema.target].null_count(),
-            time_from=cast("datetime", times.min()),
-            time_to=cast("datetime", times.max()),
+            time_from=time_from,
+            time_to=time_to,
             late=late,
             run_id=self._run_id,
         )
@@ -160,7 +162,7 @@ class Staging:
             self._storing[-AHEAD].result()
         storing = background(self._finish, digest, file, keys, facts)
         self._storing.append(storing)
-        self._history.add(storing)
+        self._history.add(Storing(storing, time_from, time_to))
         return rows.height
 
     def _finish(
