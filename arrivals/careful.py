@@ -20,28 +20,44 @@ LINE = "line"
 LONGEST = 1 << 20  # characters of a line; a longer one is no row
 QUOTED_LINES = 20  # that one quoted field may run over
 
+Row = list[str | None]
+Refused = tuple[str, str]
+"""A line, and why it is no row."""
+
 
 def careful_csv(path: Path, header: Sequence[str], separator: str, rows: int) -> Iterator[Batch]:
     """Rows as text, and refused lines with their reasons."""
-    lines = _lines(path)
-    next(lines, None)  # the header
-    pending: list[str] = []
-    good: list[list[str | None]] = []
-    refused: list[tuple[str, str]] = []
+    yield from _batches(_csv_rows(_lines(path), len(header), separator), header, rows)
+
+
+def careful_jsonl(path: Path, columns: Sequence[str], rows: int, keys: set[str]) -> Iterator[Batch]:
+    """Rows as text, and refused lines with their reasons; `keys` collects the names that were seen."""
+    yield from _batches(_json_rows(_lines(path), columns, keys), columns, rows)
+
+
+def _batches(read: Iterator[Row | Refused], columns: Sequence[str], rows: int) -> Iterator[Batch]:
+    """So many rows and refused lines at a time; one batch at least."""
     while True:
-        pending += islice(lines, QUOTED_LINES - len(pending))
-        if not pending:
-            break
-        fields, used, reason = _csv_row(pending, len(header), separator)
+        some = list(islice(read, rows))
+        good = [row for row in some if isinstance(row, list)]
+        refused = [line for line in some if isinstance(line, tuple)]
+        frame = pl.DataFrame(good, schema=dict.fromkeys(columns, pl.String), orient="row")
+        lines = pl.DataFrame(refused, schema={LINE: pl.String, REASON: pl.String}, orient="row") if refused else None
+        yield Batch(frame, lines)
+        if len(some) < rows:
+            return
+
+
+def _csv_rows(lines: Iterator[str], width: int, separator: str) -> Iterator[Row | Refused]:
+    next(lines, None)  # the header
+    pending = list(islice(lines, QUOTED_LINES))
+    while pending:
+        fields, used, reason = _csv_row(pending, width, separator)
         if reason:
-            refused.append((pending[0], reason))
+            yield pending[0], reason
         elif any(fields):
-            good.append([field or None for field in fields])
-        del pending[:used]
-        if len(good) + len(refused) >= rows:
-            yield _batch(good, refused, header)
-            good, refused = [], []
-    yield _batch(good, refused, header)
+            yield [field or None for field in fields]
+        pending = [*pending[used:], *islice(lines, used)]
 
 
 def _csv_row(lines: list[str], width: int, separator: str) -> tuple[list[str], int, str]:
@@ -72,23 +88,14 @@ def _parse(text: str, separator: str) -> list[str]:
         return []
 
 
-def careful_jsonl(path: Path, columns: Sequence[str], rows: int, keys: set[str]) -> Iterator[Batch]:
-    """Rows as text, and refused lines with their reasons; `keys` collects the names that were seen."""
-    good: list[list[str | None]] = []
-    refused: list[tuple[str, str]] = []
-    for line in _lines(path):
-        if not line.strip():
-            continue
+def _json_rows(lines: Iterator[str], columns: Sequence[str], keys: set[str]) -> Iterator[Row | Refused]:
+    for line in filter(str.strip, lines):
         row = _fault(line) or _json_row(line)
         if isinstance(row, str):
-            refused.append((line, row))
+            yield line, row
         else:
             keys.update(row)
-            good.append([_text(row.get(column)) for column in columns])
-        if len(good) + len(refused) >= rows:
-            yield _batch(good, refused, columns)
-            good, refused = [], []
-    yield _batch(good, refused, columns)
+            yield [_text(row.get(column)) for column in columns]
 
 
 def _json_row(line: str) -> dict[str, Any] | str:
@@ -122,9 +129,3 @@ def _fault(line: str) -> str:
     if "\0" in line:
         return "the line holds NUL bytes"
     return "the line is longer than a million characters" if len(line) >= LONGEST else ""
-
-
-def _batch(good: list[list[str | None]], refused: list[tuple[str, str]], columns: Sequence[str]) -> Batch:
-    rows = pl.DataFrame(good, schema=dict.fromkeys(columns, pl.String), orient="row")
-    lines = pl.DataFrame(refused, schema={LINE: pl.String, REASON: pl.String}, orient="row") if refused else None
-    return Batch(rows, lines)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from arrivals.keys import HIGH, LABELLED, ROW, SEQUENCE, key_hashes
-from arrivals.known_keys import KnownKeys
+from arrivals.keys import HIGH, LABELLED, ROW, SEQUENCE, TIME, key_hashes
+from arrivals.known_keys import KnownKeys, Storing
 from db.arrival_records import LedgerEntry, NewPartition, PartitionRecord
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class History:
     def __init__(self, spec: ModelSpec, registry: ModelRegistry, files: PartitionFiles, cache: Path) -> None:
         self._spec, self._registry, self._files = spec, registry, files
         self._recorded: list[LedgerEntry] = []
-        self._storing: list[Future[NewPartition]] = []
+        self._storing: list[Storing] = []
         self._recalled: frozenset[int] = frozenset()
         self.keys = KnownKeys(cache / "keys", self._read_keys, by_time=spec.schema.time in spec.schema.key)
         self.newest_time = LONG_AGO
@@ -57,7 +57,7 @@ class History:
         self._recorded += newer
         self.keys.extend(newer)
 
-    def add(self, storing: Future[NewPartition]) -> None:
+    def add(self, storing: Storing) -> None:
         """Count with a partition that is being stored."""
         self._storing.append(storing)
 
@@ -66,7 +66,9 @@ class History:
 
         What was recalled does not count as taken, so that it may arrive again, mended.
         """
-        self.keys.extend(storing.result() for storing in self._storing[len(self.keys) - self.recorded :])
+        uncovered = self._storing[len(self.keys) - self.recorded :]
+        if not self.keys.apart(uncovered, firsts[TIME]):  # else a batch would wait until the one before it is stored
+            self.keys.extend(storing.partition.result() for storing in uncovered)
         finds = self.keys.find(firsts)
         if self._recalled:
             finds = finds.filter(~pl.col(SEQUENCE).is_in(list(self._recalled)))
@@ -80,7 +82,7 @@ class History:
         """The partition of a sequence number."""
         if sequence <= self.recorded:
             return self._registry.partition_at(self._spec.name, sequence)
-        return self._storing[sequence - self.recorded - 1].result()
+        return self._storing[sequence - self.recorded - 1].partition.result()
 
     def _read_keys(self, sequence: int) -> pl.DataFrame:
         """The keys of a partition, from its file."""

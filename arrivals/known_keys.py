@@ -1,6 +1,6 @@
 """Which keys were taken before: a Parquet file of key hashes a partition, and a join with those of a batch.
 
-The folder is a cache. A file is named by the digests of the partitions that it covers and has its own digest beside
+The folder is a cache. A file is named by the digests of the partitions that it covers and has its checksum beside
 it, so one that is missing, torn, changed or another registry's is never believed: it is made again from the
 partitions. docs/adr/0011 tells why and what it costs.
 """
@@ -8,29 +8,45 @@ partitions. docs/adr/0011 tells why and what it costs.
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
+import numpy as np
 import polars as pl
 
 from arrivals.keys import HIGH, LABELLED, LOW, ROW, SEQUENCE, TIME
 from db.arrival_records import LedgerEntry, NewPartition
 from evergreen_client.durable import written_whole
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 FANOUT = 8  # so many files become one, or every look-up would open a file for each partition there ever was
-LARGEST = 1 << 28  # bytes of files that are sorted into one: the memory which that takes is about three times as much
+LARGEST = 1 << 24  # keys that are sorted at once, in some 50 bytes of memory each
+CHECKSUM = ".crc32"
 PLACE = "place"  # of a key's partition among those that its file covers
 NOTHING = pl.DataFrame(schema={ROW: pl.Int64, SEQUENCE: pl.Int64, LABELLED: pl.Boolean})
 
 
+class Storing(NamedTuple):
+    """A partition while it is being stored; nothing else of it is known yet."""
+
+    partition: Future[NewPartition]
+    time_from: datetime
+    time_to: datetime
+
+
 class _Run(NamedTuple):
-    """A file of keys, checked and sorted by HIGH; the numbers HIGH are kept in memory, eight bytes a key."""
+    """A file of keys that was checked; its sorted numbers HIGH are kept in memory, eight bytes a key."""
 
     path: Path
     before: int  # partitions before its first one
-    high: pl.Series
+    high: NDArray[np.uint64]
 
 
 class KnownKeys:
@@ -71,47 +87,59 @@ class KnownKeys:
         A join would read every known key for each batch of a few thousand. Searching the sorted numbers HIGH leaves
         nearly none that are not known indeed; only for these is a file joined, which is sure (LOW) and tells the rest.
         """
-        found, spans = [NOTHING], list(_spans(len(self._partitions))) if keys.height else []
+        found, spans = [NOTHING], list(_spans(len(self))) if keys.height else []
+        asked = keys[HIGH].to_numpy()
         for first, last in spans:
-            if self._by_time and _apart(self._partitions[first:last], keys[TIME]):
+            if self.apart(self._partitions[first:last], keys[TIME]):
                 continue
             if (first, last) not in self._runs:
-                files = self._files(first, last)
-                self._runs[first, last] = [_Run(*file, _scan(file[0]).select(HIGH).collect()[HIGH]) for file in files]
+                self._runs[first, last] = [run for run in self._made(first, last) if len(run.high)]
             for path, before, high in self._runs[first, last]:
-                start, stop = (high.search_sorted(keys[HIGH], side) for side in ("left", "right"))
-                if (maybe := keys.lazy().select(ROW, HIGH, LOW).filter(start < stop)).select(pl.len()).collect().item():
-                    finds = _scan(path).join(maybe, on=[HIGH, LOW])
-                    sequence = pl.col(PLACE).cast(pl.Int64) + before + 1
+                maybe = high[np.searchsorted(high[:-1], asked)] == asked
+                if maybe.any():
+                    finds = _scan(path).join(keys.lazy().filter(pl.Series(maybe)), on=[HIGH, LOW])
+                    sequence = pl.col(PLACE).cast(pl.Int64) + (before + 1)
                     found.append(finds.select(ROW, sequence.alias(SEQUENCE), LABELLED).collect(engine="streaming"))
         self._runs = {span: runs for span, runs in self._runs.items() if span in spans}
         return pl.concat(found)
 
-    def shared(self, some: Sequence[NewPartition], after: int) -> bool:
+    def apart(self, partitions: Iterable[LedgerEntry | NewPartition | Storing], times: pl.Series) -> bool:
+        """Whether the keys contain the time, and these partitions cover none between the first and the last of `times`."""
+        if not self._by_time or times.is_empty():
+            return False
+        first, last = cast("datetime", times.min()), cast("datetime", times.max())
+        return all(partition.time_to < first or last < partition.time_from for partition in partitions)
+
+    def shared(self, some: Iterable[NewPartition], after: int) -> bool:
         """Whether any of these partitions may have a key of one that was taken after the first so many."""
-        mine = [self._path([partition.digest]) for partition in some]
-        theirs = [self._files(place, place + 1)[0][0] for place in range(after, len(self._partitions))]
-        if not (mine and theirs and all(map(_is_whole, mine))):
-            return bool(mine and theirs)
-        return not _scan(mine).join(_scan(theirs), on=[HIGH, LOW], how="semi").head(1).collect().is_empty()
+        theirs = [self._made(place, place + 1)[0].path for place in range(after, len(self))]
+        for path in (self._path([partition.digest]) for partition in some):
+            try:
+                _read(path)
+            except (OSError, ValueError):
+                return True
+            if theirs and not _scan(path).join(_scan(theirs), on=[HIGH, LOW], how="semi").head(1).collect().is_empty():
+                return True
+        return False
 
     def _path(self, digests: Sequence[str]) -> Path:
         return self._folder / f"{hashlib.sha256(' '.join(digests).encode()).hexdigest()}.parquet"
 
-    def _files(self, first: int, last: int) -> list[tuple[Path, int]]:
-        """The files of these partitions, made where they are missing, each with the number of partitions before it."""
+    def _made(self, first: int, last: int) -> list[_Run]:
+        """The run of these partitions, made if it is not whole; or several, where one would be too large to sort."""
         path = self._path([partition.digest for partition in self._partitions[first:last]])
-        if not _is_whole(path) and last - first == 1:
+        with suppress(OSError, ValueError):
+            return [_Run(path, first, _read(path))]
+        if last - first == 1:
             self.write(self._partitions[first].digest, self._load(last))
-        elif not _is_whole(path):
+        else:
             size = (last - first) // FANOUT
-            parts = [part for start in range(first, last, size) for part in self._files(start, start + size)]
-            if sum(part.stat().st_size for part, _ in parts) > LARGEST:
+            parts = [part for start in range(first, last, size) for part in self._made(start, start + size)]
+            if sum(len(part.high) for part in parts) > LARGEST:
                 return parts
-            _write(
-                path, pl.concat(_scan(part).with_columns(pl.col(PLACE) + (before - first)) for part, before in parts)
-            )
-        return [(path, first)]
+            places = (_scan(part.path).with_columns(pl.col(PLACE) + (part.before - first)) for part in parts)
+            _write(path, pl.concat(places))
+        return [_Run(path, first, _read(path))]
 
 
 def _spans(count: int) -> Iterator[tuple[int, int]]:
@@ -125,36 +153,33 @@ def _spans(count: int) -> Iterator[tuple[int, int]]:
         start += size
 
 
-def _apart(partitions: Iterable[LedgerEntry | NewPartition], times: pl.Series) -> bool:
-    """Whether no partition covers any time between the first and the last of these."""
-    first, last = cast("datetime", times.min()), cast("datetime", times.max())
-    return all(partition.time_to < first or last < partition.time_from for partition in partitions)
-
-
 def _scan(path: Path | list[Path]) -> pl.LazyFrame:
     return pl.scan_parquet(path, glob=False)
 
 
 def _write(path: Path, keys: pl.LazyFrame) -> None:
-    """Write keys and then, beside them, their digest; nothing is waited for, since a torn file will be noticed."""
+    """Write keys and then, beside them, their checksum; the disk is not waited for, since a torn file is noticed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path, sync=False) as temporary:
         keys.sort(HIGH).sink_parquet(temporary, compression="uncompressed")  # hashes cannot be compressed
-        digest = _digest(temporary, path.name)
-    with written_whole(path.with_suffix(".sha256"), sync=False) as temporary:
-        temporary.write_text(digest)
+        checksum = _checksum(temporary.read_bytes(), path.name)
+    with written_whole(path.with_suffix(CHECKSUM), sync=False) as temporary:
+        temporary.write_text(checksum)
 
 
-def _is_whole(path: Path) -> bool:
-    """Whether a file is there with the bytes that were written, under the name that it was written for."""
-    try:
-        return path.with_suffix(".sha256").read_text() == _digest(path, path.name)
-    except (OSError, ValueError):
-        return False
+def _read(path: Path) -> NDArray[np.uint64]:
+    """The numbers HIGH of a file, sorted.
+
+    Raises:
+        OSError: it is not there.
+        ValueError: its bytes are not those that were written, or were written under another name.
+    """
+    data = path.read_bytes()
+    if path.with_suffix(CHECKSUM).read_text() != _checksum(data, path.name):
+        raise ValueError(path)
+    return pl.read_parquet(data, columns=[HIGH])[HIGH].to_numpy()
 
 
-def _digest(path: Path, name: str) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-    digest.update(name.encode())
-    return digest.hexdigest()
+def _checksum(data: bytes, name: str) -> str:
+    """CRC-32: enough against accidents, and three times as fast as SHA-256, which every ingest would feel."""
+    return f"{zlib.crc32(data, zlib.crc32(name.encode())):08x}"

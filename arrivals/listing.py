@@ -28,13 +28,18 @@ class ListedFile:
         uri: where it is.
         stamp: digest of uri, size and times (or a store's own tag); another content has another stamp.
         size: bytes.
-        refusal: why it will not even be opened, or "".
+        fault: why it cannot be a file of rows, or "".
     """
 
     uri: str
     stamp: str
     size: int
-    refusal: str = ""
+    fault: str = ""
+
+    @property
+    def refusal(self) -> str:
+        """Why it will not even be opened, or ""."""
+        return self.fault or ("" if self.format else "its name does not say what it is")
 
     @property
     def compression(self) -> str | None:
@@ -124,15 +129,10 @@ def _listed(path: Path, root: Path) -> ListedFile | None:
         return ListedFile(str(path), _digest(path, None), 0, "it is a link to a file that is not there")
     except (OSError, RuntimeError) as error:
         return ListedFile(str(path), _digest(path, None), 0, f"it cannot be looked at: {error}")
-    refusal = ""
+    fault = "" if stat.S_ISREG(what.st_mode) else "it is no regular file"
     if not inside:
-        refusal = "it is a link that leads out of the landing folder"
-    elif not stat.S_ISREG(what.st_mode):
-        refusal = "it is no regular file"
-    file = ListedFile(str(path), _digest(path, what), what.st_size, refusal)
-    if not refusal and not file.format:
-        return ListedFile(file.uri, file.stamp, file.size, "its name does not say what it is")
-    return file
+        fault = "it is a link that leads out of the landing folder"
+    return ListedFile(str(path), _digest(path, what), what.st_size, fault)
 
 
 def _times(path: Path) -> float:
@@ -174,11 +174,8 @@ def _list_remote(url: str) -> Listing:
     for name, info in sorted(found.items()):
         below = name.removeprefix(root).strip("/").split("/")
         if info["type"] == "file" and _finished(tuple(below)):
-            file = ListedFile(
-                fs.unstrip_protocol(name), _sign(f"{fs.unstrip_protocol(name)} {fs.ukey(name)}"), int(info["size"] or 0)
-            )
-            refusal = "" if file.format else "its name does not say what it is"
-            files.append(ListedFile(file.uri, file.stamp, file.size, refusal))
+            uri = fs.unstrip_protocol(name)
+            files.append(ListedFile(uri, _sign(f"{uri} {fs.ukey(name)}"), int(info["size"] or 0)))
     return Listing(tuple(files))
 
 

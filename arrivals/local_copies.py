@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -16,9 +17,26 @@ BLOCK = 1 << 20
 WAIT = "wait; the next run tries again"
 
 
+@dataclass(frozen=True)
+class LocalCopy:
+    """A local, plain file.
+
+    Args:
+        path: where it is.
+        format: csv, jsonl or parquet.
+        name: how messages call it: as it landed.
+        sha256: of the bytes as they landed.
+    """
+
+    path: Path
+    format: str
+    name: str
+    sha256: str
+
+
 @contextmanager
-def local_copy(file: ListedFile, work: Path) -> Iterator[tuple[Path, str]]:
-    """Give a landed file as a plain local one, with the SHA-256 of its bytes as they landed.
+def local_copy(file: ListedFile, work: Path) -> Iterator[LocalCopy]:
+    """Give a landed file as a plain local one.
 
     A remote file is downloaded and a compressed one unpacked into `work`, in blocks.
 
@@ -39,7 +57,7 @@ def local_copy(file: ListedFile, work: Path) -> Iterator[tuple[Path, str]]:
         if file.compression:
             _unpack(path, plain, file)
             path = plain
-        yield path, digest
+        yield LocalCopy(path, file.format or "", file.uri, digest)
     finally:
         downloaded.unlink(missing_ok=True)
         plain.unlink(missing_ok=True)

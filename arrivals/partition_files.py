@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
 import polars as pl
@@ -20,12 +20,9 @@ if TYPE_CHECKING:
 
 WORKERS = 2
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
 
 class PartitionFiles:
-    """Writes and reads Parquet files of partitions and of refused rows, on threads of its own.
+    """Writes and reads Parquet files of partitions and of refused rows; `workers` are threads to do so in.
 
     Args:
         store: where they are kept.
@@ -34,19 +31,15 @@ class PartitionFiles:
 
     def __init__(self, store: ArtifactStore, work: Path) -> None:
         self._store, self._work = store, work
-        self._workers = ThreadPoolExecutor(WORKERS)
+        self.workers = ThreadPoolExecutor(WORKERS)
 
     def __enter__(self) -> Self:
         self._work.mkdir(parents=True, exist_ok=True)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._workers.shutdown(cancel_futures=True)
+        self.workers.shutdown(cancel_futures=True)
         shutil.rmtree(self._work, ignore_errors=True)
-
-    def begin(self, task: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
-        """Do something in the background."""
-        return self._workers.submit(task, *args, **kwargs)
 
     def write(self, rows: pl.DataFrame) -> Path:
         """Write rows to a local file, which is not stored yet."""

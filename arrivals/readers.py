@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import glob
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +12,7 @@ import polars as pl
 
 from arrivals.careful import careful_csv, careful_jsonl
 from arrivals.columns import Wanted, check_columns, complete
+from arrivals.local_copies import LocalCopy
 from arrivals.validation import REASON, Batch
 from errors import UnreadableFile
 
@@ -25,26 +25,11 @@ MORE = "fields past the header"
 R = TypeVar("R")
 
 
-@dataclass(frozen=True)
-class Readable:
-    """A local, plain file.
-
-    Args:
-        path: where it is.
-        format: csv, jsonl or parquet.
-        name: how messages call it.
-    """
-
-    path: Path
-    format: str
-    name: str
-
-
 class _NeedsCare(Exception):
     """A text file that Polars cannot read as a whole, although most of its lines may be good."""
 
 
-def read_file(file: Readable, wanted: Wanted, rows: int, take: Callable[[Callable[[], Iterator[Batch]]], R]) -> R:
+def read_file(file: LocalCopy, wanted: Wanted, rows: int, take: Callable[[Callable[[], Iterator[Batch]]], R]) -> R:
     """Let a file be taken as it is read as a whole, or else once more from its start, as it is read line by line.
 
     Args:
@@ -67,7 +52,7 @@ def read_file(file: Readable, wanted: Wanted, rows: int, take: Callable[[Callabl
         raise UnreadableFile(file.name, f"it cannot be parsed ({error})", "land it again, whole") from error
 
 
-def _batches(file: Readable, wanted: Wanted, rows: int, *, careful: bool) -> Iterator[Batch]:
+def _batches(file: LocalCopy, wanted: Wanted, rows: int, *, careful: bool) -> Iterator[Batch]:
     """Read a file from its start; a text file, if `careful`, so that a broken line costs only itself."""
     if file.path.stat().st_size == 0:
         raise UnreadableFile(file.name, "it is empty, without even a header", "land it again, whole")
@@ -84,7 +69,7 @@ def _batches(file: Readable, wanted: Wanted, rows: int, *, careful: bool) -> Ite
         raise _NeedsCare(str(error)) if _is_panic(error) else error from error
 
 
-def _parquet(file: Readable, wanted: Wanted, rows: int) -> Iterator[Batch]:
+def _parquet(file: LocalCopy, wanted: Wanted, rows: int) -> Iterator[Batch]:
     try:
         table = pl.scan_parquet(file.path, glob=False, hive_partitioning=False)
         check_columns(list(table.collect_schema()), wanted, file.name)
@@ -109,8 +94,8 @@ def _is_panic(error: BaseException) -> bool:
     return type(error).__name__ == "PanicException"
 
 
-def _csv(file: Readable, wanted: Wanted, rows: int, careful: bool) -> Iterator[Batch]:
-    header, separator = _header(file.path, wanted)
+def _csv(file: LocalCopy, wanted: Wanted, rows: int, careful: bool) -> Iterator[Batch]:
+    header, separator = read_header(file.path, wanted.columns)
     check_columns(header, wanted, file.name)
     if careful:
         read = careful_csv(file.path, header, separator, rows)
@@ -143,24 +128,12 @@ def _parted(frame: pl.DataFrame, wanted: Wanted, width: int) -> Batch:
     return Batch(complete(whole.filter(~ragged), wanted), whole.filter(ragged).with_columns(reason))
 
 
-def read_header(path: Path) -> tuple[list[str], str]:
-    """A CSV file's names, and the separator: the one that cuts the first line into most of them."""
-    separator, names = max(_readings(path).items(), key=lambda reading: len(reading[1]))
-    return names, separator
-
-
-def _header(path: Path, wanted: Wanted) -> tuple[list[str], str]:
-    """The header's names and the separator that gives most of the wanted ones."""
-    readings = _readings(path)
-    best = max(SEPARATORS, key=lambda separator: len(set(readings[separator]) & set(wanted.columns)))
-    return readings[best], best
-
-
-def _readings(path: Path) -> dict[str, list[str]]:
-    """The names in a file's first line, by separator."""
+def read_header(path: Path, wanted: Sequence[str] = ()) -> tuple[list[str], str]:
+    """A CSV file's names, and the separator: the one that cuts the first line into most wanted names, or most names."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as text:
         line = text.readline().rstrip("\r\n")
-    return {separator: _names(line, separator) for separator in SEPARATORS}
+    readings = [(_names(line, separator), separator) for separator in SEPARATORS]
+    return max(readings, key=lambda reading: len(set(reading[0]) & set(wanted) if wanted else reading[0]))
 
 
 def _names(line: str, separator: str) -> list[str]:
@@ -170,7 +143,7 @@ def _names(line: str, separator: str) -> list[str]:
         return line.split(separator)
 
 
-def _jsonl(file: Readable, wanted: Wanted, rows: int, careful: bool) -> Iterator[Batch]:
+def _jsonl(file: LocalCopy, wanted: Wanted, rows: int, careful: bool) -> Iterator[Batch]:
     with file.path.open("rb") as stream:
         if stream.read(SAMPLE_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
             why = "it is one JSON array, not JSON Lines"
@@ -189,7 +162,7 @@ def _jsonl(file: Readable, wanted: Wanted, rows: int, careful: bool) -> Iterator
         yield Batch(complete(frame, wanted))
 
 
-def _check_text(file: Readable) -> None:
+def _check_text(file: LocalCopy) -> None:
     """Refuse at once what is no UTF-8 text at all."""
     with file.path.open("rb") as stream:
         start = stream.read(SAMPLE_BYTES)

@@ -8,14 +8,13 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from arrivals.columns import Wanted, check_columns, complete
 from arrivals.ingest_result import IngestResult
 from arrivals.listing import HINT, ListedFile, list_files, still_same
-from arrivals.local_copies import local_copy
-from arrivals.readers import Readable, read_file
+from arrivals.local_copies import LocalCopy, local_copy
+from arrivals.readers import read_file
 from arrivals.validation import Batch
 from db.arrival_records import LandedRecord, NewLandedFile
 from db.query_source import QuerySource
@@ -117,14 +116,14 @@ class Sources:
         try:
             if file.refusal:
                 raise UnreadableFile(file.uri, file.refusal, HINT)
-            with local_copy(file, self.intake.work) as (path, sha256):
-                read = replace(landed, sha256=sha256)
-                taken = {"sha256": sha256, "rules": landed.rules, "waiting": 0, "reason": None}
+            with local_copy(file, self.intake.work) as copy:
+                read = replace(landed, sha256=copy.sha256)
+                taken = {"sha256": copy.sha256, "rules": landed.rules, "waiting": 0, "reason": None}
                 if twins := self.registry.landed_files(self.spec.name, **taken):
                     self._note(file.uri, f"it holds what {twins[0].uri} held, which was taken")
                     self._count(*self.intake.take_none(replace(read, rows=twins[0].rows, duplicates=twins[0].rows)))
                 else:
-                    self._count(*self._take_rows(file, read, path, labels=labels))
+                    self._count(*self._take_rows(file, copy, read, labels=labels))
         except ArrivalConflict:
             return  # another process took it meanwhile
         except FileNotReady as error:
@@ -135,8 +134,8 @@ class Sources:
             with suppress(ArrivalConflict):
                 self._count(*self.intake.take_none(replace(landed, reason=reason)))
 
-    def _take_rows(self, file: ListedFile, landed: NewLandedFile, path: Path, *, labels: bool) -> Taken:
-        """Take a readable file's rows."""
+    def _take_rows(self, file: ListedFile, copy: LocalCopy, landed: NewLandedFile, *, labels: bool) -> Taken:
+        """Take the rows of a file that can be opened."""
 
         def take(batches: Callable[[], Iterator[Batch]]) -> Taken:
             def unchanged() -> Iterator[Batch]:
@@ -146,8 +145,7 @@ class Sources:
 
             return self.intake.take(landed, unchanged, labels=labels)
 
-        readable = Readable(path, file.format or "", file.uri)
-        return read_file(readable, self._wanted(readable.format, labels=labels), self.intake.batch_rows, take)
+        return read_file(copy, self._wanted(copy.format, labels=labels), self.intake.batch_rows, take)
 
     def _wanted(self, kind: str, *, labels: bool) -> Wanted:
         """The columns that a file must have."""

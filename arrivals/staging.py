@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import polars as pl
 
@@ -27,6 +27,7 @@ from arrivals.keys import (
     held_out,
     key_hashes,
 )
+from arrivals.known_keys import Storing
 from arrivals.validation import REASON, Batch, Validator
 from db.arrival_records import NewArrival, NewLandedFile, NewPartition, NewRefusal, PartitionKind
 
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from learning.spec import ModelSpec
 
 AHEAD = 3  # partitions that may wait to be stored, in memory
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Staging:
@@ -139,10 +139,12 @@ class Staging:
         """Begin to store rows as a partition, and give how many; none if one of these very rows was recalled."""
         if not rows.height:
             return 0
-        digest, file = self._files.begin(content_digest, rows), self._files.begin(self._files.write, rows)
+        background = self._files.workers.submit
+        digest, file = background(content_digest, rows), background(self._files.write, rows)
         if self._history.was_recalled(digest):
             return 0
-        times = rows[self._schema.time].to_physical()
+        times = rows[self._schema.time]
+        time_from, time_to = cast("datetime", times.min()), cast("datetime", times.max())
         facts = partial(
             NewPartition,
             model=self._spec.name,
@@ -151,16 +153,16 @@ class Staging:
             rows=rows.height,
             holdout_rows=int(rows[HOLDOUT].sum()),
             labelled_rows=rows.height - rows[self._schema.target].null_count(),
-            time_from=_instant(times.min()),
-            time_to=_instant(times.max()),
+            time_from=time_from,
+            time_to=time_to,
             late=late,
             run_id=self._run_id,
         )
         if len(self._storing) >= AHEAD:
             self._storing[-AHEAD].result()
-        storing = self._files.begin(self._finish, digest, file, keys, facts)
+        storing = background(self._finish, digest, file, keys, facts)
         self._storing.append(storing)
-        self._history.add(storing)
+        self._history.add(Storing(storing, time_from, time_to))
         return rows.height
 
     def _finish(
@@ -176,7 +178,3 @@ class Staging:
         stored = self._files.refuse(rows)
         for reason, count in rows.group_by(REASON).len().iter_rows():
             self._refusals[reason, stored.uri] += count
-
-
-def _instant(micros: Any) -> datetime:
-    return EPOCH + timedelta(microseconds=micros)

@@ -27,8 +27,8 @@ NEW_ENOUGH = timedelta(hours=6)  # far less than gc's grace period
 
 
 @dataclass(frozen=True)
-class StoredFile:
-    """A stored file: how long it is, and when it was stored, or kept."""
+class FileState:
+    """A stored file as it lies there: its length, and when it was stored, or kept."""
 
     uri: str
     bytes: int
@@ -97,11 +97,11 @@ class ArtifactStore(ArtifactRoot):
             found = self.files.find(prefix.rpartition("/")[0])
         return sorted(uri for uri in found if uri.startswith(prefix))
 
-    def state(self, uri: str) -> StoredFile | None:
+    def state(self, uri: str) -> FileState | None:
         """Length and time of a stored file; None if it is gone."""
         with self.explained("read", uri), suppress(FileNotFoundError):
             size, when = self.files.size(uri), self.files.modified(uri)
-            return StoredFile(uri, int(size), when if when.tzinfo else when.replace(tzinfo=UTC))
+            return FileState(uri, int(size), when if when.tzinfo else when.replace(tzinfo=UTC))
         return None
 
     def remove(self, uri: str, unless_since: datetime) -> bool:

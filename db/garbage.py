@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from db.artifacts import STORED, UNFINISHED, ArtifactStore, StoredFile
+from db.artifacts import STORED, UNFINISHED, ArtifactStore, FileState
 from db.lookups import now
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 GRACE = timedelta(hours=24)  # a writer stores its files first and registers them within this time
 
 
-def orphans(registry: ModelRegistry, store: ArtifactStore, grace: timedelta = GRACE) -> tuple[StoredFile, ...]:
+def orphans(registry: ModelRegistry, store: ArtifactStore, grace: timedelta = GRACE) -> tuple[FileState, ...]:
     """List the store's files that no row names and nobody touched within the grace period.
 
     The files are listed before the rows are read: one that is registered in between is then known.
@@ -22,11 +22,11 @@ def orphans(registry: ModelRegistry, store: ArtifactStore, grace: timedelta = GR
     files = [uri for uri in store.find() if STORED.fullmatch(uri) or UNFINISHED.fullmatch(uri)]
     named = registry.named_files()
     before = now() - grace
-    unnamed = (store.state(uri) for uri in files if uri not in named)
-    return tuple(file for file in unnamed if file is not None and file.modified <= before)
+    states = (store.state(uri) for uri in files if uri not in named)
+    return tuple(file for file in states if file is not None and file.modified <= before)
 
 
-def collect(registry: ModelRegistry, store: ArtifactStore, grace: timedelta = GRACE) -> tuple[StoredFile, ...]:
+def collect(registry: ModelRegistry, store: ArtifactStore, grace: timedelta = GRACE) -> tuple[FileState, ...]:
     """Remove the orphans; returns those that were removed.
 
     Safe beside writers: a file that one has come back to since it was listed is left alone.

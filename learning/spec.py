@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from errors import InvalidSpec, valid_name
 from learning.objectives import Binary, Multiclass, Objective, Regression
-from learning.plans import FineTune, FromScratch, Pretrain, Replay, Stage, check
+from learning.plans import Checked, Count, FineTune, FromScratch, Natural, Pretrain, Replay, Rule, Stage, Strength
 
 if TYPE_CHECKING:
     import keras
@@ -151,7 +151,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class DriftPolicy:
+class DriftPolicy(Checked):
     """When the arrived rows count as drifted away from what the champion learned from.
 
     Args:
@@ -164,21 +164,14 @@ class DriftPolicy:
     """
 
     columns: tuple[str, ...] = ()
-    alpha: float = 0.05
-    min_effect: float = 0.1
-    share: float = 0.3
-    max_rows: int = 5_000
-
-    def __post_init__(self) -> None:
-        """Refuse a policy that cannot decide; raises InvalidSpec."""
-        check("DriftPolicy.alpha", self.alpha, 0 < self.alpha < 1, "a chance between 0 and 1")
-        check("DriftPolicy.min_effect", self.min_effect, self.min_effect >= 0, "0 or more")
-        check("DriftPolicy.share", self.share, 0 < self.share <= 1, "a share above 0 and at most 1")
-        check("DriftPolicy.max_rows", self.max_rows, self.max_rows >= 1, "1 or more")
+    alpha: Annotated[float, Rule(lambda chance: 0 < chance < 1, "a chance between 0 and 1")] = 0.05
+    min_effect: Strength = 0.1
+    share: Annotated[float, Rule(lambda share: 0 < share <= 1, "a share above 0 and at most 1")] = 0.3
+    max_rows: Count = 5_000
 
 
 @dataclass(frozen=True)
-class RetrainPolicy:
+class RetrainPolicy(Checked):
     """When pending data is worth a retrain.
 
     Args:
@@ -186,16 +179,12 @@ class RetrainPolicy:
         only_on_drift: wait for drift even when there are enough rows.
     """
 
-    min_rows: int = 500
+    min_rows: Natural = 500
     only_on_drift: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse a policy that cannot decide; raises InvalidSpec."""
-        check("RetrainPolicy.min_rows", self.min_rows, self.min_rows >= 0, "0 or more")
 
 
 @dataclass(frozen=True)
-class Gate:
+class Gate(Checked):
     """What a challenger must show on holdout rows to take the champion's place.
 
     Args:
@@ -207,20 +196,12 @@ class Gate:
         slices: categorical columns whose every value is judged by itself.
     """
 
-    min_gain: float = 0.0
-    max_forgetting: float = 0.05
-    confidence: float = 0.9
-    min_rows: int = 200
-    eras: int = 3
+    min_gain: Annotated[float, Rule(lambda share: -1 < share < 1, "a share, as in 0.01")] = 0.0
+    max_forgetting: Strength = 0.05
+    confidence: Annotated[float, Rule(lambda share: 0 < share < 1, "a share between 0 and 1, as in 0.9")] = 0.9
+    min_rows: Count = 200
+    eras: Count = 3
     slices: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse a gate that cannot judge; raises InvalidSpec."""
-        check("Gate.confidence", self.confidence, 0 < self.confidence < 1, "a share between 0 and 1, as in 0.9")
-        check("Gate.min_gain", self.min_gain, -1 < self.min_gain < 1, "a share, as in 0.01")
-        check("Gate.max_forgetting", self.max_forgetting, self.max_forgetting >= 0, "0 or more")
-        check("Gate.min_rows", self.min_rows, self.min_rows >= 1, "1 or more")
-        check("Gate.eras", self.eras, self.eras >= 1, "1 or more")
 
 
 @dataclass(frozen=True)

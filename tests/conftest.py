@@ -9,6 +9,8 @@ from postgres import Server, running_server
 
 from settings import Settings, get_settings
 
+get_settings()  # quietens TensorFlow, and chooses its kernels, before any test module imports it
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:

@@ -9,14 +9,14 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from arrivals.listing import HINT, ListedFile
-from arrivals.local_copies import local_copy
+from arrivals.local_copies import LocalCopy, local_copy
 from arrivals.readers import read_header
 from arrivals.times import parse_times
 from arrivals.validation import NO_NUMBER
 from errors import UnreadableFile
 
 ROWS = 100_000  # read
-SHARE_OF_NUMBERS = 0.99
+SHARE = 0.99  # of values that must be of a type
 LEADING_ZERO = r"^0\d"  # a code, not a number
 DIGITS = r"^[+-]?\d+$"
 FIRST = 100  # values that say whether a column may hold times
@@ -33,11 +33,11 @@ def read_sample(path: Path) -> pl.DataFrame:
         why = "it is a folder" if path.is_dir() else "there is no such file"
         raise UnreadableFile(f"'{path}'", why, "name one file of rows")
     file = ListedFile(str(path), "", path.stat().st_size)
-    if file.format is None:
-        raise UnreadableFile(path.name, "its name does not say what it is", HINT)
-    with TemporaryDirectory() as work, local_copy(file, Path(work)) as (plain, _):
+    if file.refusal:
+        raise UnreadableFile(path.name, file.refusal, HINT)
+    with TemporaryDirectory() as work, local_copy(file, Path(work)) as copy:
         try:
-            rows = _scan(plain, file.format).head(ROWS).collect()
+            rows = _scan(copy).head(ROWS).collect()
         except (pl.exceptions.PolarsError, OverflowError) as error:
             raise UnreadableFile(path.name, f"it cannot be parsed ({error})", HINT) from error
     if not rows.height:
@@ -45,16 +45,16 @@ def read_sample(path: Path) -> pl.DataFrame:
     return rows
 
 
-def _scan(path: Path, form: str) -> pl.LazyFrame:
-    if form == "parquet":
-        return pl.scan_parquet(path, glob=False, hive_partitioning=False)
-    if form == "jsonl":
-        return pl.scan_ndjson(glob.escape(str(path)), infer_schema_length=ROWS)
-    header, separator = read_header(path)
+def _scan(file: LocalCopy) -> pl.LazyFrame:
+    if file.format == "parquet":
+        return pl.scan_parquet(file.path, glob=False, hive_partitioning=False)
+    if file.format == "jsonl":
+        return pl.scan_ndjson(glob.escape(str(file.path)), infer_schema_length=ROWS)
+    header, separator = read_header(file.path)
     if twice := sorted({name for name in header if header.count(name) > 1}):
-        raise UnreadableFile(path.name, f"two columns are called '{twice[0]}'", "rename one of them")
+        raise UnreadableFile(Path(file.name).name, f"two columns are called '{twice[0]}'", "rename one of them")
     options = {"infer_schema": False, "encoding": "utf8-lossy", "truncate_ragged_lines": True, "glob": False}
-    return pl.scan_csv(path, separator=separator, **options)  # type: ignore[arg-type]
+    return pl.scan_csv(file.path, separator=separator, **options)  # type: ignore[arg-type]
 
 
 def typed(column: pl.Series) -> pl.Series:
@@ -71,17 +71,20 @@ def typed(column: pl.Series) -> pl.Series:
     if lower.drop_nulls().is_in([*YES_AND_NO, ""]).all():
         return lower.replace_strict(YES_AND_NO, default=None, return_dtype=pl.Boolean)
     numbers = words.cast(pl.Float64, strict=False)
-    if _most(numbers, words):
-        return _numbers(column, words, numbers)
-    if parse_times(words.drop_nulls().head(FIRST)).null_count() > FIRST // 2:
-        return column
-    times = parse_times(column)
-    return times if _most(times, words) else column
+    return _numbers(column, words, numbers) if _most(numbers, words) else _times(column, words)
 
 
 def _most(typed: pl.Series, words: pl.Series) -> bool:
     """Whether nearly all words are values of a type."""
-    return len(typed.drop_nulls()) >= SHARE_OF_NUMBERS * len(words.drop_nulls())
+    return len(typed.drop_nulls()) >= SHARE * len(words.drop_nulls())
+
+
+def _times(column: pl.Series, words: pl.Series) -> pl.Series:
+    """Words as times; but the column as it is where the first ones, or too many, are none."""
+    if parse_times(words.drop_nulls().head(FIRST)).null_count() > FIRST // 2:
+        return column
+    times = parse_times(column)
+    return times if _most(times, words) else column
 
 
 def _numbers(column: pl.Series, words: pl.Series, numbers: pl.Series) -> pl.Series:

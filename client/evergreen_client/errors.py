@@ -1,18 +1,4 @@
-"""Errors that a service can meet: what was received, why it is refused, how to fix it.
-
-EvergreenError
-├── RegistryError
-│   ├── RegistryOutdated     the database's schema is not the one this code knows
-│   ├── NoChampion           nothing was promoted yet
-│   └── RegistryUnavailable  the database cannot be reached, read or written
-├── ArtifactError
-│   ├── ArtifactMissing      a file that the registry names is gone
-│   ├── ArtifactCorrupt      a file's bytes are not the ones that were registered
-│   ├── UnknownLayer         the model has a layer that Keras does not know in this process
-│   └── UnsafeModel          the model would run arbitrary code when loaded
-└── ArrivalError
-    └── SchemaMismatch       columns missing, renamed, or of the wrong type
-"""
+"""Errors that a service can meet: what was received, why it is refused, how to fix it."""
 
 
 class EvergreenError(Exception):

@@ -104,6 +104,7 @@ def test_a_layer_that_nobody_defines_is_named(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "missing.py").write_text("raise SystemExit")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("EVERGREEN_MODELS")
     with pytest.raises(UnknownLayer, match=r"class 'Twice'.*EVERGREEN_MODELS"):
         load_model_of("missing", path)
 

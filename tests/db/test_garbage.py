@@ -75,8 +75,9 @@ def write_or_collect(place: int, url: str, folder: str) -> int:
     """One process collects as fast as it can, the others store old orphans again and register them."""
     root = Path(folder)
     store = ArtifactStore(str(root / "artifacts"), root / "cache")
-    deadline, count = time.monotonic() + SECONDS, 0
+    count = 0
     with open_registry(url) as registry:
+        deadline = time.monotonic() + SECONDS  # the first connection of a process can take as long as all the rest
         while time.monotonic() < deadline:
             if place == 0:
                 count += len(collect(registry, store, timedelta(hours=1)))

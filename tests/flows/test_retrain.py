@@ -240,7 +240,7 @@ def test_without_a_champion_the_error_names_bootstrap(landing: Landing, registry
     assert registry.runs("tiny")[0].outcome == "failed"
 
 
-def test_an_unreadable_file_is_set_aside_and_the_rest_goes_on(landing: Landing, registry: ModelRegistry) -> None:
+def test_an_unreadable_file_is_refused_and_the_rest_goes_on(landing: Landing, registry: ModelRegistry) -> None:
     """One broken file does not keep the good ones from being learned."""
     landing.land(200)
     bootstrap("tiny")

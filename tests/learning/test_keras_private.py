@@ -78,4 +78,4 @@ def test_no_other_file_uses_a_name_that_is_not_public() -> None:
     """Whoever tries a newer Keras has one file to look at."""
     private = re.compile(r"keras\.src|SLF001")  # ruff lets no other private name pass without this mark
     users = {path.name for path in LEARNING.glob("*.py") if private.search(path.read_text())}
-    assert users - {"inference.py"} == {"keras_private.py"}
+    assert users == {"keras_private.py"}
