@@ -66,7 +66,8 @@ def bootstrap() -> None:
 def retrain(epochs: int) -> None:
     """The command, with a plan that is the bare script's."""
     from cli.main import retrain as command
-    from learning.plans import Replay, Stage, constant
+    from learning.plans import Replay, Stage
+    from learning.schedules import constant
     from models import flights
 
     stage = Stage(epochs=epochs, patience=epochs, batch_size=BATCH, learning_rate_scale=1.0, schedule=constant)

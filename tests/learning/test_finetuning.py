@@ -23,7 +23,8 @@ from learning.files import ModelFiles, Trained
 from learning.finetuning import finetune
 from learning.loop import train
 from learning.objectives import Regression
-from learning.plans import FineTune, FromScratch, Pretrain, Replay, Stage, constant
+from learning.plans import FineTune, FromScratch, Pretrain, Replay, Stage
+from learning.schedules import constant
 from learning.spec import ModelSpec
 
 Partition = Callable[..., PartitionFile]

@@ -17,7 +17,8 @@ from learning.examples import Examples
 from learning.loop import Learner, TrainingContext, train
 from learning.losses import plain
 from learning.objectives import Binary, Objective, Regression
-from learning.plans import Pretrain, Stage, constant, cosine
+from learning.plans import Pretrain, Stage
+from learning.schedules import constant, cosine
 
 ROWS = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
 TARGET = (ROWS[:, 0] > 0).astype("float64")
