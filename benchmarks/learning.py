@@ -20,8 +20,9 @@ import polars as pl
 from benchmarks import large_digits
 from benchmarks.claims import Claims
 from demo.digits import digits_month
+from evergreen_client.model_files import load_model
 from learning.data import PartitionFile, Selection, concatenate, read_inputs, select
-from learning.files import ModelFiles, Trained, load_model
+from learning.files import ModelFiles, Trained
 from learning.finetuning import finetune
 from learning.plans import FineTune, Pretrain, Replay, Stage
 from learning.prediction import predict

@@ -34,18 +34,7 @@ def assemble(base: keras.Model, head: keras.Model, *, frozen: bool, augment: ker
             rows = inputs if augment is None else augment(inputs, training=training)
             return head(base(rows, training=training and not frozen), training=training)
 
-    model = Version()
-    model({tensor.name: _one_row(tensor) for tensor in base.inputs})
-    return model
-
-
-def _one_row(tensor: Any) -> Any:
-    """Something that a base takes, so that Keras knows the model's shapes."""
-    import numpy as np
-    import tensorflow as tf
-
-    shape = tuple(size or 1 for size in tensor.shape)
-    return tf.constant(np.full(shape, "") if tensor.dtype == "string" else np.zeros(shape, tensor.dtype))
+    return Version()
 
 
 def freeze_except(base: keras.Model, thaw: Sequence[str]) -> list[keras.Layer]:

@@ -5,23 +5,27 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from importlib.machinery import ModuleSpec, SourceFileLoader
-from importlib.util import module_from_spec
+from contextlib import suppress
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from symtable import SymbolTable, symtable
+from symtable import symtable
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from errors import InvalidSpec, UnknownModel, did_you_mean
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from learning.spec import ModelSpec
 
 
 def known_models(folders: Sequence[Path]) -> tuple[str, ...]:
     """Names of the models, in alphabetical order; no model file is run to find them."""
-    return tuple(sorted({path.stem for folder in folders for path in folder.glob("*.py") if _defines_spec(path)}))
+    names = set()
+    for path in (path for folder in folders for path in folder.glob("*.py")):
+        with suppress(InvalidSpec):  # what is no Python defines nothing
+            if _defines_spec(path):
+                names.add(path.stem)
+    return tuple(sorted(names))
 
 
 def load_spec(name: str, folders: Sequence[Path]) -> ModelSpec:
@@ -32,8 +36,6 @@ def load_spec(name: str, folders: Sequence[Path]) -> ModelSpec:
         InvalidSpec: the file is no Python, or its spec has another name.
     """
     path = next((path for folder in folders if (path := folder / f"{name}.py").is_file()), None)
-    if path is not None:
-        _top_level(path)
     if path is None or not _defines_spec(path):
         known = known_models(folders)
         fix = did_you_mean(name, known) or f"use one of: {', '.join(known) or '(none yet)'}. "
@@ -58,12 +60,10 @@ def _module(path: Path) -> ModuleType:
     known = sys.modules.get(name)
     if known is not None and known.__file__ == str(path):
         return known
-    loader = SourceFileLoader(name, str(path))
-    found = ModuleSpec(name, loader, origin=str(path))
-    found.has_location = True  # so that the module has a __file__, which its source is read from later
-    module = sys.modules[name] = module_from_spec(found)
+    module = sys.modules[name] = ModuleType(name)
+    module.__file__ = str(path)  # where its source is read from later
     try:
-        loader.exec_module(module)
+        SourceFileLoader(name, str(path)).exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
@@ -71,17 +71,9 @@ def _module(path: Path) -> ModuleType:
 
 
 def _defines_spec(path: Path) -> bool:
-    """Whether a file assigns `spec` at its top level; one that is no Python defines nothing."""
+    """Whether a file, which is not run, assigns `spec` at its top level; InvalidSpec says that it is no Python."""
     try:
-        names = _top_level(path)
-    except InvalidSpec:
-        return False
-    return "spec" in names.get_identifiers() and names.lookup("spec").is_assigned()
-
-
-def _top_level(path: Path) -> SymbolTable:
-    """The names at the top level of a file, which is not run."""
-    try:
-        return symtable(path.read_text(encoding="utf-8"), str(path), "exec")
+        names = symtable(path.read_text(encoding="utf-8"), str(path), "exec")
     except (SyntaxError, ValueError) as error:
         raise InvalidSpec(f"file {path}", f"it is no Python: {error}", "mend it") from error
+    return "spec" in names.get_identifiers() and names.lookup("spec").is_assigned()

@@ -56,38 +56,28 @@ class TrainingState:
         )
 
 
-class Checkpoint:
-    """A stage's state, its variables after the last whole epoch, and its best weights.
+def save_checkpoint(path: Path, state: TrainingState, variables: Arrays, best: Arrays) -> None:
+    """Replace a stage's checkpoint: its state, its variables after the last whole epoch, and its best weights.
 
-    Keras' EarlyStopping, ModelCheckpoint and BackupAndRestore do the same, but each forgets its part when a
-    process dies: the patience already lost, the best value so far, the optimizer.
-
-    Args:
-        path: the file; it exists from the end of the first epoch on.
+    A killed process leaves the old or the new one, whole. Only a power cut can tear the file, as nothing waits for
+    the disk here; the stage then starts anew. Keras' EarlyStopping, ModelCheckpoint and BackupAndRestore do the same,
+    but each forgets its part when a process dies: the patience already lost, the best value so far, the optimizer.
     """
+    arrays = {f"variable{place}": value for place, value in enumerate(variables)}
+    arrays |= {f"best{place}": value for place, value in enumerate(best)}
+    with written_whole(path, sync=False) as temporary:
+        np.savez(temporary, state=np.array(json.dumps(asdict(state))), **arrays)  # type: ignore[arg-type]
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
 
-    def save(self, state: TrainingState, variables: Arrays, best: Arrays) -> None:
-        """Replace what was saved: a killed process leaves the old or the new state, whole.
-
-        Only a power cut can tear the file, as nothing waits for the disk here; the stage then starts anew.
-        """
-        arrays = {f"variable{place}": value for place, value in enumerate(variables)}
-        arrays |= {f"best{place}": value for place, value in enumerate(best)}
-        with written_whole(self.path, sync=False) as temporary:
-            np.savez(temporary, state=np.array(json.dumps(asdict(state))), **arrays)  # type: ignore[arg-type]
-
-    def load(self) -> tuple[TrainingState, Arrays, Arrays] | None:
-        """State, variables and best weights; None where no epoch was finished, or the file is torn."""
-        try:
-            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
-                fields = json.loads(str(saved["state"]))
-                fields["curve"] = tuple(EpochValue(**figure) for figure in fields["curve"])
-                return TrainingState(**fields), _series(saved, "variable"), _series(saved, "best")
-        except (FileNotFoundError, EOFError, ValueError, KeyError, BadZipFile, zlib.error):
-            return None
+def load_checkpoint(path: Path) -> tuple[TrainingState, Arrays, Arrays] | None:
+    """State, variables and best weights; None where no epoch was finished, or the file is torn."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+            fields = json.loads(str(saved["state"]))
+            fields["curve"] = tuple(EpochValue(**figure) for figure in fields["curve"])
+            return TrainingState(**fields), _series(saved, "variable"), _series(saved, "best")
+    except (FileNotFoundError, EOFError, ValueError, KeyError, BadZipFile, zlib.error):
+        return None
 
 
 def _series(saved: Any, prefix: str) -> Arrays:

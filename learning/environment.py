@@ -8,15 +8,15 @@ import platform
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from learning.spec import ModelSpec
+from learning.spec import ModelSpec
 
 
+@cache
 def environment() -> dict[str, str]:
     """Versions of Python and of the numerical packages, and the machine's architecture, for the registry."""
-    packages = {name: _version(name) for name in ("keras", "tensorflow", "numpy", "polars")}
+    packages = {name: version(name) for name in ("keras", "tensorflow", "numpy", "polars")}
     return {"python": platform.python_version(), "machine": platform.machine(), **packages}
 
 
@@ -52,8 +52,3 @@ def _digest(parts: Iterable[str]) -> str:
     for part in parts:
         digest.update(f"{len(part)} {part}".encode())
     return digest.hexdigest()
-
-
-@cache
-def _version(package: str) -> str:
-    return version(package)

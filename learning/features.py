@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +13,11 @@ from numpy.typing import NDArray
 
 from evergreen_client.batches import in_batches, row_bytes, rows_at_once
 from evergreen_client.durable import TEMPORARY, written_whole
+from evergreen_client.model_files import load_model
 from learning.data import Indices, PartitionFile, count_rows, read_inputs
+from learning.digests import json_digest
 from learning.environment import custom_digest, environment
-from learning.files import load_model, locked
+from learning.files import locked
 
 if TYPE_CHECKING:
     import keras
@@ -49,21 +49,17 @@ class FeatureCache:
     def open(self, base: FrozenBase, partition: PartitionFile) -> Features:
         """Features of all the partition's rows, in file order, read from disk as they are touched."""
         path = self.root / self._folder(base) / f"{partition.digest}.npy"
-        entry = _mapped(path)
-        if entry is not None:
+        if (entry := _mapped(path)) is not None:
             return entry
         path.parent.mkdir(parents=True, exist_ok=True)
         with locked(path.with_suffix(".lock")):
-            entry = _mapped(path)  # again: whoever held the lock before may have made it
-            if entry is None:
+            if _mapped(path) is None:  # again: whoever held the lock before may have made it
                 # Only the holder of the lock writes this entry, so what lies here was left by one that was killed.
                 for abandoned in path.parent.glob(f".{path.stem}.*{TEMPORARY}*"):
                     abandoned.unlink()
                 base.write_features(partition, path)
                 self._evict(keep=path)
-                entry = _mapped(path)
-        # Nothing to map right after it was written: let the error of reading it say why.
-        return np.load(path, mmap_mode="r") if entry is None else entry
+        return np.asarray(np.load(path, mmap_mode="r"))
 
     def reader(self, base: FrozenBase) -> Read:
         """A function that gives the features of some rows of a partition; each entry is opened once."""
@@ -76,8 +72,7 @@ class FeatureCache:
 
     def _folder(self, base: FrozenBase) -> str:
         """Other versions of the libraries, or of the user's own layers, make other features of the same base."""
-        made_by = [base.digest, sorted(environment().items()), custom_digest()]
-        return hashlib.sha256(json.dumps(made_by).encode()).hexdigest()
+        return json_digest([base.digest, sorted(environment().items()), custom_digest()])
 
     def _evict(self, keep: Path) -> None:
         """Delete the entries that were not used for longest, until the rest fits."""
@@ -108,16 +103,13 @@ class FrozenBase:
 
     def __init__(self, path: Path, digest: str, schema: Schema) -> None:
         self.path, self.digest, self.schema = path, digest, schema
-        self._model: keras.Model | None = None
-        self._forward: Callable[..., object] | None = None
 
-    @property
+    @functools.cached_property
     def model(self) -> keras.Model:
         """The base itself."""
-        if self._model is None:
-            self._model = load_model(self.path)
-            self._model.trainable = False
-        return self._model
+        model = load_model(self.path)
+        model.trainable = False
+        return model
 
     def write_features(self, partition: PartitionFile, path: Path) -> None:
         """Run all rows of a partition through the base, into a file that appears when it is whole."""
@@ -140,16 +132,21 @@ class FrozenBase:
         """Features of raw rows."""
         import tensorflow as tf
 
-        if self._forward is None:
-            rows = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in self.model.inputs}
-            self._forward = in_batches(self.model, signature=[rows])
         return np.asarray(self._forward(tf.nest.map_structure(tf.constant, inputs)))
+
+    @functools.cached_property
+    def _forward(self) -> Callable[..., object]:
+        """The base's one graph, for any number of rows."""
+        import tensorflow as tf
+
+        rows = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in self.model.inputs}
+        return in_batches(self.model, signature=[rows])
 
 
 def _mapped(path: Path) -> Features | None:
     """The entry, marked as used just now; None where there is none, or a torn one."""
     try:
         os.utime(path)
-        return np.asarray(np.load(path, mmap_mode="r")).view()
+        return np.asarray(np.load(path, mmap_mode="r"))
     except (FileNotFoundError, ValueError, EOFError):
         return None

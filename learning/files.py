@@ -1,4 +1,4 @@
-"""Keras models as files: loaded in safe mode, written whole or not at all, known by their digest."""
+"""Keras models as files: written whole or not at all, known by their digest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from evergreen_client import model_files
 from evergreen_client.durable import written_whole
 from learning.digests import model_digest
 
@@ -61,11 +60,6 @@ class Progress(Protocol):
 
     def __call__(self, stage: str, done: int, total: int, metrics: Mapping[str, float], /) -> None:
         """`done` of `total` epochs of a stage are over; `metrics` are the newest epoch's."""
-
-
-def load_model(path: Path) -> keras.Model:
-    """A `.keras` file as a model, without its optimizer, and without running code that the file brings."""
-    return model_files.load_model(path)
 
 
 def save_model(model: keras.Model, path: Path) -> str:

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from errors import TrainingError
+from evergreen_client.model_files import load_model
 from learning.assembly import assemble, freeze_except, weights_outside
 from learning.checkpoint import TrainingState
 from learning.data import PartitionFile, Selection, read_inputs, row_count, select
 from learning.digests import weights_digest
 from learning.examples import Examples, Read
 from learning.features import FeatureCache, FrozenBase
-from learning.files import ModelFiles, Progress, Trained, load_model, save_model
+from learning.files import ModelFiles, Progress, Trained, save_model
 from learning.keras_private import set_seed
-from learning.loop import Learner, Steps, TrainingContext, train
+from learning.loop import Learner, TrainingContext, train
 from learning.losses import anchored, distilled, fisher_information, plain
 from learning.plans import FineTune, FromScratch, Stage
 from learning.pretraining import hold_back, pretrain, sample
@@ -70,12 +71,12 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
         return pretrain(spec, everything, work=work, logs=logs, seed=seed, progress=progress, plan=plan.pretrain)
     rates = {stage.name: stage.rate(spec.pretrain) for stage in plan.stages}
     record = {**plan_of(plan), "learning_rates": rates, "seed": seed}
-    context = TrainingContext(work, logs, progress, spec.callbacks() if spec.callbacks else ())
+    context = TrainingContext(work, logs, progress, spec.callbacks() if spec.callbacks else (), seed)
 
     def train_anew() -> Trained:
         rows = _Rows.choose(spec, plan, new, old, seed)
-        challenger = _Challenger(spec, plan, champion, FeatureCache(cache), rows)
-        states = [challenger.train(stage, context) for stage in plan.stages]
+        challenger = _Challenger(spec, plan, champion, rows, context)
+        states = [challenger.train(stage, FeatureCache(cache)) for stage in plan.stages]
         curves = tuple(value for state in states for value in state.curve)
         replayed = tuple(selection.partition.digest for selection in rows.replayed)
         return Trained(challenger.save(work), curves, replayed, record, _reason(rows, states))
@@ -92,7 +93,6 @@ class _Rows:
     validating: list[Selection]
     replayed: list[Selection]
     new: int
-    seed: int
 
     @staticmethod
     def choose(
@@ -102,32 +102,17 @@ class _Rows:
         past = select(spec.schema, old, "train") if plan.replay.rows != 0 and plan.replay.share > 0 else []
         replayed = draw(plan.replay, past, row_count(fresh), seed)
         learning, validating = hold_back(spec.schema, [*fresh, *replayed], plan, seed)
-        return _Rows(learning, validating, replayed, row_count(fresh), seed)
-
-
-@dataclass(frozen=True)
-class _StageModel:
-    """The model that learns in a stage, and what goes with it.
-
-    Args:
-        model: the head, which takes features; or head(base(row)).
-        variables: all that training may change.
-        teacher: the champion, taking the same inputs, where the plan distils.
-        read: gives these inputs.
-    """
-
-    model: keras.Model
-    variables: list[Any]
-    teacher: keras.Model | None
-    read: Read
+        return _Rows(learning, validating, replayed, row_count(fresh))
 
 
 class _Challenger:
     """A base and a head on their way from champion to challenger."""
 
-    def __init__(self, spec: ModelSpec, plan: FineTune, champion: ModelFiles, cache: FeatureCache, rows: _Rows) -> None:
-        self.spec, self.plan, self.champion, self.cache, self.rows = spec, plan, champion, cache, rows
-        set_seed(rows.seed)
+    def __init__(
+        self, spec: ModelSpec, plan: FineTune, champion: ModelFiles, rows: _Rows, context: TrainingContext
+    ) -> None:
+        self.spec, self.plan, self.champion, self.rows, self.context = spec, plan, champion, rows, context
+        set_seed(context.seed)
         self.base = FrozenBase(champion.base, champion.base_digest, spec.schema)
         self.head = load_model(champion.head)
         self.head.trainable = True
@@ -136,10 +121,12 @@ class _Challenger:
         if plan.shrink < 1 or plan.perturb > 0:
             _shrink_and_perturb(self.head, plan.shrink, plan.perturb)
 
-    def train(self, stage: Stage, context: TrainingContext) -> TrainingState:
+    def train(self, stage: Stage, cache: FeatureCache) -> TrainingState:
         """Train through one stage: on cached features where the base stays as it is, else on raw rows."""
-        raw = stage.thaw or self.base_changed or self.spec.augment is not None
-        state = self._on_raw_rows(stage, context) if raw else self._on_features(stage, context)
+        if stage.thaw or self.base_changed or self.spec.augment is not None:
+            state = self._on_raw_rows(stage)
+        else:
+            state = self._on_features(stage, cache)
         self.loss = state.best
         return state
 
@@ -152,12 +139,11 @@ class _Challenger:
         base = work / "base.keras"
         return ModelFiles(base, head, save_model(self.base.model, base), head_digest)
 
-    def _on_features(self, stage: Stage, context: TrainingContext) -> TrainingState:
+    def _on_features(self, stage: Stage, cache: FeatureCache) -> TrainingState:
         teacher = load_model(self.champion.head) if self.plan.distill else None
-        model = _StageModel(self.head, list(self.head.variables), teacher, self.cache.reader(self.base))
-        return self._train(model, stage, context)
+        return self._train(stage, self.head, self.head.variables, teacher, cache.reader(self.base))
 
-    def _on_raw_rows(self, stage: Stage, context: TrainingContext) -> TrainingState:
+    def _on_raw_rows(self, stage: Stage) -> TrainingState:
         base = self.base.model
         thawed = freeze_except(base, stage.thaw)
         augment = self._augment()
@@ -169,8 +155,7 @@ class _Challenger:
         model = assemble(base, self.head, frozen=True, augment=augment)
         kept = weights_outside(base, thawed)
         before = weights_digest(kept)
-        read = partial(read_inputs, self.spec.schema)
-        state = self._train(_StageModel(model, variables, teacher, read), stage, context)
+        state = self._train(stage, model, variables, teacher, partial(read_inputs, self.spec.schema))
         if weights_digest(kept) != before:
             raise TrainingError(
                 f"stage '{stage.name}'",
@@ -180,25 +165,27 @@ class _Challenger:
         self.base_changed = self.base_changed or (bool(thawed) and state.best_epoch > 0)
         return state
 
-    def _train(self, learning: _StageModel, stage: Stage, context: TrainingContext) -> TrainingState:
-        loss = self._loss(learning)
-        learner = Learner(learning.model, learning.variables, self.spec.objective, loss, self.loss)
-        examples, validation = (Examples(rows, learning.read) for rows in (self.rows.learning, self.rows.validating))
-        steps = Steps(stage.name, stage, stage.rate(self.spec.pretrain), self.rows.seed)
-        return train(learner, examples, validation, steps, context)
+    def _train(
+        self, stage: Stage, model: keras.Model, variables: list[Any], teacher: keras.Model | None, read: Read
+    ) -> TrainingState:
+        """Train a model, which may change these variables, on the inputs that `read` gives to it and to its teacher."""
+        loss, rate = self._loss(model, teacher, read), stage.rate(self.spec.pretrain)
+        learner = Learner(model, variables, self.spec.objective, loss, stage, rate, self.loss)
+        examples, validation = (Examples(rows, read) for rows in (self.rows.learning, self.rows.validating))
+        return train(learner, examples, validation, self.context)
 
-    def _loss(self, learning: _StageModel) -> Loss:
+    def _loss(self, model: keras.Model, teacher: keras.Model | None, read: Read) -> Loss:
         objective = self.spec.objective
         loss = plain(objective)
-        if learning.teacher is not None:
-            loss = distilled(objective, learning.teacher, self.plan.distill)
+        if teacher is not None:
+            loss = distilled(objective, teacher, self.plan.distill)
         if not self.plan.anchor or not self.rows.replayed:
             return loss
         step = max(1, row_count(self.rows.replayed) // FISHER_ROWS)
         thinned = [selection.every(step) for selection in self.rows.replayed]
-        inputs, target = next(Examples(thinned, learning.read).blocks())
-        fisher = fisher_information(learning.model, plain(objective), inputs, target)
-        return anchored(loss, learning.model.trainable_variables, fisher, self.plan.anchor)
+        inputs, target = next(Examples(thinned, read).blocks())
+        fisher = fisher_information(model, plain(objective), inputs, target)
+        return anchored(loss, model.trainable_variables, fisher, self.plan.anchor)
 
     def _augment(self) -> keras.Model | None:
         if self.spec.augment is None:

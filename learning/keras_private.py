@@ -55,14 +55,3 @@ def forget_reductions(optimizer: keras.Optimizer) -> None:
     test_no_gradient_is_summed_over_replicas.
     """
     optimizer._all_reduce_sum_gradients = lambda gradients: gradients  # noqa: SLF001
-
-
-def is_graph(model: keras.Model) -> bool:
-    """Whether a model is a graph of layers, which can be cut, and not a subclass that hides them in `call()`.
-
-    `keras.src.models.functional.Functional` has no public name in Keras 3; `keras.Model(inputs, outputs)` gives one.
-    Watched by test_only_a_graph_is_one.
-    """
-    from keras.src.models.functional import Functional
-
-    return isinstance(model, Functional)

@@ -8,7 +8,7 @@ callbacks see the block as one batch: whatever acts on epochs works as in `fit`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from errors import TrainingDiverged, TrainingError
 from evergreen_client.batches import in_batches, rows_of
-from learning.checkpoint import Checkpoint, TrainingState, assign, values_of
+from learning.checkpoint import TrainingState, assign, load_checkpoint, save_checkpoint, values_of
 from learning.examples import Examples
 from learning.files import Progress
 from learning.keras_private import forget_reductions, set_seed
@@ -36,31 +36,16 @@ Predict = Callable[[Examples], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Steps:
-    """How a stage goes.
-
-    Args:
-        stage: its name in learning curves.
-        plan: epochs, patience, schedule, batch size and optimizer: those of pretraining, or of a stage.
-        learning_rate: the highest rate; a stage's may follow from that of pretraining.
-        seed: with the same rows and weights, the same seed gives the same result, bit for bit.
-    """
-
-    stage: str
-    plan: Pretrain | Stage
-    learning_rate: float
-    seed: int
-
-
-@dataclass(frozen=True)
 class Learner:
-    """A model in training.
+    """A model in training, and how it learns.
 
     Args:
         model: takes what the examples hold; its trainable variables learn.
         variables: all that training may change: those, statistics, random seeds.
         objective: measures validation rows.
         loss: what a gradient step minimises.
+        plan: epochs, patience, schedule, batch size and optimizer: those of pretraining, or of a stage.
+        learning_rate: the highest rate; a stage's may follow from that of pretraining.
         start: its validation loss as it is, where that was measured before.
     """
 
@@ -68,6 +53,8 @@ class Learner:
     variables: Sequence[Any]
     objective: Objective
     loss: Loss
+    plan: Pretrain | Stage
+    learning_rate: float
     start: float | None = None
 
 
@@ -80,17 +67,17 @@ class TrainingContext:
         logs: TensorBoard's folder, if wanted.
         progress: called after every epoch.
         callbacks: the user's own, beside TensorBoard's.
+        seed: with the same rows and weights, the same seed gives the same result, bit for bit.
     """
 
     work: Path
     logs: Path | None = None
     progress: Progress | None = None
-    callbacks: Sequence[keras.callbacks.Callback] = field(default_factory=tuple)
+    callbacks: Sequence[keras.callbacks.Callback] = ()
+    seed: int = 0
 
 
-def train(
-    learner: Learner, examples: Examples, validation: Examples, steps: Steps, context: TrainingContext
-) -> TrainingState:
+def train(learner: Learner, examples: Examples, validation: Examples, context: TrainingContext) -> TrainingState:
     """Train through a stage, or on from its last whole epoch; leaves the best weights in the model.
 
     The best are the weights with the lowest validation loss, and those the stage began with are a candidate:
@@ -99,42 +86,42 @@ def train(
     Raises:
         TrainingDiverged: a loss became NaN, infinite or absurdly large.
     """
-    set_seed(steps.seed)
-    model = learner.model
-    optimizer = _fresh_optimizer(model, steps)
+    set_seed(context.seed)
+    model, plan = learner.model, learner.plan
+    optimizer = _fresh_optimizer(learner)
     # Who goes on from a checkpoint must come to the very same bits. So all that one epoch hands on to the next is in
     # these variables (weights, slots of the optimizer, and the seeds that dropout draws from, which Keras keeps in
     # variables too) or in `state`; what an epoch draws beside them, it draws anew from its own number.
     variables = [*learner.variables, *optimizer.variables]
-    checkpoint = Checkpoint(context.work / f"{steps.stage}.npz")
+    checkpoint = context.work / f"{plan.name}.npz"
     validate = partial(_validate, learner.objective, validation, predictor(model))
-    saved = checkpoint.load()
+    saved = load_checkpoint(checkpoint)
     if saved is None:
         start = validate()["val_loss"] if learner.start is None else learner.start
-        state = TrainingState(steps.stage, epoch=0, start=start, best=start, stopped=steps.plan.epochs == 0)
+        state = TrainingState(plan.name, epoch=0, start=start, best=start, stopped=plan.epochs == 0)
         best = values_of(learner.variables)
     else:
         state, values, best = saved
         assign(variables, values)
     limit = EXPLODED * max(1.0, state.start, _constant_loss(learner.objective, examples.target))
-    run_block = _block_runner(learner, optimizer, steps)
-    callbacks = _callback_list(model, steps, context)
+    run_block = _block_runner(learner, optimizer)
+    callbacks = _callback_list(learner, context)
     callbacks.on_train_begin()
     model.stop_training = False
     while not state.stopped:
         callbacks.on_epoch_begin(state.epoch)
-        loss = _run_epoch(run_block, examples, steps, state.epoch, callbacks)
+        loss = _run_epoch(run_block, learner, examples, (context.seed, state.epoch), callbacks)
         metrics = {"loss": loss, **validate()}
-        _assert_sane(metrics, limit, steps, state.epoch + 1)  # before it is saved: nobody goes on from nonsense
+        _assert_sane(metrics, limit, learner, state.epoch + 1)  # before it is saved: nobody goes on from nonsense
         callbacks.on_epoch_end(state.epoch, metrics)
-        state = state.after(metrics, patience=steps.plan.patience, epochs=steps.plan.epochs)
+        state = state.after(metrics, patience=plan.patience, epochs=plan.epochs)
         if state.best_epoch == state.epoch:
             best = values_of(learner.variables)
         if model.stop_training:
             state = replace(state, stopped=True)
-        checkpoint.save(state, values_of(variables), best)
+        save_checkpoint(checkpoint, state, values_of(variables), best)
         if context.progress is not None:
-            context.progress(steps.stage, state.epoch, steps.plan.epochs, metrics)
+            context.progress(plan.name, state.epoch, plan.epochs, metrics)
     callbacks.on_train_end()
     assign(learner.variables, best)
     return state
@@ -151,23 +138,22 @@ def predictor(model: keras.Model) -> Predict:
     return predict
 
 
-def _fresh_optimizer(model: keras.Model, steps: Steps) -> keras.Optimizer:
+def _fresh_optimizer(learner: Learner) -> keras.Optimizer:
     """A new optimizer: a kept one would carry its old rate, and slots for variables that no longer learn."""
     import keras
 
-    optimizer = keras.optimizers.get(
-        {"class_name": steps.plan.optimizer, "config": {"learning_rate": steps.learning_rate}}
-    )
+    wanted, model = learner.learning_rate, learner.model
+    optimizer = keras.optimizers.get({"class_name": learner.plan.optimizer, "config": {"learning_rate": wanted}})
     optimizer.build(model.trainable_variables)
     forget_reductions(optimizer)
     model.compile(optimizer=optimizer, loss=None)
     rate = float(optimizer.learning_rate)
-    if not np.isclose(rate, steps.learning_rate):
-        raise TrainingError(f"learning rate {rate}", f"the plan says {steps.learning_rate}", "use another optimizer")
+    if not np.isclose(rate, wanted):
+        raise TrainingError(f"learning rate {rate}", f"the plan says {wanted}", "use another optimizer")
     return optimizer
 
 
-def _block_runner(learner: Learner, optimizer: keras.Optimizer, steps: Steps) -> Callable[..., Any]:
+def _block_runner(learner: Learner, optimizer: keras.Optimizer) -> Callable[..., Any]:
     """A graph that takes a block through all its gradient steps and gives the mean loss.
 
     The loop over steps is TensorFlow's own, as its body is traced once, however many steps a block has. Blocks differ
@@ -175,8 +161,10 @@ def _block_runner(learner: Learner, optimizer: keras.Optimizer, steps: Steps) ->
     """
     import tensorflow as tf
 
-    model, variables, size = learner.model, learner.model.trainable_variables, steps.plan.batch_size
-    scheduled = steps.plan.schedule is not constant  # a rate that stays is left to callbacks, which may have changed it
+    model, variables, size = learner.model, learner.model.trainable_variables, learner.plan.batch_size
+    scheduled = (
+        learner.plan.schedule is not constant
+    )  # a rate that stays is left to callbacks, which may have changed it
 
     @tf.function(reduce_retracing=True, autograph=False)  # type: ignore[untyped-decorator]
     def run(inputs: Any, target: tf.Tensor, rates: tf.Tensor) -> tf.Tensor:
@@ -200,16 +188,18 @@ def _block_runner(learner: Learner, optimizer: keras.Optimizer, steps: Steps) ->
     return runner
 
 
-def _run_epoch(run_block: Callable[..., Any], examples: Examples, steps: Steps, epoch: int, callbacks: Any) -> float:
+def _run_epoch(
+    run_block: Callable[..., Any], learner: Learner, examples: Examples, seeds: Sequence[int], callbacks: Any
+) -> float:
     """One pass over the examples, in an order that depends on the seed and the epoch alone; the mean loss."""
     import tensorflow as tf
 
-    random = np.random.default_rng([steps.seed, epoch])
+    plan, (_, epoch) = learner.plan, seeds
     total, seen = 0.0, 0
-    for number, (inputs, target) in enumerate(examples.shuffled(random)):
-        starts = seen + np.arange(0, len(target), steps.plan.batch_size)
-        done = (epoch + starts / examples.rows) / steps.plan.epochs
-        rates = [steps.plan.schedule(float(share), steps.learning_rate) for share in done]
+    for number, (inputs, target) in enumerate(examples.shuffled(np.random.default_rng(seeds))):
+        starts = seen + np.arange(0, len(target), plan.batch_size)
+        done = (epoch + starts / examples.rows) / plan.epochs
+        rates = [plan.schedule(float(share), learner.learning_rate) for share in done]
         callbacks.on_train_batch_begin(number)
         loss = float(run_block(inputs, target, tf.constant(rates, "float32")))
         callbacks.on_train_batch_end(number, {"loss": loss})
@@ -231,21 +221,21 @@ def _constant_loss(objective: Objective, target: NDArray[np.float64]) -> float:
     return float(np.mean(objective.row_loss(target, np.broadcast_to(constant, (len(target), len(constant))))))
 
 
-def _assert_sane(metrics: dict[str, float], limit: float, steps: Steps, epoch: int) -> None:
+def _assert_sane(metrics: dict[str, float], limit: float, learner: Learner, epoch: int) -> None:
     for name in ("loss", "val_loss"):
         if not np.isfinite(metrics[name]) or metrics[name] > limit:
             raise TrainingDiverged(
-                f"{name} {metrics[name]:g} in epoch {epoch} of stage '{steps.stage}'",
+                f"{name} {metrics[name]:g} in epoch {epoch} of stage '{learner.plan.name}'",
                 f"it is not finite, or {EXPLODED:.0f} times more than before and than a constant prediction",
-                f"lower the stage's learning rate (now {steps.learning_rate:g}), or look for absurd values in "
+                f"lower the stage's learning rate (now {learner.learning_rate:g}), or look for absurd values in "
                 "the new rows",
             )
 
 
-def _callback_list(model: keras.Model, steps: Steps, context: TrainingContext) -> Any:
+def _callback_list(learner: Learner, context: TrainingContext) -> Any:
     import keras
 
     callbacks = list(context.callbacks)
     if context.logs is not None:
-        callbacks.append(keras.callbacks.TensorBoard(context.logs / steps.stage, write_graph=False))
-    return keras.callbacks.CallbackList(callbacks, model=model, epochs=steps.plan.epochs, verbose=0)
+        callbacks.append(keras.callbacks.TensorBoard(context.logs / learner.plan.name, write_graph=False))
+    return keras.callbacks.CallbackList(callbacks, model=learner.model, epochs=learner.plan.epochs, verbose=0)

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, get_type_hints
 
 from errors import InvalidSpec
 from learning.schedules import cosine
@@ -64,6 +64,7 @@ class Pretrain(Checked):
         optimizer: name of a Keras optimizer.
     """
 
+    name: ClassVar[str] = "pretrain"  # in learning curves
     epochs: Natural = 10
     learning_rate: Annotated[float, Rate] = 1e-3
     schedule: Schedule = cosine

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evergreen_client.model_files import load_model
 from learning.data import Columns, PartitionFile, Split, concatenate, read_columns, select
 from learning.examples import Examples
 from learning.features import FeatureCache, FrozenBase
-from learning.files import ModelFiles, load_model
+from learning.files import ModelFiles
 from learning.loop import predictor
-
-if TYPE_CHECKING:
-    from learning.spec import ModelSpec
+from learning.spec import ModelSpec
 
 BLOCK_BYTES = 32 * 2**20  # rows pass by once; a small block stays in the processor's cache
 

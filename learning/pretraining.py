@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from errors import InvalidSpec, NotEnoughData
+from evergreen_client.model_files import load_model
 from learning.assembly import assemble, named_layers
 from learning.data import (
     Columns,
@@ -22,9 +23,9 @@ from learning.data import (
     select,
 )
 from learning.examples import Examples
-from learning.files import ModelFiles, Progress, Trained, load_model, save_model
+from learning.files import ModelFiles, Progress, Trained, save_model
 from learning.keras_private import set_seed
-from learning.loop import Learner, Steps, TrainingContext, train
+from learning.loop import Learner, TrainingContext, train
 from learning.losses import plain
 from learning.objectives import Regression
 from learning.plans import FineTune
@@ -67,10 +68,10 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
     """
     plan = plan or spec.pretrain
     record = {**plan_of(plan), "seed": seed}
-    context = TrainingContext(work, logs, progress, spec.callbacks() if spec.callbacks else ())
+    context = TrainingContext(work, logs, progress, spec.callbacks() if spec.callbacks else (), seed)
 
     def train_anew() -> Trained:
-        files, state, rows = _pretrain(spec, plan, history, seed, context)
+        files, state, rows = _pretrain(spec, plan, history, context)
         reason = (
             f"learned from {rows:,} rows of {len(history)} partitions in {state.epoch} epochs; "
             f"the best was epoch {state.best_epoch}, validation loss {state.best:.4f}"
@@ -81,11 +82,11 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
 
 
 def _pretrain(
-    spec: ModelSpec, plan: Pretrain, history: Sequence[PartitionFile], seed: int, context: TrainingContext
+    spec: ModelSpec, plan: Pretrain, history: Sequence[PartitionFile], context: TrainingContext
 ) -> tuple[ModelFiles, TrainingState, int]:
     """Build base and head, check them, train them: their files, where training ended, and from how many rows."""
-    learning, validating = hold_back(spec.schema, select(spec.schema, history, "train"), plan, seed)
-    set_seed(seed)
+    learning, validating = hold_back(spec.schema, select(spec.schema, history, "train"), plan, context.seed)
+    set_seed(context.seed)
     rows = sample(spec, learning, plan.sample_rows)
     base, head, augment = _build(spec, rows)
     model = _assembled(spec, base, head, augment, rows)
@@ -95,9 +96,9 @@ def _pretrain(
     paths = context.work / "base.keras", context.work / "head.keras"
     _refuse_unloadable(base, paths[0])
     _refuse_unloadable(head, paths[1])
-    learner = Learner(model, model.variables, spec.objective, plain(spec.objective))
+    learner = Learner(model, model.variables, spec.objective, plain(spec.objective), plan, plan.learning_rate)
     learned, validated = (Examples(part, partial(read_inputs, spec.schema)) for part in (learning, validating))
-    state = train(learner, learned, validated, Steps("pretrain", plan, plan.learning_rate, seed), context)
+    state = train(learner, learned, validated, context)
     return ModelFiles(*paths, save_model(base, paths[0]), save_model(head, paths[1])), state, learned.rows
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import time
@@ -10,23 +9,22 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zipfile import is_zipfile
 
 from pydantic import TypeAdapter, ValidationError
 
 from evergreen_client.durable import TEMPORARY, written_whole
+from learning.data import PartitionFile
+from learning.digests import json_digest
 from learning.environment import code_digest, custom_digest, environment
 from learning.files import Trained, locked
 from learning.keras_private import own_random_numbers
+from learning.plans import FineTune, FromScratch, Pretrain
+from learning.spec import DriftPolicy, Gate, ModelSpec, RetrainPolicy
 
-if TYPE_CHECKING:
-    from learning.data import PartitionFile
-    from learning.plans import FineTune, FromScratch, Pretrain
-    from learning.spec import DriftPolicy, Gate, ModelSpec, RetrainPolicy
 
-    Plan = Pretrain | FineTune | FromScratch | DriftPolicy | RetrainPolicy | Gate
-
+Plan = Pretrain | FineTune | FromScratch | DriftPolicy | RetrainPolicy | Gate
 LOCK = "lock"
 DONE = "trained.json"
 TASK = "task.json"
@@ -45,8 +43,7 @@ def task_digest(
     """What a training depends on, seed and plan as they are recorded: two with the same digest give the same model."""
     rows = [[partition.digest for partition in group] for group in partitions]
     code = code_digest(spec), custom_digest()
-    task = json.dumps([plan, code, list(files), rows, environment()], sort_keys=True)
-    return hashlib.sha256(task.encode()).hexdigest()
+    return json_digest([plan, code, list(files), rows, environment()])
 
 
 def train_once(work: Path, task: str, train: Callable[[], Trained]) -> Trained:

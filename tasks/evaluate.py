@@ -53,9 +53,7 @@ def evaluate(context: Context, run_id: int, challenger: int) -> PromotionDecisio
             model=spec.name,
             challenger=challenger,
             champion=champion.number if champion else None,
-            passed=verdict.passed,
-            reason=verdict.reason,
-            metrics=verdict.metrics,
+            **vars(verdict),
         )
     )
     newest = {m.metric: m.challenger_value for m in verdict.metrics if m.dataset == NEWEST and not m.slice}

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from errors import AlreadyBootstrapped, NotEnoughData
+from learning.files import Progress
 from learning.pretraining import pretrain
 from learning.startup import start_tensorflow
 from tasks.find_pending import learnable
 from tasks.finetune import SEED
 from tasks.register_version import Learned
 from tasks.run import Context, Run, shown_progress, step
-
-if TYPE_CHECKING:
-    from learning.files import Progress
 
 
 def pretrain_on_history(context: Context, run_id: int, progress: Progress | None = None) -> Learned:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from prefect import get_run_logger
 
+from db.arrival_records import PartitionRecord
 from db.records import EpochMetric, NewVersion
 from learning.environment import environment
+from learning.files import Trained
 from tasks.run import Context, Run, step
-
-if TYPE_CHECKING:
-    from db.arrival_records import PartitionRecord
-    from learning.files import Trained
 
 
 @dataclass(frozen=True)

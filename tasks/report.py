@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
+from db.records import RunEnding
+from db.registry import ModelRegistry
 from tasks.run import Run, step
-
-if TYPE_CHECKING:
-    from db.records import RunEnding
-    from db.registry import ModelRegistry
 
 
 def summary(registry: ModelRegistry, run: Run, ending: RunEnding) -> str:

@@ -8,24 +8,21 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from prefect import Task, get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 
+from db.arrival_records import PartitionRecord
 from db.artifacts import ArtifactStore
-from db.records import RunEnding
+from db.records import RunEnding, VersionRecord
 from db.registry import ModelRegistry, open_registry
 from learning.catalog import load_spec
+from learning.data import PartitionFile
+from learning.files import ModelFiles, Progress
+from learning.spec import ModelSpec
 from settings import Settings, get_settings
-
-if TYPE_CHECKING:
-    from db.arrival_records import PartitionRecord
-    from db.records import VersionRecord
-    from learning.data import PartitionFile
-    from learning.files import ModelFiles, Progress
-    from learning.spec import ModelSpec
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,15 +41,11 @@ class Context:
 
     def model_files(self, version: VersionRecord) -> ModelFiles:
         """Fetch and verify a version's base and head."""
-        from learning.files import ModelFiles
-
         base, head = self.store.fetch_version(version)
         return ModelFiles(base, head, version.base.digest, version.head.digest)
 
     def partition_files(self, partitions: Sequence[PartitionRecord]) -> tuple[PartitionFile, ...]:
         """Fetch and verify partitions' files."""
-        from learning.data import PartitionFile
-
         return tuple(PartitionFile(p.digest, self.store.fetch(p.artifact)) for p in partitions)
 
 

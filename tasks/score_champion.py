@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from db.arrival_records import PartitionRecord
 from db.records import NewScores
 from learning.prediction import predict
 from learning.startup import start_tensorflow
 from monitoring.decision import Pending
 from tasks.run import Context, Run, step
-
-if TYPE_CHECKING:
-    from db.arrival_records import PartitionRecord
 
 
 def score_arrivals(context: Context, run_id: int | None, number: int, arrived: Sequence[PartitionRecord]) -> None:

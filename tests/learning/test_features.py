@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from counting import CountingBase, open_entry, part
 
+from evergreen_client.model_files import load_model
 from learning.data import PartitionFile, read_inputs
 from learning.features import FeatureCache, FrozenBase
-from learning.files import ModelFiles, Trained, load_model
+from learning.files import ModelFiles, Trained
 from learning.spec import ModelSpec
 
 Partition = Callable[..., PartitionFile]

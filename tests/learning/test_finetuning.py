@@ -13,12 +13,13 @@ import polars as pl
 import pytest
 
 from errors import InvalidSpec, NotEnoughData, TrainingDiverged, TrainingError
+from evergreen_client.model_files import load_model
 from learning import finetuning
 from learning.checkpoint import TrainingState
 from learning.data import PartitionFile
 from learning.digests import weights_digest
 from learning.features import FrozenBase
-from learning.files import ModelFiles, Trained, load_model
+from learning.files import ModelFiles, Trained
 from learning.finetuning import finetune
 from learning.loop import train
 from learning.objectives import Regression
@@ -72,7 +73,8 @@ def test_cached_features_and_raw_rows_train_the_same_head(
 ) -> None:
     """The cache is a shortcut, not another method: same seed and order, same weights within rounding."""
     cached = tune("cached", plan=head())
-    monkeypatch.setattr(finetuning._Challenger, "_on_features", finetuning._Challenger._on_raw_rows)
+    challenger = finetuning._Challenger
+    monkeypatch.setattr(challenger, "_on_features", lambda self, stage, _cache: challenger._on_raw_rows(self, stage))
     plain = tune("plain", plan=head())
     for one, two in zip(*(load_model(trained.files.head).get_weights() for trained in (cached, plain)), strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-6)

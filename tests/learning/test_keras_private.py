@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from learning.keras_private import forget_reductions, is_graph, own_random_numbers, set_seed
+from learning.keras_private import forget_reductions, own_random_numbers, set_seed
 
 LEARNING = Path(__file__).parents[2] / "learning"
 
@@ -60,18 +60,6 @@ def test_no_gradient_is_summed_over_replicas(monkeypatch: pytest.MonkeyPatch) ->
         optimizer.apply([keras.ops.convert_to_tensor([1.0])], [variable])
     assert asked == ["summed"]
     assert variable.numpy() == [0.0]
-
-
-def test_only_a_graph_is_one() -> None:
-    """What the Functional API makes can be cut; a Sequential model or a subclass as it is cannot."""
-    row = keras.Input((2,))
-
-    class Hidden(keras.Model):
-        """A model with no graph to see."""
-
-    assert is_graph(keras.Model(row, keras.layers.Dense(1)(row)))
-    assert not is_graph(keras.Sequential([row, keras.layers.Dense(1)]))
-    assert not is_graph(Hidden())
 
 
 def test_no_other_file_uses_a_name_that_is_not_public() -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from evergreen_client.model_files import load_model
 from learning.data import PartitionFile, read_inputs
 from learning.environment import environment
-from learning.files import Trained, load_model
+from learning.files import Trained
 from learning.prediction import predict
 from learning.spec import ModelSpec
 
