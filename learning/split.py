@@ -44,9 +44,12 @@ def split_at(model: keras.Model, layer: str) -> tuple[keras.Model, keras.Model]:
     try:
         head = keras.Model(cut, model.outputs[0], name="head")
     except ValueError as error:
+        crossing = _crossing(model, base)
+        if not crossing:  # the last layer leaves nothing for a head
+            raise
         raise CannotSplit(
             f"layer '{layer}'",
-            f"data passes by it, into {', '.join(_crossing(model, base))}",
+            f"data passes by it, into {', '.join(crossing)}",
             "cut at a layer that everything passes through, or concatenate what must pass",
         ) from error
     return base, head
