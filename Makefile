@@ -54,7 +54,7 @@ clean: ## remove the environment and everything the demo made
 	@$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
 	@touch $@
 
-.venv/ready: requirements.lock pyproject.toml | .venv/uv
+.venv/ready: requirements.lock pyproject.toml client/pyproject.toml | .venv/uv
 	@$(UV) --require-hashes --requirement requirements.lock
 	@$(UV) --no-deps --editable client --editable .
 	@touch $@

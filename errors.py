@@ -5,7 +5,7 @@ EvergreenError
 ├── UnknownModel             no file in models/ defines this model
 ├── InvalidSpec              a ModelSpec that contradicts itself
 ├── RegistryError
-│   ├── RegistryOutdated     the database's schema is not the one this code writes
+│   ├── RegistryOutdated     the database's schema is not the one this code knows
 │   ├── NoChampion           nothing was promoted yet
 │   ├── AlreadyBootstrapped  version 1 exists
 │   ├── UnknownVersion       no version has this number
@@ -19,6 +19,7 @@ EvergreenError
 │   ├── ArtifactMissing      a file that the registry names is gone
 │   ├── ArtifactCorrupt      a file's bytes are not the ones that were registered
 │   ├── ArtifactUnwritable   the artifact root refused a write (full, read-only, no permission)
+│   ├── UnknownLayer         the model has a layer that Keras does not know in this process
 │   └── UnsafeModel          the model would run arbitrary code when loaded
 ├── ArrivalError
 │   ├── FileNotReady         a landed file that cannot be read yet; nothing is recorded of it
@@ -34,32 +35,30 @@ EvergreenError
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
+
+# Those that a service can meet too are the client's.
+from evergreen_client.errors import (
+    ArrivalError,
+    ArtifactCorrupt,
+    ArtifactError,
+    ArtifactMissing,
+    EvergreenError,
+    NoChampion,
+    RegistryError,
+    RegistryOutdated,
+    RegistryUnavailable,
+    SchemaMismatch,
+    UnknownLayer,
+    UnsafeModel,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-
-class EvergreenError(Exception):
-    """An error in three parts, so that whoever reads it knows what to do next.
-
-    Args:
-        received: what came in, quoted.
-        why: why it is refused.
-        fix: what to do about it, as a command or an instruction.
-
-    Example:
-        >>> print(UnknownModel("model 'flihgts'", "no file models/flihgts.py defines it", "use one of: flights"))
-        model 'flihgts': no file models/flihgts.py defines it. To fix it: use one of: flights.
-    """
-
-    def __init__(self, received: str, why: str, fix: str) -> None:
-        super().__init__(received, why, fix)  # positional, so that pickling it across processes works
-        self.received, self.why, self.fix = received, why, fix
-
-    def __str__(self) -> str:
-        return f"{self.received}: {self.why}. To fix it: {self.fix}."
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:
@@ -77,24 +76,32 @@ class InvalidName(EvergreenError):
     """A model name that could not be a file or a column value."""
 
 
+def valid_name(name: str) -> str:
+    """A model's name, if it is safe as a file name and as a column value.
+
+    Raises:
+        InvalidName: it is not 1 to 63 of a-z, 0-9, _ and -, a letter first.
+
+    Example:
+        >>> valid_name("card-fraud")
+        'card-fraud'
+    """
+    if not NAME.fullmatch(name):
+        shown = name if len(name) <= 40 else f"{name[:40]}…"
+        raise InvalidName(
+            f"model name {shown!r}",
+            "a name is 1 to 63 lower-case letters, digits, _ and -, and begins with a letter",
+            "choose a name like flights or card-fraud_2",
+        )
+    return name
+
+
 class UnknownModel(EvergreenError):
     """No file in models/ defines this model."""
 
 
 class InvalidSpec(EvergreenError):
     """A ModelSpec that contradicts itself."""
-
-
-class RegistryError(EvergreenError):
-    """The registry cannot do what was asked."""
-
-
-class RegistryOutdated(RegistryError):
-    """The database's schema is not the one this code writes."""
-
-
-class NoChampion(RegistryError):
-    """Nothing was promoted yet."""
 
 
 class AlreadyBootstrapped(RegistryError):
@@ -125,32 +132,8 @@ class TaintedVersion(RegistryError):
     """It learned from a recalled partition."""
 
 
-class RegistryUnavailable(RegistryError):
-    """The database cannot be reached, read or written."""
-
-
-class ArtifactError(EvergreenError):
-    """A file of the registry cannot be read or written."""
-
-
-class ArtifactMissing(ArtifactError):
-    """A file that the registry names is gone."""
-
-
-class ArtifactCorrupt(ArtifactError):
-    """A file's bytes are not the ones that were registered."""
-
-
 class ArtifactUnwritable(ArtifactError):
     """The artifact root refused a write."""
-
-
-class UnsafeModel(ArtifactError):
-    """The model would run arbitrary code when loaded."""
-
-
-class ArrivalError(EvergreenError):
-    """Landed data cannot be taken."""
 
 
 class FileNotReady(ArrivalError):
@@ -159,10 +142,6 @@ class FileNotReady(ArrivalError):
 
 class UnreadableFile(ArrivalError):
     """A landed file that cannot be parsed."""
-
-
-class SchemaMismatch(ArrivalError):
-    """Columns missing, renamed, or of the wrong type."""
 
 
 class TooManyBadRows(ArrivalError):

@@ -1,4 +1,4 @@
-"""Where Evergreen keeps things, read from the environment (prefix EVERGREEN_) through get_settings()."""
+"""Where Evergreen keeps things, read from the environment (prefix EVERGREEN_) or .env through get_settings()."""
 
 import os
 from functools import cache
@@ -19,10 +19,13 @@ QUIET = {
 class Settings(BaseSettings):
     """One field per environment variable; `EVERGREEN_HOME=/data/evergreen` moves everything at once."""
 
-    model_config = SettingsConfigDict(env_prefix="EVERGREEN_", extra="forbid")
+    # .env may hold variables of other programs too, as the keys of a bucket; they are passed over.
+    model_config = SettingsConfigDict(
+        env_prefix="EVERGREEN_", extra="forbid", env_file=".env", dotenv_filtering="only_existing"
+    )
 
     home: Path = Path(".evergreen")
-    """Folder of everything that is not told to live elsewhere."""
+    """Folder of everything that has no setting of its own."""
     database_url: str = ""
     """SQLAlchemy URL of the registry; by default an SQLite file in `home`."""
     artifact_root: str = ""

@@ -11,8 +11,7 @@ import polars as pl
 
 from arrivals.keys import HIGH, LABELLED, ROW, SEQUENCE, TIME, key_hashes
 from arrivals.known_keys import KnownKeys, Storing
-from db.arrival_records import LedgerEntry
-from db.records import NewPartition, PartitionRecord
+from db.arrival_records import LedgerEntry, NewPartition, PartitionRecord
 
 if TYPE_CHECKING:
     from arrivals.partition_files import PartitionFiles

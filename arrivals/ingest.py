@@ -61,8 +61,8 @@ def too_many_bad(spec: ModelSpec, registry: ModelRegistry, result: IngestResult)
     again: until better rows arrive, the policy allows more, or the ingest's partitions are recalled.
     """
     last = registry.last_ingest(spec.name)
-    share = last.rejected / last.rows if last.rows else 0.0
+    share = last.refused / last.rows if last.rows else 0.0
     if share <= spec.source.max_bad_share or not (result.rows or last.live):
         return ""
     allowed = spec.source.max_bad_share
-    return f"{last.rejected:,} of {last.rows:,} rows were refused ({share:.1%}), more than the {allowed:.1%} allowed"
+    return f"{last.refused:,} of {last.rows:,} rows were refused ({share:.1%}), more than the {allowed:.1%} allowed"

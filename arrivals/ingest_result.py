@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from db.arrival_records import NewLandedFile
-    from db.records import PartitionRecord
+    from db.arrival_records import NewLandedFile, PartitionRecord
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class IngestResult:
             files=self.files + 1,
             rows=self.rows + landed.rows,
             duplicates=self.duplicates + landed.duplicates,
-            refused=self.refused + landed.rejected,
+            refused=self.refused + landed.refused,
             waiting=self.waiting + landed.waiting,
             late=self.late + landed.late,
             refused_files=self.refused_files + bool(landed.reason),

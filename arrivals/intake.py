@@ -13,8 +13,7 @@ from arrivals.history import History
 from arrivals.partition_files import PartitionFiles
 from arrivals.staging import Staging
 from arrivals.validation import Batch
-from db.arrival_records import NewArrival, NewLandedFile
-from db.records import PartitionRecord
+from db.arrival_records import NewArrival, NewLandedFile, PartitionRecord
 from errors import ArrivalConflict
 
 if TYPE_CHECKING:
@@ -113,9 +112,10 @@ class Intake:
         """
         before = self._history.recorded
         self._history.catch_up()
-        uri = arrival.file.uri
-        if self._history.recorded == before or self._registry.is_landed(self._spec.name, arrival.file):
-            raise ArrivalConflict(f"the file {uri}", "somebody else has just taken it", "nothing: it is taken")
+        file = arrival.file
+        this_reading = {"stamp": file.stamp, "rules": file.rules, "attempt": file.attempt}
+        if self._history.recorded == before or self._registry.landed_files(self._spec.name, **this_reading):
+            raise ArrivalConflict(f"the file {file.uri}", "somebody else has just taken it", "nothing: it is taken")
         if self._history.keys.shared(arrival.partitions, after=before):
             return None
         return replace(arrival, seen=self._history.recorded)

@@ -20,8 +20,7 @@ import numpy as np
 import polars as pl
 
 from arrivals.keys import HIGH, LABELLED, LOW, ROW, SEQUENCE, TIME
-from db.arrival_records import LedgerEntry
-from db.records import NewPartition
+from db.arrival_records import LedgerEntry, NewPartition
 from evergreen_client.durable import written_whole
 
 if TYPE_CHECKING:

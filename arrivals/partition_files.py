@@ -12,7 +12,8 @@ from uuid import uuid4
 import polars as pl
 
 from arrivals.keys import content_digest
-from db.records import NewPartition, PartitionRecord, StoredArtifact
+from db.arrival_records import NewPartition, PartitionRecord
+from evergreen_client.artifacts import StoredArtifact
 
 if TYPE_CHECKING:
     from db.artifacts import ArtifactStore

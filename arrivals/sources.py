@@ -16,7 +16,7 @@ from arrivals.listing import HINT, ListedFile, list_files, still_same
 from arrivals.local_copies import LocalCopy, local_copy
 from arrivals.readers import read_file
 from arrivals.validation import Batch
-from db.arrival_records import EarlierOutcome, NewLandedFile
+from db.arrival_records import LandedRecord, NewLandedFile
 from db.query_source import QuerySource
 from errors import ArrivalConflict, ArrivalError, FileNotReady, UnreadableFile
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from arrivals.intake import Intake, Taken
-    from db.records import PartitionRecord
+    from db.arrival_records import PartitionRecord
     from db.registry import ModelRegistry
     from learning.files import Progress
     from learning.spec import ModelSpec
@@ -71,11 +71,11 @@ class Sources:
         upto = rows.newest()
         if upto is None:
             return
-        before = self.registry.cursors(self.spec.name, rows.uri)
-        after = before[-1][1] if before else None
+        before = [taken for taken in self.registry.landed_files(self.spec.name, uri=rows.uri) if taken.cursor]
+        after = before[-1].cursor if before else None
         # Rows that share the last value may have come since, so the same stretch may be taken again: the next attempt.
         stamp = hashlib.sha256(f"{rows.uri} after {after}".encode()).hexdigest()
-        attempt = sum(taken == stamp for taken, _ in before)
+        attempt = sum(taken.stamp == stamp for taken in before)
         landed = NewLandedFile(rows.uri, stamp, self._rules(labels=False), self.intake.id, attempt, cursor=upto)
         schema, optional = self.spec.schema, (self.spec.schema.target,) if source.labels else ()
         wanted = Wanted(schema.columns, optional, (*source.ignore, source.cursor))
@@ -118,10 +118,10 @@ class Sources:
                 raise UnreadableFile(file.uri, file.refusal, HINT)
             with local_copy(file, self.intake.work) as copy:
                 read = replace(landed, sha256=copy.sha256)
-                if twin := self.registry.find_twin(self.spec.name, copy.sha256, landed.rules):
-                    uri, rows = twin
-                    self._note(file.uri, f"it holds what {uri} held, which was taken")
-                    self._count(*self.intake.take_none(replace(read, rows=rows, duplicates=rows)))
+                taken = {"sha256": copy.sha256, "rules": landed.rules, "waiting": 0, "reason": None}
+                if twins := self.registry.landed_files(self.spec.name, **taken):
+                    self._note(file.uri, f"it holds what {twins[0].uri} held, which was taken")
+                    self._count(*self.intake.take_none(replace(read, rows=twins[0].rows, duplicates=twins[0].rows)))
                 else:
                     self._count(*self._take_rows(file, copy, read, labels=labels))
         except ArrivalConflict:
@@ -180,7 +180,7 @@ class Sources:
         self.progress("taking files", done, total, figures)
 
 
-def _is_new(before: EarlierOutcome | None, rules: str) -> bool:
+def _is_new(before: LandedRecord | None, rules: str) -> bool:
     """Whether a file is to be read: for the first time, by another schema, or for labels that waited."""
     if before is None or before.waiting:
         return True

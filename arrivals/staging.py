@@ -29,8 +29,7 @@ from arrivals.keys import (
 )
 from arrivals.known_keys import Storing
 from arrivals.validation import REASON, Batch, Validator
-from db.arrival_records import NewArrival, NewLandedFile, NewRefusal
-from db.records import NewPartition, PartitionKind
+from db.arrival_records import NewArrival, NewLandedFile, NewPartition, NewRefusal, PartitionKind
 
 if TYPE_CHECKING:
     from arrivals.partition_files import PartitionFiles
@@ -63,7 +62,7 @@ class Staging:
         """What the registry is to record of the file, once everything of it is stored."""
         partitions = tuple(storing.result() for storing in self._storing)
         refusals = tuple(NewRefusal(rows, *what) for what, rows in sorted(self._refusals.items()))
-        landed = replace(self._landed, rejected=self._refusals.total())
+        landed = replace(self._landed, refused=self._refusals.total())
         return NewArrival(self._spec.name, self._history.recorded, landed, partitions, refusals, self._run_id)
 
     def add(self, batch: Batch, *, labels: bool) -> None:

@@ -27,9 +27,8 @@ from arrivals.keys import HIGH, LABELLED, LOW
 from arrivals.known_keys import KnownKeys
 from arrivals.validation import Validator
 from benchmarks.claims import Claims
-from db.arrival_records import NewArrival, NewLandedFile
+from db.arrival_records import NewArrival, NewLandedFile, NewPartition
 from db.artifacts import ArtifactStore
-from db.records import NewPartition
 from db.registry import open_registry
 from learning.objectives import Binary
 from learning.spec import ModelSpec, Schema, Source

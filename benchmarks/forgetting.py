@@ -150,10 +150,10 @@ def learn(work: Path, eras: list[PartitionFile], train: Callable[[Path], ModelFi
     started = time.perf_counter()
     files = train(work)
     seconds = time.perf_counter() - started
-    said = predict(digits, files, eras, split="holdout", cache=work / "judging")
-    losses = digits.objective.row_loss(said.target, said.prediction)
-    past = said.partition < len(eras) - 1
-    accuracy = np.mean(said.prediction[past].argmax(axis=1) == said.target[past])
+    predicted = predict(digits, files, eras, split="holdout", cache=work / "judging")
+    losses = digits.objective.row_loss(predicted.target, predicted.prediction)
+    past = predicted.partition < len(eras) - 1
+    accuracy = np.mean(predicted.prediction[past].argmax(axis=1) == predicted.target[past])
     return Outcome(float(losses[past].mean()), float(accuracy), float(losses[~past].mean()), seconds)
 
 

@@ -35,7 +35,7 @@ def year(max_forgetting: float | None) -> tuple[int, tuple[float, ...]]:
 
 
 def _live(max_forgetting: float | None) -> tuple[int, tuple[float, ...]]:
-    from demo.flights import write_flights
+    from demo.demos import FLIGHTS
     from flows.demo import score_first_version
     from learning.catalog import load_spec
     from monitoring.track_record import mean_losses, track_record
@@ -48,10 +48,10 @@ def _live(max_forgetting: float | None) -> tuple[int, tuple[float, ...]]:
     runs.load_spec = lambda *_: spec
     with runs.open_context(spec.name) as context:
         landing = Path(context.settings.landing)
-        write_flights(landing, HISTORY)
+        FLIGHTS.write(landing, HISTORY)
         promoted = _run(context)
         for week in WEEKS:
-            write_flights(landing, [week])
+            FLIGHTS.write(landing, [week])
             promoted += _run(context)
         score_first_version(context)
         return promoted - 1, mean_losses(track_record(spec, context.registry, context.partition_files))
@@ -79,7 +79,7 @@ def _run(context: Context) -> int:
         learned = finetune_champion(context, run, pending)
     ending = promote(context, evaluate(context, run, register(context, run, learned)))
     assert ending is not None
-    registry.finish_run(run, **vars(ending))
+    registry.finish_run(run, ending)
     return int(ending.outcome == "promoted")
 
 

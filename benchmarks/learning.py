@@ -20,8 +20,9 @@ import polars as pl
 from benchmarks import large_digits
 from benchmarks.claims import Claims
 from demo.digits import digits_month
+from evergreen_client.model_files import load_model
 from learning.data import PartitionFile, Selection, concatenate, read_inputs, select
-from learning.files import ModelFiles, Trained, load_model
+from learning.files import ModelFiles, Trained
 from learning.finetuning import finetune
 from learning.plans import FineTune, Pretrain, Replay, Stage
 from learning.prediction import predict
@@ -72,11 +73,11 @@ def images(digits: ModelSpec, month: Callable[[int, int], pl.DataFrame], root: P
     cold, challenger = timed(lambda: tune(digits, first.files, [new], [], plan, root / "cold", root / "cache"))
     warm, _ = timed(lambda: tune(digits, first.files, [new], [], plan, root / "warm", root / "cache"))
     plain, model = timed(lambda: plain_fit(digits, first.files, [new], epochs=20))
-    said = predict(digits, challenger.files, [new], split="holdout", cache=root / "cache")
-    ours = float(np.mean(digits.objective.row_loss(said.target, said.prediction)))
+    prediction = predict(digits, challenger.files, [new], split="holdout", cache=root / "cache")
+    ours = float(np.mean(digits.objective.row_loss(prediction.target, prediction.prediction)))
     rows = select(digits.schema, [new], "holdout")[0]
-    theirs_said = model.predict(read_inputs(digits.schema, new, rows.rows), verbose=0, batch_size=4096)
-    theirs = float(np.mean(digits.objective.row_loss(rows.target, theirs_said)))
+    predicted = model.predict(read_inputs(digits.schema, new, rows.rows), verbose=0, batch_size=4096)
+    theirs = float(np.mean(digits.objective.row_loss(rows.target, predicted)))
     return plain / cold, plain / warm, ours / theirs
 
 

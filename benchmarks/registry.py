@@ -23,11 +23,12 @@ from sqlalchemy import insert
 
 from benchmarks.claims import Claims
 from db import tables
-from db.arrival_records import NewArrival, NewLandedFile
+from db.arrival_records import NewArrival, NewLandedFile, NewPartition
 from db.engine import session_scope
 from db.lookups import now
-from db.records import NewPartition, NewVersion, StoredArtifact
+from db.records import NewVersion
 from db.registry import ModelRegistry, open_registry
+from evergreen_client.artifacts import StoredArtifact
 
 MODEL = "flights"
 HERE = Path(__file__).parent
@@ -156,8 +157,8 @@ def fill(registry: ModelRegistry, model: str, versions: int) -> None:
                 "metric": "m0",
                 "position": 0,
                 "rows": 1000,
-                "champion": 0.5,
-                "challenger": 0.4,
+                "champion_value": 0.5,
+                "challenger_value": 0.4,
                 "delta": -0.2,
                 "verdict": "same",
             }

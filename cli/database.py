@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cli.arguments import open_named_registry
 from cli.printing import Json, print_json, print_table
 from settings import get_settings
 
@@ -44,14 +45,13 @@ def gc(
     json: Json = False,
 ) -> None:
     """List the stored files that no version and no partition names, as a crash may leave them."""
-    from db.artifacts import open_root
+    from db.artifacts import ArtifactStore
     from db.garbage import collect, orphans
-    from db.registry import open_registry
 
     settings = get_settings()
-    root = open_root(settings.artifact_root)
-    with open_registry(settings.database_url) as registry:
-        found = (collect if delete else orphans)(registry, root, timedelta(hours=grace_hours))
+    store = ArtifactStore(settings.artifact_root, settings.cache)
+    with open_named_registry() as registry:
+        found = (collect if delete else orphans)(registry, store, timedelta(hours=grace_hours))
     if json:
         print_json(found)
         return

@@ -1,44 +1,55 @@
-"""`evergreen demo`: real flights, arriving week by week."""
+"""`evergreen demo`: a real model is kept fresh on data that arrive week by week, or month by month."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from settings import get_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
+    from rich.table import Table
 
+    from demo.demos import Demo
     from tasks.run import Context
 
-app = typer.Typer(help="See Evergreen work on the flights that left New York in 2013.", no_args_is_help=True)
+app = typer.Typer(help="See Evergreen work on real data: flights, or images of digits.", no_args_is_help=True)
+
+Model = Annotated[
+    Literal["flights", "digits"],
+    typer.Option(help="flights: late arrivals, week by week. digits: images whose look changes, month by month."),
+]
+Arrivals = Annotated[
+    int | None,
+    typer.Option("--arrivals", "--weeks", "--months", min=1, help="How many weeks or months, each in one file."),
+]
 
 
 @app.command()
-def data(
-    weeks: Annotated[int, typer.Option(min=1, max=52, help="Write the first WEEKS weeks of 2013.")] = 52,
-) -> None:
-    """Write the landing folder: one CSV file a week, flights joined with the weather at departure."""
-    from demo.flights import write_flights
+def data(model: Model = "flights", arrivals: Arrivals = None) -> None:
+    """Write the files of a demo to the landing folder, and train nothing. By default all of them."""
+    from demo.demos import DEMOS
 
-    files = write_flights(Path(get_settings().landing), range(1, weeks + 1))
+    shown = DEMOS[model]
+    files = shown.write(Path(get_settings().landing), shown.numbers[:arrivals])
     typer.echo(f"{len(files)} files in {files[0].parent}")
 
 
 @app.command()
-def run(
-    weeks: Annotated[int, typer.Option(min=1, max=44, help="Weeks that arrive, one after the other.")] = 12,
-) -> None:
-    """Bootstrap on the first eight weeks, then retrain as more weeks arrive. Run it again for the next weeks."""
+def run(model: Model = "flights", arrivals: Arrivals = None) -> None:
+    """Train version 1 on the first files, then retrain as more arrive. Run it again for the next ones."""
     from rich.console import Console
 
-    settings = get_settings()
+    from demo.demos import DEMOS
+
+    settings, shown, console = get_settings(), DEMOS[model], Console()
+    arrivals = arrivals or shown.at_once
     # The demo asks for no server and touches no one's: its own home, its own short-lived one.
     prefect_home = settings.home / "prefect-demo"
     prefect_home.mkdir(parents=True, exist_ok=True)
@@ -46,40 +57,46 @@ def run(
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
     os.environ.pop("PREFECT_API_URL", None)
 
-    console = Console()
-    console.print(f"[bold]Evergreen demo[/]: flights of 2013, {weeks} weekly arrivals. Starting Prefect …")
-    from flows.demo import MODEL, demo
+    console.print(f"[bold]Evergreen demo[/]: {shown.subject}, {arrivals} {shown.unit}ly arrivals. Starting Prefect …")
+    from flows.demo import demo
     from tasks.run import open_context
 
-    outcomes = demo(settings.landing, weeks)
-    if not outcomes:
-        console.print("The year is over: every week has arrived. Remove the demo's folder to start again.")
-    with open_context(MODEL) as context:
-        show_story(console, context)
+    if not demo(model, arrivals):
+        over = f"The year is over: every {shown.unit} has arrived."
+        console.print(f"{over} Remove the demo's folder to start again.")
+    with open_context(model) as context:
+        show_story(console, context, shown)
 
 
-def best_in_bold(losses: Sequence[float]) -> list[str]:
-    """Losses as text, the lowest one in bold."""
-    return [f"[bold]{loss:.4f}[/]" if loss == min(losses) else f"{loss:.4f}" for loss in losses]
+def show_story(console: Console, context: Context, shown: Demo) -> None:
+    """Print what each arrival brought, the versions, and what to open next."""
+    from cli.registry import versions
+
+    model, loss = shown.model, context.spec.objective.loss_name
+    before = f"{loss} on each {shown.unit} before anything learned from it, lower is better"
+    console.print(f"\n[bold]{model}[/]: {before}\n")
+    console.print(story(context, shown.unit))
+    console.print(f"\n[bold]Versions[/]: evergreen registry versions {model}\n")
+    versions(model)
+    console.print("\n[bold]Open next[/]\n")
+    for name, step in next_steps(context, shown):
+        console.print(f"  {name:<16} {step}", soft_wrap=True, highlight=False)
 
 
-def show_story(console: Console, context: Context) -> None:
-    """Print the versions, what each week brought, and what to open next."""
+def story(context: Context, unit: str) -> Table:
+    """A line an arrival: its drift, its run's end, and what the champion of the day scored beside two others."""
     from rich.table import Table
 
-    from cli.registry import versions
     from monitoring.track_record import mean_losses, track_record
 
     registry, spec = context.registry, context.spec
-    model, loss = spec.name, spec.objective.loss_name
     record = track_record(spec, registry, context.partition_files)
-    runs = {run.id: run for run in registry.runs(model, limit=1000)}
-    checks = {check.run_id: check for check in registry.drift_checks(model)}
-    scored_by = {score.partition: score.run_id for score in registry.scores(model) if score.run_id is not None}
+    runs = {run.id: run for run in registry.runs(spec.name, limit=1000)}
+    checks = {check.run_id: check for check in registry.drift_checks(spec.name)}
+    scored_by = {score.partition: score.run_id for score in registry.scores(spec.name) if score.run_id is not None}
 
-    console.print(f"\n[bold]{model}[/]: {loss} on each week before anything learned from it, lower is better\n")
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("week from", "drifted", "run ended", "champion"):
+    for name in (f"{unit} from", "drifted", "run ended", "champion"):
         table.add_column(name, no_wrap=True)
     for name in ("kept fresh", "v1 alone", "constant"):
         table.add_column(name, justify="right")
@@ -92,20 +109,21 @@ def show_story(console: Console, context: Context) -> None:
     if record:
         table.add_section()
         table.add_row("all", "", "", "", *best_in_bold(mean_losses(record)))
-    console.print(table)
+    return table
 
-    console.print(f"\n[bold]Versions[/]: evergreen registry versions {model}\n")
-    versions(model)
 
-    reports = sorted((context.settings.reports / model).glob("*.html"), key=lambda path: path.stat().st_mtime)
-    query = "'SELECT * FROM version_history'"
-    next_steps = {
-        "drift report": str(reports[-1]) if reports else "(no drift check yet)",
-        "learning curves": f".venv/bin/tensorboard --logdir {context.settings.logs}",
-        "registry": f"sqlite3 -box {context.settings.home / 'registry.db'} {query}",
-        "more weeks": "make demo, once more",
-        "schedule and UI": "make up",
-    }
-    console.print("\n[bold]Open next[/]\n")
-    for name, step in next_steps.items():
-        console.print(f"  {name:<16} {step}", soft_wrap=True, highlight=False)
+def best_in_bold(losses: Sequence[float]) -> list[str]:
+    """Losses as text, the lowest one in bold."""
+    return [f"[bold]{loss:.4f}[/]" if loss == min(losses) else f"{loss:.4f}" for loss in losses]
+
+
+def next_steps(context: Context, shown: Demo) -> Iterator[tuple[str, str]]:
+    """What to open or to run next: a name for it, and a file or a command."""
+    settings, query = context.settings, "'SELECT * FROM version_history'"
+    reports = sorted((settings.reports / shown.model).glob("*.html"), key=lambda path: path.stat().st_mtime)
+    yield "drift report", str(reports[-1]) if reports else "(no drift check yet)"
+    yield "learning curves", f".venv/bin/tensorboard --logdir {settings.logs}"
+    yield "registry", f"sqlite3 -box {settings.home / 'registry.db'} {query}"
+    if shown.landed(Path(settings.landing)) < len(shown.numbers):
+        yield f"more {shown.unit}s", f"{shown.command}, once more"
+    yield "schedule and UI", "make up"

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cli import database, demo, new, partitions, registry, schema, up
+from cli import database, demo, init, new, partitions, registry, schema, up
 from errors import EvergreenError, ServerFailed
 from learning.startup import large_import
 from settings import get_settings
@@ -27,6 +27,7 @@ app.add_typer(schema.app, name="schema")
 app.add_typer(database.app, name="db")
 app.add_typer(demo.app, name="demo")
 app.command("gc")(database.gc)
+app.command("init")(init.init)
 app.command("new")(new.new)
 app.command("up")(up.up)
 
@@ -54,7 +55,7 @@ def retrain(model: Model) -> None:
 
 
 def prepare(model: str) -> None:
-    """Tell of a misspelled name before Prefect starts; let the process end in order, and expected errors be short."""
+    """Refuse a misspelled name before Prefect starts; let the process end in order, and expected errors be short."""
     from learning.catalog import load_spec
 
     load_spec(model, get_settings().model_folders)

@@ -1,13 +1,14 @@
 """`evergreen new`: a first models/NAME.py, drafted from a data file."""
 
-import re
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cli.init import add_deployments
 from cli.schema import Key, Target, Time
-from errors import InvalidName
+from errors import InvalidName, valid_name
 
 
 def new(  # noqa: PLR0913, PLR0917 - typer makes every parameter an option
@@ -24,19 +25,18 @@ def new(  # noqa: PLR0913, PLR0917 - typer makes every parameter an option
     from cli.drafting.source import left_out, model_source
     from settings import get_settings
 
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
-        why = "it names a Python file and a model"
-        raise InvalidName(f"model name '{name}'", why, "use lower-case letters, digits and _, starting with a letter")
-    path = (folder or get_settings().model_folders[0]) / f"{name}.py"
+    path = (folder or get_settings().model_folders[0]) / f"{valid_name(name)}.py"
     if path.exists():
         raise InvalidName(f"model name '{name}'", f"{path} exists", "choose another name, or delete it")
     if not path.parent.is_dir():
         raise InvalidName(f"folder '{path.parent}'", "it is not there", "make it, or leave --folder out")
     found = guess(read_sample(data), time=time, target=target, key=key or ())
     path.write_text(model_source(found, name, data.name), encoding="utf-8")
-    typer.echo(f"wrote {path}")
+    typer.echo(f"wrote {os.path.relpath(path)}")
     typer.echo(f"  time {found.time}, key {' + '.join(found.key)}, target {found.target}: {found.objective}")
     typer.echo(f"  {len(found.numeric)} numeric and {len(found.categorical)} categorical inputs")
     if left_out(found):
         typer.echo(f"  left out: {', '.join(left_out(found))}")
+    if add_deployments(path.parent.with_name("prefect.yaml"), name):
+        typer.echo("  its deployments, with a schedule, are at the end of prefect.yaml")
     typer.echo(f"Read it; then land files in the folder {name} and run: evergreen bootstrap {name}")

@@ -1,41 +1,42 @@
-"""`evergreen partitions`: what arrived, what was refused and why, and how to take a bad delivery back."""
+"""`evergreen partitions`: what arrived, what was refused and why, and how to recall a bad delivery."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import typer
 
-from cli.printing import SHORT, Json, print_facts, print_json, print_table
-from cli.registry import recall
+from cli.arguments import Digest, Model, open_named_registry
+from cli.decisions import recall
+from cli.printing import SHORT, Json, print_facts, print_json, print_records, print_table
 from settings import get_settings
 
-app = typer.Typer(help="Arrived data: partitions, quarantine, taking back.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from db.arrival_records import PartitionRecord
 
-Model = Annotated[str, typer.Argument(help="Name of a model.")]
-Digest = Annotated[str, typer.Argument(help="Digest of a partition, or how it begins.")]
+app = typer.Typer(help="What arrived: partitions, what was refused, recalling a delivery.", no_args_is_help=True)
+app.command()(recall)  # the registry's own verb, here too: this is where people find a bad delivery
 
 
 @app.command("list")
 def list_partitions(model: Model, json: Json = False) -> None:
     """List the partitions that count, oldest event time first."""
-    from db.registry import open_registry
-
-    with open_registry(get_settings().database_url) as registry:
+    with open_named_registry() as registry:
         found = registry.partitions(model)
         pending = {partition.digest for partition in registry.pending(model)}
-    if json:
-        print_json(found)
-        return
-    print_table(
-        ("digest", "from", "to", ">rows", ">labelled", ">holdout", "kind", "", "source"),
-        [
-            (p.digest[:SHORT], p.time_from, p.time_to, p.rows, p.labelled_rows, p.holdout_rows, p.kind,
-             " ".join(word for word, yes in (("late", p.late), ("pending", p.digest in pending)) if yes), p.source_uri)
-            for p in found
-        ],
-        empty=f"{model}: nothing has arrived",
-    )  # fmt: skip
+    columns: dict[str, Callable[[PartitionRecord], object]] = {
+        "digest": lambda p: p.digest[:SHORT],
+        "from": lambda p: p.time_from,
+        "to": lambda p: p.time_to,
+        ">rows": lambda p: p.rows,
+        ">labelled": lambda p: p.labelled_rows,
+        ">holdout": lambda p: p.holdout_rows,
+        "kind": lambda p: p.kind,
+        "": lambda p: " ".join(["late"] * p.late + ["pending"] * (p.digest in pending)),
+        "source": lambda p: p.source_uri,
+    }
+    print_records(found, json, columns, empty=f"{model}: nothing has arrived")
 
 
 @app.command()
@@ -44,10 +45,9 @@ def show(model: Model, digest: Digest, json: Json = False) -> None:
     import polars as pl
 
     from db.artifacts import ArtifactStore
-    from db.registry import open_registry
 
     settings = get_settings()
-    with open_registry(settings.database_url) as registry:
+    with open_named_registry() as registry:
         partition = registry.partition(model, digest)
     rows = (
         pl.scan_parquet(ArtifactStore(settings.artifact_root, settings.cache).fetch(partition.artifact))
@@ -70,23 +70,17 @@ def show(model: Model, digest: Digest, json: Json = False) -> None:
 
 
 @app.command()
-def quarantine(model: Model, json: Json = False) -> None:
-    """List the files and rows that were set aside, with the reasons."""
-    from db.registry import open_registry
-
-    with open_registry(get_settings().database_url) as registry:
+def refused(model: Model, json: Json = False) -> None:
+    """List the files and rows that were refused, with the reasons."""
+    with open_named_registry() as registry:
         files = [landed for landed in registry.landed_files(model) if landed.reason]
         rows = registry.refusals(model)
     if json:
         print_json({"files": files, "rows": rows})
         return
-    aside = [(f.at, f"{f.uri}: {f.reason}") for f in files]
-    aside += [(r.at, f"{r.source_uri}: {r.rows:,} rows, {r.reason}\n  kept as {r.uri}") for r in rows]
-    for at, what in sorted(aside):
+    lines = [(f.at, f"{f.uri}: {f.reason}") for f in files]
+    lines += [(r.at, f"{r.source_uri}: {r.rows:,} rows, {r.reason}\n  kept as {r.uri}") for r in rows]
+    for at, what in sorted(lines):
         typer.echo(f"{at:%Y-%m-%d %H:%M:%S}  {what}")
-    if not aside:
-        typer.echo(f"{model}: nothing was set aside")
-
-
-# Under this name too, as whoever looks at a bad delivery looks here.
-app.command("revoke")(recall)
+    if not lines:
+        typer.echo(f"{model}: nothing was refused")

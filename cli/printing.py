@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -20,31 +18,23 @@ WIDE = 200  # columns of a table that goes into a file or a pipe, where nobody c
 
 def print_json(value: Any) -> None:
     """Print records as JSON: instants in ISO 8601, NaN and infinities as null."""
-    typer.echo(json.dumps(as_json(value), indent=2, ensure_ascii=False))
+    from pydantic_core import to_json
+
+    typer.echo(to_json(value, indent=2, inf_nan_mode="null"))
 
 
-def as_json(value: Any) -> Any:
-    """Reduce records to what JSON has words for.
-
-    Example:
-        >>> as_json({"loss": float("nan"), "versions": (1, 2)})
-        {'loss': None, 'versions': [1, 2]}
-    """
-    if is_dataclass(value):
-        return {field.name: as_json(getattr(value, field.name)) for field in fields(value)}
-    if hasattr(value, "_asdict"):
-        return as_json(value._asdict())
-    if isinstance(value, dict):
-        return {key: as_json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [as_json(item) for item in value]
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def print_records(
+    records: Sequence[Any], json: bool, columns: Mapping[str, Callable[[Any], object]], *, empty: str
+) -> None:
+    """Print records as JSON, or as a table: what each column is called, and what it shows of a record."""
+    if json:
+        print_json([record._asdict() if hasattr(record, "_asdict") else record for record in records])
+    else:
+        print_table(tuple(columns), ([show(record) for show in columns.values()] for record in records), empty=empty)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
-    """Print a table; `empty` is what is said where there are no rows. A column named ">x" is right-aligned."""
+    """Print a table; `empty` is printed where there are no rows. A column named ">x" is right-aligned."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -2,46 +2,22 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.printing import SHORT, Json, percent, print_facts, print_json, print_table
-from settings import get_settings
+from cli import decisions
+from cli.arguments import Limit, Model, Number, open_named_registry
+from cli.printing import SHORT, Json, percent, print_facts, print_json, print_records, print_table
 
 if TYPE_CHECKING:
-    from db.records import VersionSummary
-    from db.registry import ModelRegistry
+    from db.records import DriftCheckRecord, EvaluationRecord, PromotionRecord, RunRecord, VersionSummary
 
 app = typer.Typer(help="Versions, promotions and verdicts.", no_args_is_help=True)
-
-
-def spoken(reason: str) -> str:
-    """Refuse a reason that says nothing."""
-    if not reason.strip():
-        raise typer.BadParameter("it is empty; whoever reads the record later will want to know why")
-    return reason
-
-
-Model = Annotated[str, typer.Argument(help="Name of a model.")]
-Number = Annotated[int, typer.Argument(help="Number of a version.")]
-Limit = Annotated[int, typer.Option(help="How many, newest first.", min=1)]
-Reason = Annotated[str, typer.Option(help="Why, in a sentence; it is kept for ever.", callback=spoken)]
-Actor = Annotated[str | None, typer.Option(help="Who decides; by default the user of this machine.")]
-
-
-@contextmanager
-def opened() -> Iterator[ModelRegistry]:
-    """Open the registry that the settings name."""
-    from db.registry import open_registry
-
-    with open_registry(get_settings().database_url) as registry:
-        yield registry
+for decision in (decisions.promote, decisions.rollback, decisions.recall):
+    app.command()(decision)
 
 
 @app.command()
@@ -51,7 +27,7 @@ def champion(
     json: Json = False,
 ) -> None:
     """Show the version that is in production."""
-    with opened() as registry:
+    with open_named_registry() as registry:
         when = at.replace(tzinfo=UTC) if at else None
         version = registry.find_champion(model, when) if when else registry.champion(model)
         history = [p for p in registry.promotions(model) if when is None or p.at <= when]
@@ -83,33 +59,24 @@ def versions(
     json: Json = False,
 ) -> None:
     """List versions with the gate's verdict on each; * marks the champion."""
-    with opened() as registry:
+    with open_named_registry() as registry:
         found = registry.versions(model, order_by=by, limit=limit)
-    if json:
-        print_json(found)
-        return
     metrics = {v.metric for v in found if v.metric}
     value = metrics.pop() if len(metrics) == 1 else "value"
-    print_table(
-        ["", ">version", ">parent", "created", "base", "head", "verdict", f">{value}", ">change", ">against", "reason"],
-        (
-            [
-                "*" if v.champion else "",
-                v.number,
-                v.parent,
-                v.created_at,
-                v.base[:SHORT],
-                v.head[:SHORT],
-                verdict(v),
-                v.value,
-                percent(v.delta),
-                v.against,
-                v.reason,
-            ]
-            for v in found
-        ),
-        empty=f"{model} has no version yet",
-    )
+    columns: dict[str, Callable[[VersionSummary], object]] = {
+        "": lambda v: "*" if v.champion else "",
+        ">version": lambda v: v.number,
+        ">parent": lambda v: v.parent,
+        "created": lambda v: v.created_at,
+        "base": lambda v: v.base[:SHORT],
+        "head": lambda v: v.head[:SHORT],
+        "verdict": verdict,
+        f">{value}": lambda v: v.value,
+        ">change": lambda v: percent(v.delta),
+        ">against": lambda v: v.against,
+        "reason": lambda v: v.reason,
+    }
+    print_records(found, json, columns, empty=f"{model} has no version yet")
 
 
 def verdict(version: VersionSummary) -> str:
@@ -121,7 +88,7 @@ def verdict(version: VersionSummary) -> str:
 @app.command()
 def show(model: Model, number: Number, json: Json = False) -> None:
     """Show one version: its files, its figures, what it learned from, and how it was judged."""
-    with opened() as registry:
+    with open_named_registry() as registry:
         version = registry.version(model, number)
         learned = registry.trained_on(model, number)
         evaluations = registry.evaluations(model, number)
@@ -132,6 +99,7 @@ def show(model: Model, number: Number, json: Json = False) -> None:
         f"{model}: version {number}",
         {
             "created": f"{version.created_at:%Y-%m-%d %H:%M:%S} UTC, by run {version.run_id}",
+            "training": version.reason,
             "parent": f"version {version.parent}" if version.parent else "none",
             "base": f"{version.base.digest[:SHORT]}  {version.base.uri}",
             "head": f"{version.head.digest[:SHORT]}  {version.head.uri}",
@@ -140,47 +108,72 @@ def show(model: Model, number: Number, json: Json = False) -> None:
         },
     )
     for evaluation in evaluations:
-        against = f"version {evaluation.champion}" if evaluation.champion else "the best constant"
-        typer.echo(f"\n{'passed' if evaluation.passed else 'rejected'} against {against}: {evaluation.reason}")
-        print_table(
-            ["dataset", "slice", "metric", ">rows", ">champion", ">challenger", ">change", "interval", "verdict"],
-            (
-                [
-                    m.dataset,
-                    m.slice,
-                    m.metric,
-                    f"{m.rows:,}",
-                    m.champion,
-                    m.challenger,
-                    m.delta if m.ci_low is None else percent(m.delta),
-                    "" if m.ci_low is None else f"{percent(m.ci_low)} to {percent(m.ci_high)}",
-                    m.verdict,
-                ]
-                for m in evaluation.metrics
-            ),
-            empty="no figures were recorded",
-        )
+        print_evaluation(evaluation)
+
+
+def print_evaluation(evaluation: EvaluationRecord) -> None:
+    """Print the gate's verdict on a version, and a line for each figure that it rests on."""
+    against = f"version {evaluation.champion}" if evaluation.champion else "the best constant"
+    typer.echo(f"\n{'passed' if evaluation.passed else 'rejected'} against {against}: {evaluation.reason}")
+    print_table(
+        ["dataset", "slice", "metric", ">rows", ">champion", ">challenger", ">change", "interval", "verdict"],
+        (
+            [
+                m.dataset,
+                m.slice,
+                m.metric,
+                f"{m.rows:,}",
+                m.champion_value,
+                m.challenger_value,
+                m.delta if m.ci_low is None else percent(m.delta),
+                "" if m.ci_low is None else f"{percent(m.ci_low)} to {percent(m.ci_high)}",
+                m.verdict,
+            ]
+            for m in evaluation.metrics
+        ),
+        empty="no figures were recorded",
+    )
+
+
+@app.command()
+def curves(model: Model, number: Number, json: Json = False) -> None:
+    """Show how a version's training went: a line for each epoch, a column for each figure."""
+    with open_named_registry() as registry:
+        points = registry.learning_curves(model, number)
+    if json:
+        print_json(points)
+        return
+    names = list(dict.fromkeys(point.name for point in points))
+    epochs: dict[tuple[str, int], dict[str, float]] = {}
+    for point in points:
+        epochs.setdefault((point.stage, point.epoch), {})[point.name] = point.value
+    print_table(
+        ["stage", ">epoch", *(f">{name}" for name in names)],
+        ([*epoch, *map(values.get, names)] for epoch, values in epochs.items()),
+        empty=f"no learning curve of version {number} was recorded",
+    )
 
 
 @app.command()
 def history(model: Model, json: Json = False) -> None:
     """List every promotion and rollback, newest last."""
-    with opened() as registry:
+    with open_named_registry() as registry:
         found = registry.promotions(model)
-    if json:
-        print_json(found)
-        return
-    print_table(
-        [">#", ">version", "kind", "since", "by", "reason"],
-        ([p.sequence, p.number, p.kind, p.at, p.actor, p.reason] for p in found),
-        empty=f"nothing was promoted for {model} yet",
-    )
+    columns: dict[str, Callable[[PromotionRecord], object]] = {
+        ">#": lambda p: p.sequence,
+        ">version": lambda p: p.number,
+        "kind": lambda p: p.kind,
+        "since": lambda p: p.at,
+        "by": lambda p: p.actor,
+        "reason": lambda p: p.reason,
+    }
+    print_records(found, json, columns, empty=f"nothing was promoted for {model} yet")
 
 
 @app.command()
 def lineage(model: Model, number: Number, json: Json = False) -> None:
     """List a version, all that it descends from, and the rows that each of them learned."""
-    with opened() as registry:
+    with open_named_registry() as registry:
         line = registry.lineage(model, number)
         learned = {v.number: registry.learned_by(model, v.number) for v in line}
         tainted = registry.tainted(model)
@@ -203,7 +196,7 @@ def lineage(model: Model, number: Number, json: Json = False) -> None:
 @app.command()
 def diff(model: Model, a: Number, b: Number, json: Json = False) -> None:
     """Show what separates two versions: settings, libraries, figures and data."""
-    with opened() as registry:
+    with open_named_registry() as registry:
         found = registry.diff(model, a, b)
     if json:
         print_json(found)
@@ -229,117 +222,31 @@ def diff(model: Model, a: Number, b: Number, json: Json = False) -> None:
 @app.command()
 def drift(model: Model, limit: Limit = 20, json: Json = False) -> None:
     """List drift checks, newest first."""
-    with opened() as registry:
+    with open_named_registry() as registry:
         found = registry.drift_checks(model, limit)
-    if json:
-        print_json(found)
-        return
-    print_table(
-        ["at", ">run", ">champion", "drifted", ">columns", "reason"],
-        (
-            [
-                check.at,
-                check.run_id,
-                check.champion,
-                "yes" if check.drifted else "no",
-                f"{sum(column.drifted for column in check.columns)} of {len(check.columns)}",
-                check.reason,
-            ]
-            for check in found
-        ),
-        empty=f"{model} was not checked for drift yet",
-    )
+    columns: dict[str, Callable[[DriftCheckRecord], object]] = {
+        "at": lambda check: check.at,
+        ">run": lambda check: check.run_id,
+        ">champion": lambda check: check.champion,
+        "drifted": lambda check: "yes" if check.drifted else "no",
+        ">columns": lambda check: f"{sum(column.drifted for column in check.columns)} of {len(check.columns)}",
+        "reason": lambda check: check.reason,
+    }
+    print_records(found, json, columns, empty=f"{model} was not checked for drift yet")
 
 
 @app.command()
 def runs(model: Model, limit: Limit = 20, json: Json = False) -> None:
     """List runs with what each decided and why, newest first."""
-    with opened() as registry:
+    with open_named_registry() as registry:
         found = registry.runs(model, limit)
-    if json:
-        print_json(found)
-        return
-    print_table(
-        [">run", "started", ">seconds", "trigger", "decision", "outcome", "reason"],
-        (
-            [
-                run.id,
-                run.started_at,
-                f"{(run.finished_at - run.started_at).total_seconds():.1f}" if run.finished_at else "",
-                run.trigger,
-                run.decision,
-                run.outcome or "open",
-                run.reason,
-            ]
-            for run in found
-        ),
-        empty=f"{model} has not run yet",
-    )
-
-
-def user() -> str:
-    """Who is at the keyboard; in a container without user names, a number."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"
-
-
-@app.command()
-def promote(model: Model, number: Number, reason: Reason, actor: Actor = None, json: Json = False) -> None:
-    """Make a version the champion, without asking the gate."""
-    with opened() as registry:
-        seen = registry.sequence(model)
-        done = registry.promote(
-            model,
-            number,
-            seen=seen,
-            kind="promote" if seen else "bootstrap",
-            actor=actor or user(),
-            reason=reason,
-        )
-    if json:
-        print_json(done)
-    else:
-        typer.echo(f"{model}: version {done.number} is the champion (promotion {done.sequence})")
-
-
-@app.command()
-def rollback(
-    model: Model,
-    reason: Reason,
-    to: Annotated[
-        int | None, typer.Option(help="Version to return to; by default the newest clean one before the champion.")
-    ] = None,
-    actor: Actor = None,
-    json: Json = False,
-) -> None:
-    """Put an earlier version back in production."""
-    with opened() as registry:
-        done = registry.rollback(model, to=to, actor=actor or user(), reason=reason)
-    if json:
-        print_json(done)
-    else:
-        typer.echo(f"{model}: back to version {done.number} (promotion {done.sequence})")
-
-
-@app.command()
-def recall(
-    model: Model,
-    digest: Annotated[str, typer.Argument(help="Digest of a partition, or its beginning.")],
-    reason: Reason,
-    actor: Actor = None,
-    json: Json = False,
-) -> None:
-    """Take a partition back: nothing learns from it again, and versions that did are tainted."""
-    with opened() as registry:
-        found = registry.recall(model, digest, reason=reason, actor=actor or user())
-        champion = registry.find_champion(model)
-    if json:
-        print_json(found)
-        return
-    typer.echo(f"{model}: recalled {found.partition.rows:,} rows of {found.partition.source_uri}")
-    if found.tainted:
-        typer.echo(f"tainted versions: {', '.join(map(str, found.tainted))}")
-    if champion and champion.number in found.tainted:
-        typer.echo(f"the champion is one of them; go back with: evergreen registry rollback {model} --reason …")
+    columns: dict[str, Callable[[RunRecord], object]] = {
+        ">run": lambda run: run.id,
+        "started": lambda run: run.started_at,
+        ">seconds": lambda run: f"{(run.finished_at - run.started_at).total_seconds():.1f}" if run.finished_at else "",
+        "trigger": lambda run: run.trigger,
+        "decision": lambda run: run.decision,
+        "outcome": lambda run: run.outcome or "open",
+        "reason": lambda run: run.reason,
+    }
+    print_records(found, json, columns, empty=f"{model} has not run yet")

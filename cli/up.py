@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,8 +26,7 @@ def up(
     port: Annotated[int, typer.Option(help="Port of the server and its UI, on 127.0.0.1.")] = 4200,
 ) -> None:
     """Start the Prefect server and UI, register the deployments, and work on their runs until Ctrl-C."""
-    if not Path("prefect.yaml").exists():
-        raise ServerFailed(f"folder {Path.cwd()}", "it has no prefect.yaml", "change into the project's folder")
+    check_deployments(Path("prefect.yaml"))
     url = f"http://{HOST}:{port}"
     environment = os.environ | {"PREFECT_API_URL": f"{url}/api", "PREFECT_UI_URL": url}
     if answers(url):
@@ -51,6 +51,15 @@ def up(
         typer.echo("\nstopping …")
     finally:
         stop(started)
+
+
+def check_deployments(file: Path) -> None:
+    """Refuse a folder without deployments: Prefect would find nothing to register only after it has started."""
+    if not file.exists():
+        fix = "change into the project's folder, or make one: evergreen init FOLDER"
+        raise ServerFailed(f"folder {Path.cwd()}", "it has no prefect.yaml", fix)
+    if not re.search(r"^ *entrypoint:", file.read_text(encoding="utf-8"), re.MULTILINE):
+        raise ServerFailed(f"{file}", "it has no deployments yet", "add a model: evergreen new NAME --from FILE")
 
 
 def interrupt(_signal: int, _frame: object) -> None:

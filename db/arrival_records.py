@@ -1,12 +1,54 @@
-"""What an ingest writes into the registry and reads back: frozen records."""
+"""What arrived, as it goes into the registry and comes out of it: frozen records."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from db.records import NewPartition
+from evergreen_client.artifacts import StoredArtifact
+
+PartitionKind = Literal["rows", "labels"]
+
+
+@dataclass(frozen=True)
+class NewPartition:
+    """A partition whose file is stored already."""
+
+    model: str
+    digest: str
+    source_uri: str
+    uri: str
+    sha256: str
+    bytes: int
+    rows: int
+    holdout_rows: int
+    labelled_rows: int
+    time_from: datetime
+    time_to: datetime
+    late: bool = False
+    run_id: int | None = None
+    kind: PartitionKind = "rows"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartitionRecord(NewPartition):
+    """Rows that arrived together, immutable; of kind "labels" if the rows had been taken before, without label."""
+
+    arrived_at: datetime
+
+    @property
+    def artifact(self) -> StoredArtifact:
+        """The partition's Parquet file."""
+        return StoredArtifact(self.digest, "partition", self.uri, self.sha256, self.bytes)
+
+
+@dataclass(frozen=True)
+class RecallRecord:
+    """A partition was recalled; these versions learned from it, or descend from one that did."""
+
+    partition: PartitionRecord
+    tainted: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -26,7 +68,7 @@ class NewLandedFile:
         uri: where it lies.
         stamp: digest of the uri and of which content of it this is.
         rules: digest of the schema it was judged by.
-        batch: names the ingest that read it.
+        ingest: names the ingest that read it.
         attempt: how often it was read before, for labels that wait for their rows.
         sha256: of its bytes; None where it was not read.
         cursor: last cursor value, for rows from a database.
@@ -34,7 +76,7 @@ class NewLandedFile:
         rows: rows in it, and of them:
         taken: in partitions,
         duplicates: taken before,
-        rejected: refused,
+        refused: bad,
         waiting: labels whose row has not arrived.
         late: of those taken, older than what had been seen.
         reason: why it was refused as a whole; None if it was not.
@@ -43,7 +85,7 @@ class NewLandedFile:
     uri: str
     stamp: str
     rules: str
-    batch: str
+    ingest: str
     attempt: int = 0
     sha256: str | None = None
     cursor: str | None = None
@@ -51,44 +93,26 @@ class NewLandedFile:
     rows: int = 0
     taken: int = 0
     duplicates: int = 0
-    rejected: int = 0
+    refused: int = 0
     waiting: int = 0
     late: int = 0
     reason: str | None = None
 
 
-@dataclass(frozen=True)
-class LandedRecord:
+@dataclass(frozen=True, kw_only=True)
+class LandedRecord(NewLandedFile):
     """A landed file as recorded."""
 
     id: int
-    uri: str
-    stamp: str
-    rules: str
-    batch: str
-    attempt: int
-    sha256: str | None
-    cursor: str | None
-    bytes: int
-    rows: int
-    taken: int
-    duplicates: int
-    rejected: int
-    waiting: int
-    late: int
-    reason: str | None
     run_id: int | None
     at: datetime
 
 
-@dataclass(frozen=True)
-class RefusalRecord:
+@dataclass(frozen=True, kw_only=True)
+class RefusalRecord(NewRefusal):
     """Rows refused, as recorded."""
 
     source_uri: str
-    rows: int
-    reason: str
-    uri: str | None
     at: datetime
 
 
@@ -121,19 +145,10 @@ class LedgerEntry(NamedTuple):
     time_to: datetime
 
 
-class EarlierOutcome(NamedTuple):
-    """What the newest reading of one content of a file came to."""
-
-    rules: str
-    attempt: int
-    waiting: int
-    reason: str | None
-
-
 @dataclass(frozen=True)
 class IngestRecord:
     """The rows that one ingest read: how many, how many of them refused, and how many partitions still count."""
 
     rows: int
-    rejected: int
+    refused: int
     live: int

@@ -1,4 +1,4 @@
-"""Tables of what arrived: landed files, the partitions made of them, the rows refused, the partitions taken back."""
+"""Tables of what arrived: landed files, the partitions made of them, the rows refused, the partitions recalled."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from db.columns import Base, Count, Hash, Key
 
 
 class LandedFile(Base):
-    """A landed file (or a stretch of a query) that was looked at: how many rows it had, and what became of them.
+    """A landed file (or a stretch of a query) that was read: how many rows it had, and what became of them.
 
     `stamp` is a digest that tells one uri, and one content of it, from the next; `rules` is the schema it was judged
-    by. `waiting` labels had no row yet, so the file is looked at again, as the next `attempt`. `reason` says why it was
-    set aside as a whole.
+    by. `waiting` labels had no row yet, so the file is read again, as the next `attempt`. `reason` says why it was
+    refused as a whole.
     """
 
     __tablename__ = "landed_file"
     __table_args__ = (
         UniqueConstraint("model_id", "stamp", "rules", "attempt"),
         Index(None, "model_id", "sha256"),
-        CheckConstraint("rows = taken + duplicates + rejected + waiting", name="adds_up"),
+        CheckConstraint("rows = taken + duplicates + refused + waiting", name="adds_up"),
     )
 
     id: Mapped[Key]
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
     run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))
-    batch: Mapped[Hash]
+    ingest: Mapped[Hash]
     uri: Mapped[str]
     stamp: Mapped[Hash]
     rules: Mapped[Hash]
@@ -39,7 +39,7 @@ class LandedFile(Base):
     rows: Mapped[Count]
     taken: Mapped[Count]
     duplicates: Mapped[Count]
-    rejected: Mapped[Count]
+    refused: Mapped[Count]
     waiting: Mapped[Count]
     late: Mapped[Count]
     reason: Mapped[str | None]
@@ -81,10 +81,10 @@ class Partition(Base):
     run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))
 
 
-class Revocation(Base):
+class Recall(Base):
     """A partition that must not be learned from any more, and why."""
 
-    __tablename__ = "revocation"
+    __tablename__ = "recall"
 
     partition_id: Mapped[int] = mapped_column(ForeignKey("partition.id"), primary_key=True)
     reason: Mapped[str]
@@ -92,10 +92,10 @@ class Revocation(Base):
     at: Mapped[datetime]
 
 
-class RejectedRows(Base):
+class RefusedRows(Base):
     """Rows of a landed file that were refused for one reason: how many, and where they are kept."""
 
-    __tablename__ = "rejected_rows"
+    __tablename__ = "refused_rows"
 
     id: Mapped[Key]
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"), index=True)

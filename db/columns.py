@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -95,20 +96,24 @@ def storable(text: str) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Reduce a value to JSON: NaN and infinities to null, numpy's numbers to Python's, anything else to text."""
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, str):
-        return storable(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
+    """Reduce a value to JSON: NaN and infinities to null, numpy's numbers to Python's, anything else to text.
+
+    Example:
+        >>> plain({"loss": float("nan"), 2: (0.5, None)})
+        {'loss': None, '2': [0.5, None]}
+    """
+    written = storable(json.dumps(value, default=_jsonable, ensure_ascii=False))
+    # JSON escapes NUL, and a backslash of the text's own as two: those are passed over in pairs.
+    clean = re.sub(r"\\\\|\\u0000", lambda found: found[0].replace("\\u0000", "�"), written)
+    return json.loads(clean, parse_constant=lambda _: None)
+
+
+def _jsonable(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {storable(str(key)): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    return storable(str(value))
+        return dict(value)
+    if isinstance(value, set | frozenset):
+        return list(value)
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 Key = Annotated[int, mapped_column(primary_key=True)]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, func, literal, select
 from sqlalchemy.orm import Session, aliased
 
-from db.lineage import ancestors, tainted_versions, trained_on
-from db.lookups import model_id
-from db.promotions import find_champion
+from db.lineage import TAINTED, ancestors, trained_on
+from db.lookups import CHAMPION_ID, model_id
 from db.records import VersionDiff, VersionSummary
+from db.statements import select_as
 from db.tables import Evaluation, EvaluationMetric, Version, VersionMetric
 from db.versions import version
 from errors import RegistryError
@@ -19,6 +19,9 @@ from errors import RegistryError
 Parent = aliased(Version)
 Against = aliased(Version)
 Later = aliased(Evaluation)
+NEWEST_EVALUATION = (
+    select(func.max(Later.id)).where(Later.challenger_id == Version.id).correlate(Version).scalar_subquery()
+)
 
 
 def summaries(
@@ -33,24 +36,24 @@ def summaries(
         limit: how many; by default all.
     """
     metric = (order_by or "").removeprefix("-") or None
-    value = VersionMetric.value if metric else EvaluationMetric.challenger
     statement = (
-        select(
-            Version.number,
-            Parent.number,
-            Version.created_at,
-            Evaluation.passed,
-            Evaluation.reason,
-            Against.number,
-            EvaluationMetric.metric,
-            value.label("value"),
-            EvaluationMetric.delta,
-            Version.base_digest,
-            Version.head_digest,
+        select_as(
+            VersionSummary,
+            Version,
+            parent=Parent.number,
+            champion=Version.id.in_(CHAMPION_ID),
+            tainted=Version.number.in_(TAINTED),
+            passed=Evaluation.passed,
+            reason=Evaluation.reason,
+            against=Against.number,
+            metric=literal(metric) if metric else EvaluationMetric.metric,
+            value=VersionMetric.value if metric else EvaluationMetric.challenger_value,
+            delta=EvaluationMetric.delta,
+            base=Version.base_digest,
+            head=Version.head_digest,
         )
-        .select_from(Version)
         .outerjoin(Parent, Parent.id == Version.parent_id)
-        .outerjoin(Evaluation, Evaluation.id == _newest_evaluation())
+        .outerjoin(Evaluation, Evaluation.id == NEWEST_EVALUATION)
         .outerjoin(Against, Against.id == Evaluation.champion_id)
         .outerjoin(
             EvaluationMetric,
@@ -65,29 +68,10 @@ def summaries(
         direction = VersionMetric.value.desc() if order_by.startswith("-") else VersionMetric.value.asc()
         statement = statement.order_by(direction.nulls_last())
     statement = statement.order_by(Version.number.desc())
-    rows = session.connection().execute(statement).all()
-    if metric and all(math.isnan(row.value) for row in rows):
+    found = tuple(map(VersionSummary._make, session.connection().execute(statement, {"model": model})))
+    if metric and all(math.isnan(version.value) for version in found):
         _assert_known(session, model, metric)
-    champion = find_champion(session, model)
-    tainted = tainted_versions(session, model)
-    return tuple(
-        VersionSummary(
-            number=number,
-            parent=parent,
-            created_at=created_at,
-            champion=champion is not None and number == champion.number,
-            tainted=number in tainted,
-            passed=passed,
-            reason=reason,
-            against=against,
-            metric=metric or decisive,
-            value=value,
-            delta=delta,
-            base=base,
-            head=head,
-        )
-        for number, parent, created_at, passed, reason, against, decisive, value, delta, base, head in rows
-    )
+    return found
 
 
 def _assert_known(session: Session, model: str, metric: str) -> None:
@@ -100,10 +84,6 @@ def _assert_known(session: Session, model: str, metric: str) -> None:
             "no version has it",
             f"use one of: {', '.join(sorted(known))}" if known else "register versions with metrics",
         )
-
-
-def _newest_evaluation() -> Any:
-    return select(func.max(Later.id)).where(Later.challenger_id == Version.id).correlate(Version).scalar_subquery()
 
 
 def diff(session: Session, model: str, a: int, b: int) -> VersionDiff:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.orm import Session
 
 from errors import RegistryUnavailable
-
-BUSY_SECONDS = 30.0  # how long a writer waits for another one on SQLite
-CONNECT_SECONDS = 10  # how long to wait for a PostgreSQL server that does not answer
+from evergreen_client.database import BUSY_SECONDS, CONNECT_SECONDS, clear_errors, parse
 
 
 def open_engine(url: str) -> Engine:
@@ -43,59 +40,20 @@ def open_engine(url: str) -> Engine:
     return engine
 
 
-def parse(url: str) -> URL:
-    """Read a database URL; whatever driver it names, PostgreSQL's is psycopg and SQLite's is Python's own."""
-    fix = "set EVERGREEN_DATABASE_URL to sqlite:////path/registry.db or postgresql://user@host/name"
-    try:
-        address = make_url(url)
-    except (ArgumentError, ValueError) as error:  # the latter of a port that is no number
-        raise RegistryUnavailable("the database URL", "it cannot be parsed", fix) from error
-    backend = address.get_backend_name()
-    if backend in {"postgresql", "postgres"}:
-        return address.set(drivername="postgresql+psycopg")
-    if backend == "sqlite":
-        return address.set(drivername="sqlite")
-    raise RegistryUnavailable(f"database {address}", "Evergreen writes SQLite and PostgreSQL only", fix)
-
-
 @contextmanager
-def session_scope(engine: Engine) -> Iterator[Session]:
+def read_scope(engine: Engine) -> Iterator[Session]:
+    """One transaction that only reads, so that writers need not wait for it."""
+    with clear_errors(engine), Session(engine) as session, session.begin():
+        yield session
+
+
+def session_scope(engine: Engine) -> AbstractContextManager[Session]:
     """One transaction that may write: committed at the end, rolled back on any exception.
 
     On SQLite it takes the write lock at once. A transaction that began by reading could not wait for the lock:
     what it read would be stale by then, and SQLite answers "database is locked".
     """
-    with _session(engine.execution_options(writes=True)) as session:
-        yield session
-
-
-@contextmanager
-def read_scope(engine: Engine) -> Iterator[Session]:
-    """One transaction that only reads, so that writers need not wait for it."""
-    with _session(engine) as session:
-        yield session
-
-
-@contextmanager
-def _session(engine: Engine) -> Iterator[Session]:
-    with clear_errors(engine), Session(engine) as session, session.begin():
-        yield session
-
-
-@contextmanager
-def clear_errors(engine: Engine) -> Iterator[None]:
-    """Say what is wrong with the database in a sentence, instead of the driver's exception."""
-    try:
-        yield
-    except (DBAPIError, sqlite3.Error) as error:  # the latter while connecting, before SQLAlchemy wraps it
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        if isinstance(error, IntegrityError | ProgrammingError | DataError):
-            raise  # a mistake of ours
-        raise RegistryUnavailable(
-            f"database {engine.url}",
-            str(cause).strip().splitlines()[0],
-            "see that it runs, is writable, has space, and that EVERGREEN_DATABASE_URL names it",
-        ) from error
+    return read_scope(engine.execution_options(writes=True))
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from db.artifacts import STORED
+from db.artifacts import STORED, UNFINISHED, ArtifactStore, FileState
 from db.lookups import now
-from db.roots import TEMPORARY, Root
 
 if TYPE_CHECKING:
     from db.registry import ModelRegistry
@@ -17,38 +14,23 @@ if TYPE_CHECKING:
 GRACE = timedelta(hours=24)  # a writer stores its files first and registers them within this time
 
 
-@dataclass(frozen=True)
-class Orphan:
-    """A file that no row names."""
-
-    uri: str
-    bytes: int
-    modified: datetime
-
-
-def orphans(registry: ModelRegistry, root: Root, grace: timedelta = GRACE) -> tuple[Orphan, ...]:
+def orphans(registry: ModelRegistry, store: ArtifactStore, grace: timedelta = GRACE) -> tuple[FileState, ...]:
     """List the store's files that no row names and nobody touched within the grace period.
 
     The files are listed before the rows are read: one that is registered in between is then known.
     """
-    files = [uri for uri in root.find("") if STORED.fullmatch(uri) or uri.endswith(TEMPORARY)]
+    files = [uri for uri in store.find() if STORED.fullmatch(uri) or UNFINISHED.fullmatch(uri)]
     named = registry.named_files()
     before = now() - grace
-    return tuple(_old([uri for uri in files if uri not in named], root, before))
+    states = (store.state(uri) for uri in files if uri not in named)
+    return tuple(file for file in states if file is not None and file.modified <= before)
 
 
-def collect(registry: ModelRegistry, root: Root, grace: timedelta = GRACE) -> tuple[Orphan, ...]:
+def collect(registry: ModelRegistry, store: ArtifactStore, grace: timedelta = GRACE) -> tuple[FileState, ...]:
     """Remove the orphans; returns those that were removed.
 
     Safe beside writers: a file that one has come back to since it was listed is left alone.
     """
     before = now() - grace
-    found = orphans(registry, root, grace)
-    return tuple(orphan for orphan in found if root.remove(orphan.uri, unless_since=before))
-
-
-def _old(uris: list[str], root: Root, before: datetime) -> Iterator[Orphan]:
-    for uri in uris:
-        found = root.look(uri)
-        if found is not None and found.modified <= before:
-            yield Orphan(uri, found.bytes, found.modified)
+    found = orphans(registry, store, grace)
+    return tuple(orphan for orphan in found if store.remove(orphan.uri, unless_since=before))

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from functools import cache
-from typing import Any, cast
+from datetime import datetime
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.columns import Utc
 from db.lineage import tainted_versions
-from db.lookups import Rows, model_id, now, version_id
+from db.lookups import CHAMPION_ID, FAR, OF_MODEL, model_id, now, version_id
 from db.records import PromotionKind, PromotionRecord, VersionRecord
+from db.statements import add_unless_taken, read, row_of, select_as
 from db.tables import Model, Promotion, Version
-from db.versions import select_versions, version_records
-from db.writing import add_unless_taken
+from db.versions import VERSIONS, version_records
 from errors import NoChampion, NothingToRollBack, PromotionConflict, TaintedVersion
 
-FAR = datetime(9999, 1, 1, tzinfo=UTC)
+NEWEST_SEQUENCE = select(func.max(Promotion.sequence)).join(Model).where(OF_MODEL)
+# With a subquery, since from a join SQLite makes a walk through all of the model's versions.
+CHAMPION = VERSIONS.where(Version.id == CHAMPION_ID.scalar_subquery())
 
 
 def promote(  # noqa: PLR0913 - the facts of a promotion, in named words
@@ -56,15 +55,12 @@ def promote(  # noqa: PLR0913 - the facts of a promotion, in named words
             "it, or a version it descends from, learned from a recalled partition",
             f"promote a clean version, or train anew with `evergreen bootstrap {model}`",
         )
+    record = PromotionRecord(model, seen + 1, number, kind, evaluation_id, actor, reason, now())
+    row = row_of(Promotion, record, model_id=model_row, version_id=version)
+    # Two that saw the same sequence both come to add it; the unique constraint lets one through.
+    if sequence(session, model) == seen and add_unless_taken(session, Promotion, row):
+        return record
     present = sequence(session, model)
-    if present == seen:
-        # Two that saw the same sequence both come here; the unique constraint lets one through.
-        record = PromotionRecord(model, seen + 1, number, kind, evaluation_id, actor, reason, now())
-        values = {"model_id": model_row, "version_id": version, **vars(record)}
-        del values["model"], values["number"]
-        if add_unless_taken(session, Promotion, **values):
-            return record
-        present += 1
     raise PromotionConflict(
         f"version {number} of model '{model}', decided on at promotion {seen}",
         f"{present} promotions were made" if present != 1 else "1 promotion was made",
@@ -106,7 +102,7 @@ def rollback(session: Session, model: str, *, to: int | None = None, actor: str,
 def predecessors(history: tuple[PromotionRecord, ...]) -> list[int]:
     """The versions that were champion before the present one and were not rolled back from, oldest first.
 
-    A rollback takes back what came after the version it returned to, so a second rollback goes further back
+    A rollback undoes what came after the version it returned to, so a second rollback goes further back
     instead of forward again.
     """
     line: list[int] = []
@@ -121,35 +117,14 @@ def predecessors(history: tuple[PromotionRecord, ...]) -> list[int]:
 
 def sequence(session: Session, model: str) -> int:
     """The number of the newest promotion; 0 if there is none."""
-    newest: int | None = session.connection().scalar(_newest_sequence(), {"model": model})
+    newest: int | None = session.connection().scalar(NEWEST_SEQUENCE, {"model": model})
     return newest or 0
-
-
-@cache
-def _newest_sequence() -> Rows:
-    return select(func.max(Promotion.sequence)).join(Model).where(Model.name == bindparam("model"))
 
 
 def find_champion(session: Session, model: str, when: datetime | None = None) -> VersionRecord | None:
     """The version in production now, or at an instant; None if there was none."""
-    found = version_records(session, _champion(), {"model": model, "when": when or FAR})
+    found = version_records(session, CHAMPION, {"model": model, "when": when or FAR})
     return found[0] if found else None
-
-
-@cache
-def _champion() -> Rows:
-    """By sequence, not by time: a clock that was set back reorders instants, never promotions.
-
-    A subquery, since from a join SQLite makes a walk through all of the model's versions.
-    """
-    newest = (
-        select(Promotion.version_id)
-        .join(Model, Model.id == Promotion.model_id)
-        .where(Model.name == bindparam("model"), Promotion.at <= bindparam("when", type_=Utc))
-        .order_by(Promotion.sequence.desc())
-        .limit(1)
-    )
-    return select_versions().where(Version.id == newest.scalar_subquery())
 
 
 def champion(session: Session, model: str) -> VersionRecord:
@@ -173,22 +148,7 @@ def no_champion(session: Session, model: str) -> NoChampion:
 
 def promotions(session: Session, model: str) -> tuple[PromotionRecord, ...]:
     """Every promotion and rollback, newest last; raises UnknownModel."""
-    rows = session.execute(
-        select(
-            Promotion.sequence,
-            Version.number,
-            Promotion.kind,
-            Promotion.evaluation_id,
-            Promotion.actor,
-            Promotion.reason,
-            Promotion.at,
-        )
-        .join(Version)
-        .join(Model, Model.id == Promotion.model_id)
-        .where(Model.name == model)
-        .order_by(Promotion.sequence)
-    )
-    found = tuple(PromotionRecord(model, *cast("tuple[Any, ...]", row)) for row in rows)
-    if not found:
-        model_id(session, model)
-    return found
+    statement = select_as(PromotionRecord, Promotion, model=Model.name, number=Version.number)
+    of_model = statement.join(Version).join(Model, Model.id == Promotion.model_id)
+    mine = of_model.where(Promotion.model_id == model_id(session, model))
+    return read(session, mine.order_by(Promotion.sequence), PromotionRecord)

@@ -1,4 +1,4 @@
-"""What goes into the registry and what comes out of it: frozen records, no SQLAlchemy object among them."""
+"""Versions, verdicts, promotions and runs as they go into the registry and come out of it: frozen records."""
 
 from __future__ import annotations
 
@@ -6,27 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-PartitionKind = Literal["rows", "labels"]
+from evergreen_client.artifacts import StoredArtifact
+
 PromotionKind = Literal["bootstrap", "promote", "rollback"]
-
-
-@dataclass(frozen=True)
-class StoredArtifact:
-    """A file in the artifact store.
-
-    Args:
-        digest: what the file holds; for a model a digest of weights and structure, for a partition of its rows.
-        kind: "base", "head", "partition", …
-        uri: its place under the artifact root.
-        sha256: of the file's bytes.
-        bytes: length of the file.
-    """
-
-    digest: str
-    kind: str
-    uri: str
-    sha256: str
-    bytes: int
 
 
 @dataclass(frozen=True)
@@ -56,60 +38,6 @@ class RunEnding:
 
 
 @dataclass(frozen=True)
-class NewPartition:
-    """A partition whose file is stored already."""
-
-    model: str
-    digest: str
-    source_uri: str
-    uri: str
-    sha256: str
-    bytes: int
-    rows: int
-    holdout_rows: int
-    labelled_rows: int
-    time_from: datetime
-    time_to: datetime
-    late: bool = False
-    run_id: int | None = None
-    kind: PartitionKind = "rows"
-
-
-@dataclass(frozen=True)
-class PartitionRecord:
-    """Rows that arrived together, immutable; of kind "labels" if the rows had been taken before, without label."""
-
-    model: str
-    digest: str
-    source_uri: str
-    uri: str
-    sha256: str
-    bytes: int
-    rows: int
-    holdout_rows: int
-    labelled_rows: int
-    late: bool
-    time_from: datetime
-    time_to: datetime
-    arrived_at: datetime
-    run_id: int | None
-    kind: PartitionKind
-
-    @property
-    def artifact(self) -> StoredArtifact:
-        """The partition's Parquet file."""
-        return StoredArtifact(self.digest, "partition", self.uri, self.sha256, self.bytes)
-
-
-@dataclass(frozen=True)
-class Recall:
-    """A partition was recalled; these versions learned from it, or descend from one that did."""
-
-    partition: PartitionRecord
-    tainted: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class EpochMetric:
     """One point of a learning curve."""
 
@@ -131,6 +59,7 @@ class NewVersion:
         head: the stored head.
         plan: how it was trained.
         environment: what it was trained with.
+        reason: how the training went, in a sentence.
         trained: digests of the partitions it learned from.
         replayed: digests of the partitions it was reminded of.
         metrics: figures that describe the version by itself.
@@ -144,6 +73,7 @@ class NewVersion:
     head: StoredArtifact
     plan: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
+    reason: str | None = None
     trained: tuple[str, ...] = ()
     replayed: tuple[str, ...] = ()
     metrics: dict[str, float] = field(default_factory=dict)
@@ -152,7 +82,7 @@ class NewVersion:
 
 @dataclass(frozen=True)
 class VersionRecord:
-    """One trained version."""
+    """One trained version; `reason` is None where it was registered before reasons were kept."""
 
     model: str
     number: int
@@ -162,6 +92,7 @@ class VersionRecord:
     head: StoredArtifact
     plan: dict[str, Any]
     environment: dict[str, Any]
+    reason: str | None
     metrics: dict[str, float]
     created_at: datetime
 
@@ -215,116 +146,6 @@ class PromotionRecord:
 
 
 @dataclass(frozen=True)
-class DriftColumn:
-    """One compared column."""
-
-    column: str
-    method: str
-    score: float
-    threshold: float
-    drifted: bool
-
-
-@dataclass(frozen=True)
-class NewDriftCheck:
-    """What a drift check found."""
-
-    run_id: int | None
-    model: str
-    champion: int
-    drifted: bool
-    share: float
-    reason: str
-    report_uri: str | None
-    columns: tuple[DriftColumn, ...]
-
-
-@dataclass(frozen=True)
-class DriftCheckRecord:
-    """What a drift check found, as recorded."""
-
-    id: int
-    run_id: int | None
-    model: str
-    champion: int
-    drifted: bool
-    share: float
-    reason: str
-    report_uri: str | None
-    at: datetime
-    columns: tuple[DriftColumn, ...]
-
-
-@dataclass(frozen=True)
-class EvaluationMetric:
-    """Champion and challenger on one dataset and slice; an interval is given where there is one."""
-
-    dataset: str
-    slice: str
-    metric: str
-    rows: int
-    champion: float
-    challenger: float
-    delta: float
-    ci_low: float | None
-    ci_high: float | None
-    verdict: str
-
-
-@dataclass(frozen=True)
-class NewEvaluation:
-    """The gate's verdict on a challenger; `champion` is None where there was none to beat.
-
-    Of the metrics, the one that decided stands first.
-    """
-
-    run_id: int | None
-    model: str
-    challenger: int
-    champion: int | None
-    passed: bool
-    reason: str
-    metrics: tuple[EvaluationMetric, ...]
-
-
-@dataclass(frozen=True)
-class EvaluationRecord:
-    """The gate's verdict on a challenger, as recorded."""
-
-    id: int
-    run_id: int | None
-    model: str
-    challenger: int
-    champion: int | None
-    passed: bool
-    reason: str
-    at: datetime
-    metrics: tuple[EvaluationMetric, ...]
-
-
-@dataclass(frozen=True)
-class NewScores:
-    """A version's figures on a partition that it had not learned from."""
-
-    partition: str
-    rows: int
-    metrics: dict[str, float]
-
-
-@dataclass(frozen=True)
-class ScoreRecord:
-    """A version's figure on a partition that it had not learned from."""
-
-    number: int
-    partition: str
-    time_from: datetime
-    rows: int
-    metric: str
-    value: float
-    run_id: int | None
-
-
-@dataclass(frozen=True)
 class VersionDiff:
     """Two versions side by side: what each has that the other has not.
 
@@ -351,3 +172,98 @@ class VersionDiff:
     metrics: dict[str, tuple[float, float]]
     only_a: tuple[str, ...]
     only_b: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DriftColumn:
+    """One compared column."""
+
+    column: str
+    method: str
+    score: float
+    threshold: float
+    drifted: bool
+
+
+@dataclass(frozen=True)
+class NewDriftCheck:
+    """What a drift check found."""
+
+    run_id: int | None
+    model: str
+    champion: int
+    drifted: bool
+    share: float
+    reason: str
+    report_uri: str | None
+    columns: tuple[DriftColumn, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftCheckRecord(NewDriftCheck):
+    """What a drift check found, as recorded."""
+
+    id: int
+    at: datetime
+
+
+@dataclass(frozen=True)
+class EvaluationMetric:
+    """Champion and challenger on one dataset and slice; an interval is given where there is one."""
+
+    dataset: str
+    slice: str
+    metric: str
+    rows: int
+    champion_value: float
+    challenger_value: float
+    delta: float
+    ci_low: float | None
+    ci_high: float | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class NewEvaluation:
+    """The gate's verdict on a challenger; `champion` is None where there was none to beat.
+
+    Of the metrics, the one that decided stands first.
+    """
+
+    run_id: int | None
+    model: str
+    challenger: int
+    champion: int | None
+    passed: bool
+    reason: str
+    metrics: tuple[EvaluationMetric, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationRecord(NewEvaluation):
+    """The gate's verdict on a challenger, as recorded."""
+
+    id: int
+    at: datetime
+
+
+@dataclass(frozen=True)
+class NewScores:
+    """A version's figures on a partition that it had not learned from."""
+
+    partition: str
+    rows: int
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class ScoreRecord:
+    """A version's figure on a partition that it had not learned from."""
+
+    number: int
+    partition: str
+    time_from: datetime
+    rows: int
+    metric: str
+    value: float
+    run_id: int | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from functools import wraps
+from functools import partial, wraps
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy import Engine
@@ -37,25 +37,21 @@ def open_registry(url: str) -> ModelRegistry:
     return ModelRegistry(engine)
 
 
-def reading(function: Callable[Concatenate[Session, P], R]) -> Callable[Concatenate[ModelRegistry, P], R]:
-    """Make a function of a session a method of the registry, in a transaction that only reads."""
-    return _in_transaction(function, read_scope)
-
-
-def writing(function: Callable[Concatenate[Session, P], R]) -> Callable[Concatenate[ModelRegistry, P], R]:
-    """Make a function of a session a method of the registry, in a transaction that may write."""
-    return _in_transaction(function, session_scope)
-
-
-def _in_transaction(
-    function: Callable[Concatenate[Session, P], R], scope: Callable[[Engine], AbstractContextManager[Session]]
+def in_transaction(
+    scope: Callable[[Engine], AbstractContextManager[Session]], function: Callable[Concatenate[Session, P], R]
 ) -> Callable[Concatenate[ModelRegistry, P], R]:
+    """Make a function of a session a method of the registry, each call of which is one transaction."""
+
     @wraps(function)
     def method(registry: ModelRegistry, /, *args: P.args, **kwargs: P.kwargs) -> R:
         with scope(registry.engine) as session:
             return function(session, *args, **kwargs)
 
     return method
+
+
+reading = partial(in_transaction, read_scope)
+writing = partial(in_transaction, session_scope)
 
 
 class ModelRegistry:
@@ -67,9 +63,10 @@ class ModelRegistry:
         engine: a database that has the registry's tables; `open_registry` sees to that.
 
     Example:
-        >>> with open_registry("sqlite:///registry.db") as registry:  # doctest: +SKIP
-        ...     registry.champion("flights").number
-        12
+        >>> with open_registry("sqlite:///registry.db") as registry:
+        ...     registry.add_model("flights")
+        ...     registry.pending("flights")
+        ()
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -95,16 +92,13 @@ class ModelRegistry:
     watermark = reading(arrivals.watermark)
     landed_files = reading(arrivals.landed_files)
     earlier_outcomes = reading(arrivals.earlier_outcomes)
-    find_twin = reading(arrivals.find_twin)
-    cursors = reading(arrivals.cursors)
-    is_landed = reading(arrivals.is_landed)
     last_ingest = reading(arrivals.last_ingest)
     refusals = reading(arrivals.refusals)
     named_files = reading(lookups.named_files)
 
     # What was learned from it, and what was not yet
-    partitions = reading(lines.partitions)
-    partition = reading(lines.partition)
+    partitions = reading(arrivals.partitions)
+    partition = reading(arrivals.partition)
     pending = reading(lines.pending)
     trained_on = reading(lines.trained_on)
     learned_by = reading(lines.learned_by)

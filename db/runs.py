@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from db.lookups import AnyRow, Rows, model_id, now
-from db.records import RunRecord
+from db.lookups import model_id, now
+from db.records import RunEnding, RunRecord
+from db.statements import Statement, add_row, read, select_as
 from db.tables import Model, Run
-from db.writing import add_row
 from errors import RegistryError
 
 
 def start_run(session: Session, model: str, *, trigger: str, flow_run_id: str | None = None) -> RunRecord:
     """Open a run."""
-    at = now()
-    facts: dict[str, Any] = {"trigger": trigger, "flow_run_id": flow_run_id, "started_at": at, "timings": {}}
-    number = add_row(session, Run, model_id=model_id(session, model), **facts)
-    return RunRecord(number, model, trigger, flow_run_id, at, None, None, None, None, None, {})
+    started = {"trigger": trigger, "flow_run_id": flow_run_id, "started_at": now()}
+    number = add_row(session, Run, {"model_id": model_id(session, model), "timings": {}, **started})
+    return read(session, _select().where(Run.id == number), RunRecord)[0]
 
 
-def finish_run(  # noqa: PLR0913 - how a run ended, in named words
+def finish_run(
     session: Session,
     run_id: int,
+    ending: RunEnding,
     *,
-    outcome: str,
-    decision: str,
-    reason: str,
     work_key: str | None = None,
     timings: dict[str, float] | None = None,
 ) -> None:
@@ -37,20 +32,17 @@ def finish_run(  # noqa: PLR0913 - how a run ended, in named words
     Args:
         session: the transaction.
         run_id: the run.
-        outcome: how it ended, in a word.
-        decision: what it decided, in a word.
-        reason: why, in a sentence.
+        ending: how it ended.
         work_key: the work that need not be done again.
         timings: seconds by step.
 
     Raises:
         RegistryError: there is no such run, or it has ended.
     """
-    ending = {"outcome": outcome, "decision": decision, "reason": reason, "work_key": work_key}
     closed = session.scalar(
         update(Run)
         .where(Run.id == run_id, Run.finished_at.is_(None))
-        .values(**ending, timings=timings or {}, finished_at=now())
+        .values(**vars(ending), work_key=work_key, timings=timings or {}, finished_at=now())
         .returning(Run.id)
     )
     if closed is None:
@@ -65,31 +57,14 @@ def run_with_work_key(session: Session, model: str, work_key: str) -> RunRecord 
         .order_by(Run.id.desc())
         .limit(1)
     )
-    row = session.execute(statement).one_or_none()
-    return None if row is None else _record(row)
+    return next(iter(read(session, statement, RunRecord)), None)
 
 
 def runs(session: Session, model: str, limit: int = 20) -> tuple[RunRecord, ...]:
     """A model's runs, newest first."""
     statement = _select().where(Run.model_id == model_id(session, model)).order_by(Run.id.desc()).limit(limit)
-    return tuple(_record(row) for row in session.execute(statement))
+    return read(session, statement, RunRecord)
 
 
-def _select() -> Rows:
-    return select(
-        Run.id,
-        Model.name,
-        Run.trigger,
-        Run.flow_run_id,
-        Run.started_at,
-        Run.finished_at,
-        Run.work_key,
-        Run.decision,
-        Run.reason,
-        Run.outcome,
-        Run.timings,
-    ).join(Model, Model.id == Run.model_id)
-
-
-def _record(row: AnyRow) -> RunRecord:
-    return RunRecord(*row)
+def _select() -> Statement:
+    return select_as(RunRecord, Run, model=Model.name).join(Model, Model.id == Run.model_id)

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-from db.engine import clear_errors, read_scope
+from db.engine import read_scope
 from errors import RegistryOutdated
+from evergreen_client.database import clear_errors
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 STAMP = "evergreen_schema"  # a name of our own: Prefect may keep its alembic_version in the same database
-HEAD = "0001"
+HEAD = "0002"
 LOCK = 0x45_56_47_4E  # PostgreSQL's advisory lock of whoever changes the schema
 
 
@@ -65,9 +66,10 @@ def _outdated(engine: Engine, found: str | None) -> RegistryOutdated:
 
 
 def migrate(engine: Engine, target: str = HEAD) -> str | None:
-    """Bring the schema up or down to a revision ("base" is none), in one transaction; returns what it was.
+    """Bring the schema up to a revision, in one transaction; returns what it was.
 
-    Whoever comes second waits, and then finds the work done.
+    Whoever comes second waits, and then finds the work done. There is no way down: what a newer schema holds, an older
+    one has no place for.
 
     Raises:
         RegistryOutdated: the schema is newer than any that this code knows.
@@ -80,9 +82,7 @@ def migrate(engine: Engine, target: str = HEAD) -> str | None:
         if before is not None and before > HEAD:
             raise _outdated(engine, before)
         config.attributes["connection"] = connection
-        if target == "base" or (before is not None and target < before):
-            command.downgrade(config, target)
-        elif before != target:
+        if before != target:
             command.upgrade(config, target)
     return before
 

@@ -8,29 +8,8 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.arrival_tables import LandedFile, Partition, RejectedRows, Revocation
+from db.arrival_tables import Partition
 from db.columns import Base, Bound, Count, Hash, Key, Measured
-
-__all__ = [
-    "Artifact",
-    "Base",
-    "DriftCheck",
-    "DriftColumn",
-    "EpochMetric",
-    "Evaluation",
-    "EvaluationMetric",
-    "LandedFile",
-    "Model",
-    "Partition",
-    "Promotion",
-    "RejectedRows",
-    "Revocation",
-    "Run",
-    "Score",
-    "Version",
-    "VersionMetric",
-    "VersionPartition",
-]
 
 
 class Model(Base):
@@ -77,7 +56,7 @@ class Artifact(Base):
 
 
 class Version(Base):
-    """One trained model, `head(base(x))`, and what it descends from."""
+    """One trained model, `head(base(x))`, what it descends from, and how its training went, in a sentence."""
 
     __tablename__ = "version"
     __table_args__ = (UniqueConstraint("model_id", "number"),)
@@ -91,6 +70,7 @@ class Version(Base):
     head_digest: Mapped[Hash] = mapped_column(ForeignKey("artifact.digest"), index=True)
     plan: Mapped[dict[str, Any]]
     environment: Mapped[dict[str, Any]]
+    reason: Mapped[str | None]
     created_at: Mapped[datetime]
 
 
@@ -101,7 +81,7 @@ class VersionPartition(Base):
     __table_args__ = (CheckConstraint("role IN ('trained', 'replayed')", name="role"),)
 
     version_id: Mapped[int] = mapped_column(ForeignKey("version.id"), primary_key=True)
-    partition_id: Mapped[int] = mapped_column(ForeignKey("partition.id"), primary_key=True, index=True)
+    partition_id: Mapped[int] = mapped_column(ForeignKey(Partition.id), primary_key=True, index=True)
     role: Mapped[str] = mapped_column(primary_key=True)
 
 
@@ -134,7 +114,7 @@ class Score(Base):
     __tablename__ = "score"
 
     version_id: Mapped[int] = mapped_column(ForeignKey("version.id"), primary_key=True)
-    partition_id: Mapped[int] = mapped_column(ForeignKey("partition.id"), primary_key=True)
+    partition_id: Mapped[int] = mapped_column(ForeignKey(Partition.id), primary_key=True)
     metric: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[Measured]
     rows: Mapped[Count]
@@ -159,12 +139,12 @@ class DriftCheck(Base):
 
 
 class DriftColumn(Base):
-    """One column of a drift check. `column_name`, since `column` is a reserved word of SQL."""
+    """One column of a drift check; in SQL it is `column_name`, since `column` is a reserved word there."""
 
     __tablename__ = "drift_column"
 
     check_id: Mapped[int] = mapped_column(ForeignKey("drift_check.id"), primary_key=True)
-    column_name: Mapped[str] = mapped_column(primary_key=True)
+    column: Mapped[str] = mapped_column("column_name", key="column", primary_key=True)
     method: Mapped[str] = mapped_column(primary_key=True)
     score: Mapped[Measured]
     threshold: Mapped[Measured]
@@ -196,8 +176,8 @@ class EvaluationMetric(Base):
     metric: Mapped[str] = mapped_column(primary_key=True)
     position: Mapped[int]
     rows: Mapped[Count]
-    champion: Mapped[Measured]
-    challenger: Mapped[Measured]
+    champion_value: Mapped[Measured]
+    challenger_value: Mapped[Measured]
     delta: Mapped[Measured]
     ci_low: Mapped[float | None] = mapped_column(Bound)
     ci_high: Mapped[float | None] = mapped_column(Bound)

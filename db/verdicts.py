@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, aliased
 
-from db.lookups import Rows, model_id, now, partition_ids, version_id
+from db.arrival_tables import Partition
+from db.lookups import model_id, now, partition_ids, version_id
 from db.records import (
     DriftCheckRecord,
     DriftColumn,
@@ -21,10 +22,10 @@ from db.records import (
     NewScores,
     ScoreRecord,
 )
-from db.tables import DriftCheck, Evaluation, Model, Partition, Score, Version
+from db.statements import add_if_new, add_row, add_rows, columns_of, read, row_of, select_as
+from db.tables import DriftCheck, Evaluation, Model, Score, Version
 from db.tables import DriftColumn as DriftColumnRow
 from db.tables import EvaluationMetric as EvaluationMetricRow
-from db.writing import add_if_new, add_row, add_rows
 
 Part = TypeVar("Part")
 Challenger = aliased(Version)
@@ -33,47 +34,17 @@ Champion = aliased(Version)
 
 def record_drift(session: Session, new: NewDriftCheck) -> int:
     """Record a drift check and its columns."""
-    check = add_row(
-        session,
-        DriftCheck,
-        run_id=new.run_id,
-        model_id=model_id(session, new.model),
-        champion_id=version_id(session, new.model, new.champion),
-        drifted=new.drifted,
-        share=new.share,
-        reason=new.reason,
-        report_uri=new.report_uri,
-        at=now(),
-    )
-    columns = [
-        {
-            "check_id": check,
-            "column_name": column.column,
-            "method": column.method,
-            "score": column.score,
-            "threshold": column.threshold,
-            "drifted": column.drifted,
-        }
-        for column in new.columns
-    ]
-    add_rows(session, DriftColumnRow, columns)
+    model, champion = model_id(session, new.model), version_id(session, new.model, new.champion)
+    row = row_of(DriftCheck, new, model_id=model, champion_id=champion, at=now())
+    check = add_row(session, DriftCheck, row)
+    add_rows(session, DriftColumnRow, (row_of(DriftColumnRow, column, check_id=check) for column in new.columns))
     return check
 
 
 def drift_checks(session: Session, model: str, limit: int | None = None) -> tuple[DriftCheckRecord, ...]:
     """A model's drift checks, newest first."""
     statement = (
-        select(
-            DriftCheck.id,
-            DriftCheck.run_id,
-            Model.name.label("model"),
-            Version.number.label("champion"),
-            DriftCheck.drifted,
-            DriftCheck.share,
-            DriftCheck.reason,
-            DriftCheck.report_uri,
-            DriftCheck.at,
-        )
+        select_as(DriftCheckRecord, DriftCheck, model=Model.name, champion=Version.number)
         .join(Model, Model.id == DriftCheck.model_id)
         .join(Version, Version.id == DriftCheck.champion_id)
         .where(DriftCheck.model_id == model_id(session, model))
@@ -81,40 +52,20 @@ def drift_checks(session: Session, model: str, limit: int | None = None) -> tupl
         .limit(limit)
     )
     checks = session.execute(statement).mappings().all()
-    columns = _parts(
-        session,
-        select(
-            DriftColumnRow.check_id,
-            DriftColumnRow.column_name,
-            DriftColumnRow.method,
-            DriftColumnRow.score,
-            DriftColumnRow.threshold,
-            DriftColumnRow.drifted,
-        )
-        .where(DriftColumnRow.check_id.in_([check["id"] for check in checks]))
-        .order_by(DriftColumnRow.check_id, DriftColumnRow.column_name, DriftColumnRow.method),
-        DriftColumn,
-    )
+    in_order = (DriftColumnRow.column, DriftColumnRow.method)
+    columns = _parts(session, DriftColumn, DriftColumnRow.check_id, [check["id"] for check in checks], *in_order)
     return tuple(DriftCheckRecord(**check, columns=columns.get(check["id"], ())) for check in checks)
 
 
 def record_evaluation(session: Session, new: NewEvaluation) -> int:
     """Record the gate's verdict and every figure it rests on."""
-    evaluation = add_row(
-        session,
-        Evaluation,
-        run_id=new.run_id,
-        challenger_id=version_id(session, new.model, new.challenger),
-        champion_id=None if new.champion is None else version_id(session, new.model, new.champion),
-        passed=new.passed,
-        reason=new.reason,
-        at=now(),
-    )
-    metrics = [
-        {"evaluation_id": evaluation, "position": position, **vars(metric)}
-        for position, metric in enumerate(new.metrics)
-    ]
-    add_rows(session, EvaluationMetricRow, metrics)
+    champion = None if new.champion is None else version_id(session, new.model, new.champion)
+    challenger = version_id(session, new.model, new.challenger)
+    row = row_of(Evaluation, new, challenger_id=challenger, champion_id=champion, at=now())
+    evaluation = add_row(session, Evaluation, row)
+    metrics = enumerate(new.metrics)
+    rows = (row_of(EvaluationMetricRow, m, evaluation_id=evaluation, position=place) for place, m in metrics)
+    add_rows(session, EvaluationMetricRow, rows)
     return evaluation
 
 
@@ -129,17 +80,9 @@ def run_evaluations(session: Session, run_id: int) -> tuple[EvaluationRecord, ..
 
 
 def _evaluations(session: Session, wanted: ColumnElement[bool]) -> tuple[EvaluationRecord, ...]:
+    numbers = {"challenger": Challenger.number, "champion": Champion.number}
     statement = (
-        select(
-            Evaluation.id,
-            Evaluation.run_id,
-            Model.name.label("model"),
-            Challenger.number.label("challenger"),
-            Champion.number.label("champion"),
-            Evaluation.passed,
-            Evaluation.reason,
-            Evaluation.at,
-        )
+        select_as(EvaluationRecord, Evaluation, model=Model.name, **numbers)
         .join(Challenger, Challenger.id == Evaluation.challenger_id)
         .join(Model, Model.id == Challenger.model_id)
         .outerjoin(Champion, Champion.id == Evaluation.champion_id)
@@ -147,14 +90,8 @@ def _evaluations(session: Session, wanted: ColumnElement[bool]) -> tuple[Evaluat
         .order_by(Evaluation.id)
     )
     found = session.execute(statement).mappings().all()
-    fields = [getattr(EvaluationMetricRow, name) for name in EvaluationMetric.__dataclass_fields__]
-    metrics = _parts(
-        session,
-        select(EvaluationMetricRow.evaluation_id, *fields)
-        .where(EvaluationMetricRow.evaluation_id.in_([row["id"] for row in found]))
-        .order_by(EvaluationMetricRow.evaluation_id, EvaluationMetricRow.position),
-        EvaluationMetric,
-    )
+    owner, in_order = EvaluationMetricRow.evaluation_id, EvaluationMetricRow.position
+    metrics = _parts(session, EvaluationMetric, owner, [row["id"] for row in found], in_order)
     return tuple(EvaluationRecord(**row, metrics=metrics.get(row["id"], ())) for row in found)
 
 
@@ -164,16 +101,9 @@ def record_scores(
     """Record a version's figures on partitions it has not learned from; the first score of each stands."""
     version, at = version_id(session, model, number), now()
     ids = partition_ids(session, model_id(session, model), {score.partition for score in new})
+    of_version = {"version_id": version, "run_id": run_id, "at": at}
     scores = [
-        {
-            "version_id": version,
-            "partition_id": ids[score.partition],
-            "metric": metric,
-            "value": value,
-            "rows": score.rows,
-            "run_id": run_id,
-            "at": at,
-        }
+        row_of(Score, score, partition_id=ids[score.partition], metric=metric, value=value, **of_version)
         for score in new
         for metric, value in score.metrics.items()
     ]
@@ -182,25 +112,22 @@ def record_scores(
 
 def scores(session: Session, model: str) -> tuple[ScoreRecord, ...]:
     """Every score of a model's versions, in order of event time."""
-    rows = session.execute(
-        select(
-            Version.number,
-            Partition.digest,
-            Partition.time_from,
-            Score.rows,
-            Score.metric,
-            Score.value,
-            Score.run_id,
-        )
+    of_partition = {"partition": Partition.digest, "time_from": Partition.time_from}
+    statement = (
+        select_as(ScoreRecord, Score, number=Version.number, **of_partition)
         .join(Version, Version.id == Score.version_id)
         .join(Partition, Partition.id == Score.partition_id)
         .where(Version.model_id == model_id(session, model))
         .order_by(Partition.time_from, Partition.id, Version.number, Score.metric)
     )
-    return tuple(ScoreRecord(*row) for row in rows)
+    return read(session, statement, ScoreRecord)
 
 
-def _parts(session: Session, statement: Rows, make: Callable[..., Part]) -> dict[int, tuple[Part, ...]]:
-    """Rows of a statement ordered by its first column, the owner's id: owner to its parts."""
-    rows = session.execute(statement).all()
-    return {owner: tuple(make(*row[1:]) for row in some) for owner, some in groupby(rows, itemgetter(0))}
+def _parts(
+    session: Session, part: type[Part], owner: Any, owners: Sequence[int], *in_order: Any
+) -> dict[int, tuple[Part, ...]]:
+    """The parts of some checks or evaluations, in order, by the id of what they belong to."""
+    columns = columns_of(owner.class_, part)
+    statement = select(owner, *columns).where(owner.in_(owners)).order_by(owner, *in_order)
+    rows = session.execute(statement)
+    return {key: tuple(part(*row[1:]) for row in some) for key, some in groupby(rows, itemgetter(0))}

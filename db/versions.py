@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
-
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session, aliased
 
-from db.lookups import AnyRow, Rows, model_id, now, partition_ids, version_id
-from db.records import EpochMetric, NewVersion, StoredArtifact, VersionRecord
+from db.lookups import OF_MODEL, model_id, now, partition_ids, version_id
+from db.records import EpochMetric, NewVersion, VersionRecord
+from db.statements import Row, Statement, add_if_new, add_row, add_rows, columns_of, read, row_of, select_as
 from db.tables import Artifact, Model, Version, VersionMetric, VersionPartition
 from db.tables import EpochMetric as EpochMetricRow
-from db.writing import add_if_new, add_row, add_rows
+from evergreen_client.artifacts import StoredArtifact
 
 Parent = aliased(Version)
 Base = aliased(Artifact)
 Head = aliased(Artifact)
+
+# The rows that `version_records` turns into records: two files of five columns, the row's id, the version's own.
+VERSIONS = (
+    select(
+        *columns_of(Base, StoredArtifact),
+        *columns_of(Head, StoredArtifact),
+        Version.id,
+        *columns_of(Version, VersionRecord, model=Model.name, parent=Parent.number),
+    )
+    .select_from(Version)
+    .join(Model, Model.id == Version.model_id)
+    .outerjoin(Parent, Parent.id == Version.parent_id)
+    .join(Base, Base.digest == Version.base_digest)
+    .join(Head, Head.digest == Version.head_digest)
+)
+ONE_VERSION = VERSIONS.where(OF_MODEL, Version.number == bindparam("number"))
+FIGURES = (
+    select(VersionMetric.version_id, VersionMetric.name, VersionMetric.value)
+    .where(VersionMetric.version_id.in_(bindparam("versions", expanding=True)))
+    .order_by(VersionMetric.name)
+)
+# Whoever adds one to the counter owns the number it had, and others wait until that is committed.
+NEXT_NUMBER = (
+    update(Model)
+    .where(OF_MODEL)
+    .values(next_version=Model.next_version + 1)
+    .returning(Model.id, Model.next_version - 1)
+)
 
 
 def register(session: Session, new: NewVersion) -> VersionRecord:
@@ -27,22 +53,13 @@ def register(session: Session, new: NewVersion) -> VersionRecord:
         UnknownVersion: the parent does not exist.
         UnknownPartition: it learned from a partition that the registry does not know.
     """
-    taken = session.connection().execute(_next_number(), {"model": new.model}).one_or_none()
+    taken = session.connection().execute(NEXT_NUMBER, {"model": new.model}).one_or_none()
     model, number = taken or (model_id(session, new.model), 0)
     add_artifacts(session, new.base, new.head)
-    version_row = add_row(
-        session,
-        Version,
-        model_id=model,
-        number=number,
-        parent_id=None if new.parent is None else version_id(session, new.model, new.parent),
-        run_id=new.run_id,
-        base_digest=new.base.digest,
-        head_digest=new.head.digest,
-        plan=new.plan,
-        environment=new.environment,
-        created_at=now(),
-    )
+    parent = None if new.parent is None else version_id(session, new.model, new.parent)
+    files = {"base_digest": new.base.digest, "head_digest": new.head.digest}
+    row = row_of(Version, new, model_id=model, number=number, parent_id=parent, created_at=now(), **files)
+    version_row = add_row(session, Version, row)
     ids = partition_ids(session, model, {*new.trained, *new.replayed})
     learned = [
         {"version_id": version_row, "partition_id": ids[digest], "role": role}
@@ -51,19 +68,8 @@ def register(session: Session, new: NewVersion) -> VersionRecord:
     ]
     add_rows(session, VersionPartition, learned)
     add_rows(session, VersionMetric, _figures(version_row, new.metrics))
-    add_rows(session, EpochMetricRow, [{"version_id": version_row, **vars(epoch)} for epoch in new.epochs])
+    add_rows(session, EpochMetricRow, (row_of(EpochMetricRow, epoch, version_id=version_row) for epoch in new.epochs))
     return version(session, new.model, number)
-
-
-@cache
-def _next_number() -> Any:
-    """Whoever adds one to the counter owns the number it had, and others wait until that is committed."""
-    return (
-        update(Model)
-        .where(Model.name == bindparam("model"))
-        .values(next_version=Model.next_version + 1)
-        .returning(Model.id, Model.next_version - 1)
-    )
 
 
 def add_artifacts(session: Session, *artifacts: StoredArtifact) -> None:
@@ -72,7 +78,7 @@ def add_artifacts(session: Session, *artifacts: StoredArtifact) -> None:
     In order of digest, since two transactions that insert the same rows in opposite order would wait for each other.
     """
     at = now()
-    rows = {a.digest: {**vars(a), "created_at": at} for a in artifacts}
+    rows = {file.digest: row_of(Artifact, file, created_at=at) for file in artifacts}
     add_if_new(session, Artifact, [rows[digest] for digest in sorted(rows)])
 
 
@@ -81,7 +87,7 @@ def record_metrics(session: Session, model: str, number: int, metrics: dict[str,
     add_if_new(session, VersionMetric, _figures(version_id(session, model, number), metrics))
 
 
-def _figures(version: int, metrics: dict[str, float]) -> list[dict[str, Any]]:
+def _figures(version: int, metrics: dict[str, float]) -> list[Row]:
     return [{"version_id": version, "name": name, "value": value} for name, value in metrics.items()]
 
 
@@ -91,86 +97,34 @@ def version(session: Session, model: str, number: int) -> VersionRecord:
     Raises:
         UnknownVersion: the model has none of this number.
     """
-    rows = version_records(session, _version_numbered(), {"model": model, "number": number})
+    rows = version_records(session, ONE_VERSION, {"model": model, "number": number})
     if not rows:
         version_id(session, model, number)  # raises, saying which versions there are
     return rows[0]
 
 
-@cache
-def _version_numbered() -> Rows:
-    return select_versions().where(Model.name == bindparam("model"), Version.number == bindparam("number"))
-
-
-def select_versions() -> Rows:
-    """The rows that `version_records` turns into records."""
-    return (
-        select(
-            Version.id,
-            Model.name,
-            Version.number,
-            Parent.number.label("parent"),
-            Version.run_id,
-            *_file_columns(Base),
-            *_file_columns(Head),
-            Version.plan,
-            Version.environment,
-            Version.created_at,
-        )
-        .select_from(Version)
-        .join(Model, Model.id == Version.model_id)
-        .outerjoin(Parent, Parent.id == Version.parent_id)
-        .join(Base, Base.digest == Version.base_digest)
-        .join(Head, Head.digest == Version.head_digest)
-    )
-
-
-def _file_columns(table: Any) -> tuple[Any, ...]:
-    return (table.digest, table.kind, table.uri, table.sha256, table.bytes)
-
-
-def version_records(
-    session: Session, statement: Rows, parameters: dict[str, Any] | None = None
-) -> tuple[VersionRecord, ...]:
-    """Run a statement made from `select_versions` and add the figures."""
-    rows = session.connection().execute(statement, parameters).all()
-    metrics: dict[int, dict[str, float]] = {row.id: {} for row in rows}
-    found = session.connection().execute(_metrics_of(), {"versions": list(metrics)}) if rows else ()
-    for version, name, value in found:
+def version_records(session: Session, statement: Statement, parameters: Row | None = None) -> tuple[VersionRecord, ...]:
+    """Run a statement made from `VERSIONS` and add the figures."""
+    rows = session.connection().execute(statement, parameters)
+    names = tuple(rows.keys())[11:]
+    found = {row[10]: row for row in rows}
+    metrics: dict[int, dict[str, float]] = {key: {} for key in found}
+    for version, name, value in session.connection().execute(FIGURES, {"versions": list(found)}) if found else ():
         metrics[version][name] = value
-    return tuple(_record(row, metrics[row.id]) for row in rows)
-
-
-@cache
-def _metrics_of() -> Rows:
-    return (
-        select(VersionMetric.version_id, VersionMetric.name, VersionMetric.value)
-        .where(VersionMetric.version_id.in_(bindparam("versions", expanding=True)))
-        .order_by(VersionMetric.name)
-    )
-
-
-def _record(row: AnyRow, metrics: dict[str, float]) -> VersionRecord:
-    _, model, number, parent, run_id, *files, plan, environment, created_at = row
-    return VersionRecord(
-        model=model,
-        number=number,
-        parent=parent,
-        run_id=run_id,
-        base=StoredArtifact(*files[:5]),
-        head=StoredArtifact(*files[5:]),
-        plan=plan,
-        environment=environment,
-        metrics=metrics,
-        created_at=created_at,
+    return tuple(
+        VersionRecord(
+            base=StoredArtifact(*row[:5]),
+            head=StoredArtifact(*row[5:10]),
+            metrics=metrics[key],
+            **dict(zip(names, row[11:], strict=True)),
+        )
+        for key, row in found.items()
     )
 
 
 def learning_curves(session: Session, model: str, number: int) -> tuple[EpochMetric, ...]:
-    """A version's learning curves, in the order they were learned in."""
-    rows = session.execute(
-        select(EpochMetricRow.stage, EpochMetricRow.epoch, EpochMetricRow.name, EpochMetricRow.value)
-        .where(EpochMetricRow.version_id == version_id(session, model, number))
-        .order_by(EpochMetricRow.stage, EpochMetricRow.epoch, EpochMetricRow.name)
-    )
-    return tuple(EpochMetric(*row) for row in rows)
+    """A version's learning curves, by stage, epoch and name."""
+    curves = select_as(EpochMetric, EpochMetricRow)
+    of_version = curves.where(EpochMetricRow.version_id == version_id(session, model, number))
+    in_order = of_version.order_by(EpochMetricRow.stage, EpochMetricRow.epoch, EpochMetricRow.name)
+    return read(session, in_order, EpochMetric)

@@ -7,7 +7,8 @@ from sqlalchemy import Connection, text
 VIEWS = {
     "champion": """
         SELECT m.name AS model, v.number AS version, p.sequence, p.kind, p.actor, p.reason, p.at AS since,
-               b.uri AS base_uri, h.uri AS head_uri, v.base_digest, v.head_digest, v.created_at
+               b.uri AS base_uri, h.uri AS head_uri, v.base_digest, v.head_digest, v.created_at,
+               b.sha256 AS base_sha256, h.sha256 AS head_sha256, b.bytes AS base_bytes, h.bytes AS head_bytes
         FROM promotion p
         JOIN model m ON m.id = p.model_id
         JOIN version v ON v.id = p.version_id
@@ -16,9 +17,9 @@ VIEWS = {
         WHERE p.sequence = (SELECT max(newer.sequence) FROM promotion newer WHERE newer.model_id = p.model_id)
     """,
     "version_history": """
-        SELECT m.name AS model, v.number AS version, parent.number AS parent, v.created_at, v.run_id,
+        SELECT m.name AS model, v.number AS version, parent.number AS parent, v.created_at, v.run_id, v.reason,
                e.passed, e.reason AS verdict, against.number AS against,
-               em.metric, em.champion AS champion_value, em.challenger AS value, em.delta, em.ci_low, em.ci_high,
+               em.metric, em.champion_value, em.challenger_value AS value, em.delta, em.ci_low, em.ci_high,
                EXISTS (SELECT 1 FROM promotion p WHERE p.version_id = v.id
                        AND p.sequence = (SELECT max(newer.sequence) FROM promotion newer
                                          WHERE newer.model_id = p.model_id)) AS is_champion,
@@ -29,6 +30,12 @@ VIEWS = {
         LEFT JOIN evaluation e ON e.id = (SELECT max(e2.id) FROM evaluation e2 WHERE e2.challenger_id = v.id)
         LEFT JOIN version against ON against.id = e.champion_id
         LEFT JOIN evaluation_metric em ON em.evaluation_id = e.id AND em.position = 0
+    """,
+    "learning_curves": """
+        SELECT m.name AS model, v.number AS version, e.stage, e.epoch, e.name, e.value
+        FROM epoch_metric e
+        JOIN version v ON v.id = e.version_id
+        JOIN model m ON m.id = v.model_id
     """,
     "promotion_history": """
         SELECT m.name AS model, p.sequence, v.number AS version, p.kind, p.actor, p.reason, p.at AS since,
@@ -70,7 +77,7 @@ VIEWS = {
         JOIN model m ON m.id = v.model_id
         JOIN version_partition vp ON vp.version_id = a.id
         JOIN partition p ON p.id = vp.partition_id
-        LEFT JOIN revocation r ON r.partition_id = p.id
+        LEFT JOIN recall r ON r.partition_id = p.id
     """,
 }
 

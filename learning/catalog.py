@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
-from importlib.util import module_from_spec, spec_from_file_location
+from contextlib import suppress
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from symtable import symtable
+from types import ModuleType
 from typing import TYPE_CHECKING
 
-from errors import InvalidSpec, UnknownModel
+from errors import InvalidSpec, UnknownModel, did_you_mean
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from learning.spec import ModelSpec
 
 
 def known_models(folders: Sequence[Path]) -> tuple[str, ...]:
     """Names of the models, in alphabetical order; no model file is run to find them."""
-    return tuple(sorted({path.stem for folder in folders for path in folder.glob("*.py") if _defines_spec(path)}))
+    names = set()
+    for path in (path for folder in folders for path in folder.glob("*.py")):
+        with suppress(InvalidSpec):  # what is no Python defines nothing
+            if _defines_spec(path):
+                names.add(path.stem)
+    return tuple(sorted(names))
 
 
 def load_spec(name: str, folders: Sequence[Path]) -> ModelSpec:
@@ -32,17 +36,14 @@ def load_spec(name: str, folders: Sequence[Path]) -> ModelSpec:
         InvalidSpec: the file is no Python, or its spec has another name.
     """
     path = next((path for folder in folders if (path := folder / f"{name}.py").is_file()), None)
-    if path is not None:
-        _parsed(path)
     if path is None or not _defines_spec(path):
         known = known_models(folders)
-        near = get_close_matches(name, known, n=1)
-        fix = f"did you mean '{near[0]}'?" if near else f"use one of: {', '.join(known) or '(none yet)'}."
+        fix = did_you_mean(name, known) or f"use one of: {', '.join(known) or '(none yet)'}. "
         where = " or ".join(os.path.relpath(folder / f"{name}.py") for folder in folders)
         raise UnknownModel(
             f"model '{name}'",
             f"no file {where} defines it",
-            f"{fix} `evergreen new {name} --from FILE` adds one, EVERGREEN_MODELS names other folders",
+            f"{fix}`evergreen new {name} --from FILE` adds one, EVERGREEN_MODELS names other folders",
         )
     spec: ModelSpec = _module(path).spec
     if spec.name != name:
@@ -59,12 +60,10 @@ def _module(path: Path) -> ModuleType:
     known = sys.modules.get(name)
     if known is not None and known.__file__ == str(path):
         return known
-    found = spec_from_file_location(name, path)
-    assert found is not None
-    assert found.loader is not None
-    module = sys.modules[name] = module_from_spec(found)
+    module = sys.modules[name] = ModuleType(name)
+    module.__file__ = str(path)  # where its source is read from later
     try:
-        found.loader.exec_module(module)
+        SourceFileLoader(name, str(path)).exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
@@ -72,22 +71,9 @@ def _module(path: Path) -> ModuleType:
 
 
 def _defines_spec(path: Path) -> bool:
-    """Whether a file assigns `spec` at its top level; one that is no Python defines nothing."""
+    """Whether a file, which is not run, assigns `spec` at its top level; InvalidSpec says that it is no Python."""
     try:
-        tree = _parsed(path)
-    except InvalidSpec:
-        return False
-    targets = [
-        target
-        for node in tree.body
-        if isinstance(node, ast.Assign | ast.AnnAssign)
-        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
-    ]
-    return any(isinstance(target, ast.Name) and target.id == "spec" for target in targets)
-
-
-def _parsed(path: Path) -> ast.Module:
-    try:
-        return ast.parse(path.read_text(encoding="utf-8"))
+        names = symtable(path.read_text(encoding="utf-8"), str(path), "exec")
     except (SyntaxError, ValueError) as error:
         raise InvalidSpec(f"file {path}", f"it is no Python: {error}", "mend it") from error
+    return "spec" in names.get_identifiers() and names.lookup("spec").is_assigned()

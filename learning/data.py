@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-
-from errors import InvalidSpec
 
 if TYPE_CHECKING:
     import polars as pl
@@ -33,26 +31,6 @@ class PartitionFile:
 
 
 @dataclass(frozen=True)
-class Labels:
-    """What is known about a partition's rows without looking at their inputs, in file order.
-
-    Args:
-        target: float64, shape (rows,); NaN where the label is not known yet.
-        holdout: True where no version may ever train.
-    """
-
-    target: NDArray[np.float64]
-    holdout: NDArray[np.bool_]
-
-    def rows(self, split: Split) -> Indices:
-        """Positions of the labelled rows of a split."""
-        chosen = ~np.isnan(self.target)
-        if split != "all":
-            chosen &= self.holdout == (split == "holdout")
-        return np.flatnonzero(chosen)
-
-
-@dataclass(frozen=True)
 class Selection:
     """Some labelled rows of one partition: their ascending positions, and their targets in the same order."""
 
@@ -64,23 +42,28 @@ class Selection:
         """The rows at these positions (or under this mask) of the selection."""
         return Selection(self.partition, self.rows[chosen], self.target[chosen])
 
+    def every(self, step: int) -> Selection:
+        """Its first row, and every so manieth after it."""
+        return self.take(np.arange(0, len(self.rows), step))
+
+
+def row_count(selections: Iterable[Selection]) -> int:
+    """How many rows were selected in all."""
+    return sum(len(selection.rows) for selection in selections)
+
 
 def select(schema: Schema, partitions: Sequence[PartitionFile], split: Split) -> list[Selection]:
-    """The labelled rows of a split, one selection a partition."""
-    chosen = []
-    for partition, labels in zip(partitions, read_labels(schema, partitions), strict=True):
-        rows = labels.rows(split)
-        chosen.append(Selection(partition, rows, labels.target[rows]))
-    return chosen
-
-
-def read_labels(schema: Schema, partitions: Sequence[PartitionFile]) -> list[Labels]:
-    """Targets and holdout marks of partitions, read side by side: a long history has many files."""
+    """The labelled rows of a split, one selection a partition; files are read side by side, as a history has many."""
     import polars as pl
 
-    target = pl.col(schema.target).cast(pl.Float64).fill_null(float("nan"))
-    plans = [pl.scan_parquet(partition.path).select(target, HOLDOUT) for partition in partitions]
-    return [Labels(frame[schema.target].to_numpy(), frame[HOLDOUT].to_numpy()) for frame in pl.collect_all(plans)]
+    target = pl.col(schema.target).cast(pl.Float64)
+    wanted = target.is_not_null() & target.is_not_nan()
+    if split != "all":
+        wanted &= pl.col(HOLDOUT) == (split == "holdout")
+    row = pl.int_range(pl.len(), dtype=pl.Int64).alias("row")
+    plans = [pl.scan_parquet(one.path).select(row.filter(wanted), target.filter(wanted)) for one in partitions]
+    frames = zip(partitions, pl.collect_all(plans), strict=True)
+    return [Selection(one, frame["row"].to_numpy(), frame[schema.target].to_numpy()) for one, frame in frames]
 
 
 def read_inputs(schema: Schema, partition: PartitionFile, rows: Indices | None = None) -> Columns:
@@ -132,9 +115,7 @@ def read_columns(partition: PartitionFile, columns: Sequence[str], rows: Indices
 
 
 def concatenate(parts: Sequence[Any]) -> Any:
-    """Arrays end to end, or dicts of arrays column by column."""
-    if not parts:
-        raise InvalidSpec("no rows", "there is nothing to put end to end", "pass at least one part")
+    """Arrays end to end, or dicts of arrays column by column; at least one."""
     if isinstance(parts[0], dict):
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return np.concatenate(parts)

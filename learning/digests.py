@@ -28,6 +28,11 @@ def model_digest(model: keras.Model) -> str:
     return digest.hexdigest()
 
 
+def json_digest(value: Any) -> str:
+    """SHA-256 over a value as JSON, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
 def weights_digest(weights: Iterable[Any]) -> str:
     """SHA-256 over shapes, types and bytes of the weights, in order."""
     digest = hashlib.sha256()

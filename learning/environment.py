@@ -5,19 +5,18 @@ from __future__ import annotations
 import hashlib
 import inspect
 import platform
-import sys
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from learning.spec import ModelSpec
+from learning.spec import ModelSpec
 
 
+@cache
 def environment() -> dict[str, str]:
     """Versions of Python and of the numerical packages, and the machine's architecture, for the registry."""
-    packages = {name: _version(name) for name in ("keras", "tensorflow", "numpy", "polars")}
+    packages = {name: version(name) for name in ("keras", "tensorflow", "numpy", "polars")}
     return {"python": platform.python_version(), "machine": platform.machine(), **packages}
 
 
@@ -34,8 +33,6 @@ def code_digest(spec: ModelSpec) -> str:
 
 def custom_digest() -> str:
     """Digest of the layers and functions that are registered with Keras: a saved model only names them."""
-    if "keras" not in sys.modules:
-        return ""
     import keras
 
     custom = keras.saving.get_custom_objects()
@@ -55,8 +52,3 @@ def _digest(parts: Iterable[str]) -> str:
     for part in parts:
         digest.update(f"{len(part)} {part}".encode())
     return digest.hexdigest()
-
-
-@cache
-def _version(package: str) -> str:
-    return version(package)

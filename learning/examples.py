@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.data import Indices, PartitionFile, Selection, concatenate
+from evergreen_client.batches import STRING_BYTES
+from learning.data import Indices, PartitionFile, Selection, concatenate, row_count
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     Block = tuple[Any, tf.Tensor]
 
 MEMORY_BYTES = 512 * 2**20
-STRING_BYTES = 64
 Read = Callable[[PartitionFile, Indices], Any]
 
 
@@ -31,7 +32,7 @@ class Examples:
 
     def __init__(self, selections: Sequence[Selection], read: Read, memory_bytes: int = MEMORY_BYTES) -> None:
         self.selections = [selection for selection in selections if len(selection.rows)]
-        self.rows = sum(len(selection.rows) for selection in self.selections)
+        self.rows = row_count(self.selections)
         self._read, self._memory_bytes = read, memory_bytes
         self._whole: Block | None = None
 
@@ -42,69 +43,52 @@ class Examples:
 
     def blocks(self) -> Iterator[Block]:
         """Inputs and targets (rows, 1) as tensors, in order."""
-        if self._fits():
-            yield self._load_whole()
-            return
-        for pieces in self._packed(self._pieces()):
-            yield self._load(pieces)
+        return map(self._load, self._groups())
 
     def shuffled(self, random: np.random.Generator) -> Iterator[Block]:
         """The same in a new order: pieces of partitions meet at random in a block, and its rows are shuffled."""
-        if self._fits():
-            yield _permute(self._load_whole(), random)
+        return (_permute(self._load(group), random) for group in self._groups(random))
+
+    def _groups(self, random: np.random.Generator | None = None) -> Iterator[list[Selection]]:
+        """What each block holds: all rows where they fit, else pieces small enough that several meet in one block."""
+        if self.rows <= self._block_rows:
+            yield self.selections
             return
-        pieces = list(self._pieces())
-        for group in self._packed([pieces[place] for place in random.permutation(len(pieces))]):
-            yield _permute(self._load(group), random)
-
-    def _fits(self) -> bool:
-        return self.rows <= self._block_rows()
-
-    def _block_rows(self) -> int:
-        if not hasattr(self, "_rows_a_block"):
-            first = self.selections[0].take(np.arange(1))
-            sample = self._read(first.partition, first.rows)
-            columns = sample.values() if isinstance(sample, dict) else (sample,)
-            size = sum(STRING_BYTES if column.dtype == object else column.nbytes for column in columns)
-            self._rows_a_block = max(1, self._memory_bytes // size)
-        return self._rows_a_block
-
-    def _load_whole(self) -> Block:
-        """Everything, read once and kept."""
-        if self._whole is None:
-            self._whole = self._load(self.selections)
-        return self._whole
-
-    def _load(self, pieces: Sequence[Selection]) -> Block:
-        import tensorflow as tf
-
-        inputs = concatenate([self._read(piece.partition, piece.rows) for piece in pieces])
-        target = np.concatenate([piece.target for piece in pieces]).astype("float32").reshape(-1, 1)
-        return tf.nest.map_structure(tf.constant, inputs), tf.constant(target)
-
-    def _pieces(self) -> Iterator[Selection]:
-        """Selections cut such that several of them fit in one block."""
-        most = max(1, self._block_rows() // 8)
-        for selection in self.selections:
-            for start in range(0, len(selection.rows), most):
-                yield selection.take(np.arange(start, min(start + most, len(selection.rows))))
-
-    def _packed(self, pieces: Sequence[Selection] | Iterator[Selection]) -> Iterator[list[Selection]]:
-        """Pieces grouped into blocks."""
+        most = max(1, self._block_rows // 8)
+        pieces = [
+            selection.take(np.arange(start, min(start + most, len(selection.rows))))
+            for selection in self.selections
+            for start in range(0, len(selection.rows), most)
+        ]
         group: list[Selection] = []
-        for piece in pieces:
-            if group and sum(len(other.rows) for other in group) + len(piece.rows) > self._block_rows():
+        for place in range(len(pieces)) if random is None else random.permutation(len(pieces)):
+            if group and row_count(group) + len(pieces[place].rows) > self._block_rows:
                 yield group
                 group = []
-            group.append(piece)
+            group.append(pieces[place])
         yield group
 
+    @cached_property
+    def _block_rows(self) -> int:
+        """How many rows fit in a block, going by the first one."""
+        first = self.selections[0].take(np.arange(1))
+        sample = self._read(first.partition, first.rows)
+        columns = sample.values() if isinstance(sample, dict) else (sample,)
+        size = sum(STRING_BYTES if column.dtype == object else column.nbytes for column in columns)
+        return max(1, self._memory_bytes // size)
 
-def rows_of(inputs: Any, start: Any, count: int) -> Any:
-    """The rows from `start` on, of a tensor or of every tensor in a dict."""
-    import tensorflow as tf
+    def _load(self, group: list[Selection]) -> Block:
+        """The rows of a group as one block; where it is all rows, it is read once and kept."""
+        import tensorflow as tf
 
-    return tf.nest.map_structure(lambda tensor: tensor[start : start + count], inputs)
+        if self._whole is not None:
+            return self._whole
+        inputs = concatenate([self._read(piece.partition, piece.rows) for piece in group])
+        target = np.concatenate([piece.target for piece in group]).astype("float32").reshape(-1, 1)
+        block = tf.nest.map_structure(tf.constant, inputs), tf.constant(target)
+        if group is self.selections:
+            self._whole = block
+        return block
 
 
 def _permute(block: Block, random: np.random.Generator) -> Block:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,14 +11,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.data import PartitionFile, count_rows, read_inputs
+from evergreen_client.batches import in_batches, row_bytes, rows_at_once
+from evergreen_client.durable import TEMPORARY, written_whole
+from evergreen_client.model_files import load_model
+from learning.data import Indices, PartitionFile, count_rows, read_inputs
+from learning.digests import json_digest
 from learning.environment import custom_digest, environment
-from learning.files import load_model, locked, replace_durably
-from learning.inference import in_batches, row_bytes, rows_at_once
+from learning.files import locked
 
 if TYPE_CHECKING:
     import keras
 
+    from learning.examples import Read
     from learning.spec import Schema
 
 READ_BYTES = 128 * 2**20  # of rows and their features in memory at once, however large the partition is
@@ -31,7 +34,7 @@ class FeatureCache:
     """One memory-mapped array per (base, partition), in files that any number of processes share.
 
     An entry appears whole or not at all; of several processes that want a missing one, one computes it while
-    the others wait on a lock that the operating system takes back from a killed holder. Above `max_bytes` the
+    the others wait on a lock that the operating system releases when its holder is killed. Above `max_bytes` the
     entries that were not used for longest go. Always whole partitions, in batches of one size: a row's features
     then are bit-identical whether they were cached or not, and so is what is trained on them.
 
@@ -46,29 +49,35 @@ class FeatureCache:
     def open(self, base: FrozenBase, partition: PartitionFile) -> Features:
         """Features of all the partition's rows, in file order, read from disk as they are touched."""
         path = self.root / self._folder(base) / f"{partition.digest}.npy"
-        entry = _mapped(path)
-        if entry is not None:
+        if (entry := _mapped(path)) is not None:
             return entry
         path.parent.mkdir(parents=True, exist_ok=True)
         with locked(path.with_suffix(".lock")):
-            entry = _mapped(path)
-            if entry is None:
-                for abandoned in path.parent.glob(f"{path.stem}.*.tmp"):
+            if _mapped(path) is None:  # again: whoever held the lock before may have made it
+                # Only the holder of the lock writes this entry, so what lies here was left by one that was killed.
+                for abandoned in path.parent.glob(f".{path.stem}.*{TEMPORARY}*"):
                     abandoned.unlink()
                 base.write_features(partition, path)
                 self._evict(keep=path)
-                entry = _mapped(path)
-        return np.load(path, mmap_mode="r") if entry is None else entry
+        return np.asarray(np.load(path, mmap_mode="r"))
+
+    def reader(self, base: FrozenBase) -> Read:
+        """A function that gives the features of some rows of a partition; each entry is opened once."""
+        features = functools.cache(functools.partial(self.open, base))
+
+        def read(partition: PartitionFile, rows: Indices) -> Features:
+            return np.asarray(features(partition)[rows])
+
+        return read
 
     def _folder(self, base: FrozenBase) -> str:
         """Other versions of the libraries, or of the user's own layers, make other features of the same base."""
-        made_by = [base.digest, sorted(environment().items()), custom_digest()]
-        return hashlib.sha256(json.dumps(made_by).encode()).hexdigest()
+        return json_digest([base.digest, sorted(environment().items()), custom_digest()])
 
     def _evict(self, keep: Path) -> None:
         """Delete the entries that were not used for longest, until the rest fits."""
         entries = []
-        for path in self.root.glob("*/*.npy"):
+        for path in self.root.glob("*/[!.]*.npy"):  # those with a dot are being written just now
             try:
                 status = path.stat()
             except FileNotFoundError:  # another process evicts too
@@ -94,49 +103,50 @@ class FrozenBase:
 
     def __init__(self, path: Path, digest: str, schema: Schema) -> None:
         self.path, self.digest, self.schema = path, digest, schema
-        self._model: keras.Model | None = None
-        self._forward: Callable[..., object] | None = None
 
-    @property
+    @functools.cached_property
     def model(self) -> keras.Model:
         """The base itself."""
-        if self._model is None:
-            self._model = load_model(self.path)
-            self._model.trainable = False
-        return self._model
+        model = load_model(self.path)
+        model.trainable = False
+        return model
 
     def write_features(self, partition: PartitionFile, path: Path) -> None:
         """Run all rows of a partition through the base, into a file that appears when it is whole."""
         rows = count_rows(partition)
         shape = tuple(self.model.outputs[0].shape[1:])
-        temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp")
-        features = np.lib.format.open_memmap(temporary, mode="w+", dtype="float32", shape=(rows, *shape))
-        if hasattr(os, "posix_fallocate"):  # on a full disk this is an error; a mapped page would be a crash
-            with temporary.open("r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
         size = rows_at_once(self.model)
         read = size * max(1, READ_BYTES // (size * row_bytes(self.model)))
-        for first in range(0, rows, read):
-            block = np.arange(first, min(first + read, rows))
-            features[first : first + len(block)] = self.features(read_inputs(self.schema, partition, block))
-        features.flush()
-        del features
-        replace_durably(temporary, path)
+        with written_whole(path) as temporary:
+            features = np.lib.format.open_memmap(temporary, mode="w+", dtype="float32", shape=(rows, *shape))
+            if hasattr(os, "posix_fallocate"):  # on a full disk this is an error; a mapped page would be a crash
+                with temporary.open("r+b") as file:
+                    os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
+            for first in range(0, rows, read):
+                block = np.arange(first, min(first + read, rows))
+                features[first : first + len(block)] = self.features(read_inputs(self.schema, partition, block))
+            features.flush()
+            del features
 
     def features(self, inputs: dict[str, NDArray[np.generic]]) -> Features:
         """Features of raw rows."""
         import tensorflow as tf
 
-        if self._forward is None:
-            rows = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in self.model.inputs}
-            self._forward = in_batches(self.model, [rows])
         return np.asarray(self._forward(tf.nest.map_structure(tf.constant, inputs)))
+
+    @functools.cached_property
+    def _forward(self) -> Callable[..., object]:
+        """The base's one graph, for any number of rows."""
+        import tensorflow as tf
+
+        rows = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in self.model.inputs}
+        return in_batches(self.model, signature=[rows])
 
 
 def _mapped(path: Path) -> Features | None:
     """The entry, marked as used just now; None where there is none, or a torn one."""
     try:
         os.utime(path)
-        return np.asarray(np.load(path, mmap_mode="r")).view()
+        return np.asarray(np.load(path, mmap_mode="r"))
     except (FileNotFoundError, ValueError, EOFError):
         return None

@@ -1,17 +1,16 @@
-"""Keras models as files: loaded in safe mode, written whole or not at all, known by their digest."""
+"""Keras models as files: written whole or not at all, known by their digest."""
 
 from __future__ import annotations
 
 import fcntl
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from evergreen_client.durable import written_whole
 from learning.digests import model_digest
-from learning.startup import start_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -63,19 +62,10 @@ class Progress(Protocol):
         """`done` of `total` epochs of a stage are over; `metrics` are the newest epoch's."""
 
 
-def load_model(path: Path) -> keras.Model:
-    """A `.keras` file as a model, without its optimizer, and without running code that the file brings."""
-    start_tensorflow()
-    import keras
-
-    return keras.models.load_model(path, compile=False, safe_mode=True)
-
-
 def save_model(model: keras.Model, path: Path) -> str:
     """Write a `.keras` file whole or not at all; returns the model's digest."""
-    temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp.keras")
-    model.save(temporary)
-    replace_durably(temporary, path)
+    with written_whole(path) as temporary:
+        model.save(temporary)
     return model_digest(model)
 
 
@@ -85,15 +75,3 @@ def locked(path: Path) -> Iterator[None]:
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def replace_durably(temporary: Path, path: Path) -> None:
-    """Give a finished file its name, such that after a power cut the name leads to all of it or to nothing."""
-    for step in (temporary, path.parent):
-        descriptor = os.open(step, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        if step == temporary:
-            temporary.replace(path)

@@ -8,7 +8,8 @@ callbacks see the block as one batch: whatever acts on epochs works as in `fit`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import TrainingDiverged, TrainingError
-from learning.checkpoint import Checkpoint, Standing, assign, values_of
-from learning.examples import Examples, rows_of
-from learning.files import EpochValue, Progress
-from learning.inference import in_batches
+from evergreen_client.batches import in_batches, rows_of
+from learning.checkpoint import TrainingState, assign, load_checkpoint, save_checkpoint, values_of
+from learning.examples import Examples
+from learning.files import Progress
+from learning.keras_private import forget_reductions, set_seed
 from learning.schedules import constant
-from learning.seeds import set_seed
 
 if TYPE_CHECKING:
     import keras
@@ -30,97 +31,53 @@ if TYPE_CHECKING:
     from learning.objectives import Objective
     from learning.plans import Pretrain, Stage
 
-    Outcome = tuple[Standing, tuple[EpochValue, ...]]
-
 EXPLODED = 100.0
 Predict = Callable[[Examples], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Steps:
-    """How a stage runs.
-
-    Args:
-        stage: its name in learning curves.
-        epochs: most passes over the rows.
-        patience: epochs in a row without a lower validation loss after which it stops.
-        learning_rate: the highest rate.
-        schedule: (share of the steps that is done, learning_rate) to a rate.
-        batch_size: rows in one gradient step.
-        optimizer: name of a Keras optimizer.
-        seed: with the same rows and weights, the same seed gives the same result, bit for bit.
-    """
-
-    stage: str
-    epochs: int
-    patience: int
-    learning_rate: float
-    schedule: Callable[[float, float], float]
-    batch_size: int
-    optimizer: str
-    seed: int
-
-    @classmethod
-    def of_stage(cls, stage: Stage, pretrain: Pretrain, seed: int) -> Steps:
-        """The steps of a stage of fine-tuning."""
-        return cls(
-            stage=stage.name,
-            epochs=stage.epochs,
-            patience=stage.patience,
-            learning_rate=stage.rate(pretrain),
-            schedule=stage.schedule,
-            batch_size=stage.batch_size,
-            optimizer=stage.optimizer,
-            seed=seed,
-        )
-
-    @classmethod
-    def of_pretraining(cls, plan: Pretrain, seed: int) -> Steps:
-        """The steps of pretraining."""
-        return cls(
-            stage="pretrain",
-            epochs=plan.epochs,
-            patience=plan.patience,
-            learning_rate=plan.learning_rate,
-            schedule=plan.schedule,
-            batch_size=plan.batch_size,
-            optimizer=plan.optimizer,
-            seed=seed,
-        )
-
-
-@dataclass(frozen=True)
 class Learner:
-    """A model in training.
+    """A model in training, and how it learns.
 
     Args:
         model: takes what the examples hold; its trainable variables learn.
-        state: every variable that training may change: those, statistics, random seeds.
+        variables: all that training may change: those, statistics, random seeds.
         objective: measures validation rows.
         loss: what a gradient step minimises.
+        plan: epochs, patience, schedule, batch size and optimizer: those of pretraining, or of a stage.
+        learning_rate: the highest rate; a stage's may follow from that of pretraining.
         start: its validation loss as it is, where that was measured before.
     """
 
     model: keras.Model
-    state: Sequence[Any]
+    variables: Sequence[Any]
     objective: Objective
     loss: Loss
+    plan: Pretrain | Stage
+    learning_rate: float
     start: float | None = None
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """Where a stage leaves its traces."""
+class TrainingContext:
+    """Where a training runs.
+
+    Args:
+        work: folder of the checkpoints.
+        logs: TensorBoard's folder, if wanted.
+        progress: called after every epoch.
+        callbacks: the user's own, beside TensorBoard's.
+        seed: with the same rows and weights, the same seed gives the same result, bit for bit.
+    """
 
     work: Path
     logs: Path | None = None
     progress: Progress | None = None
-    callbacks: Sequence[keras.callbacks.Callback] = field(default_factory=tuple)
+    callbacks: Sequence[keras.callbacks.Callback] = ()
+    seed: int = 0
 
 
-def train(
-    learner: Learner, examples: Examples, validation: Examples, steps: Steps, around: Surroundings
-) -> tuple[Standing, tuple[EpochValue, ...]]:
+def train(learner: Learner, examples: Examples, validation: Examples, context: TrainingContext) -> TrainingState:
     """Train through a stage, or on from its last whole epoch; leaves the best weights in the model.
 
     The best are the weights with the lowest validation loss, and those the stage began with are a candidate:
@@ -129,43 +86,45 @@ def train(
     Raises:
         TrainingDiverged: a loss became NaN, infinite or absurdly large.
     """
-    set_seed(steps.seed)
-    model = learner.model
-    optimizer = _fresh_optimizer(model, steps)
-    state = [*learner.state, *optimizer.variables]
-    checkpoint = Checkpoint(around.work / f"{steps.stage}.npz")
-    predict = predictor(model)
-    saved = checkpoint.load()
+    set_seed(context.seed)
+    model, plan = learner.model, learner.plan
+    optimizer = _fresh_optimizer(learner)
+    # Who goes on from a checkpoint must come to the very same bits. So all that one epoch hands on to the next is in
+    # these variables (weights, slots of the optimizer, and the seeds that dropout draws from, which Keras keeps in
+    # variables too) or in `state`; what an epoch draws beside them, it draws anew from its own number.
+    variables = [*learner.variables, *optimizer.variables]
+    checkpoint = context.work / f"{plan.name}.npz"
+    validate = partial(_validate, learner.objective, validation, predictor(model))
+    saved = load_checkpoint(checkpoint)
     if saved is None:
-        best, start = values_of(learner.state), learner.start
-        if start is None:
-            start = _validate(learner.objective, validation, predict)["val_loss"]
-        standing = Standing(epoch=0, start=start, best=start, stopped=steps.epochs == 0)
+        start = validate()["val_loss"] if learner.start is None else learner.start
+        state = TrainingState(plan.name, epoch=0, start=start, best=start, stopped=plan.epochs == 0)
+        best = values_of(learner.variables)
     else:
-        standing, values, best = saved
-        assign(state, values)
-    limit = EXPLODED * max(1.0, standing.start, _constant_loss(learner.objective, examples.target))
-    run_block = _block_runner(learner, optimizer, steps)
-    callbacks = _callback_list(model, steps, around)
+        state, values, best = saved
+        assign(variables, values)
+    limit = EXPLODED * max(1.0, state.start, _constant_loss(learner.objective, examples.target))
+    run_block = _block_runner(learner, optimizer)
+    callbacks = _callback_list(learner, context)
     callbacks.on_train_begin()
     model.stop_training = False
-    while not standing.stopped:
-        callbacks.on_epoch_begin(standing.epoch)
-        loss = _run_epoch(run_block, examples, steps, standing.epoch, callbacks)
-        metrics = {"loss": loss, **_validate(learner.objective, validation, predict)}
-        _assert_sane(metrics, limit, steps, standing.epoch + 1)
-        callbacks.on_epoch_end(standing.epoch, metrics)
-        standing = standing.after(metrics, patience=steps.patience, epochs=steps.epochs)
-        if standing.best_epoch == standing.epoch:
-            best = values_of(learner.state)
+    while not state.stopped:
+        callbacks.on_epoch_begin(state.epoch)
+        loss = _run_epoch(run_block, learner, examples, (context.seed, state.epoch), callbacks)
+        metrics = {"loss": loss, **validate()}
+        _assert_sane(metrics, limit, learner, state.epoch + 1)  # before it is saved: nobody goes on from nonsense
+        callbacks.on_epoch_end(state.epoch, metrics)
+        state = state.after(metrics, patience=plan.patience, epochs=plan.epochs)
+        if state.best_epoch == state.epoch:
+            best = values_of(learner.variables)
         if model.stop_training:
-            standing = replace(standing, stopped=True)
-        checkpoint.save(standing, values_of(state), best)
-        if around.progress is not None:
-            around.progress(steps.stage, standing.epoch, steps.epochs, metrics)
+            state = replace(state, stopped=True)
+        save_checkpoint(checkpoint, state, values_of(variables), best)
+        if context.progress is not None:
+            context.progress(plan.name, state.epoch, plan.epochs, metrics)
     callbacks.on_train_end()
-    assign(learner.state, best)
-    return standing, tuple(EpochValue(steps.stage, *point) for point in standing.values)
+    assign(learner.variables, best)
+    return state
 
 
 def predictor(model: keras.Model) -> Predict:
@@ -179,27 +138,33 @@ def predictor(model: keras.Model) -> Predict:
     return predict
 
 
-def _fresh_optimizer(model: keras.Model, steps: Steps) -> keras.Optimizer:
+def _fresh_optimizer(learner: Learner) -> keras.Optimizer:
     """A new optimizer: a kept one would carry its old rate, and slots for variables that no longer learn."""
     import keras
 
-    optimizer = keras.optimizers.get({"class_name": steps.optimizer, "config": {"learning_rate": steps.learning_rate}})
+    wanted, model = learner.learning_rate, learner.model
+    optimizer = keras.optimizers.get({"class_name": learner.plan.optimizer, "config": {"learning_rate": wanted}})
     optimizer.build(model.trainable_variables)
-    # There is one replica, so nothing to reduce; TensorFlow would keep the graph of every such reduction for ever.
-    optimizer._all_reduce_sum_gradients = lambda gradients: gradients  # noqa: SLF001 - it has no public switch
+    forget_reductions(optimizer)
     model.compile(optimizer=optimizer, loss=None)
     rate = float(optimizer.learning_rate)
-    if not np.isclose(rate, steps.learning_rate):
-        raise TrainingError(f"learning rate {rate}", f"the plan says {steps.learning_rate}", "use another optimizer")
+    if not np.isclose(rate, wanted):
+        raise TrainingError(f"learning rate {rate}", f"the plan says {wanted}", "use another optimizer")
     return optimizer
 
 
-def _block_runner(learner: Learner, optimizer: keras.Optimizer, steps: Steps) -> Callable[..., Any]:
-    """A graph that takes a block through all its gradient steps and gives the mean loss."""
+def _block_runner(learner: Learner, optimizer: keras.Optimizer) -> Callable[..., Any]:
+    """A graph that takes a block through all its gradient steps and gives the mean loss.
+
+    The loop over steps is TensorFlow's own, as its body is traced once, however many steps a block has. Blocks differ
+    in length (the last one, the next run's), so the number of steps is that of the `rates`, known only when it runs.
+    """
     import tensorflow as tf
 
-    model, variables, size = learner.model, learner.model.trainable_variables, steps.batch_size
-    scheduled = steps.schedule is not constant
+    model, variables, size = learner.model, learner.model.trainable_variables, learner.plan.batch_size
+    scheduled = (
+        learner.plan.schedule is not constant
+    )  # a rate that stays is left to callbacks, which may have changed it
 
     @tf.function(reduce_retracing=True, autograph=False)  # type: ignore[untyped-decorator]
     def run(inputs: Any, target: tf.Tensor, rates: tf.Tensor) -> tf.Tensor:
@@ -209,27 +174,32 @@ def _block_runner(learner: Learner, optimizer: keras.Optimizer, steps: Steps) ->
                 optimizer.learning_rate.assign(rates[step])
             with tf.GradientTape() as tape:
                 loss = learner.loss(batch, labels, model(batch, training=True)) + sum(model.losses)
+            # A tape knows TensorFlow's variables, which are inside those of Keras.
             optimizer.apply(tape.gradient(loss, [variable.value for variable in variables]), variables)
+            # The loss is a mean over the batch, and a last short batch counts by its rows.
             return step + 1, total + loss * tf.cast(tf.shape(labels)[0], "float32")
 
-        steps = tf.shape(rates)[0]
-        _, total = tf.while_loop(lambda step, _: step < steps, one_step, (0, 0.0), parallel_iterations=1)
+        count = tf.shape(rates)[0]
+        # One after the other: a step begins with the weights that the one before it left.
+        _, total = tf.while_loop(lambda step, _: step < count, one_step, (0, 0.0), parallel_iterations=1)
         return total / tf.cast(tf.shape(target)[0], "float32")
 
     runner: Callable[..., Any] = run
     return runner
 
 
-def _run_epoch(run_block: Callable[..., Any], examples: Examples, steps: Steps, epoch: int, callbacks: Any) -> float:
+def _run_epoch(
+    run_block: Callable[..., Any], learner: Learner, examples: Examples, seeds: Sequence[int], callbacks: Any
+) -> float:
     """One pass over the examples, in an order that depends on the seed and the epoch alone; the mean loss."""
     import tensorflow as tf
 
-    random = np.random.default_rng([steps.seed, epoch])
+    plan, (_, epoch) = learner.plan, seeds
     total, seen = 0.0, 0
-    for number, (inputs, target) in enumerate(examples.shuffled(random)):
-        starts = seen + np.arange(0, len(target), steps.batch_size)
-        done = (epoch + starts / examples.rows) / steps.epochs
-        rates = [steps.schedule(float(share), steps.learning_rate) for share in done]
+    for number, (inputs, target) in enumerate(examples.shuffled(np.random.default_rng(seeds))):
+        starts = seen + np.arange(0, len(target), plan.batch_size)
+        done = (epoch + starts / examples.rows) / plan.epochs
+        rates = [plan.schedule(float(share), learner.learning_rate) for share in done]
         callbacks.on_train_batch_begin(number)
         loss = float(run_block(inputs, target, tf.constant(rates, "float32")))
         callbacks.on_train_batch_end(number, {"loss": loss})
@@ -251,21 +221,21 @@ def _constant_loss(objective: Objective, target: NDArray[np.float64]) -> float:
     return float(np.mean(objective.row_loss(target, np.broadcast_to(constant, (len(target), len(constant))))))
 
 
-def _assert_sane(metrics: dict[str, float], limit: float, steps: Steps, epoch: int) -> None:
+def _assert_sane(metrics: dict[str, float], limit: float, learner: Learner, epoch: int) -> None:
     for name in ("loss", "val_loss"):
         if not np.isfinite(metrics[name]) or metrics[name] > limit:
             raise TrainingDiverged(
-                f"{name} {metrics[name]:g} in epoch {epoch} of stage '{steps.stage}'",
+                f"{name} {metrics[name]:g} in epoch {epoch} of stage '{learner.plan.name}'",
                 f"it is not finite, or {EXPLODED:.0f} times more than before and than a constant prediction",
-                f"lower the stage's learning rate (now {steps.learning_rate:g}), or look for absurd values in "
+                f"lower the stage's learning rate (now {learner.learning_rate:g}), or look for absurd values in "
                 "the new rows",
             )
 
 
-def _callback_list(model: keras.Model, steps: Steps, around: Surroundings) -> Any:
+def _callback_list(learner: Learner, context: TrainingContext) -> Any:
     import keras
 
-    callbacks = list(around.callbacks)
-    if around.logs is not None:
-        callbacks.append(keras.callbacks.TensorBoard(around.logs / steps.stage, write_graph=False))
-    return keras.callbacks.CallbackList(callbacks, model=model, epochs=steps.epochs, verbose=0)
+    callbacks = list(context.callbacks)
+    if context.logs is not None:
+        callbacks.append(keras.callbacks.TensorBoard(context.logs / learner.plan.name, write_graph=False))
+    return keras.callbacks.CallbackList(callbacks, model=learner.model, epochs=learner.plan.epochs, verbose=0)

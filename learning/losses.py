@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from learning.examples import rows_of
+from evergreen_client.batches import rows_of
 
 if TYPE_CHECKING:
     import keras

@@ -6,38 +6,50 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Any, ClassVar, Literal, get_type_hints
 
 from errors import InvalidSpec
 from learning.schedules import cosine
 
-Schedule = Callable[[float, float], float]
+
+@dataclass(frozen=True)
+class Rule:
+    """What a field may be, as a test and in words."""
+
+    holds: Callable[[Any], bool]
+    wanted: str
 
 
-def check(field_name: str, value: object, holds: bool, wanted: str) -> None:
+Natural = Annotated[int, Rule(lambda number: number >= 0, "0 or more")]
+Count = Annotated[int, Rule(lambda number: number >= 1, "1 or more")]
+Strength = Annotated[float, Rule(lambda number: number >= 0, "0 or more")]
+Inside = Annotated[float, Rule(lambda share: 0 < share < 1, "between 0 and 1")]
+Factor = Annotated[float, Rule(lambda factor: 0 < factor <= 1, "above 0 and at most 1")]
+Word = Annotated[str, Rule(re.compile(r"[a-z][a-z0-9_-]*").fullmatch, "a lower-case word")]
+Rate = Rule(lambda rate: rate is None or 0 < rate < math.inf, "above 0")
+# A name by which the registry can record it.
+Schedule = Annotated[Callable[[float, float], float], Rule(lambda value: hasattr(value, "__qualname__"), "a function")]
+
+
+def check(field_name: str, value: object, holds: object, wanted: str) -> None:
     """Refuse a value that does not hold, and say what to choose; raises InvalidSpec."""
     if not holds:
         raise InvalidSpec(f"{field_name}={value!r}", "it cannot be used", f"choose {wanted}")
 
 
-def _check_course(owner: str, course: Pretrain | Stage) -> None:
-    """What pretraining and stages have in common."""
-    check(f"{owner}.epochs", course.epochs, course.epochs >= 0, "0 or more")
-    check(f"{owner}.patience", course.patience, course.patience >= 1, "1 or more")
-    check(f"{owner}.batch_size", course.batch_size, course.batch_size >= 1, "1 or more")
-    rate = course.learning_rate
-    check(f"{owner}.learning_rate", rate, rate is None or 0 < rate < math.inf, "above 0")
-    check(f"{owner}.schedule", course.schedule, hasattr(course.schedule, "__qualname__"), "a function")
+class Checked:
+    """Values that are refused where they are written: the type of a field carries its rule."""
 
-
-def _check_validation(owner: str, plan: Pretrain | FineTune) -> None:
-    """The rows held back."""
-    check(f"{owner}.validation", plan.validation, 0 < plan.validation < 1, "between 0 and 1")
-    check(f"{owner}.validation_rows", plan.validation_rows, plan.validation_rows >= 1, "1 or more")
+    def __post_init__(self) -> None:
+        """Refuse a value that breaks its field's rule; raises InvalidSpec."""
+        for name, kind in get_type_hints(type(self), include_extras=True).items():
+            for rule in getattr(kind, "__metadata__", ()):
+                value = getattr(self, name)
+                check(f"{type(self).__name__}.{name}", value, rule.holds(value), rule.wanted)
 
 
 @dataclass(frozen=True)
-class Pretrain:
+class Pretrain(Checked):
     """How version 1, or a challenger from scratch, learns base and head together.
 
     Args:
@@ -52,25 +64,20 @@ class Pretrain:
         optimizer: name of a Keras optimizer.
     """
 
-    epochs: int = 10
-    learning_rate: float = 1e-3
+    name: ClassVar[str] = "pretrain"  # in learning curves
+    epochs: Natural = 10
+    learning_rate: Annotated[float, Rate] = 1e-3
     schedule: Schedule = cosine
-    batch_size: int = 256
-    patience: int = 2
-    validation: float = 0.1
-    validation_rows: int = 10_000
-    sample_rows: int = 50_000
+    batch_size: Count = 256
+    patience: Count = 2
+    validation: Inside = 0.1
+    validation_rows: Count = 10_000
+    sample_rows: Count = 50_000
     optimizer: str = "adam"
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that cannot train; raises InvalidSpec."""
-        _check_course("Pretrain", self)
-        check("Pretrain.sample_rows", self.sample_rows, self.sample_rows >= 1, "1 or more")
-        _check_validation("Pretrain", self)
 
 
 @dataclass(frozen=True)
-class Stage:
+class Stage(Checked):
     """One stage of fine-tuning: which layers learn, how fast, how long.
 
     When layers are thawed, let a stage of the head alone come first (linear probing, then fine-tuning: Kumar et
@@ -89,22 +96,15 @@ class Stage:
         optimizer: name of a Keras optimizer; every stage starts a new one.
     """
 
-    name: str = "head"
+    name: Word = "head"
     thaw: tuple[str, ...] = ()
-    learning_rate: float | None = None
-    learning_rate_scale: float = 0.1
+    learning_rate: Annotated[float | None, Rate] = None
+    learning_rate_scale: Factor = 0.1
     schedule: Schedule = cosine
-    epochs: int = 20
-    patience: int = 3
-    batch_size: int = 256
+    epochs: Natural = 20
+    patience: Count = 3
+    batch_size: Count = 256
     optimizer: str = "adam"
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that cannot train; raises InvalidSpec."""
-        check("Stage.name", self.name, bool(re.fullmatch(r"[a-z][a-z0-9_-]*", self.name)), "a lower-case word")
-        _check_course("Stage", self)
-        scale = self.learning_rate_scale
-        check("Stage.learning_rate_scale", scale, 0 < scale <= 1, "above 0 and at most 1")
 
     def rate(self, pretrain: Pretrain) -> float:
         """The learning rate of this stage."""
@@ -114,7 +114,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Replay:
+class Replay(Checked):
     """How many old rows are mixed in with the new ones, and which.
 
     Args:
@@ -123,19 +123,15 @@ class Replay:
         balance: "eras" draws evenly from every past partition, "classes" from every value of the target.
     """
 
-    share: float = 1.0
-    rows: int | None = None
-    balance: Literal["eras", "classes"] = "eras"
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be drawn; raises InvalidSpec."""
-        check("Replay.share", self.share, self.share >= 0, "0 or more")
-        check("Replay.rows", self.rows, self.rows is None or self.rows >= 0, "0 or more")
-        check("Replay.balance", self.balance, self.balance in ("eras", "classes"), '"eras" or "classes"')
+    share: Strength = 1.0
+    rows: Annotated[int | None, Rule(lambda rows: rows is None or rows >= 0, "0 or more")] = None
+    balance: Annotated[Literal["eras", "classes"], Rule(("eras", "classes").__contains__, '"eras" or "classes"')] = (
+        "eras"
+    )
 
 
 @dataclass(frozen=True)
-class FineTune:
+class FineTune(Checked):
     """How a champion becomes a challenger.
 
     Args:
@@ -153,23 +149,19 @@ class FineTune:
 
     stages: tuple[Stage, ...] = (Stage(),)
     replay: Replay = Replay()
-    distill: float = 0.0
-    anchor: float = 0.0
-    shrink: float = 1.0
-    perturb: float = 0.0
-    validation: float = 0.1
-    validation_rows: int = 10_000
+    distill: Annotated[float, Rule(lambda share: 0 <= share < 1, "0 or more and below 1")] = 0.0
+    anchor: Strength = 0.0
+    shrink: Factor = 1.0
+    perturb: Annotated[float, Rule(lambda share: 0 <= share <= 1, "0 to 1")] = 0.0
+    validation: Inside = 0.1
+    validation_rows: Count = 10_000
 
     def __post_init__(self) -> None:
         """Refuse a plan that contradicts itself; raises InvalidSpec."""
+        super().__post_init__()
         names = [stage.name for stage in self.stages]
         check("FineTune.stages", names, len(names) > 0, "at least one Stage")
         check("FineTune.stages", names, len(set(names)) == len(names), "a name of its own for each")
-        check("FineTune.distill", self.distill, 0 <= self.distill < 1, "0 or more and below 1")
-        check("FineTune.anchor", self.anchor, self.anchor >= 0, "0 or more")
-        check("FineTune.shrink", self.shrink, 0 < self.shrink <= 1, "above 0 and at most 1")
-        check("FineTune.perturb", self.perturb, 0 <= self.perturb <= 1, "0 to 1")
-        _check_validation("FineTune", self)
 
 
 @dataclass(frozen=True)

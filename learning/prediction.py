@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.data import Columns, Indices, PartitionFile, Split, concatenate, read_columns, select
+from evergreen_client.model_files import load_model
+from learning.data import Columns, PartitionFile, Split, concatenate, read_columns, select
 from learning.examples import Examples
-from learning.features import FeatureCache, Features, FrozenBase
-from learning.files import ModelFiles, load_model
+from learning.features import FeatureCache, FrozenBase
+from learning.files import ModelFiles
 from learning.loop import predictor
-from learning.startup import start_tensorflow
-
-if TYPE_CHECKING:
-    from learning.spec import ModelSpec
+from learning.spec import ModelSpec
 
 BLOCK_BYTES = 32 * 2**20  # rows pass by once; a small block stays in the processor's cache
 
@@ -59,15 +56,9 @@ def predict(  # noqa: PLR0913 - all but the first three by name
         cache: folder of cached features.
         columns: names of columns to give back beside the predictions, for slices.
     """
-    start_tensorflow()
     chosen = select(spec.schema, partitions, split)
     base = FrozenBase(files.base, files.base_digest, spec.schema)
-    features = FeatureCache(cache)
-
-    def read(partition: PartitionFile, rows: Indices) -> Features:
-        return np.asarray(features.open(base, partition)[rows])
-
-    examples = Examples(chosen, read, memory_bytes=BLOCK_BYTES)
+    examples = Examples(chosen, FeatureCache(cache).reader(base), memory_bytes=BLOCK_BYTES)
     counts = [len(selection.rows) for selection in chosen]
     if not examples.rows:
         nothing = {name: np.empty(0, "object") for name in columns}

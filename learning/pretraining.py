@@ -3,37 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from errors import InvalidSpec, NotEnoughData
-from learning import work as work_folder
+from evergreen_client.model_files import load_model
 from learning.assembly import assemble, named_layers
 from learning.data import (
     Columns,
-    Indices,
     PartitionFile,
     Selection,
     concatenate,
     entity_marks,
     read_inputs,
+    row_count,
     select,
 )
 from learning.examples import Examples
-from learning.files import ModelFiles, Progress, Trained, load_model, save_model
-from learning.loop import Learner, Steps, Surroundings, train
+from learning.files import ModelFiles, Progress, Trained, save_model
+from learning.keras_private import set_seed
+from learning.loop import Learner, TrainingContext, train
 from learning.losses import plain
 from learning.objectives import Regression
 from learning.plans import FineTune
-from learning.seeds import own_random_numbers, set_seed
 from learning.split import as_graph
-from learning.startup import start_tensorflow
+from learning.work import plan_of, task_digest, train_once
 
 if TYPE_CHECKING:
     import keras
 
+    from learning.checkpoint import TrainingState
     from learning.spec import ModelSpec, Pretrain, Schema
 
 TRIED_ROWS = 64
@@ -57,54 +59,47 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
         work: folder for checkpoints and the two files; run again with the same one, it goes on where it stopped.
         logs: TensorBoard's folder, if wanted.
         seed: the same seed, rows and plan give the same weights on the same machine.
-        progress: told about every epoch.
+        progress: called after every epoch.
         plan: by default `spec.pretrain`.
 
     Raises:
         NotEnoughData: there is no labelled row to train on.
         TrainingDiverged: the loss became NaN, infinite or absurdly large.
     """
-    start_tensorflow()
-    callbacks = tuple(spec.callbacks()) if spec.callbacks else ()
-    around = Surroundings(work, logs, progress, callbacks)
-    with work_folder.alone_in(work), own_random_numbers():
-        return _pretrain(spec, plan or spec.pretrain, history, seed, around)
+    plan = plan or spec.pretrain
+    record = {**plan_of(plan), "seed": seed}
+    context = TrainingContext(work, logs, progress, spec.callbacks() if spec.callbacks else (), seed)
+
+    def train_anew() -> Trained:
+        files, state, rows = _pretrain(spec, plan, history, context)
+        reason = (
+            f"learned from {rows:,} rows of {len(history)} partitions in {state.epoch} epochs; "
+            f"the best was epoch {state.best_epoch}, validation loss {state.best:.4f}"
+        )
+        return Trained(files, state.curve, (), record, reason)
+
+    return train_once(work, task_digest(spec, record, (), [history]), train_anew)
 
 
 def _pretrain(
-    spec: ModelSpec, plan: Pretrain, history: Sequence[PartitionFile], seed: int, around: Surroundings
-) -> Trained:
-
-    record = {**work_folder.plan_of(plan), "seed": seed}
-    done = work_folder.enter(around.work, work_folder.task_digest(spec, record, (), [history]))
-    if done is not None:
-        return done
-    chosen = select(spec.schema, history, "train")
-    learning, validating = hold_back(spec.schema, chosen, plan, seed)
-    set_seed(seed)
+    spec: ModelSpec, plan: Pretrain, history: Sequence[PartitionFile], context: TrainingContext
+) -> tuple[ModelFiles, TrainingState, int]:
+    """Build base and head, check them, train them: their files, where training ended, and from how many rows."""
+    learning, validating = hold_back(spec.schema, select(spec.schema, history, "train"), plan, context.seed)
+    set_seed(context.seed)
     rows = sample(spec, learning, plan.sample_rows)
     base, head, augment = _build(spec, rows)
-
-    def read(partition: PartitionFile, rows: Indices) -> Columns:
-        return read_inputs(spec.schema, partition, rows)
-
     model = _assembled(spec, base, head, augment, rows)
     if isinstance(spec.finetune, FineTune):
         for stage in spec.finetune.stages:  # a retrain needs them, weeks from now
             named_layers(base, stage.thaw)
-    learner = Learner(model, model.variables, spec.objective, plain(spec.objective))
-    paths = around.work / "base.keras", around.work / "head.keras"
+    paths = context.work / "base.keras", context.work / "head.keras"
     _refuse_unloadable(base, paths[0])
     _refuse_unloadable(head, paths[1])
-    steps = Steps.of_pretraining(plan, seed)
-    standing, values = train(learner, Examples(learning, read), Examples(validating, read), steps, around)
-    files = ModelFiles(*paths, save_model(base, paths[0]), save_model(head, paths[1]))
-    learned = sum(len(selection.rows) for selection in learning)
-    reason = (
-        f"learned from {learned:,} rows of {len(history)} partitions in {standing.epoch} epochs; "
-        f"the best was epoch {standing.best_epoch}, validation loss {standing.best:.4f}"
-    )
-    return work_folder.finish(around.work, Trained(files, values, (), record, reason))
+    learner = Learner(model, model.variables, spec.objective, plain(spec.objective), plan, plan.learning_rate)
+    learned, validated = (Examples(part, partial(read_inputs, spec.schema)) for part in (learning, validating))
+    state = train(learner, learned, validated, context)
+    return ModelFiles(*paths, save_model(base, paths[0]), save_model(head, paths[1])), state, learned.rows
 
 
 def hold_back(
@@ -117,7 +112,7 @@ def hold_back(
     Raises:
         NotEnoughData: there are no rows.
     """
-    rows = sum(len(selection.rows) for selection in chosen)
+    rows = row_count(chosen)
     if rows == 0:
         raise NotEnoughData(
             "0 labelled training rows", "there is nothing to learn from", "wait for labels, or land more files"
@@ -137,12 +132,9 @@ def hold_back(
 
 def sample(spec: ModelSpec, learning: Sequence[Selection], most: int) -> Columns:
     """At most so many rows, spread evenly over the history; preprocessing layers adapt to them."""
-    rows = sum(len(selection.rows) for selection in learning)
-    step = max(1, -(-rows // most))
-    thinned = [selection.take(np.arange(0, len(selection.rows), step)) for selection in learning]
-    columns: Columns = concatenate(
-        [read_inputs(spec.schema, part.partition, part.rows) for part in thinned if len(part.rows)]
-    )
+    step = max(1, -(-row_count(learning) // most))
+    thinned = [selection.every(step) for selection in learning if len(selection.rows)]
+    columns: Columns = concatenate([read_inputs(spec.schema, part.partition, part.rows) for part in thinned])
     return columns
 
 
@@ -213,7 +205,7 @@ def _refuse_unloadable(part: keras.Model, path: Path) -> None:
     except Exception as error:
         raise InvalidSpec(
             f"the {path.stem} as it was built",
-            f"Keras cannot load it again: {str(error).strip().splitlines()[0]}",
+            f"Keras cannot load it again: {str(getattr(error, 'why', error)).strip().splitlines()[0]}",
             "in place of Lambda and the like, define layers of your own at the top of the model's file, with "
             "@keras.saving.register_keras_serializable(), and give them get_config()",
         ) from error

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from learning.data import Selection
-
-if TYPE_CHECKING:
-    from learning.spec import Replay
+from learning.spec import Replay
 
 
 def draw(replay: Replay, old: Sequence[Selection], new_rows: int, seed: int) -> list[Selection]:

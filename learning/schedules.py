@@ -13,7 +13,7 @@ def cosine(done: float, rate: float) -> float:
 
     Example:
         >>> [round(cosine(done, 1.0), 2) for done in (0.0, 0.05, 0.525, 1.0)]
-        [0.05, 1.0, 0.52, 0.05]
+        [0.05, 1.0, 0.53, 0.05]
     """
     if done < WARM_UP:
         return rate * (FLOOR + (1 - FLOOR) * done / WARM_UP)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from errors import InvalidSpec
+from errors import InvalidSpec, valid_name
 from learning.objectives import Binary, Multiclass, Objective, Regression
-from learning.plans import FineTune, FromScratch, Pretrain, Replay, Stage, check
+from learning.plans import Checked, Count, FineTune, FromScratch, Natural, Pretrain, Replay, Rule, Stage, Strength
 
 if TYPE_CHECKING:
     import keras
@@ -52,7 +52,7 @@ class Schema:
         nullable: inputs that may be null; NaN for numeric ones, the empty string for categorical ones.
         ranges: smallest and largest value allowed in a numeric column.
         allowed: the values allowed in a categorical column.
-        holdout: share of entities set aside for ever, 0 < holdout < 1.
+        holdout: share of entities that no version ever trains on, 0 < holdout < 1.
     """
 
     time: str
@@ -124,7 +124,7 @@ class Source:
         ignore: columns that may arrive and are left out; ("*",) for any that the schema does not name.
         settle: seconds for which a local file must stay as it is before it is taken.
         late: "train", or "keep" to store rows older than what was already seen without training on them.
-        max_bad_share: share of bad rows in one run above which the run stops before training.
+        max_bad_share: share of refused rows in one run above which the run stops before training.
     """
 
     path: str
@@ -151,7 +151,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class DriftPolicy:
+class DriftPolicy(Checked):
     """When the arrived rows count as drifted away from what the champion learned from.
 
     Args:
@@ -164,21 +164,14 @@ class DriftPolicy:
     """
 
     columns: tuple[str, ...] = ()
-    alpha: float = 0.05
-    min_effect: float = 0.1
-    share: float = 0.3
-    max_rows: int = 5_000
-
-    def __post_init__(self) -> None:
-        """Refuse a policy that cannot decide; raises InvalidSpec."""
-        check("DriftPolicy.alpha", self.alpha, 0 < self.alpha < 1, "a chance between 0 and 1")
-        check("DriftPolicy.min_effect", self.min_effect, self.min_effect >= 0, "0 or more")
-        check("DriftPolicy.share", self.share, 0 < self.share <= 1, "a share above 0 and at most 1")
-        check("DriftPolicy.max_rows", self.max_rows, self.max_rows >= 1, "1 or more")
+    alpha: Annotated[float, Rule(lambda chance: 0 < chance < 1, "a chance between 0 and 1")] = 0.05
+    min_effect: Strength = 0.1
+    share: Annotated[float, Rule(lambda share: 0 < share <= 1, "a share above 0 and at most 1")] = 0.3
+    max_rows: Count = 5_000
 
 
 @dataclass(frozen=True)
-class RetrainPolicy:
+class RetrainPolicy(Checked):
     """When pending data is worth a retrain.
 
     Args:
@@ -186,16 +179,12 @@ class RetrainPolicy:
         only_on_drift: wait for drift even when there are enough rows.
     """
 
-    min_rows: int = 500
+    min_rows: Natural = 500
     only_on_drift: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse a policy that cannot decide; raises InvalidSpec."""
-        check("RetrainPolicy.min_rows", self.min_rows, self.min_rows >= 0, "0 or more")
 
 
 @dataclass(frozen=True)
-class Gate:
+class Gate(Checked):
     """What a challenger must show on holdout rows to take the champion's place.
 
     Args:
@@ -207,20 +196,12 @@ class Gate:
         slices: categorical columns whose every value is judged by itself.
     """
 
-    min_gain: float = 0.0
-    max_forgetting: float = 0.05
-    confidence: float = 0.9
-    min_rows: int = 200
-    eras: int = 3
+    min_gain: Annotated[float, Rule(lambda share: -1 < share < 1, "a share, as in 0.01")] = 0.0
+    max_forgetting: Strength = 0.05
+    confidence: Annotated[float, Rule(lambda share: 0 < share < 1, "a share between 0 and 1, as in 0.9")] = 0.9
+    min_rows: Count = 200
+    eras: Count = 3
     slices: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse a gate that cannot judge; raises InvalidSpec."""
-        check("Gate.confidence", self.confidence, 0 < self.confidence < 1, "a share between 0 and 1, as in 0.9")
-        check("Gate.min_gain", self.min_gain, -1 < self.min_gain < 1, "a share, as in 0.01")
-        check("Gate.max_forgetting", self.max_forgetting, self.max_forgetting >= 0, "0 or more")
-        check("Gate.min_rows", self.min_rows, self.min_rows >= 1, "1 or more")
-        check("Gate.eras", self.eras, self.eras >= 1, "1 or more")
 
 
 @dataclass(frozen=True)
@@ -228,7 +209,7 @@ class ModelSpec:
     """A model that Evergreen keeps fresh. A version of it is `head(base(row))`.
 
     Args:
-        name: lower-case letters, digits, - and _; the file models/NAME.py defines it as `spec`.
+        name: lower-case letters, digits, - and _, a letter first; the file models/NAME.py defines it as `spec`.
         schema: the columns of a row.
         objective: Binary(), Multiclass(n) or Regression().
         source: where rows arrive.
@@ -257,7 +238,13 @@ class ModelSpec:
     callbacks: Callable[[], list[Any]] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse policies about columns that are not there; raises InvalidSpec."""
+        """Refuse a name that could not be a file, and policies about columns that are not there.
+
+        Raises:
+            InvalidName: the name breaks the rule that `errors.valid_name` states.
+            InvalidSpec: a policy names a column that the schema does not have.
+        """
+        valid_name(self.name)
         schema = self.schema
         known = {
             "drift.columns": (self.drift.columns, (*schema.numeric, *schema.categorical, schema.target)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from errors import CannotSplit
 
@@ -30,7 +30,7 @@ def split_at(model: keras.Model, layer: str) -> tuple[keras.Model, keras.Model]:
     import keras
 
     model = as_graph(model)
-    if not isinstance(model, keras.src.models.functional.Functional):
+    if not hasattr(model, "operations"):  # which a graph of layers has, and a subclass with a call() of its own has not
         raise CannotSplit(
             f"a {type(model).__name__}", "its graph is hidden in call()", "build it with the Functional API"
         )
@@ -39,16 +39,16 @@ def split_at(model: keras.Model, layer: str) -> tuple[keras.Model, keras.Model]:
         raise CannotSplit(f"layer '{layer}'", "the model has none of this name", f"choose from {', '.join(names)}")
     if len(model.outputs) != 1:
         raise CannotSplit(f"{len(model.outputs)} outputs", "a head has one", "make a model of the output you want")
-    crossing = crossing_layers(model, layer)
-    if crossing:
-        raise CannotSplit(
-            f"layer '{layer}'",
-            f"data passes by it, into {', '.join(crossing)}",
-            "cut at a layer that everything passes through, or concatenate what must pass",
-        )
     cut = model.get_layer(layer).output
     base = keras.Model({tensor.name: tensor for tensor in model.inputs}, cut, name="base")
-    head = keras.Model(cut, model.outputs[0], name="head")
+    try:
+        head = keras.Model(cut, model.outputs[0], name="head")
+    except ValueError as error:
+        raise CannotSplit(
+            f"layer '{layer}'",
+            f"data passes by it, into {', '.join(_crossing(model, base))}",
+            "cut at a layer that everything passes through, or concatenate what must pass",
+        ) from error
     return base, head
 
 
@@ -61,38 +61,15 @@ def as_graph(model: keras.Model) -> keras.Model:
     return keras.Model({tensor.name: tensor for tensor in model.inputs}, model.outputs[0], name=model.name)
 
 
-def crossing_layers(model: keras.Model, layer: str) -> list[str]:
-    """Layers behind the cut that also take what was made before it; none where the graph can be cut there."""
-    makers = _makers(model)
-    before = _ancestors(layer, makers) | {layer}
-    needed = _ancestors(model.outputs[0]._keras_history.operation.name, makers)  # noqa: SLF001 - no public way
-    needed.add(model.outputs[0]._keras_history.operation.name)  # noqa: SLF001
-    return [name for name in makers if name in needed - before and any(m in before - {layer} for m in makers[name])]
+def _crossing(model: keras.Model, base: keras.Model) -> list[str]:
+    """Layers behind the cut that cannot be computed from it and from the layers behind it alone."""
+    import keras
 
-
-def _makers(model: keras.Model) -> dict[str, list[str]]:
-    """Layer name to the names of the layers whose outputs it takes."""
-    config = model.get_config()["layers"]
-    return {part["name"]: _histories(part["inbound_nodes"]) for part in config}
-
-
-def _histories(node: Any) -> list[str]:
-    """The layer names in serialised calls: every Keras tensor says which layer made it."""
-    if isinstance(node, dict):
-        if node.get("class_name") == "__keras_tensor__":
-            return [node["config"]["keras_history"][0]]
-        return [name for value in node.values() for name in _histories(value)]
-    if isinstance(node, list | tuple):
-        return [name for value in node for name in _histories(value)]
-    return []
-
-
-def _ancestors(layer: str, makers: dict[str, list[str]]) -> set[str]:
-    found: set[str] = set()
-    waiting = list(makers[layer])
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += makers[name]
-    return found
+    crossing, known = [], list(base.outputs)
+    for layer in (layer for layer in model.operations if layer not in base.operations):
+        try:
+            keras.Model(known, layer.output)
+        except ValueError:
+            crossing.append(layer.name)
+        known.append(layer.output)
+    return crossing

@@ -1,4 +1,8 @@
-"""How large libraries start: TensorFlow without its chatter, and all of them out of the garbage collector's sight."""
+"""How large libraries start in a process of ours: without chatter, and out of the garbage collector's sight.
+
+What this does, it does to the whole process. So commands (cli/) and the steps of flows (tasks/) call it, and never
+what learns and predicts: other programs use that too.
+"""
 
 from __future__ import annotations
 
@@ -46,23 +50,15 @@ def left_out(library: str) -> Iterator[None]:
         del sys.modules[library]
 
 
-def start_tensorflow() -> None:
-    """Import TensorFlow once, without its start-up chatter; if it cannot start, everything it said is shown.
-
-    What it says of GPUs and number formats is no news to whoever reads a run's log. It writes to the process's
-    standard error before any of its log levels count, so that stream is held back meanwhile.
-    """
-    if "tensorflow" in sys.modules:
-        return
+@contextmanager
+def held_back_stderr() -> Iterator[None]:
+    """Show nothing that is written to the process's standard error here, unless it ends in an exception: then all."""
     sys.stderr.flush()
     kept = os.dup(2)
-    # Keras would import both, a third of the time: to wrap models as estimators, and for names of two types.
-    with tempfile.TemporaryFile() as held, large_import("tensorflow"), left_out("sklearn"), left_out("pandas"):
+    with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
-            import tensorflow as tf
-
-            tf.config.list_physical_devices()  # looks for GPUs, which it would comment on later
+            yield
         except BaseException:
             held.seek(0)
             os.write(kept, held.read())
@@ -70,5 +66,20 @@ def start_tensorflow() -> None:
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+
+
+def start_tensorflow() -> None:
+    """Import TensorFlow and Keras, once, the quick and quiet way.
+
+    What TensorFlow writes of GPUs and number formats is no news to whoever reads a run's log. It writes to the
+    process's standard error before any of its log levels count, so that stream is held back meanwhile.
+    """
+    if "tensorflow" in sys.modules:
+        return
+    # Keras would import both, a third of the time: to wrap models as estimators, and for names of two types.
+    with held_back_stderr(), large_import("tensorflow"), left_out("sklearn"), left_out("pandas"):
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()  # looks for GPUs, which it would comment on later
     # Every partition and head is traced anew on purpose; TensorFlow takes that for a mistake.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

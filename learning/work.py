@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zipfile import is_zipfile
 
+from pydantic import TypeAdapter, ValidationError
+
+from evergreen_client.durable import TEMPORARY, written_whole
+from learning.data import PartitionFile
+from learning.digests import json_digest
 from learning.environment import code_digest, custom_digest, environment
-from learning.files import EpochValue, ModelFiles, Trained, locked, replace_durably
+from learning.files import Trained, locked
+from learning.keras_private import own_random_numbers
+from learning.plans import FineTune, FromScratch, Pretrain
+from learning.spec import DriftPolicy, Gate, ModelSpec, RetrainPolicy
 
-if TYPE_CHECKING:
-    from learning.data import PartitionFile
-    from learning.plans import FineTune, FromScratch, Pretrain
-    from learning.spec import DriftPolicy, Gate, ModelSpec, RetrainPolicy
 
-    Plan = Pretrain | FineTune | FromScratch | DriftPolicy | RetrainPolicy | Gate
-
+Plan = Pretrain | FineTune | FromScratch | DriftPolicy | RetrainPolicy | Gate
 LOCK = "lock"
 DONE = "trained.json"
 TASK = "task.json"
@@ -42,24 +43,44 @@ def task_digest(
     """What a training depends on, seed and plan as they are recorded: two with the same digest give the same model."""
     rows = [[partition.digest for partition in group] for group in partitions]
     code = code_digest(spec), custom_digest()
-    task = json.dumps([plan, code, list(files), rows, environment()], sort_keys=True)
-    return hashlib.sha256(task.encode()).hexdigest()
+    return json_digest([plan, code, list(files), rows, environment()])
 
 
-def enter(work: Path, task: str) -> Trained | None:
-    """Make the folder ready for a task; what an interrupted run of another task left in it is deleted.
+def train_once(work: Path, task: str, train: Callable[[], Trained]) -> Trained:
+    """Train in a folder, or take what the same task gave when it was finished there before.
 
-    Returns:
-        What the same task gave when it was finished before, or None.
+    Of two processes with the same task one trains, and the other waits and takes what it made.
+
+    Args:
+        work: the folder; made where it is not there.
+        task: digest of all that the result depends on.
+        train: leaves its checkpoints in the folder, and goes on from them.
     """
+    work.mkdir(parents=True, exist_ok=True)
+    with locked(work / LOCK), own_random_numbers():
+        _clear(work, task)
+        trained = _load(work / DONE)
+        if trained is None:
+            trained = train()
+            with written_whole(work / DONE) as temporary:
+                temporary.write_bytes(TypeAdapter(Trained).dump_json(trained))
+            for checkpoint in work.glob("*.npz"):
+                checkpoint.unlink()
+    return trained
+
+
+def _clear(work: Path, task: str) -> None:
+    """Delete what another task, or a process that was killed while it wrote, left in the folder."""
     marker = work / TASK
     if not marker.exists() or marker.read_text() != task:
+        # The results go before the new task is noted: a process that is killed between the two clears again. The
+        # other way round, the next one would take another task's results for its own.
         for leftover in [work / DONE, *work.glob("*.npz"), *work.glob("*.keras")]:
             leftover.unlink(missing_ok=True)
-        _write_text(marker, task)
-    for torn in work.glob("*.tmp*"):
+        with written_whole(marker) as temporary:
+            temporary.write_text(task)
+    for torn in work.glob(f"*{TEMPORARY}*"):
         torn.unlink(missing_ok=True)
-    return _load(work / DONE) if (work / DONE).exists() else None
 
 
 def remove_old(root: Path, days: int = KEPT_DAYS) -> None:
@@ -71,45 +92,13 @@ def remove_old(root: Path, days: int = KEPT_DAYS) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-@contextmanager
-def alone_in(work: Path) -> Iterator[None]:
-    """Hold the folder: of two processes with the same task one trains, and the other takes what it made."""
-    work.mkdir(parents=True, exist_ok=True)
-    with locked(work / LOCK):
-        yield
-
-
-def finish(work: Path, trained: Trained) -> Trained:
-    """Note the result, so that the same task is not trained again."""
-    _write_text(work / DONE, json.dumps(asdict(trained), default=str))
-    for checkpoint in work.glob("*.npz"):
-        checkpoint.unlink()
-    return trained
-
-
 def _load(path: Path) -> Trained | None:
-    """What was trained; None where a file of it is gone or torn, so that it is trained again."""
+    """What was trained; None where a file of it is not there or torn, so that it is trained (again)."""
     try:
-        fields = json.loads(path.read_text())
-        files = fields["files"]
-    except (ValueError, KeyError):
+        trained = TypeAdapter(Trained).validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
         return None
-    paths = Path(files["base"]), Path(files["head"])
-    if not all(is_zipfile(part) for part in paths):
-        return None
-    return Trained(
-        files=ModelFiles(*paths, files["base_digest"], files["head_digest"]),
-        epochs=tuple(EpochValue(**point) for point in fields["epochs"]),
-        replayed=tuple(fields["replayed"]),
-        plan=fields["plan"],
-        reason=fields["reason"],
-    )
-
-
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(text)
-    replace_durably(temporary, path)
+    return trained if is_zipfile(trained.files.base) and is_zipfile(trained.files.head) else None
 
 
 def _name_of(value: Any) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from db.records import RunEnding
 
 if TYPE_CHECKING:
-    from db.records import PartitionRecord, RunRecord
+    from db.arrival_records import PartitionRecord
+    from db.records import RunRecord
     from learning.spec import RetrainPolicy
     from monitoring.drift import DriftVerdict
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from db.records import PartitionRecord
+    from db.arrival_records import PartitionRecord
     from db.registry import ModelRegistry
     from learning.data import PartitionFile
     from learning.spec import ModelSpec

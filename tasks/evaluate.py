@@ -13,6 +13,8 @@ from prefect import get_run_logger
 
 from db.records import NewEvaluation
 from evaluation.gate import NEWEST, Paired, judge, past_eras
+from learning.prediction import predict
+from learning.startup import start_tensorflow
 from tasks.run import Context, Run, step
 
 ACTOR = "gate"
@@ -51,12 +53,10 @@ def evaluate(context: Context, run_id: int, challenger: int) -> PromotionDecisio
             model=spec.name,
             challenger=challenger,
             champion=champion.number if champion else None,
-            passed=verdict.passed,
-            reason=verdict.reason,
-            metrics=verdict.metrics,
+            **vars(verdict),
         )
     )
-    newest = {m.metric: m.challenger for m in verdict.metrics if m.dataset == NEWEST and not m.slice}
+    newest = {m.metric: m.challenger_value for m in verdict.metrics if m.dataset == NEWEST and not m.slice}
     registry.record_metrics(spec.name, challenger, newest)
     return PromotionDecision(
         challenger, champion.number if champion else None, seen, evaluation_id, verdict.passed, verdict.reason
@@ -80,8 +80,7 @@ def overtaken(context: Context, challenger: int, champion: int) -> str:
 
 def pair(context: Context, challenger: int, champion: int | None) -> Paired:
     """Predict the holdout rows of everything that the challenger's line learned from, with both versions."""
-    from learning.prediction import predict
-
+    start_tensorflow()
     registry, spec = context.registry, context.spec
     learned = registry.trained_on(spec.name, challenger)
     old = registry.trained_on(spec.name, champion) if champion else ()

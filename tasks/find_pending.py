@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from db.arrival_records import PartitionRecord
 from errors import TaintedVersion
+from learning.digests import json_digest
+from learning.environment import code_digest
+from learning.spec import ModelSpec
+from learning.work import plan_of
 from monitoring.decision import Pending, why_settled
 from tasks.run import Context, Run, step
-
-if TYPE_CHECKING:
-    from db.records import PartitionRecord
-    from learning.spec import ModelSpec
 
 
 def pending_work(context: Context) -> Pending:
@@ -48,12 +46,8 @@ def work_key(spec: ModelSpec, champion: int, partitions: Sequence[str]) -> str:
 
     It is the same in every process: a killed run is resumed by another one, and rejected work is known to it.
     """
-    from learning.environment import code_digest
-    from learning.work import plan_of
-
     policies = [plan_of(part) for part in (spec.pretrain, spec.finetune, spec.drift, spec.retrain, spec.gate)]
-    work = json.dumps([spec.name, champion, sorted(partitions), policies, code_digest(spec)], sort_keys=True)
-    return hashlib.sha256(work.encode()).hexdigest()[:32]
+    return json_digest([spec.name, champion, sorted(partitions), policies, code_digest(spec)])[:32]
 
 
 @step("find pending data")

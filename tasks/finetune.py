@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from learning.files import Progress
+from learning.finetuning import finetune
+from learning.startup import start_tensorflow
+from learning.work import remove_old
 from monitoring.decision import Pending
 from tasks.register_version import Learned
 from tasks.run import Context, Run, shown_progress, step
-
-if TYPE_CHECKING:
-    from learning.files import Progress
 
 SEED = 2013
 
 
 def finetune_champion(context: Context, run_id: int, pending: Pending, progress: Progress | None = None) -> Learned:
     """Fine-tune the champion on the pending partitions, with replay from what it learned before."""
-    from learning.finetuning import finetune
-    from learning.work import remove_old
-
     spec, registry, settings = context.spec, context.registry, context.settings
     work = settings.work / spec.name
     remove_old(work)
+    start_tensorflow()
     trained = finetune(
         spec,
         context.model_files(registry.version(spec.name, pending.champion)),

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from errors import AlreadyBootstrapped, NotEnoughData
+from learning.files import Progress
+from learning.pretraining import pretrain
+from learning.startup import start_tensorflow
 from tasks.find_pending import learnable
 from tasks.finetune import SEED
 from tasks.register_version import Learned
 from tasks.run import Context, Run, shown_progress, step
-
-if TYPE_CHECKING:
-    from learning.files import Progress
 
 
 def pretrain_on_history(context: Context, run_id: int, progress: Progress | None = None) -> Learned:
@@ -21,8 +19,6 @@ def pretrain_on_history(context: Context, run_id: int, progress: Progress | None
         AlreadyBootstrapped: the model has a champion, and it learned from nothing that was recalled.
         NotEnoughData: fewer labelled rows than the model's retrain policy asks for.
     """
-    from learning.pretraining import pretrain
-
     spec, registry, settings = context.spec, context.registry, context.settings
     champion = registry.find_champion(spec.name)
     if champion is not None and champion.number not in registry.tainted(spec.name):
@@ -39,6 +35,7 @@ def pretrain_on_history(context: Context, run_id: int, progress: Progress | None
             f"model '{spec.name}' needs {spec.retrain.min_rows:,} to start from",
             f"put more files where its source looks: {settings.landing}/{spec.source.path}",
         )
+    start_tensorflow()
     trained = pretrain(
         spec,
         context.partition_files(history),

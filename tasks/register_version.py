@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from prefect import get_run_logger
 
+from db.arrival_records import PartitionRecord
 from db.records import EpochMetric, NewVersion
+from learning.environment import environment
+from learning.files import Trained
 from tasks.run import Context, Run, step
-
-if TYPE_CHECKING:
-    from db.records import PartitionRecord
-    from learning.files import Trained
 
 
 @dataclass(frozen=True)
@@ -26,8 +24,6 @@ class Learned:
 
 def register(context: Context, run_id: int, learned: Learned) -> int:
     """Store a trained version's files, then its row: a crash between leaves an orphan file, never a row without one."""
-    from learning.environment import environment
-
     trained, files = learned.trained, learned.trained.files
     version = context.registry.register(
         NewVersion(
@@ -38,9 +34,9 @@ def register(context: Context, run_id: int, learned: Learned) -> int:
             head=context.store.put(files.head, kind="head", digest=files.head_digest),
             plan=trained.plan,
             environment=environment(),
+            reason=trained.reason,
             trained=tuple(partition.digest for partition in learned.partitions),
             replayed=trained.replayed,
-            metrics={},
             epochs=tuple(EpochMetric(e.stage, e.epoch, e.name, e.value) for e in trained.epochs),
         )
     )

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
+from db.records import RunEnding
+from db.registry import ModelRegistry
 from tasks.run import Run, step
-
-if TYPE_CHECKING:
-    from db.records import RunEnding
-    from db.registry import ModelRegistry
 
 
 def summary(registry: ModelRegistry, run: Run, ending: RunEnding) -> str:
@@ -35,7 +31,7 @@ def summary(registry: ModelRegistry, run: Run, ending: RunEnding) -> str:
             interval = f"{m.ci_low:+.1%} to {m.ci_high:+.1%}" if m.ci_low is not None and m.ci_high is not None else ""
             change = f"{m.delta:+.1%}" if interval else f"{m.delta:+.4f}"
             place = f"{m.dataset} {m.slice}".strip()
-            figures = f"{m.champion:.4f} | {m.challenger:.4f} | {change} | {interval} | {m.verdict}"
+            figures = f"{m.champion_value:.4f} | {m.challenger_value:.4f} | {change} | {interval} | {m.verdict}"
             lines.append(f"| {place} | {m.metric} | {m.rows:,} | {figures} |")
     lines += ["", "## Seconds", "", "| step | seconds |", "| --- | ---: |"]
     lines += [f"| {name} | {seconds:.1f} |" for name, seconds in run.timings.items()]

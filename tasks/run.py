@@ -8,23 +8,21 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from prefect import Task, get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 
+from db.arrival_records import PartitionRecord
 from db.artifacts import ArtifactStore
-from db.records import RunEnding
+from db.records import RunEnding, VersionRecord
 from db.registry import ModelRegistry, open_registry
 from learning.catalog import load_spec
+from learning.data import PartitionFile
+from learning.files import ModelFiles, Progress
+from learning.spec import ModelSpec
 from settings import Settings, get_settings
-
-if TYPE_CHECKING:
-    from db.records import PartitionRecord, VersionRecord
-    from learning.data import PartitionFile
-    from learning.files import ModelFiles, Progress
-    from learning.spec import ModelSpec
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -43,15 +41,11 @@ class Context:
 
     def model_files(self, version: VersionRecord) -> ModelFiles:
         """Fetch and verify a version's base and head."""
-        from learning.files import ModelFiles
-
         base, head = self.store.fetch_version(version)
         return ModelFiles(base, head, version.base.digest, version.head.digest)
 
     def partition_files(self, partitions: Sequence[PartitionRecord]) -> tuple[PartitionFile, ...]:
         """Fetch and verify partitions' files."""
-        from learning.data import PartitionFile
-
         return tuple(PartitionFile(p.digest, self.store.fetch(p.artifact)) for p in partitions)
 
 
@@ -108,7 +102,7 @@ def recorded_run(model: str) -> Iterator[Run]:
 
 def end_run(run: Run, ending: RunEnding, work_key: str | None = None) -> str:
     """Record how the run ended, and which work it need not do again; returns its outcome."""
-    run.context.registry.finish_run(run.id, **vars(ending), work_key=work_key, timings=run.timings)
+    run.context.registry.finish_run(run.id, ending, work_key=work_key, timings=run.timings)
     get_run_logger().info("%s: %s", ending.outcome, ending.reason)
     return ending.outcome
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from db.arrival_records import PartitionRecord
 from db.records import NewScores
+from learning.prediction import predict
+from learning.startup import start_tensorflow
 from monitoring.decision import Pending
 from tasks.run import Context, Run, step
-
-if TYPE_CHECKING:
-    from db.records import PartitionRecord
 
 
 def score_arrivals(context: Context, run_id: int | None, number: int, arrived: Sequence[PartitionRecord]) -> None:
@@ -24,8 +23,7 @@ def score_arrivals(context: Context, run_id: int | None, number: int, arrived: S
     partitions = [p for p in arrived if p.digest not in known and p.labelled_rows]
     if not partitions:
         return
-    from learning.prediction import predict
-
+    start_tensorflow()
     files = context.model_files(registry.version(spec.name, number))
     found = predict(spec, files, context.partition_files(partitions), split="all", cache=context.settings.cache)
     scores = []

@@ -9,11 +9,17 @@ from postgres import Server, running_server
 
 from settings import Settings, get_settings
 
+get_settings()  # quietens TensorFlow, and chooses its kernels, before any test module imports it
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     """Every test gets an empty EVERGREEN_HOME, and nothing of the developer's own."""
-    monkeypatch.setenv("EVERGREEN_HOME", str(tmp_path / "home"))
+    # A variable counts more than .env, also in the processes that a test starts; an empty one means the default.
+    for name, value in {"HOME": str(tmp_path / "home"), "MODELS": "models"}.items():
+        monkeypatch.setenv(f"EVERGREEN_{name}", value)
+    for name in ("ARTIFACT_ROOT", "DATABASE_URL", "LANDING"):
+        monkeypatch.setenv(f"EVERGREEN_{name}", "")
     get_settings.cache_clear()
     yield get_settings()
     get_settings.cache_clear()

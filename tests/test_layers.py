@@ -23,6 +23,13 @@ def test_evidently_is_known_to_one_file() -> None:
     assert [str(path.relative_to(PROJECT)) for path in files] == ["monitoring/drift.py"]
 
 
+def test_start_up_tricks_stay_in_commands_and_steps() -> None:
+    """What learns and predicts leaves the process it lives in as it is: other programs use it too."""
+    rooms = ("arrivals", "client", "db", "demo", "evaluation", "learning", "monitoring")
+    files = [path for room in rooms for path in (PROJECT / room).rglob("*.py")]
+    assert not [str(path) for path in files if "learning.startup" in path.read_text()]
+
+
 def imports(path: Path) -> set[str]:
     """Top-level names of the packages that a file imports, anywhere in it."""
     import ast
@@ -41,6 +48,7 @@ def imports(path: Path) -> set[str]:
     [
         ("flows.retrain", {"tensorflow", "keras", "evidently"}),
         ("learning.spec", {"tensorflow", "keras"}),
+        ("evergreen_client", {"tensorflow", "keras", "numpy", "sqlalchemy", "fsspec"}),
         ("cli.main", {"tensorflow", "keras", "evidently", "prefect", "polars", "alembic"}),
     ],
 )

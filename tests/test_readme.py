@@ -1,4 +1,4 @@
-"""The README: every command in it exists, every link leads somewhere, and what it says of tables is so."""
+"""The README and its pages: every command, path and link in them exists, and what is said of tables is so."""
 
 import re
 import shlex
@@ -15,6 +15,8 @@ from settings import Settings
 
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text()
+PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").glob("*.md"))]
+CODE = re.compile(r"```.*?```", re.DOTALL)
 LINES = [
     line.split("#")[0].strip()
     for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
@@ -55,11 +57,24 @@ def test_the_sql_runs(home: Settings) -> None:
     sqlite3.connect(home.home / "registry.db").execute(query)
 
 
-def test_links_lead_somewhere() -> None:
-    """Every relative link is a file or folder of the project."""
-    links = re.findall(r"\]\((?!http)([^)#]+)", README)
-    assert links
-    assert [link for link in links if not (PROJECT / link).exists()] == []
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_paths_lead_somewhere(page: Path) -> None:
+    """Every relative link, and every file or folder named in a sentence, exists."""
+    text = page.read_text()
+    links = re.findall(r"\]\((?!http)([^)#]+)", text)
+    assert [link for link in links if not (page.parent / link).exists()] == []
+    sentences = CODE.sub("", text)
+    paths = set(re.findall(r"`([a-z][\w./-]*(?:/|\.(?:py|md|toml|yaml)))`", sentences))
+    elsewhere = {"cache/", "models/NAME.py"}  # in EVERGREEN_HOME, and to be filled in
+    assert sorted(path for path in paths - elsewhere if not (PROJECT / path).exists()) == []
+
+
+def test_the_listing_names_every_room() -> None:
+    """The folders at the top are the rooms, and the README and CONTRIBUTING.md name each of them."""
+    rooms = {path.parent.name for path in PROJECT.glob("*/__init__.py")} | {"models", "client"}
+    (listing,) = (block for block in CODE.findall(README) if "flows/" in block)
+    assert set(re.findall(r"(\w+)/ ", listing)) == rooms
+    assert set(re.findall(r"^\| `(\w+)/` \|", (PROJECT / "CONTRIBUTING.md").read_text(), re.MULTILINE)) == rooms
 
 
 def test_settings_are_the_ones_there_are() -> None:

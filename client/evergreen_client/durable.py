@@ -27,7 +27,8 @@ def written_whole(path: Path, *, sync: bool = True) -> Iterator[Path]:
         >>> path.read_text(), len(list(path.parent.iterdir()))
         ('all of it', 1)
     """
-    temporary = path.with_name(f".{uuid4().hex}{TEMPORARY}{path.suffix}")  # Keras goes by the suffix
+    # Keras goes by the suffix; by the stem one sees later whose file a killed process left unfinished.
+    temporary = path.with_name(f".{path.stem}.{uuid4().hex}{TEMPORARY}{path.suffix}")
     try:
         yield temporary
         if sync:

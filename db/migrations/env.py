@@ -11,7 +11,7 @@ from sqlalchemy import Connection, TypeDecorator
 from db.columns import Document
 from db.engine import open_engine
 from db.schema import HEAD, STAMP
-from db.tables import Base
+from db.tables import Model
 from db.views import create_views, drop_views
 from settings import get_settings
 
@@ -30,7 +30,7 @@ def run(connection: Connection) -> None:
     drop_views(connection)
     context.configure(
         connection=connection,
-        target_metadata=Base.metadata,
+        target_metadata=Model.metadata,
         version_table=STAMP,
         render_as_batch=connection.dialect.name == "sqlite",
         compare_type=True,

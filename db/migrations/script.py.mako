@@ -17,8 +17,3 @@ DOCUMENT = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null
 def upgrade() -> None:
     """Bring the schema to ${up_revision}."""
     ${upgrades if upgrades else "pass"}
-
-
-def downgrade() -> None:
-    """Take the schema back."""
-    ${downgrades if downgrades else "pass"}

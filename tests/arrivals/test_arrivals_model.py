@@ -135,7 +135,7 @@ class Arriving(RuleBasedStateMachine):
         kept = [pl.read_parquet(self.home / "artifacts" / str(uri)) for uri in {refusal.uri for refusal in found}]
         texts = {",".join(value or "" for value in row[:5]) for frame in kept for row in frame.iter_rows()}
         assert bad <= texts, "a bad row is lost"
-        assert sum(r.rows for r in found) == sum(record.rejected for record in self.port.landed())
+        assert sum(r.rows for r in found) == sum(record.refused for record in self.port.landed())
 
 
 Arriving.TestCase.settings = settings(

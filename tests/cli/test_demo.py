@@ -1,4 +1,4 @@
-"""`make demo`: a real model on real flights, continued by running it again."""
+"""`make demo`: a real model on real data, continued by running it again."""
 
 from __future__ import annotations
 
@@ -29,6 +29,25 @@ def test_data_lands_as_weekly_files(home: Settings) -> None:
     """`evergreen demo data` writes the landing folder, and says where."""
     assert "2 files in" in demo("data", "--weeks", "2", home=home)
     assert sorted(path.name for path in (Path(home.landing) / "flights").iterdir()) == ["2013-w01.csv", "2013-w02.csv"]
+
+
+def test_data_of_the_second_demo_lands_too(home: Settings) -> None:
+    """The same command, with the other model and its unit."""
+    assert "2 files in" in demo("data", "--model", "digits", "--months", "2", home=home)
+    files = sorted(path.name for path in (Path(home.landing) / "digits").iterdir())
+    assert files == ["month01.parquet", "month02.parquet"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_second_demo_tells_the_same_story_of_images(home: Settings) -> None:
+    """After the first month whose images are turned, version 1 alone is far behind, and nothing speaks of weeks."""
+    story = demo("run", "--model", "digits", "--months", "2", home=home)
+    assert "months 1 to 3 have arrived: bootstrap" in story
+    assert "month 5 has arrived" in story
+    assert "week" not in story
+    with open_registry(home.database_url) as registry:
+        assert [version.number for version in registry.versions("digits")] == [3, 2, 1]
 
 
 @pytest.mark.slow

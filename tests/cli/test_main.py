@@ -18,13 +18,13 @@ EVERGREEN = Path(sys.executable).with_name("evergreen")
 def test_help_names_every_verb() -> None:
     """Whoever types `evergreen --help` sees all there is."""
     text = CliRunner().invoke(app, ["--help"]).output
-    verbs = ("bootstrap", "retrain", "registry", "partitions", "schema", "new", "demo", "up", "db", "gc")
+    verbs = ("bootstrap", "retrain", "registry", "partitions", "schema", "init", "new", "demo", "up", "db", "gc")
     assert [verb for verb in verbs if verb not in text] == []
 
 
 @pytest.mark.parametrize("verb", ["bootstrap", "retrain"])
 def test_a_misspelled_model_is_one_line_with_the_nearest_name(verb: str) -> None:
-    """No traceback, exit code 1, and the name that was meant; told before any server starts."""
+    """No traceback, exit code 1, and the name that was meant, before any server starts."""
     done = subprocess.run([EVERGREEN, verb, "flihgts"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("evergreen: model 'flihgts': no file models/flihgts.py defines it")

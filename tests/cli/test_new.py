@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from errors import InvalidName
+from learning.catalog import load_spec
 
 CSV = "at,id,size,late\n2024-01-01,1,0.5,0\n2024-01-02,2,1.5,1\n"
 
@@ -35,8 +36,16 @@ def test_a_model_that_exists_is_not_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "orders.py").read_text() == "mine"
 
 
-@pytest.mark.parametrize("name", ["Orders", "my-model", "1st", "../up"])
-def test_a_name_that_python_could_not_import_is_refused(name: str, tmp_path: Path) -> None:
-    """The name is a file's and a module's."""
+@pytest.mark.parametrize("name", ["spec", "card-fraud", "errors", "null"])
+def test_any_other_name_works(name: str, tmp_path: Path) -> None:
+    """The models folder holds nothing but models, so that no name is taken; Python need not be able to import it."""
+    (tmp_path / "rows.csv").write_text(CSV)
+    run(name, "--from", str(tmp_path / "rows.csv"), "--folder", str(tmp_path))
+    assert load_spec(name, [tmp_path]).name == name
+
+
+@pytest.mark.parametrize("name", ["Orders", "my model", "1st", "../up"])
+def test_a_name_that_the_registry_would_refuse_is_refused(name: str, tmp_path: Path) -> None:
+    """There is one rule for names, wherever a name is given."""
     with pytest.raises(InvalidName, match="lower-case"):
         run(name, "--from", str(tmp_path / "orders.csv"))

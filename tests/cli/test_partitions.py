@@ -32,7 +32,7 @@ def arrived(home: Settings) -> Settings:
     return home
 
 
-def told(*arguments: str) -> str:
+def printed(*arguments: str) -> str:
     """What the command prints."""
     result = RUNNER.invoke(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0
@@ -41,33 +41,33 @@ def told(*arguments: str) -> str:
 
 def test_partitions_are_listed_and_shown(arrived: Settings) -> None:
     """A list with short digests, any of which shows its partition."""
-    [listed] = json.loads(told("partitions", "list", "small", "--json"))
+    [listed] = json.loads(printed("partitions", "list", "small", "--json"))
     digest = listed["digest"][:12]
-    assert digest in told("partitions", "list", "small")
-    shown = told("partitions", "show", "small", digest[:6])
+    assert digest in printed("partitions", "list", "small")
+    shown = printed("partitions", "show", "small", digest[:6])
     assert "2, 2 labelled" in shown
     assert "Oslo" in shown
-    assert json.loads(told("partitions", "show", "small", digest, "--json"))["partition"] == listed
+    assert json.loads(printed("partitions", "show", "small", digest, "--json"))["partition"] == listed
 
 
-def test_the_quarantine_says_why(arrived: Settings) -> None:
+def test_what_was_refused_says_why(arrived: Settings) -> None:
     """Rows with their reason and where they are kept; files with theirs."""
-    said = told("partitions", "quarantine", "small")
-    assert "1 rows, speed is no number" in said
-    assert "it has no 'at'" in said
-    listed = json.loads(told("partitions", "quarantine", "small", "--json"))
+    shown = printed("partitions", "refused", "small")
+    assert "1 rows, speed is no number" in shown
+    assert "it has no 'at'" in shown
+    listed = json.loads(printed("partitions", "refused", "small", "--json"))
     assert (Path(arrived.artifact_root) / listed["rows"][0]["uri"]).is_file()
 
 
-def test_a_revoked_partition_counts_no_more(arrived: Settings) -> None:
+def test_a_recalled_partition_counts_no_more(arrived: Settings) -> None:
     """It is gone from the list, and may still be looked at."""
-    [listed] = json.loads(told("partitions", "list", "small", "--json"))
-    said = told("partitions", "revoke", "small", listed["digest"][:8], "--reason", "half of it is broken")
-    assert "recalled 2 rows" in said
-    assert "nothing has arrived" in told("partitions", "list", "small")
-    assert "2, 2 labelled" in told("partitions", "show", "small", listed["digest"][:8])
+    [listed] = json.loads(printed("partitions", "list", "small", "--json"))
+    shown = printed("partitions", "recall", "small", listed["digest"][:8], "--reason", "half of it is broken")
+    assert "recalled 2 rows" in shown
+    assert "nothing has arrived" in printed("partitions", "list", "small")
+    assert "2, 2 labelled" in printed("partitions", "show", "small", listed["digest"][:8])
     with pytest.raises(UnknownPartition, match="no partition has that digest"):
-        told("partitions", "show", "small", "0123")
+        printed("partitions", "show", "small", "0123")
 
 
 def test_a_first_schema_is_inferred(tmp_path: Path) -> None:
@@ -77,11 +77,11 @@ def test_a_first_schema_is_inferred(tmp_path: Path) -> None:
     path = tmp_path / "rides.csv"
     rows = [f"{n},2024-01-01T00:{n:02}:00Z,{n * 1.5},{'Oslo' if n % 2 else 'Rome'},{n % 2}" for n in range(60)]
     path.write_text("\n".join(["ride_id,at,km,city,late", *rows]))
-    said = told("schema", "infer", str(path), "--target", "late")
+    shown = printed("schema", "infer", str(path), "--target", "late")
     names: dict[str, Schema] = {}
-    exec(said, {"Schema": Schema}, names)  # noqa: S102 - what a newcomer would paste
+    exec(shown, {"Schema": Schema}, names)  # noqa: S102 - what a newcomer would paste
     assert names["schema"] == Schema(time="at", key=("ride_id",), target="late", numeric=("km",), categorical=("city",))
-    assert "allowed={'city': ('Oslo', 'Rome')}" in said
+    assert "allowed={'city': ('Oslo', 'Rome')}" in shown
 
 
 def test_a_file_without_times_is_no_source(tmp_path: Path) -> None:
@@ -89,4 +89,4 @@ def test_a_file_without_times_is_no_source(tmp_path: Path) -> None:
     path = tmp_path / "rides.csv"
     path.write_text("id,km\n1,2\n2,3\n")
     with pytest.raises(InvalidSpec, match="no column holds times"):
-        told("schema", "infer", str(path))
+        printed("schema", "infer", str(path))

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,11 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from cli.main import app
-from db.records import DriftColumn, EvaluationMetric, NewDriftCheck, NewEvaluation
+from db.engine import open_engine
+from db.records import DriftColumn, EpochMetric, EvaluationMetric, NewDriftCheck, NewEvaluation, RunEnding
 from db.registry import ModelRegistry, open_registry
-from errors import EvergreenError, NoChampion, UnknownModel, UnknownVersion
+from db.schema import migrate
+from errors import EvergreenError, NoChampion, RegistryOutdated, UnknownModel, UnknownVersion
 from settings import Settings
 
 RUNNER = CliRunner()
@@ -27,20 +30,20 @@ RUNNER = CliRunner()
 @pytest.fixture
 def registry(home: Settings) -> Iterator[ModelRegistry]:
     """The registry that the settings name: three champions, a rejected challenger with metrics, a drift check."""
-    with open_registry(home.database_url) as opened:
-        opened.add_model(MODEL)
-        three_champions(opened)
-        run = opened.start_run(MODEL, trigger="by hand")
-        opened.record_drift(
+    with open_registry(home.database_url) as registry:
+        registry.add_model(MODEL)
+        three_champions(registry)
+        run = registry.start_run(MODEL, trigger="by hand")
+        registry.record_drift(
             NewDriftCheck(
                 run.id, MODEL, 3, True, 1.0, "speed drifted", None, (DriftColumn("speed", "w", 0.3, 0.1, True),)
             )
         )
-        add_version(opened, parent=3, run_id=run.id, metrics={"log_loss": 0.6, "auc": float("nan")})
+        add_version(registry, parent=3, run_id=run.id, metrics={"log_loss": 0.6, "auc": float("nan")})
         loss = EvaluationMetric("newest", "", "log_loss", 1000, 0.5, 0.6, 0.2, 0.1, 0.3, "worse")
-        opened.record_evaluation(NewEvaluation(run.id, MODEL, 4, 3, False, "not proven better", (loss,)))
-        opened.finish_run(run.id, outcome="rejected", decision="retrain", reason="not proven better")
-        yield opened
+        registry.record_evaluation(NewEvaluation(run.id, MODEL, 4, 3, False, "not proven better", (loss,)))
+        registry.finish_run(run.id, RunEnding("rejected", "retrain", "not proven better"))
+        yield registry
 
 
 def run(*words: str) -> str:
@@ -110,6 +113,46 @@ def test_show(registry: ModelRegistry) -> None:
     answer = run_json("registry", "show", MODEL, "4")
     assert isinstance(answer, dict)
     assert answer["version"]["metrics"] == {"auc": None, "log_loss": 0.6}
+
+
+def test_show_says_how_the_training_went(registry: ModelRegistry) -> None:
+    """The sentence of the training, for people, for programs and in SQL."""
+    sentence = "no epoch was better than the start"
+    add_version(registry, parent=3, reason=sentence)
+    assert sentence in run("registry", "show", MODEL, "5")
+    answer = run_json("registry", "show", MODEL, "5")
+    assert isinstance(answer, dict)
+    assert answer["version"]["reason"] == sentence
+
+
+def test_curves(registry: ModelRegistry) -> None:
+    """A line an epoch, a column a figure; what an epoch did not measure stays empty."""
+    points = [
+        ("head", 1, "loss", 0.7),
+        ("head", 1, "val_loss", 0.8),
+        ("head", 2, "loss", 0.6),
+        ("thaw", 1, "loss", 0.5),
+    ]
+    add_version(registry, parent=3, epochs=tuple(EpochMetric(*point) for point in points))
+    lines = [line.split() for line in run("registry", "curves", MODEL, "5").splitlines()]
+    assert lines == [
+        ["stage", "epoch", "loss", "val_loss"],
+        ["head", "1", "0.7", "0.8"],
+        ["head", "2", "0.6"],
+        ["thaw", "1", "0.5"],
+    ]
+    answer = run_json("registry", "curves", MODEL, "5")
+    assert isinstance(answer, list)
+    assert answer[0] == {"stage": "head", "epoch": 1, "name": "loss", "value": 0.7}
+    assert "no learning curve of version 4" in run("registry", "curves", MODEL, "4")
+
+
+def test_json_of_instants_and_of_what_is_no_number(registry: ModelRegistry) -> None:
+    """Programs get ISO 8601 in UTC, null for NaN, and an object for each version."""
+    answer = run_json("registry", "versions", MODEL)
+    assert isinstance(answer, list)
+    assert datetime.fromisoformat(answer[0]["created_at"]) == registry.version(MODEL, 4).created_at
+    assert (answer[1]["value"], answer[1]["passed"]) == (None, None)
 
 
 def test_history_and_rollback(registry: ModelRegistry) -> None:
@@ -212,6 +255,16 @@ def test_db_upgrade(home: Settings) -> None:
     """Makes the tables, and says so; a second time there is nothing to do."""
     assert "schema none is now" in run("db", "upgrade")
     assert "already" in run("db", "upgrade")
+
+
+def test_db_upgrade_of_an_older_registry(home: Settings) -> None:
+    """It says from which schema to which, and then the registry opens."""
+    engine = open_engine(home.database_url)
+    migrate(engine, "0001")
+    engine.dispose()
+    assert isinstance(error_of("registry", "champion", MODEL), RegistryOutdated)
+    assert "schema 0001 is now 0002" in run("db", "upgrade")
+    assert isinstance(error_of("registry", "champion", MODEL), UnknownModel)
 
 
 def test_an_outdated_registry_ends_in_one_line(registry: ModelRegistry) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from demo.flights import write_flights
+from demo.demos import FLIGHTS
 from settings import Settings
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -76,7 +76,7 @@ def up(home: Settings, tmp_path: Path) -> Iterator[Up]:
 @pytest.mark.timeout(600)
 def test_manual_and_scheduled_runs_complete(up: Up, home: Settings) -> None:
     """Bootstrap by hand, retrain on a schedule, see both in the UI's data, and stop with Ctrl-C."""
-    write_flights(Path(home.landing), [1])
+    FLIGHTS.write(Path(home.landing), [1])
     up.prefect("deployment", "run", "bootstrap/bootstrap-flights", "--watch")
     up.prefect("deployment", "schedule", "create", "retrain/retrain-flights", "--interval", "20")
 
@@ -122,3 +122,12 @@ def test_a_folder_without_prefect_yaml_is_refused(tmp_path: Path) -> None:
     done = subprocess.run([BIN / "evergreen", "up"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "it has no prefect.yaml" in done.stderr
+
+
+def test_a_repository_without_models_is_refused(tmp_path: Path) -> None:
+    """Right after `evergreen init` there is nothing to register; it says how that changes."""
+    subprocess.run([BIN / "evergreen", "init", "shop"], cwd=tmp_path, capture_output=True, check=True)
+    done = subprocess.run([BIN / "evergreen", "up"], cwd=tmp_path / "shop", capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "prefect.yaml: it has no deployments yet" in done.stderr
+    assert "evergreen new" in done.stderr

@@ -72,9 +72,9 @@ def url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterato
 @pytest.fixture
 def registry(url: str) -> Iterator[ModelRegistry]:
     """A registry that knows one model, flights, and nothing about it."""
-    with open_registry(url) as opened:
-        opened.add_model(MODEL)
-        yield opened
+    with open_registry(url) as registry:
+        registry.add_model(MODEL)
+        yield registry
 
 
 @pytest.fixture

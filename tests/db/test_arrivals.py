@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from db.arrival_records import NewArrival, NewLandedFile, NewRefusal
-from db.records import NewPartition
+from db.arrival_records import NewArrival, NewLandedFile, NewPartition, NewRefusal
 from db.registry import ModelRegistry, open_registry
 from errors import ArrivalConflict
 
@@ -20,9 +19,9 @@ DAY = datetime(2024, 1, 1, tzinfo=UTC)
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[ModelRegistry]:
     """A registry that knows one model."""
-    with open_registry(f"sqlite:///{tmp_path / 'registry.db'}") as opened:
-        opened.add_model("small")
-        yield opened
+    with open_registry(f"sqlite:///{tmp_path / 'registry.db'}") as registry:
+        registry.add_model("small")
+        yield registry
 
 
 def new(digest: str, day: int = 1) -> NewPartition:
@@ -33,8 +32,8 @@ def new(digest: str, day: int = 1) -> NewPartition:
 
 def arrival(seen: int, stamp: str, *digests: str) -> NewArrival:
     """A file of some partitions and one bad row."""
-    landed = NewLandedFile("a.csv", stamp, "rules", "ingest", rows=len(digests) + 1, taken=len(digests), rejected=1)
-    bad = NewRefusal(1, "speed is missing", "quarantine/x")
+    landed = NewLandedFile("a.csv", stamp, "rules", "ingest", rows=len(digests) + 1, taken=len(digests), refused=1)
+    bad = NewRefusal(1, "speed is missing", "refused/x")
     return NewArrival("small", seen, landed, tuple(map(new, digests)), (bad,))
 
 
@@ -74,7 +73,7 @@ def test_the_watermark_forgets_what_was_recalled(registry: ModelRegistry) -> Non
 
 
 def test_counts_that_do_not_add_up_are_refused(registry: ModelRegistry) -> None:
-    """The database itself insists: rows = taken + duplicates + rejected + waiting."""
-    landing = NewLandedFile("a.csv", "one", "rules", "batch", rows=5, taken=1)
+    """The database itself insists: rows = taken + duplicates + refused + waiting."""
+    landing = NewLandedFile("a.csv", "one", "rules", "ingest", rows=5, taken=1)
     with pytest.raises(IntegrityError, match="adds_up"):
         registry.record_arrival(NewArrival("small", 0, landing))

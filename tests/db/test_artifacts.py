@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
-import zipfile
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +13,7 @@ import pytest
 from crowd import Crowd
 
 from db.artifacts import ArtifactStore
-from errors import ArtifactCorrupt, ArtifactError, ArtifactMissing, ArtifactUnwritable, UnsafeModel
+from errors import ArtifactCorrupt, ArtifactError, ArtifactMissing, ArtifactUnwritable
 
 BYTES = bytes(range(256)) * 5000
 
@@ -31,14 +29,6 @@ def head(tmp_path: Path) -> Path:
     """A file to store."""
     path = tmp_path / "head.bin"
     path.write_bytes(BYTES)
-    return path
-
-
-def keras_file(path: Path, layer: dict[str, object]) -> Path:
-    """Write a `.keras` file of one layer, as far as its config goes."""
-    model = {"class_name": "Sequential", "config": {"layers": [{"class_name": "Wrapper", "config": {"layer": layer}}]}}
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("config.json", json.dumps(model))
     return path
 
 
@@ -77,7 +67,7 @@ def test_what_was_put_is_fetched(store: ArtifactStore, head: Path) -> None:
     assert store.fetch(stored).read_bytes() == BYTES
     assert stored.uri == f"head/ab/abc.{stored.sha256}.bin"
     assert stored.bytes == len(BYTES)
-    assert store.root.find("") == [stored.uri]
+    assert store.find() == [stored.uri]
 
 
 def test_the_same_digest_is_stored_once(store: ArtifactStore, head: Path, tmp_path: Path) -> None:
@@ -168,36 +158,6 @@ def test_a_root_that_nothing_reaches_is_said_clearly(tmp_path: Path, head: Path)
         ArtifactStore("carrier-pigeon://loft", tmp_path)
 
 
-@pytest.mark.parametrize(
-    "layer",
-    [
-        {"class_name": "Lambda", "config": {"function": {"class_name": "__lambda__", "config": {"code": "4wEA"}}}},
-        {"class_name": "Dense", "config": {"activation": {"class_name": "__lambda__", "config": {}}}},
-        {"class_name": "TFSMLayer", "config": {"filepath": "somewhere"}},
-    ],
-)
-def test_a_model_with_code_inside_is_refused(store: ArtifactStore, tmp_path: Path, layer: dict[str, object]) -> None:
-    """However deep the layer is, and before anything is stored."""
-    with pytest.raises(UnsafeModel, match="register_keras_serializable"):
-        store.put(keras_file(tmp_path / "model.keras", layer), kind="head", digest="abc")
-    assert store.root.find("") == []
-
-
-def test_a_harmless_model_is_stored(store: ArtifactStore, tmp_path: Path) -> None:
-    """A name like lambda_1 is no Lambda layer."""
-    path = keras_file(tmp_path / "model.keras", {"class_name": "Dense", "config": {"name": "Lambda"}})
-    assert store.put(path, kind="head", digest="abc").uri.endswith(".keras")
-
-
-@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04 half a zip"])
-def test_a_keras_file_that_is_none_is_refused(store: ArtifactStore, tmp_path: Path, content: bytes) -> None:
-    """A file that broke before it was stored is not stored."""
-    path = tmp_path / "model.keras"
-    path.write_bytes(content)
-    with pytest.raises(ArtifactCorrupt, match=r"no \.keras file"):
-        store.put(path, kind="head", digest="abc")
-
-
 def test_the_same_file_from_eight_processes(tmp_path: Path, crowd: Crowd) -> None:
     """All succeed, one file is there."""
     assert len(set(crowd.at_once(put_one, str(tmp_path)))) == 1
@@ -214,11 +174,11 @@ def test_a_moved_root_still_holds_everything(store: ArtifactStore, head: Path, t
 def test_removal_spares_a_file_that_was_kept(store: ArtifactStore, head: Path) -> None:
     """A writer that found the file again, after gc had listed it, still has it."""
     stored = store.put(head, kind="head", digest="abc")
-    found = store.root.look(stored.uri)
+    found = store.state(stored.uri)
     assert found is not None
     listed = found.modified
     store.put(head, kind="head", digest="abc")
-    assert not store.root.remove(stored.uri, unless_since=listed - timedelta(seconds=1))
+    assert not store.remove(stored.uri, unless_since=listed - timedelta(seconds=1))
     assert store.fetch(stored).read_bytes() == BYTES
-    assert store.root.remove(stored.uri, unless_since=listed + timedelta(hours=1))
-    assert store.root.find("") == []
+    assert store.remove(stored.uri, unless_since=listed + timedelta(hours=1))
+    assert store.find() == []

@@ -182,12 +182,12 @@ def database() -> Path:
 def test_a_full_disk_is_said_clearly(database: Path) -> None:
     """What was committed before stays, what was not is not there, and reading goes on."""
     room = database.stat().st_size + 100_000
-    said = in_a_bad_place(
+    message = in_a_bad_place(
         f"signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))",
         database,
     )
-    assert "champion 3" in said
-    assert "EVERGREEN_DATABASE_URL" in said
+    assert "champion 3" in message
+    assert "EVERGREEN_DATABASE_URL" in message
     with open_registry(f"sqlite:///{database}") as registry:
         history = registry.promotions(MODEL)
         assert [p.sequence for p in history] == list(range(1, len(history) + 1))
@@ -199,8 +199,8 @@ def test_a_full_disk_is_said_clearly(database: Path) -> None:
 def test_a_read_only_database_is_said_clearly(database: Path) -> None:
     """Also to root, who has to become somebody else to be refused."""
     database.chmod(0o444)
-    said = in_a_bad_place("os.getuid() or os.setuid(65534)", database)
-    assert "readonly database" in said
+    message = in_a_bad_place("os.getuid() or os.setuid(65534)", database)
+    assert "readonly database" in message
 
 
 def test_a_new_sqlite_database_that_another_process_is_making_is_waited_for(tmp_path: Path) -> None:

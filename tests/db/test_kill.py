@@ -16,7 +16,8 @@ import pytest
 @pytest.fixture
 def trials(url: str, tmp_path: Path) -> list[dict[str, int]]:
     """What was found after each kill; tests/support/fatal.py looks, and fails on anything that is half."""
-    environment = os.environ | {"PYTHONPATH": str(Path(fatal.__file__).parent)}
+    places = [str(Path(fatal.__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(places)}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", fatal.__file__, url, str(tmp_path)],
         env=environment,

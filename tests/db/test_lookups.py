@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.columns import plain, storable
-from db.lookups import valid_name
-from errors import InvalidName
+from errors import InvalidName, valid_name
 
 JSON_LIKE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
@@ -32,10 +31,10 @@ def refusal(name: str) -> str:
 @given(st.text(st.characters()))
 def test_any_text_is_a_name_or_refused(text: str) -> None:
     """What is accepted is safe as a file name and in SQL; what is not is named in one short line."""
-    said = refusal(text)
-    assert bool(said) == (re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", text, re.ASCII) is None)
-    assert len(said) < 600
-    assert "\n" not in said
+    message = refusal(text)
+    assert bool(message) == (re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", text, re.ASCII) is None)
+    assert len(message) < 600
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize("name", ["a", "flights", "card-fraud_2", "x" * 63])

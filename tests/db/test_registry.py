@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from filled import MODEL, add_partition, add_version, model_names, promote, stored, three_champions
 
-from db import lookups, promotions
-from db.records import EpochMetric, StoredArtifact
+from db import promotions, statements
+from db.records import EpochMetric, RunEnding
 from db.registry import ModelRegistry
 from errors import (
     InvalidName,
@@ -23,6 +23,7 @@ from errors import (
     UnknownPartition,
     UnknownVersion,
 )
+from evergreen_client.artifacts import StoredArtifact
 
 Query = Callable[[str], list[tuple[object, ...]]]
 
@@ -117,7 +118,7 @@ def test_a_model_can_be_added_twice(registry: ModelRegistry) -> None:
 
 def test_an_unknown_model_names_the_nearest(registry: ModelRegistry) -> None:
     """A typing error is answered with what was probably meant."""
-    with pytest.raises(UnknownModel, match="write flights"):
+    with pytest.raises(UnknownModel, match="did you mean 'flights'"):
         registry.versions("flihgts")
 
 
@@ -280,7 +281,7 @@ def test_recall_twice_keeps_the_first_reason(registry: ModelRegistry, query: Que
     three_champions(registry)
     registry.recall(MODEL, "p3", reason="first", actor="me")
     assert registry.recall(MODEL, "p3", reason="second", actor="me").tainted == (3,)
-    assert query("SELECT reason FROM revocation") == [("first",)]
+    assert query("SELECT reason FROM recall") == [("first",)]
 
 
 @pytest.mark.parametrize("digest", ["", "p", "nowhere", "p%", "_1", "'"])
@@ -350,11 +351,9 @@ def test_runs_end_once(registry: ModelRegistry) -> None:
     """What a run ended as is not overwritten; an open run has no outcome."""
     run = registry.start_run(MODEL, trigger="schedule", flow_run_id="f-1")
     assert registry.runs(MODEL)[0] == run
-    registry.finish_run(
-        run.id, outcome="rejected", decision="retrain", reason="worse", work_key="k", timings={"a": 1.5}
-    )
+    registry.finish_run(run.id, RunEnding("rejected", "retrain", "worse"), work_key="k", timings={"a": 1.5})
     with pytest.raises(RegistryError, match="no open run"):
-        registry.finish_run(run.id, outcome="promoted", decision="retrain", reason="?")
+        registry.finish_run(run.id, RunEnding("promoted", "retrain", "?"))
     ended = registry.runs(MODEL)[0]
     assert (ended.outcome, ended.decision, ended.timings) == ("rejected", "retrain", {"a": 1.5})
     assert ended.finished_at is not None
@@ -365,7 +364,7 @@ def test_the_newest_finished_run_of_some_work_is_found(registry: ModelRegistry) 
     registry.add_model("digits")
     numbers = [registry.start_run(model, trigger="t").id for model in (MODEL, MODEL, "digits", MODEL)]
     for number in numbers[:3]:
-        registry.finish_run(number, outcome="rejected", decision="retrain", reason="", work_key="k")
+        registry.finish_run(number, RunEnding("rejected", "retrain", ""), work_key="k")
     found = registry.run_with_work_key(MODEL, "k")
     assert found is not None
     assert found.id == numbers[1]
@@ -375,7 +374,7 @@ def test_the_newest_finished_run_of_some_work_is_found(registry: ModelRegistry) 
 def test_free_text_that_no_database_can_hold_is_recorded(registry: ModelRegistry) -> None:
     """The reason of a failure must never be what cannot be recorded."""
     run = registry.start_run(MODEL, trigger="by hand")
-    registry.finish_run(run.id, outcome="failed", decision="none", reason="a\0b \udcff ü 🌲 '; DROP TABLE run; --")
+    registry.finish_run(run.id, RunEnding("failed", "none", "a\0b \udcff ü 🌲 '; DROP TABLE run; --"))
     assert registry.runs(MODEL)[0].reason == "a\ufffdb \ufffd ü 🌲 '; DROP TABLE run; --"
 
 
@@ -400,7 +399,7 @@ def test_lookups_do_not_mistake_one_model_for_another(registry: ModelRegistry) -
 
 def test_many_partitions_in_one_version(registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
     """More partitions than a statement takes parameters are found in several."""
-    monkeypatch.setattr(lookups, "PARAMETERS", 3)
+    monkeypatch.setattr(statements, "PARAMETERS", 3)
     names = [f"p{number}" for number in range(10)]
     for name in names:
         add_partition(registry, name)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from filled import MODEL, add_version, three_champions
 
-from db.records import DriftColumn, EvaluationMetric, NewDriftCheck, NewEvaluation
+from db.records import DriftColumn, EpochMetric, EvaluationMetric, NewDriftCheck, NewEvaluation, RunEnding
 from db.registry import ModelRegistry
 from db.views import VIEWS
 
@@ -27,11 +27,12 @@ def filled(registry: ModelRegistry) -> ModelRegistry:
         DriftColumn("city", "jensenshannon", 0.0, 0.1, False),
     )
     registry.record_drift(NewDriftCheck(run.id, MODEL, 3, True, 0.5, "1 of 2", None, columns))
-    add_version(registry, parent=3, run_id=run.id)
+    curve = (EpochMetric("head", 1, "loss", 0.7),)
+    add_version(registry, parent=3, run_id=run.id, epochs=curve, reason="1 epoch, the best")
     loss = EvaluationMetric("newest", "", "log_loss", 100, 0.5, 0.6, 0.2, 0.1, 0.3, "worse")
     auc = EvaluationMetric("newest", "", "auc", 100, 0.7, 0.6, -0.1, None, None, "shown")
     registry.record_evaluation(NewEvaluation(run.id, MODEL, 4, 3, False, "worse", (loss, auc)))
-    registry.finish_run(run.id, outcome="rejected", decision="retrain", reason="worse", work_key="k")
+    registry.finish_run(run.id, RunEnding("rejected", "retrain", "worse"), work_key="k")
     registry.recall(MODEL, "p3", reason="wrong zone", actor="me")
     registry.rollback(MODEL, actor="me", reason="p3 was wrong")
     return registry
@@ -47,12 +48,18 @@ def test_champion(filled: ModelRegistry, query: Query) -> None:
 def test_version_history(filled: ModelRegistry, query: Query) -> None:
     """One row a version, with the figure that decided."""
     rows = query(
-        "SELECT version, parent, passed, verdict, against, metric, value, delta, is_champion "
+        "SELECT version, parent, reason, passed, verdict, against, metric, value, delta, is_champion "
         "FROM version_history ORDER BY version"
     )
-    assert rows[1] == (2, 1, None, None, None, None, None, None, True)
-    assert rows[3] == (4, 3, False, "worse", 3, "log_loss", 0.6, 0.2, False)
+    assert rows[1] == (2, 1, None, None, None, None, None, None, None, True)
+    assert rows[3] == (4, 3, "1 epoch, the best", False, "worse", 3, "log_loss", 0.6, 0.2, False)
     assert len(rows) == 4
+
+
+def test_learning_curves(filled: ModelRegistry, query: Query) -> None:
+    """One row a point, so that a BI tool can draw a line each."""
+    rows = query("SELECT version, stage, epoch, name, value FROM learning_curves WHERE model = 'flights'")
+    assert rows == [(4, "head", 1, "loss", 0.7)]
 
 
 def test_promotion_history(filled: ModelRegistry, query: Query) -> None:
@@ -76,7 +83,7 @@ def test_run_history(filled: ModelRegistry, query: Query) -> None:
 
 
 def test_lineage(filled: ModelRegistry, query: Query) -> None:
-    """What a version and each of its ancestors learned, and what of it was taken back."""
+    """What a version and each of its ancestors learned, and what of it was recalled."""
     rows = query(
         "SELECT learned_by, distance, partition, recalled_because FROM lineage WHERE version = 4 ORDER BY learned_by"
     )
@@ -88,7 +95,7 @@ def test_the_guide_explains_every_column(filled: ModelRegistry, query: Query) ->
     for view in VIEWS:
         section = GUIDE.split(f"**{view}**")[1].split("\n**")[0].split("\n#")[0]
         explained = [
-            name for line in re.findall(r"^\| ([a-z_, ]+?) \|", section, re.MULTILINE) for name in line.split(", ")
+            name for line in re.findall(r"^\| ([a-z0-9_, ]+?) \|", section, re.MULTILINE) for name in line.split(", ")
         ]
         query(f"SELECT {', '.join(name for name in explained if name != 'column')} FROM {view}")
         found = filled.engine.connect()

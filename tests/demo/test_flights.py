@@ -6,7 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from demo.flights import COLUMNS, flights, flights_week, write_flights
+from demo.demos import FLIGHTS
+from demo.flights import COLUMNS, flights, flights_week
 from errors import UnreadableFile
 
 
@@ -35,10 +36,10 @@ def test_instants_are_utc_on_both_sides_of_daylight_saving() -> None:
 
 def test_writing_again_changes_nothing(tmp_path: Path) -> None:
     """The same week has the same bytes, wherever and however often it is written."""
-    [first] = write_flights(tmp_path / "a", [3])
-    [second] = write_flights(tmp_path / "b", range(3, 4))
+    [first] = FLIGHTS.write(tmp_path / "a", [3])
+    [second] = FLIGHTS.write(tmp_path / "b", range(3, 4))
     before = first.stat()
-    assert write_flights(tmp_path / "a", [3]) == (first,)
+    assert FLIGHTS.write(tmp_path / "a", [3]) == (first,)
     assert first.stat() == before
     assert first.read_bytes() == second.read_bytes()
     assert sorted(first.parent.iterdir()) == [first]

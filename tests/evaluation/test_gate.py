@@ -29,8 +29,9 @@ def paired(champion_noise: float, challenger_noise: float, dataset: str = NEWEST
 
 def joined(*parts: Paired) -> Paired:
     """Several datasets as one."""
+    names = ("target", "champion_prediction", "challenger_prediction")
     return Paired(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("target", "champion", "challenger")),
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in names),
         np.concatenate([part.dataset for part in parts]),
         {},
     )
@@ -47,7 +48,7 @@ def test_a_better_challenger_passes() -> None:
 def test_an_equal_challenger_does_not() -> None:
     """No difference is no reason to change what is in production."""
     same = paired(0.2, 0.2)
-    verdict = judge(replace(same, challenger=same.champion), Binary(), GATE)
+    verdict = judge(replace(same, challenger_prediction=same.champion_prediction), Binary(), GATE)
     assert not verdict.passed
     assert verdict.metrics[0].verdict == "same"
     assert verdict.metrics[0].delta == 0.0
@@ -57,7 +58,9 @@ def test_a_lucky_difference_is_not_proof() -> None:
     """A mean that is a little lower on few rows does not pass: the interval decides, not the point."""
     few = paired(0.2, 0.19)
     rows = slice(0, 150)
-    few = Paired(few.target[rows], few.champion[rows], few.challenger[rows], few.dataset[rows], {})
+    few = Paired(
+        few.target[rows], few.champion_prediction[rows], few.challenger_prediction[rows], few.dataset[rows], {}
+    )
     assert not judge(few, Binary(), GATE).passed
 
 
@@ -78,7 +81,10 @@ def test_a_harmed_slice_is_refused() -> None:
     """A slice that is clearly worse stops a challenger that is better on the whole."""
     good, bad = paired(0.4, 0.05), paired(0.05, 0.5, seed=1)
     few = slice(0, 500)
-    both = joined(good, Paired(bad.target[few], bad.champion[few], bad.challenger[few], bad.dataset[few], {}))
+    both = joined(
+        good,
+        Paired(bad.target[few], bad.champion_prediction[few], bad.challenger_prediction[few], bad.dataset[few], {}),
+    )
     carriers = np.array(["AA"] * ROWS + ["HA"] * 500)
     verdict = judge(replace(both, slices={"carrier": carriers}), Binary(), GATE)
     assert not verdict.passed
@@ -89,7 +95,9 @@ def test_too_few_rows_give_no_verdict() -> None:
     """With fewer rows than the gate asks for, the answer is to wait, not to guess."""
     few = paired(0.4, 0.05)
     rows = slice(0, 50)
-    few = Paired(few.target[rows], few.champion[rows], few.challenger[rows], few.dataset[rows], {})
+    few = Paired(
+        few.target[rows], few.champion_prediction[rows], few.challenger_prediction[rows], few.dataset[rows], {}
+    )
     verdict = judge(few, Binary(), GATE)
     assert not verdict.passed
     assert "only 50 labelled holdout rows" in verdict.reason

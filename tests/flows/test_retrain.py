@@ -56,6 +56,7 @@ def test_the_world_flips_and_the_challenger_takes_over(landing: Landing, registr
     assert (champion.number, champion.parent) == (2, 1)
     assert champion.base == registry.version("tiny", 1).base
     assert champion.head != registry.version("tiny", 1).head
+    assert champion.reason  # how the training went
     run = registry.runs("tiny")[0]
     assert (run.outcome, run.decision) == ("promoted", "retrain")
     assert run.reason
@@ -239,7 +240,7 @@ def test_without_a_champion_the_error_names_bootstrap(landing: Landing, registry
     assert registry.runs("tiny")[0].outcome == "failed"
 
 
-def test_an_unreadable_file_is_set_aside_and_the_rest_goes_on(landing: Landing, registry: ModelRegistry) -> None:
+def test_an_unreadable_file_is_refused_and_the_rest_goes_on(landing: Landing, registry: ModelRegistry) -> None:
     """One broken file does not keep the good ones from being learned."""
     landing.land(200)
     bootstrap("tiny")

@@ -5,48 +5,51 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from learning.checkpoint import Checkpoint, Standing
+from learning.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from learning.files import EpochValue
 
 
 def test_what_is_saved_comes_back_bit_for_bit(tmp_path: Path) -> None:
-    """Standing, state and best weights, also integers and more than ten arrays."""
-    checkpoint = Checkpoint(tmp_path / "head.npz")
-    standing = Standing(epoch=2, start=1.0, best=0.1 + 0.2, best_epoch=1, values=((1, "loss", 1 / 3),))
-    state = tuple(np.random.default_rng(place).normal(size=3) for place in range(12))
+    """State, variables and best weights, also integers and more than ten arrays."""
+    checkpoint = tmp_path / "head.npz"
+    state = TrainingState(
+        "head", epoch=2, start=1.0, best=0.1 + 0.2, best_epoch=1, curve=(EpochValue("head", 1, "loss", 1 / 3),)
+    )
+    variables = tuple(np.random.default_rng(place).normal(size=3) for place in range(12))
     best = (np.array([1, 2], dtype="uint32"),)
-    checkpoint.save(standing, state, best)
-    loaded = Checkpoint(tmp_path / "head.npz").load()
+    save_checkpoint(checkpoint, state, variables, best)
+    loaded = load_checkpoint(tmp_path / "head.npz")
     assert loaded is not None
-    assert loaded[0] == standing
-    assert all(np.array_equal(one, two) for one, two in zip(loaded[1], state, strict=True))
+    assert loaded[0] == state
+    assert all(np.array_equal(one, two) for one, two in zip(loaded[1], variables, strict=True))
     assert loaded[2][0].dtype == "uint32"
 
 
 def test_nothing_saved_is_nothing_found(tmp_path: Path) -> None:
     """A stage without a whole epoch starts from its beginning."""
-    assert Checkpoint(tmp_path / "head.npz").load() is None
+    assert load_checkpoint(tmp_path / "head.npz") is None
 
 
 @pytest.mark.parametrize("size", [0, 10, 700])
 def test_a_torn_file_is_as_good_as_none(tmp_path: Path, size: int) -> None:
     """After a power cut a stage starts anew instead of failing for ever."""
-    checkpoint = Checkpoint(tmp_path / "head.npz")
-    checkpoint.save(Standing(epoch=1, start=1.0, best=1.0), (np.zeros(100),), (np.zeros(100),))
-    checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:size])
-    assert checkpoint.load() is None
+    checkpoint = tmp_path / "head.npz"
+    save_checkpoint(checkpoint, TrainingState("head", epoch=1, start=1.0, best=1.0), (np.zeros(100),), (np.zeros(100),))
+    checkpoint.write_bytes(checkpoint.read_bytes()[:size])
+    assert load_checkpoint(checkpoint) is None
 
 
 def test_patience_runs_out_and_a_better_epoch_restores_it() -> None:
     """The stage stops after `patience` epochs in a row without a lower validation loss."""
-    standing = Standing(epoch=0, start=1.0, best=1.0)
+    state = TrainingState("head", epoch=0, start=1.0, best=1.0)
     for loss in (0.9, 0.95, 0.8, 0.81, 0.82):
-        assert not standing.stopped
-        standing = standing.after({"val_loss": loss}, patience=2, epochs=100)
-    assert standing.stopped
-    assert (standing.best, standing.best_epoch) == (0.8, 3)
+        assert not state.stopped
+        state = state.after({"val_loss": loss}, patience=2, epochs=100)
+    assert state.stopped
+    assert (state.best, state.best_epoch) == (0.8, 3)
 
 
 def test_the_beginning_is_a_candidate_for_the_best() -> None:
     """Epochs that only make things worse leave epoch 0, the start, as the best."""
-    standing = Standing(epoch=0, start=0.5, best=0.5).after({"val_loss": 0.6}, patience=1, epochs=5)
-    assert (standing.best_epoch, standing.stopped) == (0, True)
+    state = TrainingState("head", epoch=0, start=0.5, best=0.5).after({"val_loss": 0.6}, patience=1, epochs=5)
+    assert (state.best_epoch, state.stopped) == (0, True)

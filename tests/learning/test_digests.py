@@ -5,8 +5,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from evergreen_client.model_files import load_model
 from learning.digests import model_digest
-from learning.files import load_model, save_model
+from learning.files import save_model
 from learning.spec import ModelSpec
 
 SAMPLE = {"b": np.arange(4, dtype="float32").reshape(-1, 1)}

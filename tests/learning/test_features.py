@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from counting import CountingBase, open_entry, part
 
+from evergreen_client.model_files import load_model
 from learning.data import PartitionFile, read_inputs
 from learning.features import FeatureCache, FrozenBase
-from learning.files import ModelFiles, Trained, load_model
+from learning.files import ModelFiles, Trained
 from learning.spec import ModelSpec
 
 Partition = Callable[..., PartitionFile]
@@ -51,7 +52,7 @@ def test_what_a_killed_builder_left_is_neither_used_nor_kept(tmp_path: Path) -> 
     base, cache = CountingBase(tmp_path / "log"), FeatureCache(tmp_path / "cache")
     cache.open(base, part("p"))
     (entry,) = (tmp_path / "cache").glob("*/*.npy")
-    half = entry.with_name("p.12345.tmp")
+    half = entry.with_name(".p.12345.tmp.npy")
     entry.rename(half)
     half.write_bytes(b"\x93NUMPY half")
     features = cache.open(base, part("p"))

@@ -13,12 +13,13 @@ import polars as pl
 import pytest
 
 from errors import InvalidSpec, NotEnoughData, TrainingDiverged, TrainingError
+from evergreen_client.model_files import load_model
 from learning import finetuning
-from learning.checkpoint import Standing
+from learning.checkpoint import TrainingState
 from learning.data import PartitionFile
 from learning.digests import weights_digest
 from learning.features import FrozenBase
-from learning.files import ModelFiles, Trained, load_model
+from learning.files import ModelFiles, Trained
 from learning.finetuning import finetune
 from learning.loop import train
 from learning.objectives import Regression
@@ -72,7 +73,8 @@ def test_cached_features_and_raw_rows_train_the_same_head(
 ) -> None:
     """The cache is a shortcut, not another method: same seed and order, same weights within rounding."""
     cached = tune("cached", plan=head())
-    monkeypatch.setattr(finetuning._Challenger, "_on_features", finetuning._Challenger._on_raw_rows)
+    challenger = finetuning._Challenger
+    monkeypatch.setattr(challenger, "_on_features", lambda self, stage, _cache: challenger._on_raw_rows(self, stage))
     plain = tune("plain", plan=head())
     for one, two in zip(*(load_model(trained.files.head).get_weights() for trained in (cached, plain)), strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-6)
@@ -105,16 +107,15 @@ def test_a_stage_starts_at_the_loss_that_the_one_before_reached(
     tune: Callable[..., Trained], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another stage costs no other look at the validation rows before it learns."""
-    standings: list[Standing] = []
+    states: list[TrainingState] = []
 
     def watched(*arguments: Any) -> Any:
-        outcome = train(*arguments)
-        standings.append(outcome[0])
-        return outcome
+        states.append(train(*arguments))
+        return states[-1]
 
     monkeypatch.setattr(finetuning, "train", watched)
     tune(plan=head(Stage(epochs=2, batch_size=4, learning_rate=0.05), THAW))
-    assert standings[1].start == standings[0].best
+    assert states[1].start == states[0].best
 
 
 def test_thawing_batchnorm_moves_its_weights_but_not_its_statistics(
@@ -158,7 +159,7 @@ def test_a_loss_without_bounds_stops_the_training(
 
 
 def test_rows_without_labels_are_no_reason_to_train(tune: Callable[..., Trained], partition: Partition) -> None:
-    """Nothing new to learn from is said, not trained around."""
+    """Nothing new to learn from is an error, not trained around."""
     with pytest.raises(NotEnoughData, match="0 labelled"):
         tune(new=[partition("unlabelled", unlabelled=8)], plan=head())
 
@@ -226,12 +227,12 @@ def test_callbacks_of_the_spec_are_heard_and_obeyed(spec: ModelSpec, tune: Calla
 
 
 def test_learning_curves_reach_caller_and_tensorboard(tune: Callable[..., Trained], tmp_path: Path) -> None:
-    """Epoch values come back, progress is told, and TensorBoard has a folder a stage."""
-    told: list[tuple[str, int, int]] = []
+    """Epoch values come back, progress is called, and TensorBoard has a folder a stage."""
+    calls: list[tuple[str, int, int]] = []
     trained = tune(
-        plan=head(), logs=tmp_path / "logs", progress=lambda stage, done, total, _: told.append((stage, done, total))
+        plan=head(), logs=tmp_path / "logs", progress=lambda stage, done, total, _: calls.append((stage, done, total))
     )
-    assert told == [("head", 1, 2), ("head", 2, 2)]
+    assert calls == [("head", 1, 2), ("head", 2, 2)]
     assert {(point.epoch, point.name) for point in trained.epochs} >= {
         (1, "loss"),
         (2, "val_loss"),
@@ -309,10 +310,10 @@ def test_another_head_is_another_task(spec: ModelSpec, tune: Callable[..., Train
         return spec.build_head(features)
 
     first = tune(plan=head())
-    told: list[int] = []
+    calls: list[int] = []
     edited = replace(spec, build_head=build_head)
-    tune(spec=edited, plan=head(), progress=lambda _stage, done, _total, _metrics: told.append(done))
-    assert told, first
+    tune(spec=edited, plan=head(), progress=lambda _stage, done, _total, _metrics: calls.append(done))
+    assert calls, first
 
 
 def test_a_crash_among_augmented_rows_changes_nothing_in_the_end(spec: ModelSpec, tune: Callable[..., Trained]) -> None:

@@ -25,11 +25,11 @@ from learning.finetuning import finetune
 from learning.checkpoint import Checkpoint
 
 moment, work = sys.argv[1:]
-def save(self, standing, state, best, original=Checkpoint.save):
-    if standing.epoch == 3 and moment == "before":
+def save(self, state, variables, best, original=Checkpoint.save):
+    if state.epoch == 3 and moment == "before":
         os.kill(os.getpid(), signal.SIGKILL)
-    original(self, standing, state, best)
-    if standing.epoch == 3 and moment == "after":
+    original(self, state, variables, best)
+    if state.epoch == 3 and moment == "after":
         os.kill(os.getpid(), signal.SIGKILL)
 
 Checkpoint.save = save
@@ -50,7 +50,7 @@ def test_a_killed_process_goes_on_to_the_same_bits(
     """SIGKILL just before and just after an epoch's checkpoint; another process ends as an undisturbed one does."""
     files = champion.files
     code = CHILD.format(
-        folder=str(Path(__file__).parents[1]),
+        folder=str(Path(__file__).parent),
         base=str(files.base),
         head=str(files.head),
         base_digest=files.base_digest,

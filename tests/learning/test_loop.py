@@ -14,9 +14,10 @@ import pytest
 from errors import TrainingDiverged
 from learning.data import Indices, PartitionFile, Selection
 from learning.examples import Examples
-from learning.loop import Learner, Steps, Surroundings, train
+from learning.loop import Learner, TrainingContext, train
 from learning.losses import plain
 from learning.objectives import Binary, Objective, Regression
+from learning.plans import Pretrain, Stage
 from learning.schedules import constant, cosine
 
 ROWS = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
@@ -32,25 +33,28 @@ def examples(target: np.ndarray = TARGET, rows: np.ndarray = ROWS) -> Examples:
     return Examples([Selection(PartitionFile("p", Path()), np.arange(32), target)], read)
 
 
-def learner(objective: Objective | None = None) -> Learner:
-    """One dense layer from zero."""
+def learner(objective: Objective | None = None, **how: Any) -> Learner:
+    """One dense layer from zero, for two short epochs, or as the test wants."""
     objective = objective or Binary()
     activation = "sigmoid" if isinstance(objective, Binary) else None
     layer = keras.layers.Dense(1, activation=activation, kernel_initializer="zeros")
     model = keras.Sequential([keras.Input((3,)), layer])
-    return Learner(model, model.variables, objective, plain(objective))
-
-
-def steps(**how: Any) -> Steps:
-    """Two short epochs, or as told."""
-    usual = {"stage": "head", "epochs": 2, "patience": 9, "learning_rate": 0.1, "schedule": constant}
-    return Steps(**({"batch_size": 8, "optimizer": "sgd", "seed": 1} | usual | how))
+    usual = {
+        "epochs": 2,
+        "patience": 9,
+        "batch_size": 8,
+        "schedule": constant,
+        "optimizer": "sgd",
+        "learning_rate": 0.1,
+    }
+    stage = Stage(**({"name": "head"} | usual | how))
+    return Learner(model, model.variables, objective, plain(objective), stage, stage.rate(Pretrain()))
 
 
 def test_an_epoch_is_what_keras_fit_does(tmp_path: Path) -> None:
     """In one dispatch, yet step for step the arithmetic of fit; here one batch an epoch, so no order matters."""
-    ours = learner()
-    train(ours, examples(), examples(), steps(batch_size=32), Surroundings(tmp_path))
+    ours = learner(batch_size=32)
+    train(ours, examples(), examples(), TrainingContext(tmp_path, seed=1))
     theirs = learner().model
     theirs.compile(optimizer=keras.optimizers.SGD(0.1), loss="binary_crossentropy")
     theirs.fit(ROWS, TARGET.reshape(-1, 1), batch_size=32, epochs=2, verbose=0)
@@ -60,9 +64,9 @@ def test_an_epoch_is_what_keras_fit_does(tmp_path: Path) -> None:
 
 def test_every_row_counts_also_those_of_a_last_short_batch(tmp_path: Path) -> None:
     """With batches of 5 the last two rows of 32 are a batch too, and the reported loss is the mean over rows."""
-    still = steps(batch_size=5, epochs=1, learning_rate=1e-12)
-    _, curve = train(learner(), examples(), examples(), still, Surroundings(tmp_path))
-    assert next(point.value for point in curve if point.name == "loss") == pytest.approx(np.log(2))
+    still = learner(batch_size=5, epochs=1, learning_rate=1e-12)
+    state = train(still, examples(), examples(), TrainingContext(tmp_path, seed=1))
+    assert next(point.value for point in state.curve if point.name == "loss") == pytest.approx(np.log(2))
 
 
 def test_the_rate_follows_the_schedule_step_by_step(tmp_path: Path) -> None:
@@ -82,38 +86,34 @@ def test_the_rate_follows_the_schedule_step_by_step(tmp_path: Path) -> None:
             """After the last step of the epoch."""
             seen.append(float(self.model.optimizer.learning_rate))
 
-    train(learner(), examples(), examples(), steps(schedule=schedule), Surroundings(tmp_path, callbacks=(Watch(),)))
+    train(learner(schedule=schedule), examples(), examples(), TrainingContext(tmp_path, seed=1, callbacks=(Watch(),)))
     assert asked == [0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875]
     assert seen == pytest.approx([0.1 * (1 - 0.375), 0.1 * (1 - 0.875)])
 
 
 def test_a_stage_that_only_makes_things_worse_changes_nothing(tmp_path: Path) -> None:
     """The weights a stage begins with compete with those of its epochs; here validation wants the opposite."""
-    one = learner()
+    one = learner(patience=1)
     before = one.model.get_weights()
-    standing, _ = train(one, examples(), examples(1 - TARGET), steps(patience=1), Surroundings(tmp_path))
-    assert (standing.epoch, standing.best_epoch) == (1, 0)
+    state = train(one, examples(), examples(1 - TARGET), TrainingContext(tmp_path, seed=1))
+    assert (state.epoch, state.best_epoch) == (1, 0)
     assert all(np.array_equal(now, then) for now, then in zip(one.model.get_weights(), before, strict=True))
 
 
 def test_a_start_that_was_measured_before_is_not_measured_again(tmp_path: Path) -> None:
     """A stage takes over where the one before it stood; here that was better than any epoch can be."""
-    standing, _ = train(
-        replace(learner(), start=0.0), examples(), examples(), steps(patience=1), Surroundings(tmp_path)
-    )
-    assert (standing.start, standing.best, standing.best_epoch) == (0.0, 0.0, 0)
+    state = train(replace(learner(patience=1), start=0.0), examples(), examples(), TrainingContext(tmp_path, seed=1))
+    assert (state.start, state.best, state.best_epoch) == (0.0, 0.0, 0)
 
 
 def test_the_best_weights_come_back_not_the_last(tmp_path: Path) -> None:
     """After epochs of overshooting the model is that of its best epoch."""
-    one = learner()
-    standing, curve = train(
-        one, examples(), examples(), steps(epochs=6, learning_rate=300.0, schedule=cosine), Surroundings(tmp_path)
-    )
-    losses = [point.value for point in curve if point.name == "val_loss"]
-    assert standing.best == min([standing.start, *losses])
+    one = learner(epochs=6, learning_rate=300.0, schedule=cosine)
+    state = train(one, examples(), examples(), TrainingContext(tmp_path, seed=1))
+    losses = [point.value for point in state.curve if point.name == "val_loss"]
+    assert state.best == min([state.start, *losses])
     prediction = one.model(ROWS).numpy()
-    assert np.mean(Binary().row_loss(TARGET, prediction)) == pytest.approx(standing.best)
+    assert np.mean(Binary().row_loss(TARGET, prediction)) == pytest.approx(state.best)
 
 
 @pytest.mark.parametrize(
@@ -127,11 +127,10 @@ def test_a_loss_that_is_nan_or_explodes_stops_at_once(
     """Neither is ever saved: a later run does not go on from it."""
     with pytest.raises(TrainingDiverged, match="epoch 1 of stage 'head'"):
         train(
-            learner(objective),
+            learner(objective, learning_rate=rate),
             examples(rows=rows),
             examples(rows=rows),
-            steps(learning_rate=rate),
-            Surroundings(tmp_path),
+            TrainingContext(tmp_path, seed=1),
         )
     assert not list(tmp_path.iterdir())
 
@@ -143,7 +142,7 @@ def test_no_graph_outlives_its_training(tmp_path: Path) -> None:
         gc.collect()
         return sum(type(thing).__name__ == "FuncGraph" for thing in gc.get_objects())
 
-    train(learner(), examples(), examples(), steps(stage="first"), Surroundings(tmp_path))
+    train(learner(name="first"), examples(), examples(), TrainingContext(tmp_path, seed=1))
     before = graphs()
-    train(learner(), examples(), examples(), steps(stage="second"), Surroundings(tmp_path))
+    train(learner(name="second"), examples(), examples(), TrainingContext(tmp_path, seed=1))
     assert graphs() == before

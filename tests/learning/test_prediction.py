@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from evergreen_client.model_files import load_model
 from learning.data import PartitionFile, read_inputs
 from learning.environment import environment
-from learning.files import Trained, load_model
+from learning.files import Trained
 from learning.prediction import predict
 from learning.spec import ModelSpec
 
@@ -19,22 +20,30 @@ def test_predictions_are_head_of_base_for_labelled_rows_in_order(
 ) -> None:
     """Targets, predictions, partitions and slices stand side by side."""
     parts = [partition("one", unlabelled=1), partition("two", seed=1)]
-    said = predict(spec, champion.files, parts, split="holdout", cache=tmp_path / "cache", columns=("c", "a"))
+    predicted = predict(spec, champion.files, parts, split="holdout", cache=tmp_path / "cache", columns=("c", "a"))
     base, head = load_model(champion.files.base), load_model(champion.files.head)
     rows = [read_inputs(spec.schema, part, np.array([3, 7])) for part in parts]
     expected = np.concatenate([head(base(part, training=False), training=False) for part in rows])
-    np.testing.assert_allclose(said.prediction, expected, rtol=1e-5)
-    assert said.partition.tolist() == [0, 0, 1, 1]
-    assert np.array_equal(said.target, (said.columns["a"] > 0).astype(float))
-    assert said.columns["c"].tolist() == [value for part in rows for value in part["c"].ravel()]
+    np.testing.assert_allclose(predicted.prediction, expected, rtol=1e-5)
+    assert predicted.partition.tolist() == [0, 0, 1, 1]
+    assert np.array_equal(predicted.target, (predicted.columns["a"] > 0).astype(float))
+    assert predicted.columns["c"].tolist() == [value for part in rows for value in part["c"].ravel()]
 
 
 def test_no_labelled_row_gives_empty_predictions(
     spec: ModelSpec, champion: Trained, partition: Partition, tmp_path: Path
 ) -> None:
     """Whoever scores a version sees that there was nothing to score."""
-    said = predict(spec, champion.files, [partition("new", unlabelled=8)], split="all", cache=tmp_path, columns=("c",))
-    assert len(said.target) == len(said.prediction) == len(said.partition) == len(said.columns["c"]) == 0
+    predicted = predict(
+        spec, champion.files, [partition("new", unlabelled=8)], split="all", cache=tmp_path, columns=("c",)
+    )
+    assert (
+        len(predicted.target)
+        == len(predicted.prediction)
+        == len(predicted.partition)
+        == len(predicted.columns["c"])
+        == 0
+    )
 
 
 def test_the_environment_names_what_numbers_depend_on() -> None:

@@ -67,7 +67,7 @@ def test_a_crash_changes_nothing_in_the_end(
 
 
 def test_no_labelled_row_is_not_enough(spec: ModelSpec, partition: Partition, tmp_path: Path) -> None:
-    """Nothing to learn from is said, with what to do."""
+    """Nothing to learn from is an error that says what to do."""
     with pytest.raises(NotEnoughData, match="wait for labels"):
         pretrain(spec, [partition("new", unlabelled=8)], work=tmp_path)
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from learning.startup import large_import, left_out
+from learning.data import PartitionFile
+from learning.files import Trained
+from learning.startup import held_back_stderr, large_import, left_out
 
 MISSING = "a_library_that_nobody_imported"
 
@@ -60,6 +65,17 @@ def test_a_library_is_left_out_for_a_while() -> None:
         assert importlib.import_module("gc") is gc
 
 
+@pytest.mark.parametrize("failing", [False, True])
+def test_what_is_held_back_is_shown_if_it_ends_in_an_error(capfd: pytest.CaptureFixture[str], *, failing: bool) -> None:
+    """Chatter is no news, unless it says why a library does not start; afterwards all is shown again."""
+    with contextlib.suppress(ImportError), held_back_stderr():
+        os.write(2, b"chatter ")
+        if failing:
+            raise ImportError
+    os.write(2, b"news")
+    assert capfd.readouterr().err == ("chatter news" if failing else "news")
+
+
 def test_tensorflow_starts_without_a_word_and_without_what_nobody_asked_for() -> None:
     """Nobody waits for a library that only Keras would use; who asks for it later gets it."""
     script = "import sys; from learning.startup import start_tensorflow; start_tensorflow();"
@@ -68,3 +84,28 @@ def test_tensorflow_starts_without_a_word_and_without_what_nobody_asked_for() ->
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("[True, False, False]\n<module 'sklearn'")
     assert not done.stderr
+
+
+def test_predicting_does_nothing_to_the_process_it_is_called_in(
+    champion: Trained, history: tuple[PartitionFile, ...], tmp_path: Path
+) -> None:
+    """A service that logs from other threads and imports pandas meanwhile loses no line, and finds its pandas."""
+    script = f"""
+import gc, os, sys
+from pathlib import Path
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from conftest import SPEC
+from learning.data import PartitionFile
+from learning.files import ModelFiles
+from learning.prediction import predict
+
+touched = []
+for module, name in ((os, "dup2"), (gc, "freeze")):
+    setattr(module, name, lambda *_, name=name: touched.append(name))
+files = ModelFiles(Path({str(champion.files.base)!r}), Path({str(champion.files.head)!r}), "base", "head")
+rows = PartitionFile("p", Path({str(history[0].path)!r}))
+found = predict(SPEC, files, [rows], split="all", cache=Path({str(tmp_path)!r}))
+print(len(found.prediction), touched, [name for name in ("pandas", "sklearn") if sys.modules.get(name, 1) is None])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout == "8 [] []\n", done.stderr

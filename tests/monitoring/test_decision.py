@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import tiny
-from db.records import PartitionRecord, RunRecord
+from db.arrival_records import PartitionRecord
+from db.records import RunRecord
 from learning.spec import FineTune, Gate, RetrainPolicy, Stage
 from monitoring.decision import Pending, decide, why_settled
 from monitoring.drift import DriftVerdict
@@ -24,7 +25,7 @@ def pending(labelled: int, held_out: int = 0) -> Pending:
     """So many labelled rows, some of them held out."""
     at = datetime(2026, 1, 1, tzinfo=UTC)
     file = ("landing/a.csv", "partition/a", "0" * 64, 1000)
-    rows = PartitionRecord("tiny", "a", *file, labelled, held_out, labelled, False, at, at, at, None, "rows")
+    rows = PartitionRecord("tiny", "a", *file, labelled, held_out, labelled, at, at, arrived_at=at)
     return Pending(1, (rows,), "key")
 
 

@@ -10,9 +10,8 @@ import polars as pl
 
 from arrivals.ingest import ingest
 from arrivals.ingest_result import IngestResult
-from db.arrival_records import LandedRecord
+from db.arrival_records import LandedRecord, PartitionRecord
 from db.artifacts import ArtifactStore
-from db.records import PartitionRecord
 from db.registry import ModelRegistry, open_registry
 from learning.objectives import Binary
 from learning.spec import ModelSpec, Schema, Source

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 
+from evergreen_client.durable import written_whole
 from learning.data import PartitionFile
 from learning.features import FeatureCache
-from learning.files import replace_durably
 
 
 class CountingBase:
@@ -22,10 +21,8 @@ class CountingBase:
         """Write features as FrozenBase does."""
         with self.log.open("a") as log:
             log.write(f"{partition.digest}\n")
-        temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp")
-        with temporary.open("wb") as file:
-            np.save(file, np.full((self.rows, 4), 7, "float32"))
-        replace_durably(temporary, path)
+        with written_whole(path) as temporary:
+            np.save(temporary, np.full((self.rows, 4), 7, "float32"))
 
     @property
     def passes(self) -> int:

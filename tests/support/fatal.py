@@ -92,9 +92,9 @@ def look(url: str, folder: Path) -> dict[str, Any]:
         assert [p.sequence for p in history] == list(range(1, len(history) + 1))
         champion = registry.find_champion(MODEL)
         assert (champion.number if champion else None) == (history[-1].number if history else None)
-        found = orphans(registry, store.root, timedelta(0))
-        assert collect(registry, store.root, timedelta(0)) == found
-        assert orphans(registry, store.root, timedelta(0)) == ()
+        found = orphans(registry, store, timedelta(0))
+        assert collect(registry, store, timedelta(0)) == found
+        assert orphans(registry, store, timedelta(0)) == ()
         for number in versions:
             store.fetch_version(registry.version(MODEL, number))
         return {

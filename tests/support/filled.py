@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
-from db.arrival_records import NewArrival, NewLandedFile
-from db.records import NewPartition, NewVersion, PartitionRecord, StoredArtifact, VersionRecord
+from db.arrival_records import NewArrival, NewLandedFile, NewPartition, PartitionRecord
+from db.records import NewVersion, VersionRecord
 from db.registry import ModelRegistry
+from evergreen_client.artifacts import StoredArtifact
 
 MODEL = "flights"
 START = datetime(2013, 1, 1, tzinfo=UTC)

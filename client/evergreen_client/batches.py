@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from learning.examples import STRING_BYTES, rows_of
-
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
@@ -17,30 +15,32 @@ if TYPE_CHECKING:
 LAYER_BYTES = 16 * 2**20  # what the widest layer makes of a batch then stays in the processor's cache
 MOST_ROWS = 2**15
 BATCHES_AT_ONCE = 2  # while one of them waits for memory, another one computes
+STRING_BYTES = 64
 
 
-def in_batches(model: keras.Model, signature: Any = None) -> Forward:
-    """A function that gives a model's outputs for a tensor of rows, or a dict of such, in inference mode.
+def in_batches(*models: keras.Model, signature: Any = None) -> Forward:
+    """A function that gives the outputs of a model, or of several one after the other, in inference mode.
 
-    The rows go through the model in batches of `rows_at_once`, all of them inside one graph: to leave it after each
-    batch would cost a dense model more than its arithmetic.
+    It takes a tensor of rows, or a dict of such. The rows pass in batches of `rows_at_once`, all of them inside one
+    graph: to leave it after each batch would cost a dense model more than its arithmetic.
 
     Args:
-        model: takes such rows.
-        signature: their shapes and types, where they are known; the graph is made once then, for any number of rows.
+        models: the first takes such rows, each other one what the one before it gives.
+        signature: shapes and types of the rows, where they are known; the graph is made once then, for any number.
     """
     import tensorflow as tf
 
-    size = rows_at_once(model)
+    size = min(map(rows_at_once, models))
 
     @tf.function(input_signature=signature, reduce_retracing=signature is None, autograph=False)  # type: ignore[untyped-decorator]
     def run(rows: Any) -> tf.Tensor:
-        batches = tf.maximum(
-            1, (tf.shape(tf.nest.flatten(rows)[0])[0] + size - 1) // size
-        )  # no rows are one batch, too
+        count = tf.shape(tf.nest.flatten(rows)[0])[0]
+        batches = tf.maximum(1, (count + size - 1) // size)  # no rows are one batch, too
 
         def one_batch(place: tf.Tensor, outputs: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-            output = model(rows_of(rows, place * size, size), training=False)
+            output = rows_of(rows, place * size, size)
+            for model in models:
+                output = model(output, training=False)
             return place + 1, outputs.write(place, tf.cast(output, "float32"))
 
         start = (0, tf.TensorArray("float32", size=batches, infer_shape=False))
@@ -49,6 +49,13 @@ def in_batches(model: keras.Model, signature: Any = None) -> Forward:
 
     forward: Forward = run
     return forward
+
+
+def rows_of(inputs: Any, start: Any, count: int) -> Any:
+    """The rows from `start` on, of a tensor or of every tensor in a dict."""
+    import tensorflow as tf
+
+    return tf.nest.map_structure(lambda tensor: tensor[start : start + count], inputs)
 
 
 def rows_at_once(model: keras.Model) -> int:

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from filled import MODEL
 
-from cli import champion_temp as serving
-from cli.champion_temp import Champion, load_champion
 from db.artifacts import ArtifactStore
 from db.records import NewVersion
 from db.registry import ModelRegistry, open_registry
 from errors import ArtifactCorrupt, NoChampion, SchemaMismatch
+from evergreen_client import champion as serving
+from evergreen_client import load_champion
+from evergreen_client.columns import as_text
 from learning.files import save_model
-from learning.serving import as_text
 from settings import Settings
 
 
@@ -54,6 +54,7 @@ def test_the_champion_answers_from_raw_columns(home: Settings, registry: ModelRe
         answer = champion.predict({"speed": [1.0, 5.0], "city": ["Oslo", "Rome"], "late": [0, 1]})
     np.testing.assert_allclose(answer, [[3.0], [11.0]])
     assert champion.number == 1
+    assert champion.reason == "newer"
 
 
 def test_refresh_loads_only_what_changed(
@@ -62,8 +63,8 @@ def test_refresh_loads_only_what_changed(
     """A new head on the same base costs one small file; nothing new costs none."""
     publish(home, registry, scale=2.0, shift=1.0)
     loaded: list[str] = []
-    load = serving._load_file
-    monkeypatch.setattr(serving, "_load_file", lambda path: loaded.append(path.parts[-3]) or load(path))
+    load = serving.load_model_of
+    monkeypatch.setattr(serving, "load_model_of", lambda name, path: loaded.append(path.parts[-3]) or load(name, path))
     with load_champion(MODEL) as champion:
         assert loaded == ["base", "head"]
         assert not champion.refresh()
@@ -89,10 +90,10 @@ def test_a_damaged_champion_is_not_loaded(home: Settings, registry: ModelRegistr
         np.testing.assert_allclose(champion.predict({"speed": [1.0], "city": ["Oslo"]}), [[3.0]])
 
 
-def test_without_a_champion_there_is_nothing_to_serve(registry: ModelRegistry, home: Settings) -> None:
+def test_without_a_champion_there_is_nothing_to_serve(registry: ModelRegistry) -> None:
     """The error names the command that makes one."""
     with pytest.raises(NoChampion, match="evergreen bootstrap"):
-        Champion(MODEL, registry, ArtifactStore(home.artifact_root, home.cache))
+        load_champion(MODEL)
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from learning import inference
+from evergreen_client import batches
+from evergreen_client.batches import in_batches, row_bytes, rows_at_once
 from learning.assembly import assemble
-from learning.inference import in_batches, row_bytes, rows_at_once
 
 
 @pytest.mark.parametrize("rows", [0, 1, 7, 8, 9, 20])
 def test_batches_give_what_the_model_gives_in_order(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """No rows, fewer than a batch, just as many, and a rest; columns by name, and batches of eight."""
     model = images(4)
-    monkeypatch.setattr(inference, "LAYER_BYTES", 8 * 4 * 4 * 16 * 4)
+    monkeypatch.setattr(batches, "LAYER_BYTES", 8 * 4 * 4 * 16 * 4)
     assert rows_at_once(model) == 8
     columns = {"image": tf.constant(np.random.default_rng(1).normal(size=(rows, 4, 4, 16)).astype("float32"))}
     said = in_batches(model)(columns)
@@ -46,7 +46,7 @@ def test_one_graph_serves_any_number_of_rows() -> None:
 
     model.add(Counted())
     traced.clear()
-    forward = in_batches(model, [tf.TensorSpec((None, 2), "float32")])
+    forward = in_batches(model, signature=[tf.TensorSpec((None, 2), "float32")])
     for rows in (1, 10, 100):
         assert forward(tf.zeros((rows, 2))).shape == (rows, 1)
     assert len(traced) == 1
@@ -72,6 +72,14 @@ def test_a_model_within_a_model_is_as_wide_as_it_is_alone() -> None:
     outer = keras.Model(pixels, keras.layers.Dense(2)(inner({"image": pixels})))
     assert rows_at_once(outer) == rows_at_once(inner)
     assert rows_at_once(assemble(inner, outer_head(inner), frozen=True)) == rows_at_once(inner)
+
+
+def test_models_one_after_the_other_pass_in_the_batches_of_the_widest() -> None:
+    """A base and its head give what they give as one model, and need no more memory."""
+    base = images(4)
+    head = outer_head(base)
+    columns = {"image": tf.random.normal((5, 4, 4, 16), seed=1)}
+    assert np.array_equal(in_batches(base, head)(columns), in_batches(assemble(base, head, frozen=True))(columns))
 
 
 def test_a_model_that_hides_its_layers_counts_as_narrow() -> None:

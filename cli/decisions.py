@@ -1,0 +1,67 @@
+"""The commands by which a person decides: promote a version, roll back to one, recall a partition."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.arguments import Actor, Digest, Model, Number, Reason, open_named_registry, user
+from cli.printing import Json, print_json
+
+
+def promote(model: Model, number: Number, reason: Reason, actor: Actor = None, json: Json = False) -> None:
+    """Make a version the champion, without asking the gate."""
+    with open_named_registry() as registry:
+        seen = registry.sequence(model)
+        done = registry.promote(
+            model,
+            number,
+            seen=seen,
+            kind="promote" if seen else "bootstrap",
+            actor=actor or user(),
+            reason=reason,
+        )
+    if json:
+        print_json(done)
+    else:
+        typer.echo(f"{model}: version {done.number} is the champion (promotion {done.sequence})")
+
+
+def rollback(
+    model: Model,
+    reason: Reason,
+    to: Annotated[
+        int | None, typer.Option(help="Version to return to; by default the newest clean one before the champion.")
+    ] = None,
+    actor: Actor = None,
+    json: Json = False,
+) -> None:
+    """Put an earlier version back in production."""
+    with open_named_registry() as registry:
+        done = registry.rollback(model, to=to, actor=actor or user(), reason=reason)
+    if json:
+        print_json(done)
+    else:
+        typer.echo(f"{model}: back to version {done.number} (promotion {done.sequence})")
+
+
+def recall(
+    model: Model,
+    digest: Digest,
+    reason: Reason,
+    actor: Actor = None,
+    json: Json = False,
+) -> None:
+    """Recall a partition: nothing learns from it again, and versions that did are tainted."""
+    with open_named_registry() as registry:
+        found = registry.recall(model, digest, reason=reason, actor=actor or user())
+        champion = registry.find_champion(model)
+    if json:
+        print_json(found)
+        return
+    typer.echo(f"{model}: recalled {found.partition.rows:,} rows of {found.partition.source_uri}")
+    if found.tainted:
+        typer.echo(f"tainted versions: {', '.join(map(str, found.tainted))}")
+    if champion and champion.number in found.tainted:
+        typer.echo(f"the champion is one of them; go back with: evergreen registry rollback {model} --reason …")

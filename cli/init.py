@@ -1,0 +1,50 @@
+"""`evergreen init`: a repository of the user's own models, beside an installed Evergreen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from string import Template
+from typing import Annotated
+
+import typer
+
+from errors import InvalidName
+
+TEMPLATES = Path(__file__).with_name("repository")
+WRITTEN = {
+    "README.md": "README.md",
+    "env.example": ".env.example",
+    "gitignore": ".gitignore",
+    "prefect.toml": "prefect.toml",
+    "prefect.yaml": "prefect.yaml",
+    "test_models.py.txt": "tests/test_models.py",
+}
+
+
+def init(folder: Annotated[Path, typer.Argument(help="The new folder, or an empty one.")]) -> None:
+    """Write a repository for models of your own: settings, deployments, a first test, and room for models."""
+    if folder.is_file() or (folder.is_dir() and any(entry.name != ".git" for entry in folder.iterdir())):
+        why = "there are files in its place, and none of them is overwritten"
+        raise InvalidName(f"folder '{folder}'", why, "name a folder that is new or empty")
+    (folder / "models").mkdir(parents=True)
+    (folder / "models/.gitkeep").touch()
+    (folder / "tests").mkdir()
+    for template, name in WRITTEN.items():
+        (folder / name).write_text((TEMPLATES / template).read_text(encoding="utf-8"), encoding="utf-8")
+    typer.echo(f"wrote {', '.join(sorted(WRITTEN.values()))} in {folder}")
+    typer.echo(f"Next: cd {folder} && evergreen new NAME --from FILE, where FILE holds some rows of your data")
+
+
+def add_deployments(file: Path, name: str) -> bool:
+    """Append a model's deployments to a prefect.yaml; False if it was not written as `init` writes it.
+
+    Text is appended, so that a person's comments stay. That is right only where the list of deployments is the
+    file's last part, and the work pool has its short name.
+    """
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    parts = [line.rstrip() for line in text.splitlines() if line[:1] not in {"", " ", "#"}]
+    if parts[-1:] != ["deployments:"] or "&local" not in text or f"-{name}\n" in text:
+        return False
+    deployments = Template((TEMPLATES / "deployments.yaml").read_text(encoding="utf-8")).substitute(name=name)
+    file.write_text(text.rstrip() + "\n" + deployments, encoding="utf-8")
+    return True

@@ -1,0 +1,129 @@
+"""Stored files, fetched: from a folder or from wherever fsspec reaches, and verified before anybody reads them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evergreen_client.durable import written_whole
+from evergreen_client.errors import ArtifactCorrupt, ArtifactError, ArtifactMissing
+
+if TYPE_CHECKING:
+    from fsspec.implementations.dirfs import DirFileSystem
+
+PASSWORD = re.compile(r"(?<=://)[^/@\s]*@")  # the user and password of a URL
+
+
+@dataclass(frozen=True)
+class StoredArtifact:
+    """A file in the artifact store.
+
+    Args:
+        digest: what the file holds; for a model a digest of weights and structure, for a partition of its rows.
+        kind: "base", "head", "partition", …
+        uri: its place under the artifact root.
+        sha256: of the file's bytes.
+        bytes: length of the file.
+    """
+
+    digest: str
+    kind: str
+    uri: str
+    sha256: str
+    bytes: int
+
+
+class ArtifactRoot:
+    """The place that all stored files lie under; nothing is created there.
+
+    Args:
+        root: a folder, or any fsspec URL such as s3://bucket/prefix.
+        cache: local folder that remote files are fetched to.
+
+    Raises:
+        ArtifactError: the URL names something that cannot be reached.
+    """
+
+    files: DirFileSystem
+
+    def __init__(self, root: str, cache: Path) -> None:
+        from fsspec import url_to_fs
+        from fsspec.implementations.dirfs import DirFileSystem
+
+        plain = root.removeprefix("file://").rstrip("/") or "/"
+        self.folder = None if "://" in plain else Path(plain).expanduser().absolute()
+        self.cache = cache / "artifacts"
+        self._shown = PASSWORD.sub("", str(self.folder or plain))
+        with self.explained("open"):
+            files, path = url_to_fs(str(self.folder or plain), use_listings_cache=False)
+            self.files = DirFileSystem(str(path).rstrip("/"), files)
+
+    def __str__(self) -> str:
+        return self._shown
+
+    def fetch(self, artifact: StoredArtifact, *, of: str = "") -> Path:
+        """Give a local path to a stored file whose bytes are the registered ones.
+
+        Args:
+            artifact: the file, as the registry names it.
+            of: what it belongs to, for error messages.
+
+        Raises:
+            ArtifactMissing: it is gone.
+            ArtifactCorrupt: its bytes are not the ones that were registered.
+        """
+        received = f"{artifact.kind} {artifact.digest[:12]}{f' of {of}' if of else ''}, file {artifact.uri}"
+        path = self.folder / artifact.uri if self.folder else self._downloaded(artifact.uri)
+        if not path.is_file():
+            raise ArtifactMissing(
+                received,
+                f"it is not under {self}",
+                "set EVERGREEN_ARTIFACT_ROOT to where it was stored, or bring it back from a backup",
+            )
+        with self.explained("read", artifact.uri):
+            found, size = file_sha256(path), path.stat().st_size
+        if found != artifact.sha256:
+            if self.folder is None:
+                path.unlink(missing_ok=True)  # the next fetch downloads it again; a stored file stays, as evidence
+            raise ArtifactCorrupt(
+                received,
+                f"its {artifact.bytes:,} bytes had SHA-256 {artifact.sha256}, the {size:,} that are there have {found}",
+                "bring it back from a backup, or roll back to another version",
+            )
+        return path
+
+    def _downloaded(self, uri: str) -> Path:
+        """The local copy of a remote file, if there is such a file; its name holds its SHA-256, so it never changes."""
+        copy = self.cache / uri
+        if not copy.is_file():
+            with self.explained("read", uri), suppress(FileNotFoundError):
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                with written_whole(copy, sync=False) as temporary:
+                    self.files.get_file(uri, str(temporary))
+        return copy
+
+    @contextmanager
+    def explained(self, verb: str, uri: str = "", kind: type[ArtifactError] = ArtifactError) -> Iterator[None]:
+        """Say what is wrong with the place in a sentence, and without the password that its URL may hold."""
+        try:
+            yield
+        except ArtifactError:
+            raise
+        except Exception as error:  # every backend of fsspec brings exceptions of its own
+            why = PASSWORD.sub("", getattr(error, "strerror", None) or str(error) or type(error).__name__)
+            if self.folder:
+                fix = "see that the artifact root exists, is writable and has space (EVERGREEN_ARTIFACT_ROOT)"
+                raise kind(f"file {self.folder / uri}", why, fix) from error
+            fix = "see that EVERGREEN_ARTIFACT_ROOT names a reachable place, and that credentials for it are set"
+            raise kind(f"artifact root {self}", f"cannot {verb} there: {why}", fix) from error
+
+
+def file_sha256(path: Path) -> str:
+    """Hash a local file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

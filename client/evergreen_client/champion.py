@@ -1,0 +1,158 @@
+"""The champion inside a service: loaded once, refreshed cheaply, never loaded unverified."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Self
+
+from evergreen_client.artifacts import ArtifactRoot, StoredArtifact
+from evergreen_client.batches import in_batches
+from evergreen_client.model_files import load_model_of
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from evergreen_client.batches import Forward
+    from evergreen_client.registry import ChampionRecord, RegistryReader
+
+
+def load_champion(
+    model: str, *, database_url: str | None = None, artifact_root: str | None = None, cache: Path | None = None
+) -> Champion:
+    """Load a model's champion, verified.
+
+    Args:
+        model: its name.
+        database_url: the registry; by default EVERGREEN_DATABASE_URL, or the SQLite file in EVERGREEN_HOME.
+        artifact_root: folder or fsspec URL of the stored files; by default EVERGREEN_ARTIFACT_ROOT, or a folder in
+            EVERGREEN_HOME.
+        cache: local folder for files of a remote root; by default in EVERGREEN_HOME, which is `.evergreen` if not set.
+
+    Raises:
+        NoChampion: nothing was promoted yet.
+        RegistryError: the registry cannot be read.
+        ArtifactError: a file is gone or damaged, or Keras cannot load it safely.
+
+    Example:
+        >>> champion = load_champion("flights")  # doctest: +SKIP
+        >>> champion.number, champion.predict({"distance": [2475.0], "carrier": ["AA"]})  # doctest: +SKIP
+        (12, array([[0.31]], dtype=float32))
+        >>> champion.refresh()  # every minute or so  # doctest: +SKIP
+        False
+    """
+    from evergreen_client.registry import RegistryReader
+
+    home = Path(os.environ.get("EVERGREEN_HOME") or ".evergreen").expanduser().absolute()
+    url = database_url or os.environ.get("EVERGREEN_DATABASE_URL") or f"sqlite:///{home / 'registry.db'}"
+    root = artifact_root or os.environ.get("EVERGREEN_ARTIFACT_ROOT") or str(home / "artifacts")
+    artifacts = ArtifactRoot(root, cache or home / "cache")
+    registry = RegistryReader(url)
+    try:
+        return Champion(model, registry, artifacts)
+    except BaseException:
+        registry.close()
+        raise
+
+
+class Champion:
+    """A model's champion. Safe to use from many threads while one of them refreshes it.
+
+    Args:
+        model: name of the model.
+        registry: who is champion; closed with this object.
+        artifacts: where its files are.
+    """
+
+    def __init__(self, model: str, registry: RegistryReader, artifacts: ArtifactRoot) -> None:
+        self.model, self._registry, self._artifacts = model, registry, artifacts
+        self._refreshing = Lock()
+        self._loaded = self._load(None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the registry's connections back."""
+        self._registry.close()
+
+    @property
+    def number(self) -> int:
+        """The version that answers now."""
+        return self._loaded.version.number
+
+    @property
+    def reason(self) -> str:
+        """Why it was promoted, in a sentence."""
+        return self._loaded.version.reason
+
+    def predict(self, columns: Mapping[str, Any]) -> NDArray[np.float32]:
+        """Predictions for some rows, shape (rows, outputs), from raw columns as they arrive in files.
+
+        Args:
+            columns: name to one value per row, as a list or an array; further columns are left alone.
+
+        Raises:
+            SchemaMismatch: an input column is missing, or holds something else than the model takes.
+        """
+        return self._loaded.predict(columns)
+
+    def refresh(self) -> bool:
+        """Ask for a new champion and load what of it is new; returns whether another version answers now.
+
+        Costs one query while nothing changed, and one small file when only the head did. If the new champion
+        cannot be loaded, the old one goes on answering and the error is raised.
+        """
+        with self._refreshing:  # of two at once the later one must not bring back what the earlier one saw
+            before = self._loaded
+            self._loaded = self._load(before)
+            return self._loaded.version.number != before.version.number
+
+    def _load(self, known: LoadedVersion | None) -> LoadedVersion:
+        version = self._registry.champion(self.model)
+        if known is not None and known.version.number == version.number:
+            return replace(known, version=version)  # promoted again, perhaps, for another reason
+        same_base = known is not None and known.version.base == version.base
+        same_head = known is not None and known.version.head == version.head
+        base = known.base if known is not None and same_base else self._part(version.number, version.base)
+        head = known.head if known is not None and same_head else self._part(version.number, version.head)
+        return LoadedVersion.of(version, base, head)
+
+    def _part(self, number: int, artifact: StoredArtifact) -> keras.Model:
+        path = self._artifacts.fetch(artifact, of=f"version {number} of model '{self.model}'")
+        return load_model_of(self.model, path)
+
+
+@dataclass(frozen=True)
+class LoadedVersion:
+    """A version in memory: a base and a head as one graph, whose layers need no more memory for more rows."""
+
+    version: ChampionRecord
+    base: keras.Model
+    head: keras.Model
+    forward: Forward
+
+    @classmethod
+    def of(cls, version: ChampionRecord, base: keras.Model, head: keras.Model) -> Self:
+        """Put base and head together, for rows of the base's inputs."""
+        import tensorflow as tf
+
+        rows = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in base.inputs}
+        return cls(version, base, head, in_batches(base, head, signature=[rows]))
+
+    def predict(self, columns: Mapping[str, Any]) -> NDArray[np.float32]:
+        """Predictions from raw columns."""
+        import numpy as np
+        import tensorflow as tf
+
+        from evergreen_client.columns import rows_for
+
+        return np.asarray(self.forward(tf.nest.map_structure(tf.constant, rows_for(self.base, columns))))

@@ -1,0 +1,46 @@
+"""Databases that Evergreen knows: their URLs, and what is wrong with one, in a sentence."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import URL, Engine, make_url
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
+
+from evergreen_client.errors import RegistryUnavailable
+
+BUSY_SECONDS = 30.0  # how long to wait for another process on SQLite
+CONNECT_SECONDS = 10  # how long to wait for a PostgreSQL server that does not answer
+
+
+def parse(url: str) -> URL:
+    """Read a database URL; whatever driver it names, PostgreSQL's is psycopg and SQLite's is Python's own."""
+    fix = "set EVERGREEN_DATABASE_URL to sqlite:////path/registry.db or postgresql://user@host/name"
+    try:
+        address = make_url(url)
+    except (ArgumentError, ValueError) as error:  # the latter of a port that is no number
+        raise RegistryUnavailable("the database URL", "it cannot be parsed", fix) from error
+    backend = address.get_backend_name()
+    if backend in {"postgresql", "postgres"}:
+        return address.set(drivername="postgresql+psycopg")
+    if backend == "sqlite":
+        return address.set(drivername="sqlite")
+    raise RegistryUnavailable(f"database {address}", "Evergreen writes SQLite and PostgreSQL only", fix)
+
+
+@contextmanager
+def clear_errors(engine: Engine) -> Iterator[None]:
+    """Say what is wrong with the database in a sentence, instead of the driver's exception."""
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error) as error:  # the latter while connecting, before SQLAlchemy wraps it
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(error, IntegrityError | ProgrammingError | DataError):
+            raise  # a mistake of ours
+        raise RegistryUnavailable(
+            f"database {engine.url}",
+            str(cause).strip().splitlines()[0],
+            "see that it runs, is writable, has space, and that EVERGREEN_DATABASE_URL names it",
+        ) from error

@@ -1,0 +1,57 @@
+"""The names of Keras that are not public and that we cannot do without, each in one function with its reason.
+
+A newer Keras may drop any of them without notice, so pyproject.toml bounds Keras because of this file. One test of
+tests/learning/test_keras_private.py watches each name, and fails where it is gone or does nothing any more.
+A last such name, `_inbound_nodes`, is in evergreen_client/batches.py: services install that package without this one.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import keras
+
+
+@contextmanager
+def own_random_numbers() -> Iterator[None]:
+    """Let Keras draw the seeds of initial weights and of dropout from a generator that is nobody else's.
+
+    `keras.src.random.seed_generator.python_random` is Python's own one otherwise, which any other thread of the
+    process draws from too: a client of Prefect that waits a moment before it asks again would change what a model
+    learns. Watched by test_what_others_draw_changes_no_weight.
+    """
+    from keras.src.random import seed_generator
+
+    shared = seed_generator.python_random
+    seed_generator.python_random = random.Random()  # noqa: S311 - weights are no secret
+    try:
+        yield
+    finally:
+        seed_generator.python_random = shared
+
+
+def set_seed(seed: int) -> None:
+    """Seed Keras, and NumPy and TensorFlow with it.
+
+    Keras' own function seeds Python's shared generator, which inside `own_random_numbers` is not the one that Keras
+    draws from: that one is seeded by its private name. Watched by test_the_same_seed_gives_the_same_weights.
+    """
+    import keras
+    from keras.src.random import seed_generator
+
+    keras.utils.set_random_seed(seed % 2**32)
+    seed_generator.python_random.seed(seed % 2**32)
+
+
+def forget_reductions(optimizer: keras.Optimizer) -> None:
+    """Let an optimizer take gradients as they are, instead of summing them over replicas.
+
+    There is one replica, so nothing to sum; but TensorFlow keeps the graph of every such sum for ever, and a process
+    that retrains for months would grow. `_all_reduce_sum_gradients` has no public switch. Watched by
+    test_no_gradient_is_summed_over_replicas.
+    """
+    optimizer._all_reduce_sum_gradients = lambda gradients: gradients  # noqa: SLF001
