@@ -23,7 +23,6 @@ from learning.keras_private import own_random_numbers
 from learning.plans import FineTune, FromScratch, Pretrain
 from learning.spec import DriftPolicy, Gate, ModelSpec, RetrainPolicy
 
-
 Plan = Pretrain | FineTune | FromScratch | DriftPolicy | RetrainPolicy | Gate
 LOCK = "lock"
 DONE = "trained.json"
