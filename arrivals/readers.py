@@ -56,42 +56,32 @@ def _batches(file: LocalCopy, wanted: Wanted, rows: int, *, careful: bool) -> It
     """Read a file from its start; a text file, if `careful`, so that a broken line costs only itself."""
     if file.path.stat().st_size == 0:
         raise UnreadableFile(file.name, "it is empty, without even a header", "land it again, whole")
-    if file.format == "parquet":
-        yield from _parquet(file, wanted, rows)
-        return
-    _check_text(file)
-    read = (_csv if file.format == "csv" else _jsonl)(file, wanted, rows, careful)
+    if file.format != "parquet":
+        _check_text(file)
     try:
-        yield from read
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _NeedsCare(str(error)) from error
+        if file.format == "parquet":
+            yield from _parquet(file, wanted, rows)
+        else:
+            yield from (_csv if file.format == "csv" else _jsonl)(file, wanted, rows, careful)
     except BaseException as error:
-        raise _NeedsCare(str(error)) if _is_panic(error) else error from error
+        # Polars panics on hostile bytes, and its panics are not of the class Exception.
+        panic = type(error).__name__ == "PanicException"
+        if not (panic or isinstance(error, pl.exceptions.PolarsError | OSError)):
+            raise
+        if file.format != "parquet":
+            raise _NeedsCare(str(error)) from error
+        first = str(error).strip().splitlines()[0][:200]
+        raise UnreadableFile(file.name, f"it is no whole Parquet file ({first})", "land it again, whole") from error
 
 
 def _parquet(file: LocalCopy, wanted: Wanted, rows: int) -> Iterator[Batch]:
-    try:
-        table = pl.scan_parquet(file.path, glob=False, hive_partitioning=False)
-        check_columns(list(table.collect_schema()), wanted, file.name)
-        there = [column for column in wanted.columns if column in table.collect_schema()]
-        height = table.select(pl.len()).collect().item()
-        for start in range(0, height, rows * STRETCH):
-            frame = table.select(there).slice(start, rows * STRETCH).collect(engine="streaming")
-            yield from (Batch(complete(part, wanted)) for part in frame.iter_slices(rows))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _no_parquet(file.name, error) from error
-    except BaseException as error:
-        raise _no_parquet(file.name, error) if _is_panic(error) else error from error
-
-
-def _no_parquet(name: str, error: BaseException) -> UnreadableFile:
-    first = str(error).strip().splitlines()[0][:200]
-    return UnreadableFile(name, f"it is no whole Parquet file ({first})", "land it again, whole")
-
-
-def _is_panic(error: BaseException) -> bool:
-    """Whether Polars gave up on hostile bytes; its panics are not of the class Exception."""
-    return type(error).__name__ == "PanicException"
+    table = pl.scan_parquet(file.path, glob=False, hive_partitioning=False)
+    check_columns(list(table.collect_schema()), wanted, file.name)
+    there = [column for column in wanted.columns if column in table.collect_schema()]
+    height = table.select(pl.len()).collect().item()
+    for start in range(0, height, rows * STRETCH):
+        frame = table.select(there).slice(start, rows * STRETCH).collect(engine="streaming")
+        yield from (Batch(complete(part, wanted)) for part in frame.iter_slices(rows))
 
 
 def _csv(file: LocalCopy, wanted: Wanted, rows: int, careful: bool) -> Iterator[Batch]:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, cast
 import polars as pl
 
 from arrivals.times import INSTANT, parse_times
-from learning.objectives import Objective, Regression
 
 if TYPE_CHECKING:
+    from learning.objectives import Objective
     from learning.spec import Schema
 
 REASON = "reason"
@@ -44,7 +44,7 @@ class Validator:
     """
 
     schema: Schema
-    objective: Objective = Regression()
+    objective: Objective
     timezone: str = "UTC"
 
     @cached_property
