@@ -104,7 +104,7 @@ class KnownKeys:
         return pl.concat(found)
 
     def apart(self, partitions: Iterable[LedgerEntry | NewPartition | Storing], times: pl.Series) -> bool:
-        """Whether the keys contain the time, and these partitions cover none between the first and the last of `times`."""
+        """Whether the keys contain the time, and these partitions cover none of the span of these times."""
         if not self._by_time or times.is_empty():
             return False
         first, last = cast("datetime", times.min()), cast("datetime", times.max())

@@ -7,6 +7,7 @@ import os
 import stat
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -79,16 +80,14 @@ def list_files(landing: str, path: str, settle: float) -> Listing:
 
 def _list_local(place: Path, settle: float) -> Listing:
     """List local files; one that changes meanwhile is unfinished."""
-    first = list(_local_files(place))
-    youngest = max((_times(path) for path in first), default=0.0)
+    before = {path: _status(path) for path in _local_files(place)}
+    youngest = max((status.st_mtime for status in before.values() if status), default=0.0)
+    unfinished = []
     if (wait := min(settle, youngest + settle - time.time())) > 0:
-        before = {path: _stamp(path) for path in first}
         time.sleep(wait)
-        unfinished = [path for path in first if _stamp(path) != before[path]]
-    else:
-        unfinished = []
+        unfinished = [path for path in before if _stamp(path, _status(path)) != _stamp(path, before[path])]
     root = _fixed_part(place).resolve()
-    files = (_listed(path, root) for path in first if path not in unfinished)
+    files = (_listed(path, root) for path in before if path not in unfinished)
     return Listing(tuple(file for file in files if file), tuple(str(path) for path in unfinished))
 
 
@@ -120,42 +119,36 @@ def _finished(parts: tuple[str, ...]) -> bool:
 
 def _listed(path: Path, root: Path) -> ListedFile | None:
     """A local file with its stamp, or with the reason why it is left closed; None if it has just vanished."""
+    status, fault = None, ""
     try:
         inside = path.resolve().is_relative_to(root)
-        what = path.stat()
+        status = path.stat()
+        if not inside:
+            fault = "it is a link that leads out of the landing folder"
+        elif not stat.S_ISREG(status.st_mode):
+            fault = "it is no regular file"
     except FileNotFoundError:
         if not path.is_symlink():
             return None
-        return ListedFile(str(path), _digest(path, None), 0, "it is a link to a file that is not there")
+        fault = "it is a link to a file that is not there"
     except (OSError, RuntimeError) as error:
-        return ListedFile(str(path), _digest(path, None), 0, f"it cannot be looked at: {error}")
-    fault = "" if stat.S_ISREG(what.st_mode) else "it is no regular file"
-    if not inside:
-        fault = "it is a link that leads out of the landing folder"
-    return ListedFile(str(path), _digest(path, what), what.st_size, fault)
+        fault = f"it cannot be looked at: {error}"
+    return ListedFile(str(path), _stamp(path, status), status.st_size if status else 0, fault)
 
 
-def _times(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
+def _status(path: Path) -> os.stat_result | None:
+    with suppress(OSError):
+        return path.stat()
+    return None
 
 
-def _stamp(path: Path) -> str:
-    try:
-        return _digest(path, path.stat())
-    except OSError as error:
-        return type(error).__name__
-
-
-def _digest(path: Path, what: os.stat_result | None) -> str:
+def _stamp(path: Path, status: os.stat_result | None) -> str:
     """What changes when a file is rewritten; the change time cannot be set by whoever copies with old dates."""
-    state = f"{what.st_size} {what.st_mtime_ns} {what.st_ctime_ns} {what.st_ino}" if what else ""
-    return _sign(f"{path} {state}")
+    state = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}" if status else ""
+    return _digest(f"{path} {state}")
 
 
-def _sign(text: str) -> str:
+def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -175,10 +168,11 @@ def _list_remote(url: str) -> Listing:
         below = name.removeprefix(root).strip("/").split("/")
         if info["type"] == "file" and _finished(tuple(below)):
             uri = fs.unstrip_protocol(name)
-            files.append(ListedFile(uri, _sign(f"{uri} {fs.ukey(name)}"), int(info["size"] or 0)))
+            files.append(ListedFile(uri, _digest(f"{uri} {fs.ukey(name)}"), int(info["size"] or 0)))
     return Listing(tuple(files))
 
 
 def still_same(file: ListedFile) -> bool:
     """Whether a local file is as it was when it was listed; a store's files change as a whole."""
-    return "://" in file.uri or _stamp(Path(file.uri)) == file.stamp
+    path = Path(file.uri)
+    return "://" in file.uri or _stamp(path, _status(path)) == file.stamp

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from arrivals.listing import ListedFile
 from errors import FileNotReady, UnreadableFile
@@ -49,9 +48,13 @@ def local_copy(file: ListedFile, work: Path) -> Iterator[LocalCopy]:
     try:
         try:
             if "://" in file.uri:
+                import fsspec
+
+                fs, place = fsspec.core.url_to_fs(file.uri)
                 path = downloaded
-                _download(file.uri, path)
-            digest = _sha256(path)
+                fs.get_file(place, str(path))
+            with path.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
             raise FileNotReady(file.uri, f"it cannot be read at the moment ({error})", WAIT) from error
         if file.compression:
@@ -63,38 +66,17 @@ def local_copy(file: ListedFile, work: Path) -> Iterator[LocalCopy]:
         plain.unlink(missing_ok=True)
 
 
-def _download(uri: str, target: Path) -> None:
-    import fsspec
-
-    fs, place = fsspec.core.url_to_fs(uri)
-    fs.get_file(place, str(target))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _unpack(path: Path, target: Path, file: ListedFile) -> None:
     """Unpack in blocks, so that a bomb fills neither memory nor disk."""
     import fsspec
 
     limit = max(BOMB_BYTES, BOMB_RATIO * file.size)
-    written = 0
     try:
         with fsspec.open(str(path), "rb", compression=file.compression).open() as packed, target.open("wb") as plain:
-            for block in _blocks(packed):
+            while plain.tell() <= limit and (block := packed.read(BLOCK)):
                 plain.write(block)
-                written += len(block)
-                if written > limit:
-                    break
     except Exception as error:  # each codec has exceptions of its own
         raise UnreadableFile(file.uri, f"it cannot be unpacked ({error})", "land it again, whole") from error
-    if written > limit:
+    if target.stat().st_size > limit:
         why = f"its {file.size:,} bytes unpack to more than {limit:,}: that is no data, but a bomb"
         raise UnreadableFile(file.uri, why, "unpack it yourself if it is what you want")
-
-
-def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
-    while block := stream.read(BLOCK):
-        yield block

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import csv
 import glob
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TypeVar
 
 import polars as pl
 
 from arrivals.careful import careful_csv, careful_jsonl
-from arrivals.columns import Wanted, check_columns, complete
 from arrivals.local_copies import LocalCopy
 from arrivals.validation import REASON, Batch
-from errors import UnreadableFile
+from errors import SchemaMismatch, UnreadableFile
 
 SEPARATORS = (",", ";", "\t", "|")
 SAMPLE_BYTES = 1 << 16
@@ -22,76 +22,72 @@ SAMPLE_LINES = 1_000
 STRETCH = 4  # batches decoded at a time: less would decode row groups twice, Polars' own batches read far ahead
 MORE = "fields past the header"
 
-R = TypeVar("R")
+SHOWN = 20  # column names in a message
 
 
-class _NeedsCare(Exception):
+@dataclass(frozen=True)
+class Wanted:
+    """The columns that a file must have.
+
+    Args:
+        columns: their names.
+        optional: those of them that may be missing, and are then null.
+        ignore: further columns that may be there; "*" for any.
+    """
+
+    columns: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+
+
+class NeedsCare(Exception):
     """A text file that Polars cannot read as a whole, although most of its lines may be good."""
 
 
-def read_file(file: LocalCopy, wanted: Wanted, rows: int, take: Callable[[Callable[[], Iterator[Batch]]], R]) -> R:
-    """Let a file be taken as it is read as a whole, or else once more from its start, as it is read line by line.
+def read_file(file: LocalCopy, wanted: Wanted, rows: int, *, careful: bool) -> Iterator[Batch]:
+    """Read a file from its start.
 
     Args:
         file: the file.
         wanted: the columns that it must have.
         rows: most rows in a batch.
-        take: takes the batches that its argument reads; what it returns is returned.
+        careful: read text line by line, so that a broken line costs only itself.
 
     Raises:
+        NeedsCare: it must be read with care.
         UnreadableFile: it is not what its name says.
         SchemaMismatch: columns are missing, new or of the wrong type.
     """
-    try:
-        return take(lambda: _batches(file, wanted, rows, careful=False))
-    except _NeedsCare:
-        pass
-    try:
-        return take(lambda: _batches(file, wanted, rows, careful=True))
-    except _NeedsCare as error:
-        raise UnreadableFile(file.name, f"it cannot be parsed ({error})", "land it again, whole") from error
-
-
-def _batches(file: LocalCopy, wanted: Wanted, rows: int, *, careful: bool) -> Iterator[Batch]:
-    """Read a file from its start; a text file, if `careful`, so that a broken line costs only itself."""
     if file.path.stat().st_size == 0:
         raise UnreadableFile(file.name, "it is empty, without even a header", "land it again, whole")
-    if file.format == "parquet":
-        yield from _parquet(file, wanted, rows)
-        return
-    _check_text(file)
-    read = (_csv if file.format == "csv" else _jsonl)(file, wanted, rows, careful)
+    if file.format != "parquet":
+        _check_text(file)
     try:
-        yield from read
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _NeedsCare(str(error)) from error
+        if file.format == "parquet":
+            yield from _parquet(file, wanted, rows)
+        else:
+            yield from (_csv if file.format == "csv" else _jsonl)(file, wanted, rows, careful)
     except BaseException as error:
-        raise _NeedsCare(str(error)) if _is_panic(error) else error from error
+        # Polars panics on hostile bytes, and its panics are not of the class Exception.
+        panic = type(error).__name__ == "PanicException"
+        if not (panic or isinstance(error, pl.exceptions.PolarsError | OSError)):
+            raise
+        if file.format != "parquet" and not careful:
+            raise NeedsCare from error
+        if file.format != "parquet":
+            raise UnreadableFile(file.name, f"it cannot be parsed ({error})", "land it again, whole") from error
+        first = str(error).strip().splitlines()[0][:200]
+        raise UnreadableFile(file.name, f"it is no whole Parquet file ({first})", "land it again, whole") from error
 
 
 def _parquet(file: LocalCopy, wanted: Wanted, rows: int) -> Iterator[Batch]:
-    try:
-        table = pl.scan_parquet(file.path, glob=False, hive_partitioning=False)
-        check_columns(list(table.collect_schema()), wanted, file.name)
-        there = [column for column in wanted.columns if column in table.collect_schema()]
-        height = table.select(pl.len()).collect().item()
-        for start in range(0, height, rows * STRETCH):
-            frame = table.select(there).slice(start, rows * STRETCH).collect(engine="streaming")
-            yield from (Batch(complete(part, wanted)) for part in frame.iter_slices(rows))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _no_parquet(file.name, error) from error
-    except BaseException as error:
-        raise _no_parquet(file.name, error) if _is_panic(error) else error from error
-
-
-def _no_parquet(name: str, error: BaseException) -> UnreadableFile:
-    first = str(error).strip().splitlines()[0][:200]
-    return UnreadableFile(name, f"it is no whole Parquet file ({first})", "land it again, whole")
-
-
-def _is_panic(error: BaseException) -> bool:
-    """Whether Polars gave up on hostile bytes; its panics are not of the class Exception."""
-    return type(error).__name__ == "PanicException"
+    table = pl.scan_parquet(file.path, glob=False, hive_partitioning=False)
+    check_columns(list(table.collect_schema()), wanted, file.name)
+    there = [column for column in wanted.columns if column in table.collect_schema()]
+    height = table.select(pl.len()).collect().item()
+    for start in range(0, height, rows * STRETCH):
+        frame = table.select(there).slice(start, rows * STRETCH).collect(engine="streaming")
+        yield from (Batch(complete(part, wanted)) for part in frame.iter_slices(rows))
 
 
 def _csv(file: LocalCopy, wanted: Wanted, rows: int, careful: bool) -> Iterator[Batch]:
@@ -115,7 +111,7 @@ def _csv(file: LocalCopy, wanted: Wanted, rows: int, careful: bool) -> Iterator[
         records += frame.height
         yield _parted(frame.filter(~pl.all_horizontal(pl.all().is_null())), wanted, len(header))
     if records != (lines := _count_lines(file.path)):  # a stray quote has swallowed line ends
-        raise _NeedsCare(f"{records} records in {lines} lines")
+        raise NeedsCare(f"{records} records in {lines} lines")
 
 
 def _parted(frame: pl.DataFrame, wanted: Wanted, width: int) -> Batch:
@@ -182,3 +178,47 @@ def _count_lines(path: Path) -> int:
             lines += block.count(b"\n")
             last = block[-1:]
     return lines + (last != b"\n")
+
+
+def complete(frame: pl.DataFrame, wanted: Wanted) -> pl.DataFrame:
+    """The wanted columns in the wanted order; what is missing is null."""
+    gone = [pl.lit(None, pl.String).alias(column) for column in wanted.columns if column not in frame.columns]
+    return frame.with_columns(gone).select(wanted.columns)
+
+
+def check_columns(found: Sequence[str], wanted: Wanted, name: str) -> None:
+    """Refuse a file whose columns are not the wanted ones, saying which, and what they may have been called.
+
+    Raises:
+        SchemaMismatch: columns are missing, new or there twice.
+    """
+    twice = sorted({column for column in found if found.count(column) > 1}) if len(set(found)) < len(found) else []
+    missing = [column for column in wanted.columns if column not in set(found) | set(wanted.optional)]
+    known = {*wanted.columns, *wanted.ignore}
+    new = [] if "*" in wanted.ignore else [column for column in found if column not in known]
+    if not (twice or missing or new):
+        return
+    near = {column: suggestion for column in missing[:SHOWN] if (suggestion := _nearest(column, new))}
+    faults = [f"it has no {_quoted([column])}{suggestion}" for column, suggestion in near.items()]
+    if gone := [column for column in missing if column not in near]:
+        faults.append(f"it has no {_quoted(gone)}")
+    if strange := [column for column in new if not any(f"'{column}'" in suggestion for suggestion in near.values())]:
+        faults.append(f"nobody expects {_quoted(strange)}{_nearest(strange[0], wanted.columns)}")
+    if twice:
+        faults.append(f"{_quoted(twice)} stands there twice")
+    fix = (
+        "rename the columns, or the schema's" if missing else "add new columns to the schema, or to Source(ignore=...)"
+    )
+    expected = f"expected {_quoted(wanted.columns)}, found {_quoted(found)}"
+    raise SchemaMismatch(name, f"{'; '.join(faults)} ({expected})", fix)
+
+
+def _nearest(name: str, among: Sequence[str]) -> str:
+    lower = {other.lower().strip(): other for other in among[:1_000]}
+    near = get_close_matches(name.lower().strip(), lower, n=1)
+    return f" (did you mean '{lower[near[0]]}'?)" if near else ""
+
+
+def _quoted(names: Sequence[str]) -> str:
+    shown = ", ".join(f"'{name[:60]}'" for name in names[:SHOWN])
+    return shown + (f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")

@@ -8,21 +8,19 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from arrivals.columns import Wanted, check_columns, complete
 from arrivals.ingest_result import IngestResult
 from arrivals.listing import HINT, ListedFile, list_files, still_same
 from arrivals.local_copies import LocalCopy, local_copy
-from arrivals.readers import read_file
+from arrivals.readers import NeedsCare, Wanted, check_columns, complete, read_file
 from arrivals.validation import Batch
 from db.arrival_records import LandedRecord, NewLandedFile
 from db.query_source import QuerySource
 from errors import ArrivalConflict, ArrivalError, FileNotReady, UnreadableFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from arrivals.intake import Intake, Taken
     from db.arrival_records import PartitionRecord
     from db.registry import ModelRegistry
@@ -136,16 +134,17 @@ class Sources:
 
     def _take_rows(self, file: ListedFile, copy: LocalCopy, landed: NewLandedFile, *, labels: bool) -> Taken:
         """Take the rows of a file that can be opened."""
+        wanted = self._wanted(copy.format, labels=labels)
 
-        def take(batches: Callable[[], Iterator[Batch]]) -> Taken:
-            def unchanged() -> Iterator[Batch]:
-                yield from batches()
-                if not still_same(file):
-                    raise FileNotReady(file.uri, "it changed while it was read", "wait until it is whole")
+        def batches(*, careful: bool) -> Iterator[Batch]:
+            yield from read_file(copy, wanted, self.intake.batch_rows, careful=careful)
+            if not still_same(file):
+                raise FileNotReady(file.uri, "it changed while it was read", "wait until it is whole")
 
-            return self.intake.take(landed, unchanged, labels=labels)
-
-        return read_file(copy, self._wanted(copy.format, labels=labels), self.intake.batch_rows, take)
+        try:
+            return self.intake.take(landed, partial(batches, careful=False), labels=labels)
+        except NeedsCare:
+            return self.intake.take(landed, partial(batches, careful=True), labels=labels)
 
     def _wanted(self, kind: str, *, labels: bool) -> Wanted:
         """The columns that a file must have."""

@@ -10,15 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import polars as pl
 
-from arrivals.times import parse_times
+from arrivals.times import INSTANT, parse_times
 
 if TYPE_CHECKING:
     from learning.objectives import Objective
-    from learning.spec import ModelSpec, Schema
+    from learning.spec import Schema
 
 REASON = "reason"
 NO_NUMBER = ("", "nan", "na", "null", "none")
@@ -34,32 +34,18 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Rule:
-    """What a numeric column may hold."""
-
-    low: float = -LARGEST
-    high: float = LARGEST
-    whole: bool = False
-
-
-@dataclass(frozen=True)
 class Validator:
     """Types and checks batches of one model's rows.
 
     Args:
         schema: the columns.
-        target: what the target may hold; by default any number.
+        objective: what the target may hold: the number of a class, or any number.
         timezone: zone of times without an offset.
     """
 
     schema: Schema
-    target: Rule = Rule()
+    objective: Objective
     timezone: str = "UTC"
-
-    @classmethod
-    def of(cls, spec: ModelSpec) -> Validator:
-        """The validator of a model's rows."""
-        return cls(spec.schema, target_rule(spec.objective), spec.source.timezone)
 
     @cached_property
     def kinds(self) -> dict[str, pl.DataType]:
@@ -68,7 +54,7 @@ class Validator:
         kinds: dict[str, pl.DataType] = {name: pl.String() for name in schema.columns}
         kinds |= {name: pl.Float64() for name in (*schema.numeric, schema.target)}
         kinds |= {name: pl.Array(pl.Float32, prod(shape)) for name, shape in schema.tensors.items()}
-        kinds[schema.time] = pl.Datetime("us", "UTC")
+        kinds[schema.time] = INSTANT
         return {name: kinds[name] for name in schema.columns}
 
     def validate(self, raw: pl.DataFrame, columns: Iterable[str] = ()) -> Batch:
@@ -113,33 +99,26 @@ class Validator:
                 faults.append((f"{name} is missing", missing))
             faults.append((f"{name} {_wanted(typed.dtype)}", typed.is_null() & ~missing))
         if typed.dtype == pl.Float64:
-            rule = self.target if name == schema.target else Rule(*schema.ranges.get(name, (-LARGEST, LARGEST)))
-            faults += _out_of(rule, typed)
+            classes = self.objective.class_count if name == schema.target else None
+            low, high = (0, classes - 1) if classes else schema.ranges.get(name, (-LARGEST, LARGEST))
+            faults += _out_of(low, high, typed)
+            if classes:
+                faults.append((f"{name} is no whole number", typed != typed.round()))
         if name in schema.allowed:
             known = typed.is_in(list(schema.allowed[name]))
             faults.append((f"{name} is none of the allowed values", ~known & typed.is_not_null()))
         return [(text, rows) for text, rows in faults if rows.any()]
 
 
-def target_rule(objective: Objective) -> Rule:
-    """What a label may be: the number of a class, or any number."""
-    if objective.class_count is None:
-        return Rule()
-    return Rule(0, objective.class_count - 1, whole=True)
-
-
-def _out_of(rule: Rule, numbers: pl.Series) -> list[tuple[str, pl.Series]]:
-    """Numbers outside the rule; most columns are cleared by their smallest and largest value."""
-    low, high = numbers.min(), numbers.max()
+def _out_of(low: float, high: float, numbers: pl.Series) -> list[tuple[str, pl.Series]]:
+    """Numbers outside a range; most columns are cleared by their smallest and largest value."""
+    least, most = cast("float | None", numbers.min()), cast("float | None", numbers.max())
     faults = []
-    if isinstance(low, float) and isinstance(high, float):
-        if low < -LARGEST or high > LARGEST:
+    if least is not None and most is not None:
+        if least < -LARGEST or most > LARGEST:
             faults.append((f"{numbers.name} is too large for a float32", numbers.abs() > LARGEST))
-        if low < rule.low or high > rule.high:
-            words = f"{numbers.name} is outside {rule.low:g} to {rule.high:g}"
-            faults.append((words, (numbers < rule.low) | (numbers > rule.high)))
-    if rule.whole:
-        faults.append((f"{numbers.name} is no whole number", numbers != numbers.round()))
+        if least < low or most > high:
+            faults.append((f"{numbers.name} is outside {low:g} to {high:g}", (numbers < low) | (numbers > high)))
     return faults
 
 

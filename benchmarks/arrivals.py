@@ -30,7 +30,7 @@ from benchmarks.claims import Claims
 from db.arrival_records import NewArrival, NewLandedFile, NewPartition
 from db.artifacts import ArtifactStore
 from db.registry import open_registry
-from learning.objectives import Binary
+from learning.objectives import Binary, Regression
 from learning.spec import ModelSpec, Schema, Source
 
 NUMBERS = tuple(f"x{column}" for column in range(6))
@@ -115,7 +115,7 @@ def beside_pandas(count: int) -> float:
     text = rows(count).with_columns(pl.col("at").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")).cast(pl.String)
     text = text.with_columns(x0=pl.when(pl.int_range(count) % 1000 == 0).then(pl.lit("fast")).otherwise("x0"))
     frame = text.to_pandas()
-    validator = Validator(SCHEMA)
+    validator = Validator(SCHEMA, Regression())
     assert validator.validate(text).rows.height == len(validate_with_pandas(frame))
     ours = min(seconds(lambda: validator.validate(text)) for _ in range(3))
     return min(seconds(lambda: validate_with_pandas(frame)) for _ in range(3)) / ours

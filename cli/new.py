@@ -33,8 +33,9 @@ def new(  # noqa: PLR0913, PLR0917 - typer makes every parameter an option
     found = guess(read_sample(data), time=time, target=target, key=key or ())
     path.write_text(model_source(found, name, data.name), encoding="utf-8")
     typer.echo(f"wrote {os.path.relpath(path)}")
-    typer.echo(f"  time {found.time}, key {' + '.join(found.key)}, target {found.target}: {found.objective}")
-    typer.echo(f"  {len(found.numeric)} numeric and {len(found.categorical)} categorical inputs")
+    schema = found.schema
+    typer.echo(f"  time {schema.time}, key {' + '.join(schema.key)}, target {schema.target}: {found.objective}")
+    typer.echo(f"  {len(schema.numeric)} numeric and {len(schema.categorical)} categorical inputs")
     if left_out(found):
         typer.echo(f"  left out: {', '.join(left_out(found))}")
     if add_deployments(path.parent.with_name("prefect.yaml"), name):

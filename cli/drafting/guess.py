@@ -27,28 +27,16 @@ class Guess:
     """What a table's columns seem to be.
 
     Args:
-        time: column of the event time.
-        key: columns that together name a row.
-        target: column of the label.
-        objective: what is predicted of it, as Python.
-        numeric: inputs that are numbers.
-        categorical: inputs that are text with few enough values.
-        tensors: inputs that are lists, each with the shape of one of them.
-        nullable: inputs that have gaps.
+        schema: what the model needs of them.
+        objective: what is predicted of the target, as Python.
         ignored: all other columns.
         offset: mean of the target.
         scale: its standard deviation.
         doubts: what a person should look at, in sentences.
     """
 
-    time: str
-    key: tuple[str, ...]
-    target: str
+    schema: Schema
     objective: str
-    numeric: tuple[str, ...]
-    categorical: tuple[str, ...]
-    tensors: dict[str, tuple[int, ...]]
-    nullable: tuple[str, ...]
     ignored: tuple[str, ...]
     offset: float = 0.0
     scale: float = 1.0
@@ -81,18 +69,12 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
     numbers = _numbers(rows[label])
     keys = tuple(key) or _key(rows, [column for column in [*plain, *times] if column != label], times)
     numeric, categorical, tensors = _inputs(rows, [column for column in plain if column != label], keys)
-    Schema(time, keys, label, numeric, categorical, tensors=tensors)  # refuses names that no model could have
-    used = {time, label, *keys, *numeric, *categorical, *tensors}
+    nullable = tuple(column for column in (*numeric, *categorical) if _has_gaps(rows[column]))
+    schema = Schema(time, keys, label, numeric, categorical, tensors, nullable=nullable)
     found = Guess(
-        time=time,
-        key=keys,
-        target=label,
-        objective=_objective(numbers),
-        numeric=numeric,
-        categorical=categorical,
-        tensors=tensors,
-        nullable=tuple(column for column in (*numeric, *categorical) if _has_gaps(rows[column])),
-        ignored=tuple(column for column in rows.columns if column not in used),
+        schema,
+        _objective(numbers),
+        ignored=tuple(column for column in rows.columns if column not in schema.columns),
         offset=float(numbers.mean() or 0.0),  # type: ignore[arg-type]
         scale=float(numbers.std() or 1.0),  # type: ignore[arg-type]
     )
@@ -130,16 +112,17 @@ def _time(rows: pl.DataFrame, times: list[str], given: str) -> str:
 
 def _doubts(rows: pl.DataFrame, found: Guess, times: list[str], sure: Collection[str]) -> Iterator[str]:
     """What a person should look at, in sentences; the columns that are `sure` were named by one."""
-    if found.target not in sure:
-        yield f"target: '{found.target}' is a guess; say --target COLUMN"
-    if not (set(found.key) <= set(sure) or (len(found.key) == 1 and _looks_like_id(found.key[0]))):
-        alone = "together are" if len(found.key) > 1 else "is"
-        yield f"key: {', '.join(found.key)} {alone} unique in the first {rows.height:,} rows; is that so by nature?"
-    if others := [column for column in times if column != found.time]:
+    schema = found.schema
+    if schema.target not in sure:
+        yield f"target: '{schema.target}' is a guess; say --target COLUMN"
+    if not (set(schema.key) <= set(sure) or (len(schema.key) == 1 and _looks_like_id(schema.key[0]))):
+        alone = "together are" if len(schema.key) > 1 else "is"
+        yield f"key: {', '.join(schema.key)} {alone} unique in the first {rows.height:,} rows; is that so by nature?"
+    if others := [column for column in times if column != schema.time]:
         yield f"time: {', '.join(others)} hold times too"
     if found.ignored:
         yield f"left out: {', '.join(found.ignored)}; say so with Source(ignore=(...))"
-    for column in found.categorical:
+    for column in schema.categorical:
         values = rows[column].drop_nulls().unique()
         if len(values) <= FEW < rows.height:
             yield f"allowed={{{column!r}: {tuple(values.sort())}}} if no other value can be right"

@@ -17,15 +17,8 @@ LINE = 90
 
 def schema_source(guess: Guess) -> str:
     """A Schema, with a comment wherever a person should look."""
-    fields = {
-        "time": guess.time,
-        "key": guess.key,
-        "target": guess.target,
-        "numeric": guess.numeric,
-        "categorical": guess.categorical,
-        "tensors": guess.tensors,
-        "nullable": guess.nullable,
-    }
+    names = ("time", "key", "target", "numeric", "categorical", "tensors", "nullable")
+    fields = {name: getattr(guess.schema, name) for name in names}
     lines = [f"    {name}={value!r}," for name, value in fields.items() if value]
     doubts = ["# " + " ".join(doubt.splitlines()) for doubt in guess.doubts]
     return "\n".join([*doubts, "schema = Schema(", *lines, ")"])
@@ -37,8 +30,9 @@ def model_source(guess: Guess, name: str, origin: str) -> str:
     Raises:
         InvalidSpec: all inputs are tensors, for which there is no base that usually fits.
     """
-    if not (guess.numeric or guess.categorical):
-        tensors = ", ".join(guess.tensors)
+    schema = guess.schema
+    if not (schema.numeric or schema.categorical):
+        tensors = ", ".join(schema.tensors)
         raise InvalidSpec(f"inputs {tensors}", "they are all tensors", "start from models/digits.py instead of a draft")
     kind, _, classes = guess.objective.rstrip(")").partition("(")
     # Targets far from 0 would take a plain output thousands of steps to reach.
@@ -50,19 +44,19 @@ def model_source(guess: Guess, name: str, origin: str) -> str:
         imported=", ".join(sorted([*IMPORTED, kind])),
         objective=guess.objective,
         outputs=outputs.get(kind, f'{classes}, activation="softmax"'),
-        time=_quoted(guess.time),
-        key=_written(guess.key),
-        target=_quoted(guess.target),
-        numeric=_written(guess.numeric),
-        categorical=_written(guess.categorical),
-        nullable=_written(guess.nullable),
+        time=_quoted(schema.time),
+        key=_written(schema.key),
+        target=_quoted(schema.target),
+        numeric=_written(schema.numeric),
+        categorical=_written(schema.categorical),
+        nullable=_written(schema.nullable),
         ignored=_written(left_out(guess)),
     )
 
 
 def left_out(guess: Guess) -> tuple[str, ...]:
     """Columns that a drafted model does not use: a base for tensors is for a person to write."""
-    return (*guess.ignored, *guess.tensors)
+    return (*guess.ignored, *guess.schema.tensors)
 
 
 def _quoted(name: str) -> str:

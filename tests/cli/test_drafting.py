@@ -42,8 +42,17 @@ def landed(tmp_path: Path) -> Path:
 def test_columns_are_recognised(landed: Path) -> None:
     """Dates are the time, a unique column is the key, what never changes is left out."""
     found = guess(read_sample(landed))
-    assert (found.time, found.key, found.target, found.objective) == ("placed", ("order",), "late", "Binary()")
-    assert (found.numeric, found.categorical, found.nullable) == (("weight",), ("town",), ("weight",))
+    assert (found.schema.time, found.schema.key, found.schema.target, found.objective) == (
+        "placed",
+        ("order",),
+        "late",
+        "Binary()",
+    )
+    assert (found.schema.numeric, found.schema.categorical, found.schema.nullable) == (
+        ("weight",),
+        ("town",),
+        ("weight",),
+    )
     assert found.ignored == ("same",)
 
 
@@ -60,16 +69,16 @@ def test_a_key_grows_until_it_is_unique() -> None:
     """Where no column names a row alone, as few as possible do together, and a person is asked about them."""
     twice = DATED.with_columns(pl.col("placed").first(), order=pl.Series(["a", "a", "b", "b"]))
     found = guess(twice.with_columns(line=pl.Series([1, 2, 1, 2])).select("line", *TABLE.columns))
-    assert found.key == ("line", "order")
-    assert "line" not in found.numeric
+    assert found.schema.key == ("line", "order")
+    assert "line" not in found.schema.numeric
 
 
 def test_identifiers_are_keys_and_never_measures() -> None:
     """A customer and a time name an order better than its note; and a customer's number is no quantity."""
     rows = DATED.rename({"order": "note"}).with_columns(customer_id=pl.Series([7, 8, 7, 8]))
-    assert guess(rows).key == ("customer_id", "placed")
+    assert guess(rows).schema.key == ("customer_id", "placed")
     found = guess(rows.with_columns(row_id=pl.int_range(4)))
-    assert found.key == ("row_id",)
+    assert found.schema.key == ("row_id",)
     assert "customer_id" in found.ignored
 
 
@@ -113,7 +122,11 @@ def test_text_is_taken_for_what_it_holds() -> None:
         weight=pl.Series(["1.5", "NA", "2", " 3 "]), town=pl.Series(["01", "01", "02", "02"]), late=pl.col("late") == 1
     )
     found = guess(text)
-    assert (found.numeric, found.categorical, found.nullable) == (("weight",), ("town",), ("weight",))
+    assert (found.schema.numeric, found.schema.categorical, found.schema.nullable) == (
+        ("weight",),
+        ("town",),
+        ("weight",),
+    )
     assert found.objective == "Binary()"
 
 
@@ -123,7 +136,7 @@ def test_types_that_change_late_in_a_file_are_found_out(tmp_path: Path) -> None:
     lines = [{"id": n, "at": "2024-01-01", "size": None if n < 200 else n + 0.5, "late": n % 2} for n in range(300)]
     path.write_text("\n".join(map(json.dumps, lines)))
     found = guess(read_sample(path))
-    assert (found.numeric, found.nullable) == (("size",), ("size",))
+    assert (found.schema.numeric, found.schema.nullable) == (("size",), ("size",))
 
 
 def test_a_few_bad_values_do_not_hide_what_a_column_is() -> None:
@@ -133,7 +146,7 @@ def test_a_few_bad_values_do_not_hide_what_a_column_is() -> None:
     late = many["late"].cast(pl.Float64).set(pl.int_range(300, eager=True) == 9, float("nan"))
     spoilt = many.with_columns(placed=times, late=late)
     found = guess(pl.concat([spoilt, spoilt.tail(1)]))
-    assert (found.time, found.key, found.objective) == ("placed", ("order",), "Binary()")
+    assert (found.schema.time, found.schema.key, found.objective) == ("placed", ("order",), "Binary()")
 
 
 def test_columns_are_what_landing_makes_of_them() -> None:
@@ -144,7 +157,7 @@ def test_columns_are_what_landing_makes_of_them() -> None:
         paid=pl.Series(["true", "false", "true", "false"]),
     )
     found = guess(rows, target="paid")
-    assert (found.key, found.objective, found.categorical) == (("order",), "Binary()", ("town",))
+    assert (found.schema.key, found.objective, found.schema.categorical) == (("order",), "Binary()", ("town",))
     assert guess(rows.drop("late").rename({"paid": "target"})).objective == "Binary()"
 
 
@@ -152,7 +165,7 @@ def test_columns_are_what_landing_makes_of_them() -> None:
 def test_lists_that_are_no_tensors_are_left_out(lists: list[Any]) -> None:
     """Of text, of yes and no, empty, ragged."""
     found = guess(DATED.with_columns(pixels=pl.Series(lists * 4)))
-    assert found.tensors == {}
+    assert found.schema.tensors == {}
     assert "pixels" in found.ignored
 
 
@@ -169,7 +182,7 @@ def test_a_header_that_could_not_land_is_refused(tmp_path: Path) -> None:
 def test_tensors_are_in_the_schema_and_left_out_of_the_draft() -> None:
     """A base for them is for a person to write."""
     found = guess(DATED.with_columns(pixels=pl.Series([[[1, 2, 3], [4, 5, 6]]] * 4)))
-    assert found.tensors == {"pixels": (2, 3)}
+    assert found.schema.tensors == {"pixels": (2, 3)}
     assert "tensors={'pixels': (2, 3)}" in schema_source(found)
     assert 'ignore=("same", "pixels")' in model_source(found, "orders", "orders.parquet")
     only = guess(DATED.with_columns(pixels=pl.Series([[1, 2]] * 4)).drop("weight", "town"))
@@ -228,7 +241,7 @@ def test_rows_that_no_columns_tell_apart_are_refused() -> None:
 
 def test_a_number_that_is_none_is_missing() -> None:
     """NaN is no value, so the column may be null; and a target without any value is none."""
-    assert "weight" in guess(DATED.with_columns(weight=pl.Series([1.0, float("nan"), 2.0, 3.0]))).nullable
+    assert "weight" in guess(DATED.with_columns(weight=pl.Series([1.0, float("nan"), 2.0, 3.0]))).schema.nullable
     with pytest.raises(InvalidSpec, match="no row has a value"):
         guess(DATED.with_columns(late=pl.lit(None, pl.Int64)))
 
