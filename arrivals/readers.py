@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from arrivals.careful import careful_csv, careful_jsonl
+from arrivals.line_by_line import careful_csv, careful_jsonl
 from arrivals.local_copies import LocalCopy
 from arrivals.validation import REASON, Batch
 from errors import SchemaMismatch, UnreadableFile

@@ -10,7 +10,7 @@ import typer
 
 from errors import InvalidName
 
-TEMPLATES = Path(__file__).with_name("repository")
+TEMPLATES = Path(__file__).with_name("new_repository")
 WRITTEN = {
     "README.md": "README.md",
     "env.example": ".env.example",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from cli.arguments import Digest, Model, open_named_registry
-from cli.decisions import recall
+from cli.overrides import recall
 from cli.printing import SHORT, Json, print_facts, print_json, print_records, print_table
 from settings import get_settings
 

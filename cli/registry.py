@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import decisions
+from cli import overrides
 from cli.arguments import Limit, Model, Number, open_named_registry
 from cli.printing import SHORT, Json, percent, print_facts, print_json, print_records, print_table
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from db.records import DriftCheckRecord, EvaluationRecord, PromotionRecord, RunRecord, VersionSummary
 
 app = typer.Typer(help="Versions, promotions and verdicts.", no_args_is_help=True)
-for decision in (decisions.promote, decisions.rollback, decisions.recall):
-    app.command()(decision)
+for override in (overrides.promote, overrides.rollback, overrides.recall):
+    app.command()(override)
 
 
 @app.command()

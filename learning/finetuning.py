@@ -23,7 +23,7 @@ from learning.losses import anchored, distilled, fisher_information, plain
 from learning.plans import FineTune, FromScratch, Stage
 from learning.pretraining import hold_back, pretrain, sample
 from learning.replay import draw
-from learning.work import plan_of, task_digest, train_once
+from learning.work_folder import plan_of, task_digest, train_once
 
 if TYPE_CHECKING:
     import keras

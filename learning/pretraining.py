@@ -30,7 +30,7 @@ from learning.losses import plain
 from learning.objectives import Regression
 from learning.plans import FineTune
 from learning.split import as_graph
-from learning.work import plan_of, task_digest, train_once
+from learning.work_folder import plan_of, task_digest, train_once
 
 if TYPE_CHECKING:
     import keras

@@ -9,7 +9,7 @@ from errors import TaintedVersion
 from learning.digests import json_digest
 from learning.environment import code_digest
 from learning.spec import ModelSpec
-from learning.work import plan_of
+from learning.work_folder import plan_of
 from monitoring.decision import Pending, why_settled
 from tasks.run import Context, Run, step
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from learning.files import Progress
 from learning.finetuning import finetune
 from learning.startup import start_tensorflow
-from learning.work import remove_old
+from learning.work_folder import remove_old
 from monitoring.decision import Pending
 from tasks.register_version import Learned
 from tasks.run import Context, Run, shown_progress, step

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from learning.work import remove_old
+from learning.work_folder import remove_old
 
 
 def test_folders_that_no_training_wrote_to_for_weeks_go(tmp_path: Path) -> None:

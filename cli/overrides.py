@@ -1,4 +1,4 @@
-"""The commands by which a person decides: promote a version, roll back to one, recall a partition."""
+"""The commands by which a person overrides the gate: promote a version, roll back to one, recall a partition."""
 
 from __future__ import annotations
 
