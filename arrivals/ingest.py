@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
-from arrivals.ingest_result import IngestResult
 from arrivals.intake import Intake
-from arrivals.sources import Sources
+from arrivals.partition_files import PartitionFiles
+from arrivals.sources import IngestResult, Sources
 from errors import TooManyBadRows
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def ingest(  # noqa: PLR0913 - what an ingest needs, in named words
             recorded by then.
     """
     registry.add_model(spec.name)
-    with Intake(spec, registry, store, cache, run_id) as intake:
+    with PartitionFiles(store, cache / "arrivals" / f"{spec.name}-{uuid4().hex}") as files:
+        intake = Intake(spec, registry, files, cache, run_id)
         result = Sources(spec, registry, intake, landing, progress).take_all()
     if reason := too_many_bad(spec, registry, result):
         fix = f"see `evergreen partitions refused {spec.name}`, then land the rows again or allow more"
