@@ -72,7 +72,11 @@ class Intake:
         arrival: NewArrival | None = None
         try:
             while True:
-                arrival = arrival or self._staged(landed, batches, labels=labels)
+                if arrival is None:
+                    staging = Staging(self._spec, self._history, self._files, landed, self._run_id)
+                    for batch in batches():
+                        staging.add(batch, labels=labels)
+                    arrival = staging.arrival()
                 if landed.attempt and not arrival.partitions:
                     return arrival.file, ()  # labels that still wait: nothing new to say
                 try:
@@ -86,13 +90,6 @@ class Intake:
         """Record a file of which nothing is taken, as it stands."""
         arrival = NewArrival(self._spec.name, self._history.recorded, landed, run_id=self._run_id)
         return landed, self._registry.record_arrival(arrival)
-
-    def _staged(self, landed: NewLandedFile, batches: Callable[[], Iterable[Batch]], *, labels: bool) -> NewArrival:
-        """Read a file and store what is new in it."""
-        staging = Staging(self._spec, self._history, self._files, landed, self._run_id)
-        for batch in batches():
-            staging.add(batch, labels=labels)
-        return staging.arrival()
 
     def _after_conflict(self, arrival: NewArrival) -> NewArrival | None:
         """The arrival as it may follow what others have recorded; None if the file must be read again.

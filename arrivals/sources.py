@@ -128,8 +128,8 @@ class Sources:
         stamp = hashlib.sha256(f"{rows.uri} after {after}".encode()).hexdigest()
         attempt = sum(taken.stamp == stamp for taken in before)
         landed = NewLandedFile(rows.uri, stamp, self._rules(labels=False), self.intake.id, attempt, cursor=upto)
-        schema, optional = self.spec.schema, (self.spec.schema.target,) if source.labels else ()
-        wanted = Wanted(schema.columns, optional, (*source.ignore, source.cursor))
+        wanted = self._wanted("query", labels=False)
+        wanted = replace(wanted, ignore=(*wanted.ignore, source.cursor))
 
         def batches() -> Iterator[Batch]:
             for frame in rows.batches(after, upto, self.intake.batch_rows):
