@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
-from arrivals.ingest_result import IngestResult
 from arrivals.intake import Intake
-from arrivals.sources import Sources
+from arrivals.partition_files import PartitionFiles
+from arrivals.sources import IngestResult, Sources
 from errors import TooManyBadRows
 
 if TYPE_CHECKING:
@@ -46,23 +47,15 @@ def ingest(  # noqa: PLR0913 - what an ingest needs, in named words
             recorded by then.
     """
     registry.add_model(spec.name)
-    with Intake(spec, registry, store, cache, run_id) as intake:
+    with PartitionFiles(store, cache / "arrivals" / f"{spec.name}-{uuid4().hex}") as files:
+        intake = Intake(spec, registry, files, cache, run_id)
         result = Sources(spec, registry, intake, landing, progress).take_all()
-    if reason := too_many_bad(spec, registry, result):
-        fix = f"see `evergreen partitions refused {spec.name}`, then land the rows again or allow more"
-        raise TooManyBadRows(f"the rows that arrived for model '{spec.name}'", reason, fix)
-    return result
-
-
-def too_many_bad(spec: ModelSpec, registry: ModelRegistry, result: IngestResult) -> str:
-    """Why the rows that arrived last must not be trained on, or "".
-
-    What is judged is the last ingest that brought any rows, so that a run started again after a refusal is refused
-    again: until better rows arrive, the policy allows more, or the ingest's partitions are recalled.
-    """
-    last = registry.last_ingest(spec.name)
+    # The last ingest that brought any rows is judged, so that a run started again after a refusal is refused again:
+    # until better rows arrive, the policy allows more, or the ingest's partitions are recalled.
+    last, allowed = registry.last_ingest(spec.name), spec.source.max_bad_share
     share = last.refused / last.rows if last.rows else 0.0
-    if share <= spec.source.max_bad_share or not (result.rows or last.live):
-        return ""
-    allowed = spec.source.max_bad_share
-    return f"{last.refused:,} of {last.rows:,} rows were refused ({share:.1%}), more than the {allowed:.1%} allowed"
+    if share > allowed and (result.rows or last.live):
+        why = f"{last.refused:,} of {last.rows:,} rows were refused ({share:.1%}), more than the {allowed:.1%} allowed"
+        fix = f"see `evergreen partitions refused {spec.name}`, then land the rows again or allow more"
+        raise TooManyBadRows(f"the rows that arrived for model '{spec.name}'", why, fix)
+    return result

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from arrivals.history import History
@@ -17,7 +17,6 @@ from db.arrival_records import NewArrival, NewLandedFile, PartitionRecord
 from errors import ArrivalConflict
 
 if TYPE_CHECKING:
-    from db.artifacts import ArtifactStore
     from db.registry import ModelRegistry
     from learning.spec import ModelSpec
 
@@ -34,27 +33,18 @@ class Intake:
     Args:
         spec: the model.
         registry: remembers what was taken.
-        store: where partitions are kept.
+        files: stores partitions and refused rows.
         cache: local folder of what can be made again.
         run_id: the run that takes them.
     """
 
     def __init__(
-        self, spec: ModelSpec, registry: ModelRegistry, store: ArtifactStore, cache: Path, run_id: int | None
+        self, spec: ModelSpec, registry: ModelRegistry, files: PartitionFiles, cache: Path, run_id: int | None
     ) -> None:
-        self.id = uuid4().hex
-        self.work = cache / "arrivals" / f"{spec.name}-{self.id}"
-        self._spec, self._registry, self._run_id = spec, registry, run_id
-        self._files = PartitionFiles(store, self.work)
-        self._history = History(spec, registry, self._files, cache)
-
-    def __enter__(self) -> Self:
-        self._files.__enter__()
+        self.id, self.work = uuid4().hex, files.work
+        self._spec, self._registry, self._files, self._run_id = spec, registry, files, run_id
+        self._history = History(spec, registry, files, cache)
         self._history.catch_up()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._files.__exit__(*error)
 
     @property
     def batch_rows(self) -> int:
@@ -82,7 +72,11 @@ class Intake:
         arrival: NewArrival | None = None
         try:
             while True:
-                arrival = arrival or self._staged(landed, batches, labels=labels)
+                if arrival is None:
+                    staging = Staging(self._spec, self._history, self._files, landed, self._run_id)
+                    for batch in batches():
+                        staging.add(batch, labels=labels)
+                    arrival = staging.arrival()
                 if landed.attempt and not arrival.partitions:
                     return arrival.file, ()  # labels that still wait: nothing new to say
                 try:
@@ -96,13 +90,6 @@ class Intake:
         """Record a file of which nothing is taken, as it stands."""
         arrival = NewArrival(self._spec.name, self._history.recorded, landed, run_id=self._run_id)
         return landed, self._registry.record_arrival(arrival)
-
-    def _staged(self, landed: NewLandedFile, batches: Callable[[], Iterable[Batch]], *, labels: bool) -> NewArrival:
-        """Read a file and store what is new in it."""
-        staging = Staging(self._spec, self._history, self._files, landed, self._run_id)
-        for batch in batches():
-            staging.add(batch, labels=labels)
-        return staging.arrival()
 
     def _after_conflict(self, arrival: NewArrival) -> NewArrival | None:
         """The arrival as it may follow what others have recorded; None if the file must be read again.

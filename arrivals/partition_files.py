@@ -26,24 +26,25 @@ class PartitionFiles:
 
     Args:
         store: where they are kept.
-        work: folder that this object makes, and removes in the end.
+        work: folder for local files; it is made, and removed in the end.
     """
 
     def __init__(self, store: ArtifactStore, work: Path) -> None:
-        self._store, self._work = store, work
+        self.work = work
+        self._store = store
         self.workers = ThreadPoolExecutor(WORKERS)
 
     def __enter__(self) -> Self:
-        self._work.mkdir(parents=True, exist_ok=True)
+        self.work.mkdir(parents=True, exist_ok=True)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.workers.shutdown(cancel_futures=True)
-        shutil.rmtree(self._work, ignore_errors=True)
+        shutil.rmtree(self.work, ignore_errors=True)
 
     def write(self, rows: pl.DataFrame) -> Path:
         """Write rows to a local file, which is not stored yet."""
-        path = self._work / f"{uuid4().hex}.parquet"
+        path = self.work / f"{uuid4().hex}.parquet"
         # A sixth faster to write than zstd for files about 15 % larger, and the writer is what an ingest waits for.
         rows.write_parquet(path, compression="lz4")
         return path

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from arrivals.ingest_result import IngestResult
 from arrivals.listing import HINT, ListedFile, list_files, still_same
 from arrivals.local_copies import LocalCopy, local_copy
 from arrivals.readers import NeedsCare, Wanted, check_columns, complete, read_file
@@ -28,6 +27,60 @@ if TYPE_CHECKING:
     from learning.spec import ModelSpec
 
 SECONDS_BETWEEN_REPORTS = 0.5
+
+
+@dataclass
+class IngestResult:
+    """What an ingest took.
+
+    Args:
+        partitions: those that it recorded.
+        files: read or refused, and not before.
+        rows: in them, and of these:
+        duplicates: taken before,
+        refused: kept aside, each with its reason,
+        waiting: labels whose row has not arrived yet.
+        late: of the rows taken, those older than what had been seen.
+        refused_files: files of which nothing could be taken.
+        reasons: a sentence for each file that was refused or left for later.
+    """
+
+    partitions: tuple[PartitionRecord, ...] = ()
+    files: int = 0
+    rows: int = 0
+    duplicates: int = 0
+    refused: int = 0
+    waiting: int = 0
+    late: int = 0
+    refused_files: int = 0
+    reasons: list[str] = field(default_factory=list)
+
+    @property
+    def summary(self) -> str:
+        """The figures in a sentence."""
+        if not self.files:
+            return "no new files"
+        taken = sum(partition.rows for partition in self.partitions)
+        parts = {
+            "duplicates": self.duplicates,
+            "refused": self.refused,
+            "labels waiting for their rows": self.waiting,
+            "late": self.late,
+        }
+        rest = "".join(f", {count:,} {what}" for what, count in parts.items() if count)
+        whole = f"; {self.refused_files} refused as a whole" if self.refused_files else ""
+        return f"{self.files:,} new files with {self.rows:,} rows: {taken:,} taken{rest}{whole}"
+
+    def add(self, landed: NewLandedFile, partitions: tuple[PartitionRecord, ...]) -> None:
+        """Count one more landed file."""
+        self.partitions += partitions
+        self.files += 1
+        self.rows += landed.rows
+        self.duplicates += landed.duplicates
+        self.refused += landed.refused
+        self.waiting += landed.waiting
+        self.late += landed.late
+        self.refused_files += bool(landed.reason)
 
 
 @dataclass
@@ -75,8 +128,8 @@ class Sources:
         stamp = hashlib.sha256(f"{rows.uri} after {after}".encode()).hexdigest()
         attempt = sum(taken.stamp == stamp for taken in before)
         landed = NewLandedFile(rows.uri, stamp, self._rules(labels=False), self.intake.id, attempt, cursor=upto)
-        schema, optional = self.spec.schema, (self.spec.schema.target,) if source.labels else ()
-        wanted = Wanted(schema.columns, optional, (*source.ignore, source.cursor))
+        wanted = self._wanted("query", labels=False)
+        wanted = replace(wanted, ignore=(*wanted.ignore, source.cursor))
 
         def batches() -> Iterator[Batch]:
             for frame in rows.batches(after, upto, self.intake.batch_rows):
@@ -84,7 +137,7 @@ class Sources:
                 yield Batch(complete(frame, wanted))
 
         with suppress(ArrivalConflict):  # another process took these rows meanwhile
-            self._count(*self.intake.take(landed, batches))
+            self.result.add(*self.intake.take(landed, batches))
         self._report(1, 1, 1.0)
 
     def _take_files(self, path: str, *, labels: bool) -> None:
@@ -97,7 +150,7 @@ class Sources:
         earlier = self.registry.earlier_outcomes(self.spec.name, [file.stamp for file in listing.files])
         rules = self._rules(labels=labels)
         for uri in listing.unfinished:
-            self._note(uri, "it is still being written; the next run looks again")
+            self.result.reasons.append(f"{uri}: it is still being written; the next run looks again")
         new = [file for file in listing.files if _is_new(earlier.get(file.stamp), rules)]
         size, done = sum(file.size for file in new), 0
         for place, file in enumerate(new):
@@ -118,19 +171,19 @@ class Sources:
                 read = replace(landed, sha256=copy.sha256)
                 taken = {"sha256": copy.sha256, "rules": landed.rules, "waiting": 0, "reason": None}
                 if twins := self.registry.landed_files(self.spec.name, **taken):
-                    self._note(file.uri, f"it holds what {twins[0].uri} held, which was taken")
-                    self._count(*self.intake.take_none(replace(read, rows=twins[0].rows, duplicates=twins[0].rows)))
+                    self.result.reasons.append(f"{file.uri}: it holds what {twins[0].uri} held, which was taken")
+                    self.result.add(*self.intake.take_none(replace(read, rows=twins[0].rows, duplicates=twins[0].rows)))
                 else:
-                    self._count(*self._take_rows(file, copy, read, labels=labels))
+                    self.result.add(*self._take_rows(file, copy, read, labels=labels))
         except ArrivalConflict:
             return  # another process took it meanwhile
         except FileNotReady as error:
-            self._note(file.uri, f"{error.why}; the next run looks again")
+            self.result.reasons.append(f"{file.uri}: {error.why}; the next run looks again")
         except ArrivalError as error:
             reason = f"{error.why}. To fix it: {error.fix}"
-            self._note(file.uri, reason)
+            self.result.reasons.append(f"{file.uri}: {reason}")
             with suppress(ArrivalConflict):
-                self._count(*self.intake.take_none(replace(landed, reason=reason)))
+                self.result.add(*self.intake.take_none(replace(landed, reason=reason)))
 
     def _take_rows(self, file: ListedFile, copy: LocalCopy, landed: NewLandedFile, *, labels: bool) -> Taken:
         """Take the rows of a file that can be opened."""
@@ -160,12 +213,6 @@ class Sources:
         """Digest of what a file is judged by: a file refused under one schema may be good under another."""
         rules = (self.spec.schema, self.spec.objective, self.spec.source.timezone, self.spec.source.ignore, labels)
         return hashlib.sha256(repr(rules).encode()).hexdigest()
-
-    def _count(self, landed: NewLandedFile, partitions: tuple[PartitionRecord, ...]) -> None:
-        self.result = self.result.with_file(landed, partitions)
-
-    def _note(self, uri: str, reason: str) -> None:
-        self.result = self.result.with_reason(uri, reason)
 
     def _report(self, done: int, total: int, share: float) -> None:
         """Say how far the ingest has come, at most twice a second."""

@@ -44,17 +44,22 @@ def parse_times(raw: pl.Series, zone: str = "UTC") -> pl.Series:
     elif raw.dtype == pl.String:
         times = _from_text(raw, zone)
     else:
-        times = pl.Series(raw.name, [None], INSTANT).new_from_index(0, len(raw))
+        times = nothing(raw, INSTANT)
     times = times.cast(INSTANT, strict=False)
     days = times.to_physical() // MICROSECONDS_A_DAY
     return times.set(~days.is_between(FIRST_DAY, LAST_DAY), None) if len(times) else times
+
+
+def nothing(raw: pl.Series, kind: pl.DataType) -> pl.Series:
+    """A null for each row."""
+    return pl.Series(raw.name, [None], kind).new_from_index(0, len(raw))
 
 
 def _from_text(raw: pl.Series, zone: str) -> pl.Series:
     """Read a column in the way its first rows are written, then what is left in every other way."""
     sample = raw.drop_nulls().head(SAMPLE)
     fits = (way for way in (*WITH_ZONE, *WITHOUT_ZONE) if not _read(sample, way, zone).null_count())
-    times = pl.Series(raw.name, [None], INSTANT).new_from_index(0, len(raw))
+    times = nothing(raw, INSTANT)
     for way in (*islice(fits, 1), *WITH_ZONE, *WITHOUT_ZONE, "%Y-%m-%d"):
         left = (times.is_null() & raw.is_not_null()).arg_true()
         if not len(left):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 import polars as pl
 
-from arrivals.times import INSTANT, parse_times
+from arrivals.times import INSTANT, nothing, parse_times
 
 if TYPE_CHECKING:
     from learning.objectives import Objective
@@ -86,7 +86,7 @@ class Validator:
             return _tensor(raw, kind)
         if kind == pl.String:
             return _as_text(raw)
-        return _number(raw, cast[raw.name]) if raw.name in cast.columns else _nothing(raw, pl.Float64())
+        return _number(raw, cast[raw.name]) if raw.name in cast.columns else nothing(raw, pl.Float64())
 
     def _faults(self, typed: pl.Series, raw: pl.Series) -> list[tuple[str, pl.Series]]:
         """Each fault that the column has, in words, with the rows that have it."""
@@ -145,11 +145,6 @@ def _number(raw: pl.Series, numbers: pl.Series) -> pl.Series:
     return numbers.scatter(left, again.fill_null(words.cast(pl.Float64, strict=False)).fill_nan(None))
 
 
-def _nothing(raw: pl.Series, kind: pl.DataType) -> pl.Series:
-    """A null for each row."""
-    return pl.Series(raw.name, [None], kind).new_from_index(0, len(raw))
-
-
 def _missing(raw: pl.Series) -> pl.Series:
     """Where no number was meant."""
     if raw.dtype.is_float():
@@ -172,7 +167,7 @@ def _as_text(raw: pl.Series) -> pl.Series:
 
 def _tensor(raw: pl.Series, kind: pl.Array) -> pl.Series:
     """Lists, nested or flat or as JSON text, as flat float32 in C order; null where the size is another."""
-    nothing = _nothing(raw, pl.List(pl.Float32()))
+    nulls = nothing(raw, pl.List(pl.Float32()))
     even = pl.Series([True]).new_from_index(0, len(raw))
     lists = _lists(raw) if raw.dtype == pl.String else raw
     while isinstance(lists.dtype, pl.List | pl.Array) and isinstance(lists.dtype.inner, pl.List | pl.Array):
@@ -181,11 +176,11 @@ def _tensor(raw: pl.Series, kind: pl.Array) -> pl.Series:
         even &= lists.list.eval((inner.len().n_unique() <= 1).fill_null(False)).list.first().fill_null(False)
         lists = lists.list.eval(pl.element().explode())
     if not isinstance(lists.dtype, pl.List | pl.Array) or not lists.dtype.inner.is_numeric():
-        return nothing.cast(kind)
+        return nulls.cast(kind)
     lists = lists.cast(pl.List(pl.Float32), strict=False)
     finite = lists.list.eval(pl.element().is_finite().fill_null(False).all()).list.first()
     fits = even & (lists.list.len() == kind.size) & finite
-    return lists.zip_with(fits.fill_null(False), nothing).cast(kind)
+    return lists.zip_with(fits.fill_null(False), nulls).cast(kind)
 
 
 def _lists(text: pl.Series) -> pl.Series:

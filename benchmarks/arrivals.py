@@ -22,9 +22,9 @@ import pandas as pd
 import polars as pl
 
 from arrivals.ingest import ingest
-from arrivals.ingest_result import IngestResult
 from arrivals.keys import HIGH, LABELLED, LOW
 from arrivals.known_keys import KnownKeys
+from arrivals.sources import IngestResult
 from arrivals.validation import Validator
 from benchmarks.claims import Claims
 from db.arrival_records import NewArrival, NewLandedFile, NewPartition

@@ -91,7 +91,7 @@ def _refuse_unknown(names: Iterable[str], rows: pl.DataFrame) -> None:
 
 def _inputs(rows: pl.DataFrame, plain: list[str], key: tuple[str, ...]) -> Inputs:
     """The numeric, categorical and tensor inputs; what only says which row it is, is none."""
-    inputs = [column for column in plain if not _only_names(column, key)]
+    inputs = [column for column in plain if column not in key or (len(key) > 1 and not _looks_like_id(column))]
     numeric = tuple(column for column in inputs if column not in key and _is_measure(rows[column]))
     categorical = tuple(column for column in inputs if _is_category(rows[column]))
     tensors = {column: shape for column in rows.columns if (shape := _shape(rows[column]))}
@@ -183,11 +183,6 @@ def _names(column: pl.Series) -> bool:
     """Whether values are exact and always there, as those of a key are, and not all the same."""
     exact = column.dtype == pl.String or column.dtype.is_integer() or isinstance(column.dtype, pl.Datetime | pl.Date)
     return exact and not column.null_count() and column.n_unique() > 1
-
-
-def _only_names(column: str, key: tuple[str, ...]) -> bool:
-    """Whether a column says which row it is, and nothing else."""
-    return column in key and (len(key) == 1 or _looks_like_id(column))
 
 
 def _looks_like_id(name: str) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from datetime import UTC, datetime
+from io import BufferedReader
 from pathlib import Path
 
 import polars as pl
 import pytest
 from arriving import HEADER, SCHEMA, Port, line
 
-from arrivals import listing, local_copies
+from arrivals import listing
 from errors import TooManyBadRows
 
 
@@ -146,16 +148,16 @@ def test_a_file_that_cannot_be_read_for_now_waits_and_the_rest_go_on(
 ) -> None:
     """A lock or a lost mount is not the file's fault: nothing is recorded of it, and the next run takes it."""
 
-    def refused(path: Path) -> str:
-        if path.name == "a.csv":
-            raise PermissionError(13, "Permission denied", str(path))
-        return sha256_of(path)
+    def refused(stream: BufferedReader, digest: str) -> object:
+        if Path(stream.name).name == "a.csv":
+            raise PermissionError(13, "Permission denied", stream.name)
+        return file_digest(stream, digest)
 
-    sha256_of = local_copies._sha256
+    file_digest = hashlib.file_digest
     port.land("a.csv", line(1))
     port.land("b.csv", line(2))
     with monkeypatch.context() as patch:
-        patch.setattr(local_copies, "_sha256", refused)
+        patch.setattr(hashlib, "file_digest", refused)
         arrived = port.ingest()
     assert (arrived.rows, arrived.refused_files) == (1, 0)
     assert "cannot be read at the moment" in arrived.reasons[0]
