@@ -11,8 +11,13 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @contextmanager
@@ -35,6 +40,13 @@ def large_import(library: str) -> Iterator[None]:
         gc.freeze()
         if enabled:
             gc.enable()
+
+
+def after_large_import(library: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call a function that needs a large library, which is imported first if that was not done before."""
+    with large_import(library):
+        import_module(library)
+    return function(*args, **kwargs)
 
 
 @contextmanager

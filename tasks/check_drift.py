@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Future
-from importlib import import_module
 from pathlib import Path
 
 from prefect import get_run_logger
@@ -15,7 +14,7 @@ from prefect import get_run_logger
 from db.records import NewDriftCheck
 from errors import NotEnoughData, ServerFailed
 from learning.spec import DriftPolicy, Schema
-from learning.startup import large_import
+from learning.startup import after_large_import
 from monitoring.decision import Pending
 from monitoring.drift import MIN_ROWS, DriftVerdict, compare_files
 from tasks.run import Run, step
@@ -32,17 +31,11 @@ def compare_elsewhere(
     from loky import get_reusable_executor
 
     executor = get_reusable_executor(max_workers=1, timeout=IDLE_SECONDS)
-    comparison: Comparison = executor.submit(compare_here, reference, current, schema, policy, report)
+    # No function of this file, or that process would import Prefect too.
+    comparison: Comparison = executor.submit(
+        after_large_import, "evidently.metrics", compare_files, reference, current, schema, policy, report
+    )
     return comparison
-
-
-def compare_here(
-    reference: Sequence[Path], current: Sequence[Path], schema: Schema, policy: DriftPolicy, report: Path
-) -> DriftVerdict:
-    """What that process does."""
-    with large_import("evidently"):
-        import_module("evidently.metrics")  # before `compare_files` does
-    return compare_files(reference, current, schema, policy, report)
 
 
 def report_path(run: Run) -> Path:

@@ -64,6 +64,15 @@ def test_another_process_finds_the_same(file: Path, tmp_path: Path) -> None:
     assert report.stat().st_size > 0
 
 
+def test_that_process_imports_no_prefect(file: Path, tmp_path: Path) -> None:
+    """It starts to compare at once: neither Prefect nor the registry is what it needs."""
+    then = "from loky import get_reusable_executor as executor; comparison.result(); "
+    then += "print(executor().submit(eval, '{name for name in __import__(\"sys\").modules if name in NEEDLESS}')"
+    script = written(file, tmp_path, then.replace("NEEDLESS", '("prefect", "sqlalchemy")') + ".result())")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
 def test_an_error_there_is_an_error_here(file: Path, tmp_path: Path) -> None:
     """What goes wrong in the other process is raised with its own type and words."""
     gone = tmp_path / "gone.parquet"
