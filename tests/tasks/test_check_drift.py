@@ -66,9 +66,10 @@ def test_another_process_finds_the_same(file: Path, tmp_path: Path) -> None:
 
 def test_that_process_imports_no_prefect(file: Path, tmp_path: Path) -> None:
     """It starts to compare at once: neither Prefect nor the registry is what it needs."""
+    needless = "{name for name in __import__('sys').modules if name in ('prefect', 'sqlalchemy')}"
     then = "from loky import get_reusable_executor as executor; comparison.result(); "
-    then += "print(executor(reuse=True).submit(eval, '{name for name in __import__(\"sys\").modules if name in NEEDLESS}')"
-    script = written(file, tmp_path, then.replace("NEEDLESS", '("prefect", "sqlalchemy")') + ".result())")
+    then += f"print(executor(reuse=True).submit(eval, {needless!r}).result())"
+    script = written(file, tmp_path, then)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 
