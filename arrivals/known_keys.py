@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 FANOUT = 8  # so many files become one, or every look-up would open a file for each partition there ever was
 LARGEST = 1 << 24  # keys that are sorted at once, in some 50 bytes of memory each
-CHECKSUM = ".crc32"
+CHECKSUM = ".crc32"  # of the whole file, and of HIGH alone
+WHOLE, ONLY_HIGH = 0, 1
 PLACE = "place"  # of a key's partition among those that its file covers
 NOTHING = pl.DataFrame(schema={ROW: pl.Int64, SEQUENCE: pl.Int64, LABELLED: pl.Boolean})
 
@@ -42,7 +43,7 @@ class Storing(NamedTuple):
 
 
 class _Run(NamedTuple):
-    """A file of keys that was checked; its sorted numbers HIGH are kept in memory, eight bytes a key."""
+    """A file of keys; its sorted numbers HIGH were checked, and are kept in memory, eight bytes a key."""
 
     path: Path
     before: int  # partitions before its first one
@@ -62,6 +63,7 @@ class KnownKeys:
         self._folder, self._load, self._by_time = folder, load, by_time
         self._partitions: list[LedgerEntry | NewPartition] = []
         self._runs: dict[tuple[int, int], list[_Run]] = {}
+        self._whole: set[Path] = set()  # files that were checked to the last byte
 
     def __len__(self) -> int:
         """How many partitions are covered."""
@@ -85,7 +87,8 @@ class KnownKeys:
         """Find keys (ROW, HIGH, LOW, TIME) in every partition that has them: ROW, SEQUENCE and LABELLED of each find.
 
         A join would read every known key for each batch of a few thousand. Searching the sorted numbers HIGH leaves
-        nearly none that are not known indeed; only for these is a file joined, which is sure (LOW) and tells the rest.
+        nearly none that are not known indeed; only for these is a file joined, which is sure (LOW) and tells the rest,
+        and only then is all of it checked: most files are never asked for more than HIGH.
         """
         found, spans = [NOTHING], list(_spans(len(self))) if keys.height else []
         asked = keys[HIGH].to_numpy()
@@ -97,6 +100,10 @@ class KnownKeys:
             for path, before, high in self._runs[first, last]:
                 maybe = high[np.searchsorted(high[:-1], asked)] == asked
                 if maybe.any():
+                    if not self._is_whole(path):
+                        path.unlink(missing_ok=True)
+                        self._runs.clear()
+                        return self.find(keys)
                     finds = _scan(path).join(keys.lazy().filter(pl.Series(maybe)), on=[HIGH, LOW])
                     sequence = pl.col(PLACE).cast(pl.Int64) + (before + 1)
                     found.append(finds.select(ROW, sequence.alias(SEQUENCE), LABELLED).collect(engine="streaming"))
@@ -112,11 +119,9 @@ class KnownKeys:
 
     def shared(self, some: Iterable[NewPartition], after: int) -> bool:
         """Whether any of these partitions may have a key of one that was taken after the first so many."""
-        theirs = [self._made(place, place + 1)[0].path for place in range(after, len(self))]
+        theirs = [self._made(place, place + 1, whole=True)[0].path for place in range(after, len(self))]
         for path in (self._path([partition.digest]) for partition in some):
-            try:
-                _read(path)
-            except (OSError, ValueError):
+            if not self._is_whole(path):
                 return True
             if theirs and not _scan(path).join(_scan(theirs), on=[HIGH, LOW], how="semi").head(1).collect().is_empty():
                 return True
@@ -125,16 +130,31 @@ class KnownKeys:
     def _path(self, digests: Sequence[str]) -> Path:
         return self._folder / f"{hashlib.sha256(' '.join(digests).encode()).hexdigest()}.parquet"
 
-    def _made(self, first: int, last: int) -> list[_Run]:
-        """The run of these partitions, made if it is not whole; or several, where one would be too large to sort."""
+    def _is_whole(self, path: Path) -> bool:
+        """Whether every byte of a file is as it was written; each file is read for this once."""
+        if path not in self._whole:
+            with suppress(OSError, ValueError):
+                _check(path.read_bytes(), path, WHOLE)
+                self._whole.add(path)
+        return path in self._whole
+
+    def _made(self, first: int, last: int, *, whole: bool = False) -> list[_Run]:
+        """The run of these partitions, made if it is not there or is changed; or several, where one would be too large.
+
+        Args:
+            first: how many partitions come before them.
+            last: how many come before the end of them.
+            whole: more than HIGH is read from it.
+        """
         path = self._path([partition.digest for partition in self._partitions[first:last]])
-        with suppress(OSError, ValueError):
-            return [_Run(path, first, _read(path))]
+        if not whole or self._is_whole(path):
+            with suppress(OSError, ValueError):
+                return [_Run(path, first, _read(path))]
         if last - first == 1:
             self.write(self._partitions[first].digest, self._load(last))
         else:
             size = (last - first) // FANOUT
-            parts = [part for start in range(first, last, size) for part in self._made(start, start + size)]
+            parts = [part for start in range(first, last, size) for part in self._made(start, start + size, whole=True)]
             if sum(len(part.high) for part in parts) > LARGEST:
                 return parts
             places = (_scan(part.path).with_columns(pl.col(PLACE) + (part.before - first)) for part in parts)
@@ -158,13 +178,13 @@ def _scan(path: Path | list[Path]) -> pl.LazyFrame:
 
 
 def _write(path: Path, keys: pl.LazyFrame) -> None:
-    """Write keys and then, beside them, their checksum; the disk is not waited for, since a torn file is noticed."""
+    """Write keys and then, beside them, their checksums; the disk is not waited for, since a torn file is noticed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path, sync=False) as temporary:
         keys.sort(HIGH).sink_parquet(temporary, compression="uncompressed")  # hashes cannot be compressed
-        checksum = _checksum(temporary.read_bytes(), path.name)
+        checksums = [_checksum(temporary.read_bytes(), path), _checksum(_high(temporary).data, path)]
     with written_whole(path.with_suffix(CHECKSUM), sync=False) as temporary:
-        temporary.write_text(checksum)
+        temporary.write_text(" ".join(checksums))
 
 
 def _read(path: Path) -> NDArray[np.uint64]:
@@ -172,14 +192,26 @@ def _read(path: Path) -> NDArray[np.uint64]:
 
     Raises:
         OSError: it is not there.
-        ValueError: its bytes are not those that were written, or were written under another name.
+        ValueError: they are not those that were written, or were written under another name.
     """
-    data = path.read_bytes()
-    if path.with_suffix(CHECKSUM).read_text() != _checksum(data, path.name):
+    try:
+        high = _high(path)
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(path) from error
+    _check(high.data, path, ONLY_HIGH)
+    return high
+
+
+def _high(path: Path) -> NDArray[np.uint64]:
+    return pl.read_parquet(path, columns=[HIGH], glob=False)[HIGH].rechunk().to_numpy()
+
+
+def _check(data: bytes | memoryview, path: Path, part: int) -> None:
+    """Raise ValueError unless these bytes are those that were written under this name."""
+    if path.with_suffix(CHECKSUM).read_text().split()[part : part + 1] != [_checksum(data, path)]:
         raise ValueError(path)
-    return pl.read_parquet(data, columns=[HIGH])[HIGH].to_numpy()
 
 
-def _checksum(data: bytes, name: str) -> str:
+def _checksum(data: bytes | memoryview, path: Path) -> str:
     """CRC-32: enough against accidents, and three times as fast as SHA-256, which every ingest would feel."""
-    return f"{zlib.crc32(data, zlib.crc32(name.encode())):08x}"
+    return f"{zlib.crc32(data, zlib.crc32(path.name.encode())):08x}"

@@ -48,7 +48,7 @@ def record_arrival(session: Session, arrival: NewArrival) -> tuple[PartitionReco
         add_rows(session, Partition, partitions)
         source = of_file | {"source_uri": arrival.file.uri, "at": at}
         add_rows(session, RefusedRows, (row_of(RefusedRows, refusal, **source) for refusal in arrival.refusals))
-        added = select_partitions(model).where(Partition.landed_id == landed)
+        added = select_partitions(model).where(Partition.landed_id == landed, Partition.sequence > arrival.seen)
         return read(session, added.order_by(Partition.sequence), PartitionRecord)
     except IntegrityError as error:
         if "check constraint" in str(error.orig).lower():
@@ -118,8 +118,9 @@ def watermark(session: Session, model: str) -> datetime | None:
 
 def recalled(session: Session, model: str) -> frozenset[int]:
     """Sequence numbers of the partitions that were recalled."""
-    found = select(Partition.sequence).join(Recall, Recall.partition_id == Partition.id)
-    return frozenset(session.scalars(found.where(Partition.model_id == model_id(session, model))))
+    mine = (Partition.id == Recall.partition_id, Partition.model_id == model_id(session, model))
+    found = select(select(Partition.sequence).where(*mine).scalar_subquery()).select_from(Recall)
+    return frozenset(session.scalars(found)) - {None}  # a join would go through every partition, and recalls are few
 
 
 def landed_files(session: Session, /, model: str, **same: Any) -> tuple[LandedRecord, ...]:
