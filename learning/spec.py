@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from errors import InvalidSpec, valid_name
 from learning.objectives import Binary, Multiclass, Objective, Regression
 from learning.plans import Checked, Count, FineTune, FromScratch, Natural, Pretrain, Replay, Rule, Stage, Strength
+from learning.source import Source
 
 if TYPE_CHECKING:
     import keras
@@ -108,46 +109,6 @@ class Schema:
     def columns(self) -> tuple[str, ...]:
         """Every column that an arriving row must have, without repeats."""
         return tuple(dict.fromkeys((self.time, *self.key, *self.entity, *self.inputs, self.target)))
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where rows arrive. Environment variables in `path` are filled in, so that no secret stands in a spec.
-
-    Args:
-        path: folder, file or glob of CSV, Parquet or JSON Lines files, relative to the landing setting, or any
-            fsspec URL; with a `query`, the SQLAlchemy URL of a database, as in "$WAREHOUSE_URL".
-        query: name of a table or a SELECT statement, for rows that arrive in a database.
-        cursor: column of the query that only grows; a run reads the rows past the last one it took.
-        labels: like `path`, for files of labels that come later: the key's columns and the target.
-        timezone: zone of times that are written without an offset.
-        ignore: columns that may arrive and are left out; ("*",) for any that the schema does not name.
-        settle: seconds for which a local file must stay as it is before it is taken.
-        late: "train", or "keep" to store rows older than what was already seen without training on them.
-        max_bad_share: share of refused rows in one run above which the run stops before training.
-    """
-
-    path: str
-    query: str = ""
-    cursor: str = ""
-    labels: str = ""
-    timezone: str = "UTC"
-    ignore: tuple[str, ...] = ()
-    settle: float = 1.0
-    late: Literal["train", "keep"] = "train"
-    max_bad_share: float = 0.1
-
-    def __post_init__(self) -> None:
-        """Refuse a source that cannot be read; raises InvalidSpec."""
-        if not self.path:
-            raise InvalidSpec("a Source", "it has no path", "name the folder, file, glob or URL where rows arrive")
-        if bool(self.query) != bool(self.cursor):
-            fix = "give both: the cursor is how a run knows which rows are new"
-            raise InvalidSpec(f"query '{self.query}', cursor '{self.cursor}'", "one needs the other", fix)
-        if self.late not in ("train", "keep"):
-            raise InvalidSpec(f"late '{self.late}'", "it is no policy", "use 'train' or 'keep'")
-        if not 0 <= self.max_bad_share <= 1:
-            raise InvalidSpec(f"max_bad_share {self.max_bad_share}", "it is a share", "use a number from 0 to 1")
 
 
 @dataclass(frozen=True)
