@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Case:
-    """An odd file for the small model of `tests.support.arriving` (SCHEMA), and the counts of its rows.
+    """An odd file for the small model of `arriving` (SCHEMA), and the counts of its rows.
 
     Every file of the corpus is also taken together with all others of the same `source`: its rows' ids must be its own
     (begin them with the file's name, "cut-1"), or the same rows would count as duplicates there.
