@@ -37,23 +37,27 @@ class IngestResult:
         partitions: those that it recorded.
         files: read or refused, and not before.
         rows: in them, and of these:
-        duplicates: taken before,
+        duplicates: taken before with the same values,
+        conflicts: taken before with other values,
         refused: kept aside, each with its reason,
         waiting: labels whose row has not arrived yet.
         late: of the rows taken, those older than what had been seen.
         refused_files: files of which nothing could be taken.
         reasons: a sentence for each file that was refused or left for later.
+        attention: a sentence for each thing that a person should look at.
     """
 
     partitions: tuple[PartitionRecord, ...] = ()
     files: int = 0
     rows: int = 0
     duplicates: int = 0
+    conflicts: int = 0
     refused: int = 0
     waiting: int = 0
     late: int = 0
     refused_files: int = 0
     reasons: list[str] = field(default_factory=list)
+    attention: list[str] = field(default_factory=list)
 
     @property
     def summary(self) -> str:
