@@ -215,7 +215,9 @@ class Sources:
 
     def _rules(self, *, labels: bool) -> str:
         """Digest of what a file is judged by: a file refused under one schema may be good under another."""
-        rules = (self.spec.schema, self.spec.objective, self.spec.source.timezone, self.spec.source.ignore, labels)
+        source = self.spec.source
+        written = (source.timezone, source.time_format, source.decimal, source.thousands, source.max_future)
+        rules = (self.spec.schema, self.spec.objective, source.ignore, written, labels)
         return hashlib.sha256(repr(rules).encode()).hexdigest()
 
     def _report(self, done: int, total: int, share: float) -> None:
