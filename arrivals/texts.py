@@ -18,7 +18,9 @@ def as_text(raw: pl.Series) -> pl.Series:
     kind = raw.dtype
     if kind == pl.String or kind.is_float():
         text = _digits(raw) if kind.is_float() else raw
-        return text.set(zeros, "0") if (zeros := text == "-0").any() else text  # zero has one sign only
+        text = text.set(zeros, "0") if (zeros := text == "-0").any() else text  # zero has one sign only
+        # A NUL is what Polars makes of half a surrogate pair.
+        return text.set(half, None) if (half := text.str.contains("\0", literal=True)).any() else text
     if kind == pl.Binary:
         return raw.bin.encode("hex")
     if isinstance(kind, pl.Decimal):
@@ -36,6 +38,7 @@ def as_it_came(raw: pl.Series) -> pl.Series:
     if raw.dtype.is_nested() and "Binary" in str(raw.dtype):  # at which Polars' JSON panics
         return pl.Series(raw.name, [None if value is None else str(value) for value in raw.to_list()], pl.String)
     if raw.dtype.is_nested():
+        raw = raw.to_physical() if "Date" in str(raw.dtype) else raw  # nor can it write those of far years
         return raw.to_frame().select(pl.struct(raw.name).struct.json_encode()).to_series().alias(raw.name)
     if raw.dtype == pl.Duration:
         return raw.dt.to_string("iso")
@@ -57,4 +60,4 @@ def _instants(times: pl.Series) -> pl.Series:
     if not isinstance(there.dtype, pl.Datetime):
         return there
     there = there.dt.convert_time_zone("UTC") if there.dtype.time_zone else there
-    return there if (there.dt.nanosecond() % 1_000).any() else there.dt.cast_time_unit("us")
+    return there if (there.dt.nanosecond() % 1_000 != 0).any() else there.dt.cast_time_unit("us")

@@ -30,6 +30,7 @@ STANDARD = (
     r"(?:[T ](?P<clock>\d{1,2}(?::\d{1,2}){0,2}|\d{4}|\d{6})(?P<fraction>[.,]\d+)?"
     r" ?(?P<zone>Z|UTC|GMT|[+-]\d\d(?::?[0-5]\d)?)?)?$"
 )
+FIELDS = r"^(?P<hour>\d\d?)(?::?(?P<minute>\d\d?))?(?::?(?P<second>\d\d?))?$"
 
 
 def parse_times(raw: pl.Series, zone: str = "UTC", written: str = "iso") -> pl.Series:
@@ -102,6 +103,8 @@ def _standard(text: pl.Series, zone: str) -> pl.Series:
     """Times in any way that ISO 8601 has, in UTC; null where the text is none."""
     plain = text.str.strip_chars().str.to_uppercase().str.replace("\u2212", "-", literal=True)  # the standard's minus
     parts = plain.str.extract_groups(STANDARD).struct.unnest()
+    fields = parts["clock"].str.extract_groups(FIELDS).struct.unnest().cast(pl.Int64)
+    parts = parts.hstack(fields)
     days = pl.coalesce(pl.col("day").str.to_date(way, strict=False) for way in DAYS).cast(pl.Datetime("us"))
     clock = pl.when(pl.col("clock").is_null()).then(0).otherwise(_clock())
     moments = parts.select(days + pl.duration(microseconds=clock - _ahead())).to_series()
@@ -111,8 +114,7 @@ def _standard(text: pl.Series, zone: str) -> pl.Series:
 
 def _clock() -> pl.Expr:
     """Microseconds since midnight; a fraction belongs to the last of hours, minutes and seconds that is written."""
-    fields = pl.col("clock").str.replace(r"^(\d\d)(\d\d)(\d\d)?$", "$1:$2:$3").str.strip_chars_end(":").str.split(":")
-    hour, minute, second = (fields.list.get(place, null_on_oob=True).cast(pl.Int64) for place in range(3))
+    hour, minute, second = (pl.col(name) for name in ("hour", "minute", "second"))
     step = pl.when(minute.is_null()).then(3_600).when(second.is_null()).then(60).otherwise(1)
     fraction = pl.col("fraction").str.slice(1, 6).str.pad_end(6, "0").cast(pl.Int64) * step
     minute, second = minute.fill_null(0), second.fill_null(0)
