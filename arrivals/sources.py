@@ -67,6 +67,7 @@ class IngestResult:
         taken = sum(partition.rows for partition in self.partitions)
         parts = {
             "duplicates": self.duplicates,
+            "conflicts": self.conflicts,
             "refused": self.refused,
             "labels waiting for their rows": self.waiting,
             "late": self.late,
@@ -81,6 +82,7 @@ class IngestResult:
         self.files += 1
         self.rows += landed.rows
         self.duplicates += landed.duplicates
+        self.conflicts += landed.conflicts
         self.refused += landed.refused
         self.waiting += landed.waiting
         self.late += landed.late
@@ -173,7 +175,7 @@ class Sources:
                 raise UnreadableFile(file.uri, file.refusal, HINT)
             with local_copy(file, self.intake.work) as copy:
                 read = replace(landed, sha256=copy.sha256)
-                taken = {"sha256": copy.sha256, "rules": landed.rules, "waiting": 0, "reason": None}
+                taken = {"sha256": copy.sha256, "rules": landed.rules, "waiting": 0, "conflicts": 0, "reason": None}
                 if twins := self.registry.landed_files(self.spec.name, **taken):
                     self.result.reasons.append(f"{file.uri}: it holds what {twins[0].uri} held, which was taken")
                     self.result.add(*self.intake.take_none(replace(read, rows=twins[0].rows, duplicates=twins[0].rows)))

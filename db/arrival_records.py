@@ -142,8 +142,8 @@ class NewArrival:
         file: the landed file.
         partitions: stored partitions.
         refusals: refused rows.
-        superseded: which partitions have newer rows in one of these.
         run_id: the run that took it.
+        superseded: which partitions have newer rows in one of these.
     """
 
     model: str
@@ -151,8 +151,8 @@ class NewArrival:
     file: NewLandedFile
     partitions: tuple[NewPartition, ...] = ()
     refusals: tuple[NewRefusal, ...] = ()
-    superseded: tuple[Superseded, ...] = ()
     run_id: int | None = None
+    superseded: tuple[Superseded, ...] = ()
 
 
 class LedgerEntry(NamedTuple):
