@@ -217,7 +217,8 @@ class Sources:
 
     def _rules(self, *, labels: bool) -> str:
         """Digest of what a file is judged by: a file refused under one schema may be good under another."""
-        rules = (self.spec.schema, self.spec.objective, self.spec.source.timezone, self.spec.source.ignore, labels)
+        source = self.spec.source
+        rules = (self.spec.schema, self.spec.objective, source.timezone, source.ignore, source.corrections, labels)
         return hashlib.sha256(repr(rules).encode()).hexdigest()
 
     def _report(self, done: int, total: int, share: float) -> None:
@@ -233,7 +234,7 @@ class Sources:
 
 
 def _is_new(before: LandedRecord | None, rules: str) -> bool:
-    """Whether a file is to be read: for the first time, by another schema, or for labels that waited."""
+    """Whether a file is to be read: for the first time, by other rules, or for labels that waited."""
     if before is None or before.waiting:
         return True
-    return before.reason is not None and before.rules != rules
+    return (before.reason is not None or before.conflicts > 0) and before.rules != rules

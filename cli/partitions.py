@@ -53,13 +53,14 @@ def show(model: Model, digest: Digest, json: Json = False) -> None:
     settings = get_settings()
     with open_named_registry() as registry:
         partition = registry.partition(model, digest)
+        superseded = [one for one in registry.superseded(model) if one.partition == partition.digest]
     rows = (
         pl.scan_parquet(ArtifactStore(settings.artifact_root, settings.cache).fetch(partition.artifact))
         .head(5)
         .collect()
     )
     if json:
-        print_json({"partition": partition, "rows": rows.to_dicts()})
+        print_json({"partition": partition, "rows": rows.to_dicts(), "superseded": superseded})
         return
     facts = {
         "from": partition.source_uri,
@@ -67,6 +68,7 @@ def show(model: Model, digest: Digest, json: Json = False) -> None:
         "event time": f"{partition.time_from:%Y-%m-%d %H:%M:%S} to {partition.time_to:%Y-%m-%d %H:%M:%S} UTC",
         "rows": f"{partition.rows:,}, {partition.labelled_rows:,} labelled, {partition.holdout_rows:,} held out",
         "kind": partition.kind + (", late" if partition.late else ""),
+        **{f"corrected by {one.by[:SHORT]}": f"{one.rows:,} rows" for one in superseded},
         "file": f"{partition.uri} ({partition.bytes:,} bytes)",
     }
     print_facts(f"{model}: partition {partition.digest}", facts)
