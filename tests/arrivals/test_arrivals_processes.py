@@ -17,10 +17,10 @@ SUPPORT = Path(__file__).parents[1] / "support"
 ROOT = Path(__file__).parents[2]
 
 
-def process(home: Path) -> subprocess.Popen[str]:
+def process(home: Path, corrections: str) -> subprocess.Popen[str]:
     """A process that is ready to ingest, and waits to be told."""
     started = subprocess.Popen(
-        [sys.executable, str(SUPPORT / "ingesting.py"), str(home)],
+        [sys.executable, str(SUPPORT / "ingesting.py"), str(home), corrections],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -38,49 +38,68 @@ def tell(started: subprocess.Popen[str]) -> None:
     started.stdin.flush()
 
 
-def land(home: Path) -> Port:
-    """Forty files whose rows overlap, with bad rows among them."""
-    port = Port(home)
+def land(home: Path, corrections: str) -> Port:
+    """Forty files whose rows overlap, with bad rows and with other rows of the same key among them."""
+    port = Port(home).with_source(corrections=corrections)
     for file in range(40):
         numbers = range(file * 5, file * 5 + 10)
-        port.land(f"{file:02}.csv", *(line(n, day=1 + n // 60, city="Oslo" if n % 7 else "Bonn") for n in numbers))
+        speed = [str(file) if n % 3 == 0 else "10" for n in numbers]
+        city = ["Oslo" if n % 7 else "Bonn" for n in numbers]
+        lines = zip(numbers, speed, city, strict=True)
+        port.land(f"{file:02}.csv", *(line(n, day=1 + n // 60, speed=fast, city=place) for n, fast, place in lines))
     return port
 
 
+@pytest.fixture(params=["refuse", "replace"])
+def corrections(request: pytest.FixtureRequest) -> str:
+    """What becomes of another row of a known key."""
+    return str(request.param)
+
+
 @pytest.fixture
-def alone(tmp_path: Path) -> set[str]:
+def alone(tmp_path: Path, corrections: str) -> Port:
     """What one process takes when it is alone."""
-    port = land(tmp_path / "alone")
-    return {partition.digest for partition in port.ingest().partitions}
+    port = land(tmp_path / "alone", corrections)
+    port.ingest()
+    return port
 
 
-def test_four_processes_take_what_one_would(tmp_path: Path, alone: set[str]) -> None:
+def outcome(port: Port) -> tuple[object, ...]:
+    """Partitions, what each supersedes, and the counts of every file."""
+    counts = [(f.taken, f.duplicates, f.conflicts, f.refused) for f in sorted(port.landed(), key=lambda file: file.uri)]
+    return {partition.digest for partition in port.partitions()}, set(port.registry.superseded("small")), counts
+
+
+def test_four_processes_take_what_one_would(tmp_path: Path, alone: Port, corrections: str) -> None:
     """Between them they take every partition, no row twice, and none fails."""
-    port = land(tmp_path / "four")
-    four = [process(port.home) for _ in range(4)]
+    port = land(tmp_path / "four", corrections)
+    four = [process(port.home, corrections) for _ in range(4)]
     for started in four:
         tell(started)
     answers = [started.communicate(timeout=120)[0] for started in four]
     assert [started.returncode for started in four] == [0] * 4
     taken = [digest for answer in answers for digest in json.loads(answer)]
     assert len(taken) == len(set(taken))
-    assert set(taken) == alone == {partition.digest for partition in port.partitions()}
-    assert port.every_row()["id"].is_unique().all()
+    assert set(taken) == {partition.digest for partition in port.partitions()}
+    assert outcome(port) == outcome(alone)
+    corrected = sum(partition.rows for partition in port.partitions() if partition.kind == "corrections")
+    assert (corrected > 0) == (corrections == "replace")
+    assert port.every_row()["id"].is_duplicated().sum() == 2 * corrected
     assert len(port.landed()) == 40
     assert sum(record.rows for record in port.landed()) == 400
 
 
 @pytest.mark.slow
-def test_killed_processes_leave_nothing_half_done(tmp_path: Path, alone: set[str]) -> None:
+def test_killed_processes_leave_nothing_half_done(tmp_path: Path, alone: Port, corrections: str) -> None:
     """Killed at any moment: the next process does the rest, and the outcome is the same."""
-    port = land(tmp_path / "killed")
+    port = land(tmp_path / "killed", corrections)
     chance = random.Random(7)  # noqa: S311 - a moment, no secret
     for _ in range(12):
-        started = process(port.home)
+        started = process(port.home, corrections)
         tell(started)
         time.sleep(chance.uniform(0.02, 0.4))
         started.kill()
         started.communicate()
     port.ingest()
-    assert {partition.digest for partition in port.partitions()} == alone
+    assert outcome(port) == outcome(alone)
     assert sum(record.rows for record in port.landed()) == 400
