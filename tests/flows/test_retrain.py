@@ -286,8 +286,8 @@ def test_a_run_that_needs_attention_has_a_state_of_its_own(
     assert state.result() == "needs attention"
     assert str(state.message).startswith("no new data since version 1 learned. Needs attention (1): ")
     text, _ = published["attention-tiny"]
-    assert r"\<b\>a\|b\*c\*\.parquet" in text
-    assert "first" not in text
+    assert "no whole Parquet file" in text
+    assert [raw for raw in ("<b>", "a|b", "*c*", "first") if raw in text] == []
 
 
 def test_a_failed_run_stays_failed_whatever_else_it_saw(landing: Landing, registry: ModelRegistry) -> None:
