@@ -1,4 +1,4 @@
-"""Every odd file of the corpus comes to what is written beside it: alone, among all others, and on both reading paths."""
+"""Every odd file of the corpus comes to what is written beside it, alone and among all others."""
 
 from __future__ import annotations
 

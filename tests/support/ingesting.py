@@ -1,4 +1,4 @@
-"""One process that takes what arrived: `python ingesting.py HOME [DATABASE]`, once told to start by a line on its input."""
+"""One process that takes what arrived: `python ingesting.py HOME [DATABASE]`, once a line on its input says so."""
 
 from __future__ import annotations
 
