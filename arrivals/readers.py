@@ -15,6 +15,7 @@ from arrivals.line_by_line import careful_csv, careful_jsonl
 from arrivals.local_copies import LocalCopy
 from arrivals.validation import REASON, Batch
 from errors import SchemaMismatch, UnreadableFile
+from evergreen_client.shown import gist
 
 SEPARATORS = (",", ";", "\t", "|")
 SAMPLE_BYTES = 1 << 16
@@ -75,9 +76,10 @@ def read_file(file: LocalCopy, wanted: Wanted, rows: int, *, careful: bool) -> I
         if file.format != "parquet" and not careful:
             raise NeedsCare from error
         if file.format != "parquet":
-            raise UnreadableFile(file.name, f"it cannot be parsed ({error})", "land it again, whole") from error
-        first = str(error).strip().splitlines()[0][:200]
-        raise UnreadableFile(file.name, f"it is no whole Parquet file ({first})", "land it again, whole") from error
+            raise UnreadableFile(file.name, f"it cannot be parsed ({gist(error)})", "land it again, whole") from error
+        raise UnreadableFile(
+            file.name, f"it is no whole Parquet file ({gist(error)})", "land it again, whole"
+        ) from error
 
 
 def _parquet(file: LocalCopy, wanted: Wanted, rows: int) -> Iterator[Batch]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from zipfile import is_zipfile
 
 from evergreen_client.errors import ArtifactCorrupt, UnknownLayer, UnsafeModel
+from evergreen_client.shown import gist
 
 if TYPE_CHECKING:
     import keras
@@ -51,7 +52,9 @@ def load_model(path: Path) -> keras.Model:
                 "EVERGREEN_MODELS to the folder of the model's file NAME.py",
             ) from error
         if not is_zipfile(path):
-            raise ArtifactCorrupt(f"file {path}", f"it is no .keras file ({error})", "save the model again") from error
+            raise ArtifactCorrupt(
+                f"file {path}", f"it is no .keras file ({gist(error)})", "save the model again"
+            ) from error
         raise
 
 

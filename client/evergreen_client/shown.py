@@ -26,7 +26,9 @@ GIVEN = re.compile(rf"(?i)({NAMES}=)(?:\"[^\"]*\"{ENDS}|'[^']*'{ENDS}|\S+)")
 WRITTEN = re.compile(rf"(?i)((['\"]){NAMES}\2\s*:\s*)(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'(?!\s*[,}}\])]))*')")
 HEADER = re.compile(r"(?i)(authorization:\s*)(?:basic|bearer|\w+)\s+\S+")
 AWS_KEY = re.compile(r"(?:AKIA|ASIA)[A-Z0-9]{12,}")
-SECRET_VARIABLE = re.compile(r"(?i)(passw(or)?d|passphrase|secret|token|(access|account|api|private)_?key)(?!.*_(file|path)$)")
+SECRET_VARIABLE = re.compile(
+    r"(?i)(passw(or)?d|passphrase|secret|token|(access|account|api|private)_?key)(?!.*_(file|path)$)"
+)
 SHORTEST = 8  # characters of an environment variable's value that is taken for a secret
 
 MARKDOWN = re.compile(r"[\\`*_\[\]<>#&|~!$]")

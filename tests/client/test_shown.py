@@ -121,9 +121,15 @@ def test_plain_text_can_be_printed_and_stored(text: str) -> None:
 @pytest.mark.parametrize(
     ("error", "shown"),
     [
-        (ValueError("could not convert string to float: 'Anna Berg'"), "ValueError: could not convert string to float: …"),
+        (
+            ValueError("could not convert string to float: 'Anna Berg'"),
+            "ValueError: could not convert string to float: …",
+        ),
         (KeyError("Anna"), "KeyError: …"),
-        (ValueError('conversion failed for 2 values: ["Anna", "Berg"]'), "ValueError: conversion failed for 2 values: …"),
+        (
+            ValueError('conversion failed for 2 values: ["Anna", "Berg"]'),
+            "ValueError: conversion failed for 2 values: …",
+        ),
         (FileNotFoundError(2, "No such file or directory", "Anna"), "FileNotFoundError: No such file or directory"),
         (ValueError("bad b'Anna'"), "ValueError: bad …"),
         (ValueError("first\nAnna"), "ValueError: first"),
