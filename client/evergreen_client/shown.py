@@ -71,7 +71,7 @@ def _user(name: str) -> str:
 
 
 def plain(text: str) -> str:
-    r"""The text in one line in which nothing steers a terminal: line ends are blanks, what cannot be seen is written out.
+    r"""The text in one line in which nothing steers a terminal: line ends are blanks, other controls are written out.
 
     Example:
         >>> print(plain("two\nlines, \x1b[31mred"))

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from arriving import HEADER, Port, line
 
+ODD = pl.DataFrame(dict.fromkeys(("at", "id", "city", "late"), ["Anna Berg"]) | {"speed": [b"Anna Berg"]})
 NAMES = [f"Anna Berg {number}" for number in range(20_000)]
 
 
@@ -41,7 +42,7 @@ def parquet(frame: pl.DataFrame) -> bytes:
         ("no-header.csv", "".join(f"{line(number, city='Anna Berg')}\n" for number in range(3)).encode()),
         ("names.csv", (",".join(NAMES) + "\n").encode()),
         ("values.jsonl", b'{"Anna Berg": 1, "at": "2024-01-01T00:00:00Z"}\n' * 3),
-        ("odd.parquet", parquet(pl.DataFrame({"at": [NAMES[:9]], "id": ["1"], "speed": [b"Anna Berg"], "city": ["Anna Berg"], "late": ["Anna Berg"]}))),
+        ("odd.parquet", parquet(ODD)),
         ("torn.parquet", parquet(pl.DataFrame({"city": NAMES}))[:-20] + b"Anna Berg\x1b[31m" + b"PAR1"),
         ("cells.csv", f"{HEADER}\nAnna Berg,Anna Berg,Anna Berg,Anna Berg,Anna Berg\n".encode()),
         ("open.jsonl", b'{"at": "Anna Berg\n{"at": Anna Berg}\n'),
