@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from arriving import HEADER, Port, line
 
-ODD = pl.DataFrame(dict.fromkeys(("at", "id", "city", "late"), ["Anna Berg"]) | {"speed": [b"Anna Berg"]})
+ODD = pl.DataFrame({"speed": [b"Anna Berg"]} | {name: ["Anna Berg"] for name in ("at", "id", "city", "late")})
 NAMES = [f"Anna Berg {number}" for number in range(20_000)]
 
 
