@@ -39,8 +39,8 @@ class FeatureCache:
 
     An entry appears whole or not at all, and is believed only if its checksum, which its name is part of, is right:
     one that was changed, swapped or cut is computed again. Of several processes that want a missing one, one computes
-    it while the others wait on a lock that the operating system releases when its holder is killed. Above `max_bytes` the
-    entries that were not used for longest go. Always whole partitions, in batches of one size: a row's features
+    it while the others wait on a lock that the operating system releases when its holder is killed. Above `max_bytes`
+    the entries that were not used for longest go. Always whole partitions, in batches of one size: a row's features
     then are bit-identical whether they were cached or not, and so is what is trained on them.
 
     Args:
