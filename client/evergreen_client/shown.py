@@ -6,8 +6,8 @@ import os
 import re
 
 MASK = "***"
-LONGEST = 1_000  # characters of a sentence; a reason that is longer is not read, but it fills a log
-SCANNED = 16 * LONGEST
+LONGEST = 2_000  # characters of a sentence; a reason that is longer is not read, but it fills a log
+SCANNED = 8 * LONGEST
 QUOTED_LONGEST = 200
 
 # Controls, what steers a terminal or the direction of writing, and bytes of a name that are no text.
