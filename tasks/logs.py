@@ -23,7 +23,9 @@ def watch_logs() -> None:
 def made_clean(record: logging.LogRecord) -> bool:
     """Clean a record; of an error that nobody foresaw the places stay, but not the words that may hold a row."""
     if isinstance(record.args, tuple):
-        record.args = tuple(gist(arg) if _is_foreign(arg) else arg for arg in record.args)
+        record.args = tuple(
+            gist(arg) if isinstance(arg, BaseException) and _is_foreign(arg) else arg for arg in record.args
+        )
     record.msg, record.args = said(record.getMessage()), None
     error = record.exc_info[1] if record.exc_info else None
     if error is not None:
@@ -33,8 +35,8 @@ def made_clean(record: logging.LogRecord) -> bool:
     return True
 
 
-def _is_foreign(value: object) -> bool:
-    return isinstance(value, BaseException) and not isinstance(value, EvergreenError)
+def _is_foreign(error: BaseException) -> bool:
+    return not isinstance(error, EvergreenError)
 
 
 def _places(error: BaseException | None) -> str:
