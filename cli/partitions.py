@@ -9,7 +9,7 @@ import typer
 
 from cli.arguments import Digest, Model, open_named_registry
 from cli.overrides import recall
-from cli.printing import SHORT, Json, print_facts, print_json, print_records, print_table
+from cli.printing import SHORT, Json, print_facts, print_json, print_records, print_table, say
 from settings import get_settings
 
 if TYPE_CHECKING:
@@ -81,6 +81,6 @@ def refused(model: Model, json: Json = False) -> None:
     lines = [(f.at, f"{f.uri}: {f.reason}") for f in files]
     lines += [(r.at, f"{r.source_uri}: {r.rows:,} rows, {r.reason}\n  kept as {r.uri}") for r in rows]
     for at, what in sorted(lines):
-        typer.echo(f"{at:%Y-%m-%d %H:%M:%S}  {what}")
+        say(f"{at:%Y-%m-%d %H:%M:%S}  {what}")
     if not lines:
-        typer.echo(f"{model}: nothing was refused")
+        say(f"{model}: nothing was refused")

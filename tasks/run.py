@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,12 +19,13 @@ from db.arrival_records import PartitionRecord
 from db.artifacts import ArtifactStore
 from db.records import NEEDS_ATTENTION, RunEnding, VersionRecord
 from db.registry import ModelRegistry, open_registry
-from errors import EvergreenError
+from evergreen_client.shown import markdown
 from learning.catalog import load_spec
 from learning.data import PartitionFile
 from learning.files import ModelFiles, Progress
 from learning.spec import ModelSpec
 from settings import Settings, get_settings
+from tasks.logs import ending_of, foreseen, watch_logs
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -91,8 +91,7 @@ def recorded_run(model: str) -> Iterator[Run]:
 
     A killed process leaves the run open, which is the truth: nobody knows how it ended.
     """
-    for logger in ("prefect.flow_runs", "prefect.task_runs", "prefect.engine"):
-        logging.getLogger(logger).addFilter(without_traceback)
+    watch_logs()
     deployment, flow_run_id = runtime.deployment.name, runtime.flow_run.id
     with open_context(model) as context:
         context.registry.add_model(model)
@@ -103,9 +102,10 @@ def recorded_run(model: str) -> Iterator[Run]:
         )
         run = Run(record.id, context)
         try:
-            yield run
+            with foreseen(f"run {run.id} of model '{model}'", context.settings.cache):
+                yield run
         except BaseException as error:
-            end_run(run, RunEnding("failed", "none", str(error) or type(error).__name__))
+            end_run(run, RunEnding("failed", "none", ending_of(error)))
             raise
 
 
@@ -120,13 +120,6 @@ def end_run(run: Run, ending: RunEnding, work_key: str | None = None) -> str:
     return cast("str", Completed(name=ATTENTION_STATE, message=ending.reason, data=ending.outcome))
 
 
-def without_traceback(record: logging.LogRecord) -> bool:
-    """Let Prefect log an error of ours as one line: its words say all; of any other error the traceback stays."""
-    if record.exc_info and isinstance(record.exc_info[1], EvergreenError):
-        record.exc_info = None
-    return True
-
-
 def step(name: str) -> Callable[[Callable[Concatenate[Run, P], R]], Task[Concatenate[Run, P], R]]:
     """Make a function, whose first argument is the run, a Prefect task that adds its seconds to the run's timings.
 
@@ -138,7 +131,8 @@ def step(name: str) -> Callable[[Callable[Concatenate[Run, P], R]], Task[Concate
         def timed(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> R:
             started = time.perf_counter()
             try:
-                return function(run, *args, **kwargs)
+                with foreseen(f"step '{name}' of model '{run.model}'", run.context.settings.cache):
+                    return function(run, *args, **kwargs)
             finally:
                 run.timings[name] = time.perf_counter() - started
 
@@ -161,11 +155,11 @@ def shown_progress(title: str) -> Iterator[Progress]:
 
     artifact = create_progress_artifact(0.0, description=title) if TaskRunContext.get() else None
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[figures]}"),
+        TextColumn("{task.fields[figures]}", markup=False),
     )
     with Bar(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         shown = bar.add_task(title, total=None, figures="")
@@ -178,7 +172,7 @@ def shown_progress(title: str) -> Iterator[Progress]:
             if isinstance(artifact, UUID) and (time.monotonic() - sent > SECONDS_BETWEEN_UPDATES or done == total):
                 sent = time.monotonic()
                 update_progress_artifact(
-                    artifact, progress=100.0 * done / max(total, 1), description=f"{stage} {figures}"
+                    artifact, progress=100.0 * done / max(total, 1), description=markdown(f"{stage} {figures}")
                 )
 
         yield show
