@@ -9,7 +9,7 @@ import typer
 
 from cli.arguments import Digest, Model, open_named_registry
 from cli.overrides import recall
-from cli.printing import SHORT, Json, print_facts, print_json, print_records, print_table
+from cli.printing import SHORT, Json, print_facts, print_json, print_records, print_table, say
 from settings import get_settings
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def list_partitions(model: Model, json: Json = False) -> None:
     print_records(found, json, columns, empty=f"{model}: nothing has arrived")
     bad, conflicts = sum(file.refused for file in landed), sum(file.conflicts for file in landed)
     if (bad or conflicts) and not json:
-        typer.echo(f"{bad:,} rows refused, {conflicts:,} conflicts: see `evergreen partitions refused {model}`")
+        say(f"{bad:,} rows refused, {conflicts:,} conflicts: see `evergreen partitions refused {model}`")
 
 
 @app.command()
@@ -87,6 +87,6 @@ def refused(model: Model, json: Json = False) -> None:
     lines = [(f.at, "file", f"{f.uri}: {f.reason}") for f in files]
     lines += [(r.at, r.kind, f"{r.source_uri}: {r.rows:,} rows, {r.reason}\n  kept as {r.uri}") for r in rows]
     for at, kind, what in sorted(lines):
-        typer.echo(f"{at:%Y-%m-%d %H:%M:%S}  {kind:8}  {what}")
+        say(f"{at:%Y-%m-%d %H:%M:%S}  {kind:8}  {what}")
     if not lines:
-        typer.echo(f"{model}: nothing was refused")
+        say(f"{model}: nothing was refused")

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.columns import Base, Count, Hash, Key
+from db.columns import Base, Count, Hash, Key, Origin, Words
 
 
 class LandedFile(Base):
@@ -29,7 +29,7 @@ class LandedFile(Base):
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
     run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))
     ingest: Mapped[Hash]
-    uri: Mapped[str]
+    uri: Mapped[Origin]
     stamp: Mapped[Hash]
     rules: Mapped[Hash]
     attempt: Mapped[int]
@@ -43,7 +43,7 @@ class LandedFile(Base):
     refused: Mapped[Count]
     waiting: Mapped[Count]
     late: Mapped[Count]
-    reason: Mapped[str | None]
+    reason: Mapped[Words | None]
     at: Mapped[datetime]
 
 
@@ -69,7 +69,7 @@ class Partition(Base):
     digest: Mapped[Hash]
     kind: Mapped[str] = mapped_column(default="rows")
     landed_id: Mapped[int | None] = mapped_column(ForeignKey("landed_file.id"), index=True)
-    source_uri: Mapped[str]
+    source_uri: Mapped[Origin]
     uri: Mapped[str]
     sha256: Mapped[Hash]
     bytes: Mapped[Count]
@@ -89,8 +89,8 @@ class Recall(Base):
     __tablename__ = "recall"
 
     partition_id: Mapped[int] = mapped_column(ForeignKey("partition.id"), primary_key=True)
-    reason: Mapped[str]
-    actor: Mapped[str]
+    reason: Mapped[Words]
+    actor: Mapped[Words]
     at: Mapped[datetime]
 
 
@@ -119,9 +119,9 @@ class RefusedRows(Base):
     id: Mapped[Key]
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"), index=True)
     landed_id: Mapped[int] = mapped_column(ForeignKey("landed_file.id"), index=True)
-    source_uri: Mapped[str]
+    source_uri: Mapped[Origin]
     kind: Mapped[str]
     rows: Mapped[Count]
-    reason: Mapped[str]
+    reason: Mapped[Words]
     uri: Mapped[str | None]
     at: Mapped[datetime]
