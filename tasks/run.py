@@ -8,25 +8,30 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar, cast
 from uuid import UUID
 
 from prefect import Task, get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
+from prefect.states import Completed
 
+from arrivals.newest import NewestRows
 from db.arrival_records import PartitionRecord
 from db.artifacts import ArtifactStore
-from db.records import RunEnding, VersionRecord
+from db.records import NEEDS_ATTENTION, RunEnding, VersionRecord
 from db.registry import ModelRegistry, open_registry
+from evergreen_client.shown import markdown
 from learning.catalog import load_spec
 from learning.data import PartitionFile
 from learning.files import ModelFiles, Progress
 from learning.spec import ModelSpec
 from settings import Settings, get_settings
+from tasks.logs import ending_of, foreseen, watch_logs
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+ATTENTION_STATE = "NeedsAttention"  # what Prefect's UI calls a run that somebody should look at
 SECONDS_BETWEEN_UPDATES = 5.0  # of the UI's artifact: every update is a request to the server, of about 20 ms
 
 
@@ -44,9 +49,14 @@ class Context:
         base, head = self.store.fetch_version(version)
         return ModelFiles(base, head, version.base.digest, version.head.digest)
 
+    @property
+    def newest(self) -> NewestRows:
+        """Partitions without the rows that were corrected since."""
+        return NewestRows(self.spec, self.registry, self.store, self.settings.cache)
+
     def partition_files(self, partitions: Sequence[PartitionRecord]) -> tuple[PartitionFile, ...]:
-        """Fetch and verify partitions' files."""
-        return tuple(PartitionFile(p.digest, self.store.fetch(p.artifact)) for p in partitions)
+        """Fetch and verify partitions' files; of rows that were corrected, only the newest are in them."""
+        return tuple(PartitionFile(digest, path) for digest, path in self.newest.files(partitions))
 
 
 @contextmanager
@@ -63,7 +73,9 @@ def open_context(model: str) -> Iterator[Context]:
 
 
 class Run:
-    """One run of a flow for one model, as its steps pass it on. `timings` collects seconds by step.
+    """One run of a flow for one model, as its steps pass it on.
+
+    `timings` collects seconds by step, `attention` a sentence for each thing that a person should look at.
 
     No dataclass: Prefect walks through the fields of those at every step.
     """
@@ -71,6 +83,7 @@ class Run:
     def __init__(self, number: int, context: Context) -> None:
         self.id, self.context = number, context
         self.timings: dict[str, float] = {}
+        self.attention: list[str] = []
 
     @property
     def model(self) -> str:
@@ -84,6 +97,7 @@ def recorded_run(model: str) -> Iterator[Run]:
 
     A killed process leaves the run open, which is the truth: nobody knows how it ended.
     """
+    watch_logs()
     deployment, flow_run_id = runtime.deployment.name, runtime.flow_run.id
     with open_context(model) as context:
         context.registry.add_model(model)
@@ -94,17 +108,22 @@ def recorded_run(model: str) -> Iterator[Run]:
         )
         run = Run(record.id, context)
         try:
-            yield run
+            with foreseen(f"run {run.id} of model '{model}'", context.settings.cache):
+                yield run
         except BaseException as error:
-            end_run(run, RunEnding("failed", "none", str(error) or type(error).__name__))
+            end_run(run, RunEnding("failed", "none", ending_of(error)))
             raise
 
 
 def end_run(run: Run, ending: RunEnding, work_key: str | None = None) -> str:
-    """Record how the run ended, and which work it need not do again; returns its outcome."""
+    """Record how the run ended, and which work it need not do again; returns its outcome, for the flow to return."""
+    ending = ending.with_attention(run.attention)
     run.context.registry.finish_run(run.id, ending, work_key=work_key, timings=run.timings)
     get_run_logger().info("%s: %s", ending.outcome, ending.reason)
-    return ending.outcome
+    if ending.outcome != NEEDS_ATTENTION:
+        return ending.outcome
+    # To Prefect that is success under a name of its own; whoever calls the flow gets the state's data.
+    return cast("str", Completed(name=ATTENTION_STATE, message=ending.reason, data=ending.outcome))
 
 
 def step(name: str) -> Callable[[Callable[Concatenate[Run, P], R]], Task[Concatenate[Run, P], R]]:
@@ -118,7 +137,8 @@ def step(name: str) -> Callable[[Callable[Concatenate[Run, P], R]], Task[Concate
         def timed(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> R:
             started = time.perf_counter()
             try:
-                return function(run, *args, **kwargs)
+                with foreseen(f"step '{name}' of model '{run.model}'", run.context.settings.cache):
+                    return function(run, *args, **kwargs)
             finally:
                 run.timings[name] = time.perf_counter() - started
 
@@ -141,11 +161,11 @@ def shown_progress(title: str) -> Iterator[Progress]:
 
     artifact = create_progress_artifact(0.0, description=title) if TaskRunContext.get() else None
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[figures]}"),
+        TextColumn("{task.fields[figures]}", markup=False),
     )
     with Bar(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         shown = bar.add_task(title, total=None, figures="")
@@ -158,7 +178,7 @@ def shown_progress(title: str) -> Iterator[Progress]:
             if isinstance(artifact, UUID) and (time.monotonic() - sent > SECONDS_BETWEEN_UPDATES or done == total):
                 sent = time.monotonic()
                 update_progress_artifact(
-                    artifact, progress=100.0 * done / max(total, 1), description=f"{stage} {figures}"
+                    artifact, progress=100.0 * done / max(total, 1), description=markdown(f"{stage} {figures}")
                 )
 
         yield show
