@@ -46,7 +46,7 @@ class Source(Checked):
             timedelta where the cursor is a time, a number where it is one.
         time_format: how times are written: "iso" (ISO 8601), or "epoch_s" or "epoch_ms" for numbers of seconds or
             milliseconds since 1970.
-        decimal: what separates a number's decimals in text, "." or ",".
+        decimal: what separates a number's decimals in text, "." or ","; all numbers of JSON Lines count as text.
         thousands: what separates its thousands: "", ",", ".", " " or "'".
     """
 
