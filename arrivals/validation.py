@@ -133,7 +133,10 @@ class Validator:
         if raw.dtype != pl.String and typed.null_count() == len(typed):
             wanted += f"; it arrived as {type(raw.dtype).__name__}"
         left = unread.arg_true()
-        others = self._other_readings(raw[left], typed.dtype) if len(left) else {}
+        try:
+            others = self._other_readings(raw[left], typed.dtype) if len(left) else {}
+        except FAILURES:
+            others = {}  # a hint is worth no file
         most = max((read.sum() for read in others.values()), default=0)
         if not most:
             return [(wanted, unread)]
@@ -211,10 +214,13 @@ def _wanted(kind: pl.DataType, time_format: str) -> str:
 
 def _unwrapped(raw: pl.Series) -> pl.Series:
     """The values themselves, where they are kept in a dictionary or as objects of Python."""
-    if raw.dtype in (pl.Categorical, pl.Enum):
-        return raw.cast(pl.String)
-    if raw.dtype == pl.Object:  # as databases give identifiers
-        return pl.Series(raw.name, [None if value is None else str(value) for value in raw], pl.String)
+    try:
+        if raw.dtype in (pl.Categorical, pl.Enum):
+            return raw.cast(pl.String)
+        if raw.dtype == pl.Object:  # as databases give identifiers
+            return pl.Series(raw.name, [None if value is None else str(value) for value in raw], pl.String)
+    except FAILURES:
+        return raw  # which nothing takes
     return raw
 
 
