@@ -9,6 +9,7 @@ from string import Template
 
 from cli.drafting.guess import Guess
 from errors import InvalidSpec
+from evergreen_client.shown import UNSEEN
 
 TEMPLATE = Path(__file__).with_name("model.py.txt")
 IMPORTED = ("FineTune", "ModelSpec", "Pretrain", "Replay", "Schema", "Source", "Stage")
@@ -61,7 +62,7 @@ def left_out(guess: Guess) -> tuple[str, ...]:
 
 def _quoted(name: str) -> str:
     """A name as data: whatever it holds, Python reads the very same text."""
-    return json.dumps(name, ensure_ascii=False)
+    return UNSEEN.sub(lambda sign: f"\\u{ord(sign[0]):04x}", json.dumps(name, ensure_ascii=False))
 
 
 def _written(names: Iterable[str]) -> str:
