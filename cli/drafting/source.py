@@ -9,7 +9,7 @@ from string import Template
 
 from cli.drafting.guess import Guess
 from errors import InvalidSpec
-from evergreen_client.shown import UNSEEN
+from evergreen_client.shown import UNSEEN, plain
 
 TEMPLATE = Path(__file__).with_name("model.py.txt")
 IMPORTED = ("FineTune", "ModelSpec", "Pretrain", "Replay", "Schema", "Source", "Stage")
@@ -21,7 +21,7 @@ def schema_source(guess: Guess) -> str:
     names = ("time", "key", "target", "numeric", "categorical", "tensors", "nullable")
     fields = {name: getattr(guess.schema, name) for name in names}
     lines = [f"    {name}={value!r}," for name, value in fields.items() if value]
-    doubts = ["# " + " ".join(doubt.splitlines()) for doubt in guess.doubts]
+    doubts = ["# " + plain(doubt) for doubt in guess.doubts]
     return "\n".join([*doubts, "schema = Schema(", *lines, ")"])
 
 
