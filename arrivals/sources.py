@@ -67,6 +67,7 @@ class IngestResult:
         taken = sum(partition.rows for partition in self.partitions)
         parts = {
             "duplicates": self.duplicates,
+            "conflicts": self.conflicts,
             "refused": self.refused,
             "labels waiting for their rows": self.waiting,
             "late": self.late,
@@ -81,6 +82,7 @@ class IngestResult:
         self.files += 1
         self.rows += landed.rows
         self.duplicates += landed.duplicates
+        self.conflicts += landed.conflicts
         self.refused += landed.refused
         self.waiting += landed.waiting
         self.late += landed.late
@@ -173,7 +175,7 @@ class Sources:
                 raise UnreadableFile(file.uri, file.refusal, HINT)
             with local_copy(file, self.intake.work) as copy:
                 read = replace(landed, sha256=copy.sha256)
-                taken = {"sha256": copy.sha256, "rules": landed.rules, "waiting": 0, "reason": None}
+                taken = {"sha256": copy.sha256, "rules": landed.rules, "waiting": 0, "conflicts": 0, "reason": None}
                 if twins := self.registry.landed_files(self.spec.name, **taken):
                     self.result.reasons.append(f"{file.uri}: it holds what {twins[0].uri} held, which was taken")
                     self.result.add(*self.intake.take_none(replace(read, rows=twins[0].rows, duplicates=twins[0].rows)))
@@ -216,7 +218,8 @@ class Sources:
 
     def _rules(self, *, labels: bool) -> str:
         """Digest of what a file is judged by: a file refused under one schema may be good under another."""
-        rules = (self.spec.schema, self.spec.objective, self.spec.source.timezone, self.spec.source.ignore, labels)
+        source = self.spec.source
+        rules = (self.spec.schema, self.spec.objective, source.timezone, source.ignore, source.corrections, labels)
         return hashlib.sha256(repr(rules).encode()).hexdigest()
 
     def _report(self, done: int, total: int, share: float) -> None:
@@ -232,7 +235,7 @@ class Sources:
 
 
 def _is_new(before: LandedRecord | None, rules: str) -> bool:
-    """Whether a file is to be read: for the first time, by another schema, or for labels that waited."""
+    """Whether a file is to be read: for the first time, by other rules, or for labels that waited."""
     if before is None or before.waiting:
         return True
-    return before.reason is not None and before.rules != rules
+    return (before.reason is not None or before.conflicts > 0) and before.rules != rules

@@ -15,6 +15,7 @@ from prefect import Task, get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed
 
+from arrivals.newest import NewestRows
 from db.arrival_records import PartitionRecord
 from db.artifacts import ArtifactStore
 from db.records import NEEDS_ATTENTION, RunEnding, VersionRecord
@@ -48,9 +49,14 @@ class Context:
         base, head = self.store.fetch_version(version)
         return ModelFiles(base, head, version.base.digest, version.head.digest)
 
+    @property
+    def newest(self) -> NewestRows:
+        """Partitions without the rows that were corrected since."""
+        return NewestRows(self.spec, self.registry, self.store, self.settings.cache)
+
     def partition_files(self, partitions: Sequence[PartitionRecord]) -> tuple[PartitionFile, ...]:
-        """Fetch and verify partitions' files."""
-        return tuple(PartitionFile(p.digest, self.store.fetch(p.artifact)) for p in partitions)
+        """Fetch and verify partitions' files; of rows that were corrected, only the newest are in them."""
+        return tuple(PartitionFile(digest, path) for digest, path in self.newest.files(partitions))
 
 
 @contextmanager
