@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import polars as pl
+
 from arrivals.history import History
 from arrivals.partition_files import PartitionFiles
 from arrivals.staging import Staging
 from arrivals.validation import Batch
-from db.arrival_records import NewArrival, NewLandedFile, PartitionRecord
+from db.arrival_records import LandedRecord, NewArrival, NewLandedFile, PartitionRecord
 from errors import ArrivalConflict
 
 if TYPE_CHECKING:
@@ -77,14 +79,24 @@ class Intake:
                     for batch in batches():
                         staging.add(batch, labels=labels)
                     arrival = staging.arrival()
-                if landed.attempt and not arrival.partitions:
-                    return arrival.file, ()  # labels that still wait: nothing new to say
+                if landed.attempt and not arrival.partitions and (labels or not arrival.refusals):
+                    return arrival.file, ()  # labels that still wait, or a query without news: nothing to say
                 try:
                     return arrival.file, self._registry.record_arrival(arrival)
                 except ArrivalConflict:
                     arrival = self._after_conflict(arrival)
         finally:
             self._history.catch_up()
+
+    def refused(self, landed: Iterable[LandedRecord]) -> pl.DataFrame:
+        """The rows that were refused of landed files, as they came, each with its reason."""
+        uris = {
+            refusal.uri: None
+            for file in landed
+            for refusal in self._registry.refusals(self._spec.name, landed_id=file.id)
+            if refusal.uri
+        }
+        return pl.concat([pl.DataFrame(), *map(self._files.refused, uris)], how="diagonal")
 
     def take_none(self, landed: NewLandedFile) -> Taken:
         """Record a file of which nothing is taken, as it stands."""

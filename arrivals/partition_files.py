@@ -13,6 +13,7 @@ import polars as pl
 
 from arrivals.keys import content_digest
 from db.arrival_records import NewPartition, PartitionRecord
+from errors import ArtifactError
 from evergreen_client.artifacts import StoredArtifact
 
 if TYPE_CHECKING:
@@ -58,6 +59,14 @@ class PartitionFiles:
     def refuse(self, rows: pl.DataFrame) -> StoredArtifact:
         """Keep refused rows as they came."""
         return self.put(self.write(rows), "refused", content_digest(rows))
+
+    def refused(self, uri: str) -> pl.DataFrame:
+        """Rows that were kept as refused; none, if they are kept no more."""
+        digest, sha256 = Path(uri).name.split(".")[:2]
+        try:
+            return pl.read_parquet(self._store.fetch(StoredArtifact(digest, "refused", uri, sha256, 0)))
+        except ArtifactError:
+            return pl.DataFrame()
 
     def read(self, partition: PartitionRecord | NewPartition, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows of a stored partition."""

@@ -75,7 +75,8 @@ class Staging:
         columns = (*self._schema.key, self._schema.target) if labels else self._schema.columns
         checked = self._validator.validate(batch.rows, dict.fromkeys(columns))
         rows = checked.rows
-        refused = [frame for frame in (batch.refused, checked.refused) if frame is not None and frame.height]
+        refused = [frame for frame in (batch.refused, checked.refused) if frame is not None]
+        refused = [frame for frame in (_news(frame, batch.again) for frame in refused) if frame.height]
         if refused:
             self._refuse(pl.concat(refused, how="diagonal"))
 
@@ -88,12 +89,13 @@ class Staging:
         waiting = unknown.filter(LABELLED).height if labels else 0
         if not labels:
             taken += self._store_rows(rows, unknown)
+        duplicates = 0 if batch.again is not None else rows.height - taken - waiting
         self._landed = replace(
             self._landed,
-            rows=self._landed.rows + rows.height + sum(frame.height for frame in refused),
+            rows=self._landed.rows + taken + waiting + duplicates + sum(frame.height for frame in refused),
             taken=self._landed.taken + taken,
             waiting=self._landed.waiting + waiting,
-            duplicates=self._landed.duplicates + rows.height - taken - waiting,
+            duplicates=self._landed.duplicates + duplicates,
         )
 
     def _store_rows(self, rows: pl.DataFrame, new: pl.DataFrame) -> int:
@@ -178,3 +180,10 @@ class Staging:
         stored = self._files.refuse(rows)
         for reason, count in rows.group_by(REASON).len().iter_rows():
             self._refusals[reason, stored.uri] += count
+
+
+def _news(refused: pl.DataFrame, before: pl.DataFrame | None) -> pl.DataFrame:
+    """The refused rows that were not refused before, for the same reason."""
+    if before is None or set(before.columns) != set(refused.columns):
+        return refused
+    return refused.join(before, on=refused.columns, how="anti", nulls_equal=True)

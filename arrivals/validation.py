@@ -27,10 +27,18 @@ LARGEST = 3.4028234e38  # of a float32, which is what a base takes
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows that are handled together, and refused ones: as they came, as text, each with its `reason`."""
+    """Rows that are handled together.
+
+    Args:
+        rows: they.
+        refused: further ones that are refused: as they came, as text, each with its `reason`.
+        again: None, or all that is known of having been refused when these rows were read before. They are no news
+            then: neither duplicates nor what is refused again are counted.
+    """
 
     rows: pl.DataFrame
     refused: pl.DataFrame | None = None
+    again: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True)

@@ -139,6 +139,13 @@ def earlier_outcomes(session: Session, model: str, stamps: Sequence[str]) -> dic
     return found
 
 
+def newest_arrival(session: Session, model: str) -> datetime:
+    """When rows were last taken; before the first ones, when the model became known."""
+    mine = model_id(session, model)
+    taken = session.scalar(select(func.max(LandedFile.at)).where(LandedFile.model_id == mine, LandedFile.taken > 0))
+    return taken or session.scalars(select(Model.created_at).where(Model.id == mine)).one()
+
+
 def last_ingest(session: Session, model: str) -> IngestRecord:
     """The newest ingest that brought any rows."""
     mine = LandedFile.model_id == model_id(session, model)
@@ -151,7 +158,7 @@ def last_ingest(session: Session, model: str) -> IngestRecord:
     return IngestRecord(int(rows or 0), int(refused or 0), live or 0)
 
 
-def refusals(session: Session, model: str) -> tuple[RefusalRecord, ...]:
-    """Every group of refused rows, in the order in which they were refused."""
-    found = select_as(RefusalRecord, RefusedRows).where(RefusedRows.model_id == model_id(session, model))
+def refusals(session: Session, /, model: str, **same: Any) -> tuple[RefusalRecord, ...]:
+    """Every group of refused rows, in the order in which they were refused; as in `landed_files`, those that match."""
+    found = select_as(RefusalRecord, RefusedRows).filter_by(model_id=model_id(session, model), **same)
     return read(session, found.order_by(RefusedRows.id), RefusalRecord)
