@@ -12,7 +12,7 @@ from db.engine import DATABASE_ERRORS
 from errors import ArrivalError, ArtifactError, FileNotReady, RegistryError
 
 NO_FILES = (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError, OSError)
-OURS = (*NO_FILES, *DATABASE_ERRORS, RegistryError, ArtifactError)
+OURS: tuple[type[BaseException], ...] = (*NO_FILES, *DATABASE_ERRORS, RegistryError, ArtifactError)
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM}  # our disk, our limits
 POLARS_SAYS = re.compile(r"os error (\d+)")
 NAMED = 3

@@ -143,7 +143,8 @@ def _local_files(root: Path, pattern: str) -> tuple[list[Path], dict[Path, str]]
             for name in (*names, *(name for name in folders if Path(folder, name).is_symlink()))
         }
         faults = {Path(error.filename): f"it is a folder that cannot be listed ({error.strerror})" for error in closed}
-    names = (file for file in {*found, *faults} if file.is_symlink() or file in faults or not file.is_dir())
+    # os.path answers where Path raises: in a folder whose names may be read, and nothing else.
+    names = (file for file in {*found, *faults} if file in faults or os.path.islink(file) or not os.path.isdir(file))
     return sorted(file for file in names if _finished(file.relative_to(root).parts or (file.name,))), faults
 
 
@@ -196,6 +197,9 @@ def _listed(path: Path, root: Path, fault: str) -> ListedFile | None:
         fault = "it is a link to a file that is not there"
     except (OSError, RuntimeError) as error:
         fault = f"it cannot be looked at ({getattr(error, 'strerror', None) or 'its links go round in a circle'})"
+    if fault and path.is_symlink():  # what changes behind it makes no new file of it
+        with suppress(OSError):
+            status = path.lstat()
     return ListedFile(uri, _stamp(path, status), status.st_size if status else 0, fault)
 
 
