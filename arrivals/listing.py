@@ -143,9 +143,14 @@ def _local_files(root: Path, pattern: str) -> tuple[list[Path], dict[Path, str]]
             for name in (*names, *(name for name in folders if Path(folder, name).is_symlink()))
         }
         faults = {Path(error.filename): f"it is a folder that cannot be listed ({error.strerror})" for error in closed}
-    # os.path answers where Path raises: in a folder whose names may be read, and nothing else.
-    names = (file for file in {*found, *faults} if file in faults or os.path.islink(file) or not os.path.isdir(file))
+    names = (file for file in {*found, *faults} if file in faults or not _is_folder(file))
     return sorted(file for file in names if _finished(file.relative_to(root).parts or (file.name,))), faults
+
+
+def _is_folder(path: Path) -> bool:
+    with suppress(OSError):  # of a folder whose names may be read, and nothing else
+        return path.is_dir() and not path.is_symlink()
+    return False
 
 
 @contextmanager
