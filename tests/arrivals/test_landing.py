@@ -10,7 +10,6 @@ from typing import Any
 import fsspec
 import pytest
 from arriving import Port, line
-from corpus import Case
 from corpus.files import CASES
 from fsspec.implementations.memory import MemoryFileSystem
 
@@ -27,19 +26,6 @@ from errors import FileNotReady, UnreachableSource
 def port(tmp_path: Path) -> Port:
     """An empty landing folder."""
     return Port(tmp_path)
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.file)
-def test_an_odd_file_costs_itself_only(case: Case, port: Port) -> None:
-    """Its good rows are taken, or it is recorded as refused; the others are taken, and nothing is new afterwards."""
-    case.write(port.folder)
-    port.land("good.csv", line(1))
-    arrived = port.ingest()
-    assert (sum(p.rows for p in arrived.partitions), arrived.duplicates) == (case.taken + 1, case.duplicates)
-    assert arrived.refused_files == bool(case.says)
-    assert case.says in "".join(str(landed.reason) for landed in port.landed() if landed.reason)
-    assert len(arrived.attention) == bool(case.says)
-    assert port.ingest().files == 0
 
 
 def test_all_odd_files_together_cost_themselves_only(port: Port) -> None:
