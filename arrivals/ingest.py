@@ -39,7 +39,8 @@ def ingest(  # noqa: PLR0913 - what an ingest needs, in named words
         registry: remembers partitions, landed files and refused rows.
         store: keeps partitions and refused rows as Parquet files.
         landing: folder or URL that the source is relative to.
-        cache: local folder of what can be made again.
+        cache: local folder of what can be made again, and may be emptied at any moment. Unfinished files lie beside it,
+            in the folder `work`.
         run_id: the run on whose behalf this happens.
         progress: told how far it has come, at most twice a second.
 
@@ -49,7 +50,7 @@ def ingest(  # noqa: PLR0913 - what an ingest needs, in named words
             recorded by then.
     """
     registry.add_model(spec.name)
-    with PartitionFiles(store, cache / "arrivals" / f"{spec.name}-{uuid4().hex}") as files:
+    with PartitionFiles(store, cache.with_name("work") / f"arrivals-{spec.name}-{uuid4().hex}") as files:
         intake = Intake(spec, registry, files, cache, run_id)
         result = Sources(spec, registry, intake, landing, progress).take_all()
     result.attention += _silence(spec, registry)

@@ -72,6 +72,7 @@ class Intake:
             ArrivalConflict: somebody else has recorded this very file.
         """
         arrival: NewArrival | None = None
+        recorded: tuple[PartitionRecord, ...] | None = None
         try:
             while True:
                 if arrival is None:
@@ -82,11 +83,13 @@ class Intake:
                 if landed.attempt and not arrival.partitions and (labels or not arrival.refusals):
                     return arrival.file, ()  # labels that still wait, or a query without news: nothing to say
                 try:
-                    return arrival.file, self._registry.record_arrival(arrival)
+                    recorded = self._registry.record_arrival(arrival)
                 except ArrivalConflict:
                     arrival = self._after_conflict(arrival)
+                else:
+                    return arrival.file, recorded
         finally:
-            self._history.catch_up()
+            self._history.catch_up(recorded)
 
     def refused(self, landed: Iterable[LandedRecord]) -> pl.DataFrame:
         """The rows that were refused of landed files, as they came, each with its reason."""

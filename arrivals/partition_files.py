@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from uuid import uuid4
@@ -13,13 +14,14 @@ import polars as pl
 
 from arrivals.keys import content_digest
 from db.arrival_records import NewPartition, PartitionRecord
-from errors import ArtifactError
+from errors import ArtifactError, ArtifactMissing
 from evergreen_client.artifacts import StoredArtifact
 
 if TYPE_CHECKING:
     from db.artifacts import ArtifactStore
 
 WORKERS = 2
+TRIES = 3
 
 
 class PartitionFiles:
@@ -71,4 +73,7 @@ class PartitionFiles:
     def read(self, partition: PartitionRecord | NewPartition, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows of a stored partition."""
         artifact = StoredArtifact(partition.digest, "partition", partition.uri, partition.sha256, partition.bytes)
+        for _ in range(TRIES):  # a remote file's local copy is in the cache, which may be emptied at any moment
+            with suppress(OSError, ArtifactMissing, pl.exceptions.PolarsError):
+                return pl.read_parquet(self._store.fetch(artifact), columns=None if columns is None else list(columns))
         return pl.read_parquet(self._store.fetch(artifact), columns=None if columns is None else list(columns))

@@ -109,6 +109,7 @@ class Sources:
     landing: str
     progress: Progress | None = None
     result: IngestResult = field(default_factory=IngestResult)
+    _contents: dict[str, tuple[str, int]] = field(default_factory=dict)
     _odd: list[str] = field(default_factory=list)
     _started: float = field(default_factory=time.monotonic)
     _reported: float = 0.0
@@ -166,6 +167,7 @@ class Sources:
             self.result.reasons.append(f"{uri}: it is still being written; the next run looks again")
         new = [file for file in listing.files if _is_new(earlier.get(file.stamp), rules)]
         size, done = sum(file.size for file in new), 0
+        self._contents = self.registry.taken_contents(self.spec.name, rules, list({file.size for file in new}))
         for place, file in enumerate(new):
             self._report(place, len(new), done / max(size, 1))
             before = earlier.get(file.stamp)
@@ -180,12 +182,14 @@ class Sources:
         try:
             with local_copy(file, self.intake.work) as copy:
                 read = replace(landed, sha256=copy.sha256)
-                taken = {"sha256": copy.sha256, "rules": landed.rules, "waiting": 0, "reason": None}
-                if twins := self.registry.landed_files(self.spec.name, **taken):
-                    self.result.reasons.append(f"{file.uri}: it holds what {twins[0].uri} held, which was taken")
-                    self.result.add(*self.intake.take_none(replace(read, rows=twins[0].rows, duplicates=twins[0].rows)))
-                else:
-                    self.result.add(*self._take_rows(file, copy, read, labels=labels))
+                if twin := self._contents.get(copy.sha256):
+                    self.result.reasons.append(f"{file.uri}: it holds what {twin[0]} held, which was taken")
+                    self.result.add(*self.intake.take_none(replace(read, rows=twin[1], duplicates=twin[1])))
+                    return
+                recorded, partitions = self._take_rows(file, copy, read, labels=labels)
+            self.result.add(recorded, partitions)
+            if not recorded.waiting:
+                self._contents[copy.sha256] = file.uri, recorded.rows
         except ArrivalConflict:
             return  # another process took it meanwhile
         except BaseException as error:  # Polars' panics are no Exceptions

@@ -139,6 +139,22 @@ def earlier_outcomes(session: Session, model: str, stamps: Sequence[str]) -> dic
     return found
 
 
+def taken_contents(session: Session, model: str, rules: str, sizes: Sequence[int]) -> dict[str, tuple[str, int]]:
+    """SHA-256, uri and rows of every file of one of these sizes that was taken under these rules."""
+    taken = select(LandedFile.sha256, LandedFile.uri, LandedFile.rows).where(
+        LandedFile.model_id == model_id(session, model),
+        LandedFile.rules == rules,
+        LandedFile.waiting == 0,
+        LandedFile.reason.is_(None),
+        LandedFile.sha256.is_not(None),
+    )
+    found: dict[str, tuple[str, int]] = {}
+    for some in portions(sizes):
+        files = session.execute(taken.where(LandedFile.bytes.in_(some)).order_by(LandedFile.id.desc()))
+        found |= {sha256: (uri, rows) for sha256, uri, rows in files}
+    return found
+
+
 def newest_arrival(session: Session, model: str) -> datetime:
     """When rows were last taken; before the first ones, when the model became known."""
     mine = model_id(session, model)

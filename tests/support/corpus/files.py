@@ -41,7 +41,7 @@ def named(name: bytes, content: bytes) -> Callable[[Path], object]:
     """Make a file of another name instead, whose bytes are no UTF-8."""
 
     def make(path: Path) -> None:
-        other = path.with_name(os.fsdecode(name))
+        other = path.parent / os.fsdecode(name)
         other.parent.mkdir(exist_ok=True)
         other.write_bytes(content)
 
