@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 FANOUT = 8  # so many files become one, or every look-up would open a file for each partition there ever was
 LARGEST = 1 << 24  # keys that are sorted at once, in some 50 bytes of memory each
 TRIES = 4
+SMALL = 10_000
 CHECKSUM = ".crc32"  # of the whole file, and of HIGH alone
 WHOLE, ONLY_HIGH = 0, 1
 PLACE = "place"  # of a key's partition among those that its file covers
@@ -66,6 +67,7 @@ class KnownKeys:
         self._partitions: list[LedgerEntry | NewPartition] = []
         self._runs: dict[tuple[int, int], list[_Run]] = {}
         self._whole: set[Path] = set()  # files that were checked to the last byte
+        self._small: dict[Path, NDArray[np.uint64]] = {}  # HIGH of small files that were just written
 
     def __len__(self) -> int:
         """How many partitions are covered."""
@@ -83,6 +85,8 @@ class KnownKeys:
     def write(self, digest: str, keys: pl.DataFrame) -> None:
         """Write the file of a partition whose keys are at hand, so that it need not be read for them."""
         place = pl.lit(0, pl.UInt32).alias(PLACE)
+        if keys.height <= SMALL:  # where files are many and small, reading each again would cost most
+            self._small[self._path([digest])] = keys[HIGH].sort().to_numpy()
         with suppress(OSError, pl.exceptions.PolarsError):  # it is made when it is asked for
             _write(self._path([digest]), keys.lazy().select(HIGH, LOW, place, LABELLED))
 
@@ -169,6 +173,8 @@ class KnownKeys:
             whole: more than HIGH is read from it.
         """
         path = self._path([partition.digest for partition in self._partitions[first:last]])
+        if not whole and (high := self._small.pop(path, None)) is not None:
+            return [_Run(path, first, high)]
         if not whole or self._is_whole(path):
             with suppress(OSError, ValueError):
                 return [_Run(path, first, _read(path))]

@@ -48,8 +48,7 @@ def record_arrival(session: Session, arrival: NewArrival) -> tuple[PartitionReco
         add_rows(session, Partition, partitions)
         source = of_file | {"source_uri": arrival.file.uri, "at": at}
         add_rows(session, RefusedRows, (row_of(RefusedRows, refusal, **source) for refusal in arrival.refusals))
-        added = select_partitions(model).where(Partition.landed_id == landed, Partition.sequence > arrival.seen)
-        return read(session, added.order_by(Partition.sequence), PartitionRecord)
+        return tuple(PartitionRecord(**vars(new), arrived_at=at) for new in arrival.partitions)
     except IntegrityError as error:
         if "check constraint" in str(error.orig).lower():
             raise  # counts that do not add up are a fault of ours, and nobody else's arrival
