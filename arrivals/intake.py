@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 from uuid import uuid4
 
 import polars as pl
@@ -15,7 +15,7 @@ from arrivals.history import History
 from arrivals.partition_files import PartitionFiles
 from arrivals.staging import Staging
 from arrivals.validation import Batch
-from db.arrival_records import LandedRecord, NewArrival, NewLandedFile, PartitionRecord
+from db.arrival_records import LandedRecord, NewArrival, NewLandedFile, PartitionRecord, RefusalKind
 from errors import ArrivalConflict
 
 if TYPE_CHECKING:
@@ -91,15 +91,14 @@ class Intake:
         finally:
             self._history.catch_up(recorded)
 
-    def refused(self, landed: Iterable[LandedRecord]) -> pl.DataFrame:
-        """The rows that were refused of landed files, as they came, each with its reason."""
-        uris = {
-            refusal.uri: None
-            for file in landed
-            for refusal in self._registry.refusals(self._spec.name, landed_id=file.id)
-            if refusal.uri
+    def kept(self, landed: Iterable[LandedRecord]) -> dict[RefusalKind, pl.DataFrame]:
+        """The refused rows and the conflicts of landed files, as they are kept."""
+        found = [refusal for file in landed for refusal in self._registry.refusals(self._spec.name, landed_id=file.id)]
+        uris = {kind: {one.uri for one in found if one.uri and one.kind == kind} for kind in get_args(RefusalKind)}
+        return {
+            kind: pl.concat([pl.DataFrame(), *map(self._files.refused, sorted(some))], how="diagonal_relaxed")
+            for kind, some in uris.items()
         }
-        return pl.concat([pl.DataFrame(), *map(self._files.refused, uris)], how="diagonal")
 
     def take_none(self, landed: NewLandedFile) -> Taken:
         """Record a file of which nothing is taken, as it stands."""

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from errors import UnreachableSource, did_you_mean
-from evergreen_client.artifacts import PASSWORD
+from evergreen_client.shown import gist, masked
 
 FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv",
@@ -161,13 +161,13 @@ def _explained(place: object, hint: str = "") -> Iterator[None]:
     except UnreachableSource:
         raise
     except Exception as error:
-        said = (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip().splitlines()[0]
+        said = str(error).partition("\n")[0] if isinstance(error, ImportError) else gist(error)
         gone = isinstance(error, FileNotFoundError | NotADirectoryError)
-        why = "there is no such folder or file" if gone else f"it cannot be listed ({PASSWORD.sub('', said)})"
+        why = "there is no such folder or file" if gone else f"it cannot be listed ({said})"
         fix = f"{hint}correct EVERGREEN_LANDING or the model's Source, or make the folder: an empty one is fine"
         if not gone:
             fix = "see that it can be reached and read from here; EVERGREEN_LANDING and the model's Source name it"
-        raise UnreachableSource(f"the source '{PASSWORD.sub('', str(place))}'", why, fix) from error
+        raise UnreachableSource(f"the source '{place}'", why, fix) from error
 
 
 def _near(place: Path) -> str:
@@ -252,7 +252,7 @@ def _list_remote(landing: str, path: str) -> Listing:
             below = name.removeprefix(root).strip("/")
             matches = matching is None or matching.match(below)
             if info["type"] == "file" and matches and _finished((below or name).split("/")):
-                uri = PASSWORD.sub("", host + name if host and host in url else store.unstrip_protocol(name))
+                uri = masked(host + name if host and host in url else store.unstrip_protocol(name))
                 stamp = _digest(f"{uri} {store.ukey(name)}")
                 files.append(ListedFile(uri, stamp, int(info.get("size") or 0), remote=(store, name)))
     return Listing(tuple(files))

@@ -13,7 +13,7 @@ from uuid import uuid4
 import polars as pl
 
 from arrivals.keys import content_digest
-from db.arrival_records import NewPartition, PartitionRecord
+from db.arrival_records import NewPartition, PartitionRecord, RefusalKind
 from errors import ArtifactError, ArtifactMissing
 from evergreen_client.artifacts import StoredArtifact
 
@@ -58,15 +58,15 @@ class PartitionFiles:
         path.unlink(missing_ok=True)
         return stored
 
-    def refuse(self, rows: pl.DataFrame) -> StoredArtifact:
-        """Keep refused rows as they came."""
-        return self.put(self.write(rows), "refused", content_digest(rows))
+    def refuse(self, rows: pl.DataFrame, kind: RefusalKind = "refused") -> StoredArtifact:
+        """Keep refused rows as they came, or conflicts."""
+        return self.put(self.write(rows), kind, content_digest(rows))
 
     def refused(self, uri: str) -> pl.DataFrame:
         """Rows that were kept as refused; none, if they are kept no more."""
-        digest, sha256 = Path(uri).name.split(".")[:2]
+        kind, (digest, sha256) = uri.partition("/")[0], Path(uri).name.split(".")[:2]
         try:
-            return pl.read_parquet(self._store.fetch(StoredArtifact(digest, "refused", uri, sha256, 0)))
+            return pl.read_parquet(self._store.fetch(StoredArtifact(digest, kind, uri, sha256, 0)))
         except ArtifactError:
             return pl.DataFrame()
 

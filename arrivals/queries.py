@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,10 @@ from db.cursors import limit, read
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from db.arrival_records import LandedRecord
+    from db.arrival_records import LandedRecord, RefusalKind
     from db.query_source import QuerySource, Stand
+
+    Kept = Mapping[RefusalKind, pl.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -71,24 +73,28 @@ class Reading:
         return self.rows.begin(self.after, self.overlap)
 
     def overlapping(self) -> tuple[LandedRecord, ...]:
-        """The earlier readings whose refused rows this one may meet again."""
+        """The earlier readings whose refused rows and conflicts this one may meet again."""
         begin = self.begin()
-        return tuple(landed for landed in self.earlier if landed.refused and (self.early or _reaches(landed, begin)))
+        return tuple(
+            landed
+            for landed in self.earlier
+            if (landed.refused or landed.conflicts) and (self.early or _reaches(landed, begin))
+        )
 
-    def batches(self, wanted: Wanted, keys: Sequence[str], refused: pl.DataFrame, size: int) -> Iterator[Batch]:
+    def batches(self, wanted: Wanted, keys: Sequence[str], kept: Kept, size: int) -> Iterator[Batch]:
         """Every row from the beginning on, and whether it was read before, or will be again.
 
         Args:
             wanted: the columns.
             keys: those of them that may hold bytes, which are then written in hex.
-            refused: rows that were refused before.
+            kept: refused rows and conflicts of earlier readings.
             size: most rows in a batch.
         """
-        stretches: list[tuple[Any, Any, bool, pl.DataFrame | None]] = [(self.after, self.upto, False, None)]
+        stretches: list[tuple[Any, Any, bool, Kept | None]] = [(self.after, self.upto, False, None)]
         if self.after is not None:
-            stretches.insert(0, (self.begin(), self.after, True, refused))
+            stretches.insert(0, (self.begin(), self.after, True, kept))
         if self.early:
-            stretches.append((self.upto, self.stand.newest, False, refused))
+            stretches.append((self.upto, self.stand.newest, False, kept))
         for low, high, low_too, again in stretches:
             for columns in () if high is None else self.rows.batches(low, high, size, low_too=low_too):
                 yield _batch(columns, wanted, keys, again)
@@ -103,7 +109,7 @@ def _reaches(landed: LandedRecord, begin: Any) -> bool:
         return True
 
 
-def _batch(columns: dict[str, Sequence[Any]], wanted: Wanted, keys: Sequence[str], again: pl.DataFrame | None) -> Batch:
+def _batch(columns: dict[str, Sequence[Any]], wanted: Wanted, keys: Sequence[str], again: Kept | None) -> Batch:
     """Rows of a database as a batch. A row that holds bytes where none can be is refused by itself."""
     there = {name: column for name, column in columns.items() if name in wanted.columns}
     frame = complete(pl.DataFrame([_series(name, column) for name, column in there.items()]), wanted)

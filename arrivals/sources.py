@@ -71,6 +71,7 @@ class IngestResult:
         taken = sum(partition.rows for partition in self.partitions)
         parts = {
             "duplicates": self.duplicates,
+            "conflicts": self.conflicts,
             "refused": self.refused,
             "labels waiting for their rows": self.waiting,
             "late": self.late,
@@ -85,6 +86,7 @@ class IngestResult:
         self.files += 1
         self.rows += landed.rows
         self.duplicates += landed.duplicates
+        self.conflicts += landed.conflicts
         self.refused += landed.refused
         self.waiting += landed.waiting
         self.late += landed.late
@@ -141,9 +143,9 @@ class Sources:
         stamp = hashlib.sha256(f"{rows.uri} up to {cursor}".encode()).hexdigest()
         attempt = sum(taken.stamp == stamp for taken in earlier)
         landed = NewLandedFile(rows.uri, stamp, self._rules(labels=False), self.intake.id, attempt, cursor=cursor)
-        keys, refused = (*spec.schema.key, *spec.schema.entity), self.intake.refused(reading.overlapping())
+        keys, kept = (*spec.schema.key, *spec.schema.entity), self.intake.kept(reading.overlapping())
         try:
-            taken = self.intake.take(landed, partial(reading.batches, wanted, keys, refused, self.intake.batch_rows))
+            taken = self.intake.take(landed, partial(reading.batches, wanted, keys, kept, self.intake.batch_rows))
         except ArrivalConflict:
             return  # another process took these rows meanwhile
         except BaseException as error:
@@ -188,7 +190,7 @@ class Sources:
                     return
                 recorded, partitions = self._take_rows(file, copy, read, labels=labels)
             self.result.add(recorded, partitions)
-            if not recorded.waiting:
+            if not recorded.waiting and not recorded.conflicts:
                 self._contents[copy.sha256] = file.uri, recorded.rows
         except ArrivalConflict:
             return  # another process took it meanwhile
@@ -232,7 +234,8 @@ class Sources:
 
     def _rules(self, *, labels: bool) -> str:
         """Digest of what a file is judged by: a file refused under one schema may be good under another."""
-        rules = (self.spec.schema, self.spec.objective, self.spec.source.timezone, self.spec.source.ignore, labels)
+        source = self.spec.source
+        rules = (self.spec.schema, self.spec.objective, source.timezone, source.ignore, source.corrections, labels)
         return hashlib.sha256(repr(rules).encode()).hexdigest()
 
     def _report(self, done: int, total: int, share: float) -> None:
@@ -248,7 +251,7 @@ class Sources:
 
 
 def _is_new(before: LandedRecord | None, rules: str) -> bool:
-    """Whether a file is to be read: for the first time, by another schema, or for labels that waited."""
+    """Whether a file is to be read: for the first time, by other rules, or for labels that waited."""
     if before is None or before.waiting:
         return True
-    return before.reason is not None and before.rules != rules
+    return (before.reason is not None or before.conflicts > 0) and before.rules != rules

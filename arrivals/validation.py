@@ -6,7 +6,7 @@ column that shows a fault is looked at row by row. docs/adr/0008 has the figures
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -17,6 +17,7 @@ import polars as pl
 from arrivals.times import INSTANT, nothing, parse_times
 
 if TYPE_CHECKING:
+    from db.arrival_records import RefusalKind
     from learning.objectives import Objective
     from learning.spec import Schema
 
@@ -32,13 +33,13 @@ class Batch:
     Args:
         rows: they.
         refused: further ones that are refused: as they came, as text, each with its `reason`.
-        again: None, or all that is known of having been refused when these rows were read before. They are no news
-            then: neither duplicates nor what is refused again are counted.
+        again: None, or what was kept of these rows when they were read before, by kind. They are no news then: neither
+            duplicates are counted, nor refused rows and conflicts that were kept already.
     """
 
     rows: pl.DataFrame
     refused: pl.DataFrame | None = None
-    again: pl.DataFrame | None = None
+    again: Mapping[RefusalKind, pl.DataFrame] | None = None
 
 
 @dataclass(frozen=True)

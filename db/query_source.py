@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from db.cursors import Beyond, before, limit
 from errors import EvergreenError, UnreachableSource, did_you_mean
 from evergreen_client.database import CONNECT_SECONDS
+from evergreen_client.shown import gist, masked
 
+NAMING = (OperationalError, ProgrammingError, ImportError)
 TABLE = re.compile(r"\w+(\.\w+)*")
 FIX = "see that the database runs, that the source's path names it, and that its query is one it knows"
 
@@ -55,10 +57,7 @@ class QuerySource:
     @property
     def uri(self) -> str:
         """What the registry calls it; a password is left out."""
-        try:
-            return f"{make_url(self.url).render_as_string()}#{self.query}"
-        except Exception:  # noqa: BLE001 - whatever it is, it is no URL, and nobody knows where a password stands in it
-            return f"{self.url.partition(':')[0]}://…#{self.query}"
+        return f"{masked(self.url)}#{self.query}"
 
     def columns(self) -> list[str]:
         """The names of the columns that the query gives.
@@ -137,11 +136,11 @@ class QuerySource:
                 yield connection
         except EvergreenError:
             raise
-        except DataError as error:  # its message would quote the value
-            raise UnreachableSource(self.uri, "the database meets a value that it cannot read", FIX) from error
         except Exception as error:  # every driver has exceptions of its own, and there may be none
-            why = str(getattr(error, "orig", error)).strip().splitlines() or [type(error).__name__]
-            raise UnreachableSource(self.uri, why[0], FIX) from error
+            cause = getattr(error, "orig", None) or error
+            # Such an error names tables and columns; any other may quote a row, or a password for a port.
+            first = str(cause).strip().partition("\n")[0] if isinstance(error, NAMING) else gist(cause)
+            raise UnreachableSource(self.uri, first, FIX) from error
         finally:
             if engine:
                 engine.dispose()
@@ -166,14 +165,14 @@ def _engine(address: URL) -> Engine:
     if backend == "sqlite":
         if file and file != ":memory:" and not address.query and not Path(file).exists():
             raise FileNotFoundError(f"there is no file {file}")
-        engine = create_engine(address)
+        engine = create_engine(address, hide_parameters=True)
         event.listen(engine, "connect", lambda connection, _: setattr(connection, "text_factory", _text))
         return engine
     if backend not in {"postgresql", "postgres"}:
-        return create_engine(address)
+        return create_engine(address, hide_parameters=True)
     if "+" not in address.drivername:  # as in the registry's URL, the driver is psycopg
         address = address.set(drivername="postgresql+psycopg")
-    engine = create_engine(address, connect_args={"connect_timeout": CONNECT_SECONDS})
+    engine = create_engine(address, hide_parameters=True, connect_args={"connect_timeout": CONNECT_SECONDS})
     if address.get_driver_name() == "psycopg":
         event.listen(engine, "connect", _read_every_time)
     return engine

@@ -96,6 +96,7 @@ class ModelRegistry:
     taken_contents = reading(arrivals.taken_contents)
     newest_arrival = reading(arrivals.newest_arrival)
     refusals = reading(arrivals.refusals)
+    superseded = reading(arrivals.superseded)
     named_files = reading(lookups.named_files)
 
     # What was learned from it, and what was not yet
