@@ -22,6 +22,7 @@ EvergreenError
 │   ├── UnknownLayer         the model has a layer that Keras does not know in this process
 │   └── UnsafeModel          the model would run arbitrary code when loaded
 ├── ArrivalError
+│   ├── UnreachableSource    a landing, folder or database that is not there, or gives no answer
 │   ├── FileNotReady         a landed file that cannot be read yet; nothing is recorded of it
 │   ├── UnreadableFile       a landed file that cannot be parsed
 │   ├── SchemaMismatch       columns missing, renamed, or of the wrong type
@@ -135,6 +136,10 @@ class TaintedVersion(RegistryError):
 
 class ArtifactUnwritable(ArtifactError):
     """The artifact root refused a write."""
+
+
+class UnreachableSource(ArrivalError):
+    """A landing, folder or database that is not there, or gives no answer."""
 
 
 class FileNotReady(ArrivalError):

@@ -6,7 +6,7 @@ column that shows a fault is looked at row by row. docs/adr/0008 has the figures
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -22,6 +22,7 @@ from arrivals.texts import as_it_came, as_text
 from arrivals.times import EPOCHS, INSTANT, nothing, parse_times
 
 if TYPE_CHECKING:
+    from db.arrival_records import RefusalKind
     from learning.objectives import Objective
     from learning.source import Source
     from learning.spec import Schema
@@ -35,10 +36,18 @@ FAILURES = (Exception, PanicException)  # Polars' panics are no Exceptions, and 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows that are handled together, and refused ones: as they came, as text, each with its `reason`."""
+    """Rows that are handled together.
+
+    Args:
+        rows: they.
+        refused: further ones that are refused: as they came, as text, each with its `reason`.
+        again: None, or what was kept of these rows when they were read before, by kind. They are no news then: neither
+            duplicates are counted, nor refused rows and conflicts that were kept already.
+    """
 
     rows: pl.DataFrame
     refused: pl.DataFrame | None = None
+    again: Mapping[RefusalKind, pl.DataFrame] | None = None
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ SCHEMA = Schema(
 )
 SMALL = Schema(time="at", key=("id",), target="late", numeric=("x0",))
 KNOWN, KNOWN_ROWS, NEW_FILES, NEW_ROWS = 10_000, 1_000, 16, 6_000  # a week of flights has 6,000 rows
+TINY_FILES = 5_000
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -154,6 +155,15 @@ def beside_few_partitions(home: Path) -> float:
     return costs[1] / costs[0]
 
 
+def tiny_files(home: Path) -> float:
+    """Seconds that 5,000 files of ten rows take."""
+    place = Place(home, SMALL)
+    for number in range(TINY_FILES):
+        frame = rows(10, number * 10).select("at", "id", "x0", "late")
+        frame.write_csv(place.folder / f"{number:05}.csv", datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
+    return seconds(place.ingest)
+
+
 def remember(place: Place, known: int) -> None:
     """Make the registry and the known keys cover partitions that were never written."""
     folder, means = place.home / "cache" / "keys", meaning(place.spec.schema)
@@ -238,6 +248,9 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         few = beside_few_partitions(Path(folder))
     claims.at_most("cost of a new file: 10,000 partitions known beside 8", few, 1.5)
+    with TemporaryDirectory() as folder:
+        tiny = tiny_files(Path(folder))
+    claims.at_most("5,000 files of ten rows", tiny, 60.0, "s")
     sys.exit(claims.exit_code)
 
 
