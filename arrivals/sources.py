@@ -8,12 +8,11 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from arrivals.listing import HINT, ListedFile, list_files, still_same
 from arrivals.local_copies import LocalCopy, local_copy
-from arrivals.readers import NeedsCare, Wanted, check_columns, complete, read_file
+from arrivals.readers import Wanted, check_columns, complete, read_file
 from arrivals.validation import Batch
 from db.arrival_records import LandedRecord, NewLandedFile
 from db.query_source import QuerySource
@@ -193,15 +192,12 @@ class Sources:
         """Take the rows of a file that can be opened."""
         wanted = self._wanted(copy.format, labels=labels)
 
-        def batches(*, careful: bool) -> Iterator[Batch]:
-            yield from read_file(copy, wanted, self.intake.batch_rows, careful=careful)
+        def batches() -> Iterator[Batch]:
+            yield from read_file(copy, wanted, self.intake.batch_rows)
             if not still_same(file):
                 raise FileNotReady(file.uri, "it changed while it was read", "wait until it is whole")
 
-        try:
-            return self.intake.take(landed, partial(batches, careful=False), labels=labels)
-        except NeedsCare:
-            return self.intake.take(landed, partial(batches, careful=True), labels=labels)
+        return self.intake.take(landed, batches, labels=labels)
 
     def _wanted(self, kind: str, *, labels: bool) -> Wanted:
         """The columns that a file must have."""
