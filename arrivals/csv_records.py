@@ -1,8 +1,8 @@
 """A CSV file's records as RFC 4180 has them, and the damaged ones apart: docs/adr/0014 says what is damage, and why.
 
-A quoted field begins right after a separator or a line's end, and ends right before one; inside it a quote stands twice,
-and a line's end is text. A block that keeps to that is judged as a whole, with a few passes over its bytes. One that
-does not is judged record by record. Polars reads the good records of both.
+A quoted field begins right after a separator or a line's end, and ends right before one; inside it a quote stands
+twice, and a line's end is text. A block that keeps to that is judged as a whole, with a few passes over its bytes. One
+that does not is judged record by record. Polars reads the good records of both.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class CsvRecords:
         return rows.filter(~pl.all_horizontal(pl.all().is_null()))  # a line of separators only is a blank one
 
     def _whole(self, block: bytes, last: bool) -> tuple[bytes, int] | None:
-        """The records of a block in which all are good, without blank lines, and their bytes; None if one may not be."""
+        """The records of a block in which all are good, without blank lines, and their bytes; None if one is not."""
         codes = np.frombuffer(block, np.uint8)
         quotes = np.flatnonzero(codes == QUOTE) if b'"' in block else np.empty(0, np.intp)
         lines = np.flatnonzero(codes == NEWLINE)
@@ -213,40 +213,40 @@ class CsvRecords:
             start: where it starts.
             line: where its first line ends.
         """
-        field = self._fields.match(block, start).end()  # type: ignore[union-attr] # it matches nothing, too
-        fault, reason = block.find(b'"', field), "the row has a quote inside a field without quotes"
-        if fault == field:
-            quoted = re.compile(QUOTED).match(block, field)
-            fault = quoted.end() if quoted else -1
-            reason = f"the row has a quote that {'closes before its field ends' if quoted else 'nothing closes'}"
         if line - start > LONGEST:
             return line, TOO_LONG
-        if 0 <= fault < line:
-            return line, reason
-        fault = len(block) if fault < 0 else fault
+        field = self._fields.match(block, start).end()  # type: ignore[union-attr] # it matches nothing, too
+        fault = block.find(b'"', field)
+        if fault > field:
+            return block.find(b"\n", fault) + 1 or len(block), "the row has a quote inside a field without quotes"
+        quoted = re.compile(QUOTED).match(block, field)
+        fault = quoted.end() if quoted else len(block)
         close = self._close.search(block, fault, fault + REACH)
-        stop = close.end() if close else block.find(b"\n", fault) + 1
-        return self._resume(block, line, stop or block.rfind(b"\n") + 1), reason
+        stop = close.end() if close else block.find(b"\n", fault) + 1 or block.rfind(b"\n") + 1
+        reason = f"the row has a quote that {'closes before its field ends' if quoted else 'nothing closes'}"
+        return self._resume(block, line, stop, closed=bool(close)), reason
 
-    def _resume(self, block: bytes, start: int, stop: int) -> int:
-        """Where the next record starts after a damaged one that is longer than its first line.
+    def _resume(self, block: bytes, start: int, stop: int, *, closed: bool) -> int:
+        """Where the next record starts after a damaged one that may be longer than its first line.
 
-        If most of the lines are rows, a stray quote stood before them, and they are taken. Else they are the damaged
-        field's text, and not one of them is taken but those at the end from which on all are rows.
+        A stray quote before good rows looks much like a field of many lines with a quote too few. The lines are taken
+        as rows from that one on from which all are rows, up to where the damage ends; from the first row on if most of
+        them are. Where the field closes in a line that is no row, none is taken: they are its text.
 
         Args:
             block: the bytes.
             start: where the first line ends.
-            stop: where the damaged field ends at the latest.
+            stop: where the damage ends.
+            closed: a quote that may close the field stands there.
         """
         lines = sorted({*_first_lines(block, start, stop), *_last_lines(block, start, stop)})
         rows = {line: row.end() for line in lines if (row := self._row.match(block, line))}
-        if 2 * len(rows) > len(lines):
-            return min(rows)
-        run = stop
+        run = max(start, stop)
         for line in reversed(lines):
             if line in rows and rows[line] >= run:
                 run = line
+        if 2 * len(rows) > len(lines) and (run < stop or not closed):
+            return min(rows)
         return run
 
 
@@ -258,7 +258,7 @@ def first_record(text: bytes, separator: str) -> bytes:
 
 def _outside(places: Places, quotes: Places) -> Places:
     """Those of the places in a text that are in no quoted field: an even number of quotes stands before them."""
-    return places[np.searchsorted(quotes, places) % 2 == 0] if len(quotes) else places
+    return places[(np.searchsorted(quotes, places) & 1) == 0] if len(quotes) else places
 
 
 def _first_lines(block: bytes, start: int, stop: int) -> list[int]:

@@ -20,7 +20,7 @@ HALF_A_SIGN = re.compile(
 )  # of a pair of surrogates; alone it is no text, and Polars takes it for one
 NAME = r'"((?:[^"\\]|\\.)*)"\s*:'
 BETWEEN = re.compile(r"[ \t\r\n]*(?:,|\](?:[ \t\r\n]*,?[ \t\r\n]*\[)?)?[ \t\r\n]*")
-NEXT = re.compile(r"\}\s*,\s*(?=\{)")
+NEXT = re.compile(r',\s*(?=\{\s*")')  # an object begins; inside a string its quote would be escaped
 NO_SPACE = str.maketrans("\r\n", "\v\v")  # a line's end in broken JSON: no JSON either, wherever it stands
 
 
@@ -50,7 +50,7 @@ class JsonLines:
     def judge(self, block: bytes, _: bool) -> Judged:
         """Part a block into rows and refused lines; what follows its last line's end is left over."""
         used = block.rfind(b"\n") + 1
-        text = re.sub(rb"\n(?:[ \t\r]*\n)+", b"\n", block[:used])
+        text = re.sub(rb"\n[ \t\r\n]+", b"\n", block[:used])  # blank lines cost Polars memory
         odd = self.careful or has_long_line(text) or HALF_A_SIGN.search(text)
         rows, refused = None if odd else self._read(text), list[Refused]()
         if rows is None:
@@ -161,7 +161,7 @@ def _lines(text: TextIO) -> Iterator[bytes]:
         try:
             end = DECODER.raw_decode(buffer, place)[1]
         except (ValueError, RecursionError):
-            following = NEXT.search(buffer, place + 1)
+            following = NEXT.search(buffer, place)
             end = following.end() if following else len(buffer)
             line = buffer[place:end].rstrip(", \t\r\n").translate(NO_SPACE)
         else:

@@ -127,16 +127,18 @@ def _names(record: bytes, separator: str) -> list[str]:
 
 def _jsonl(file: LocalCopy, wanted: Wanted, rows: int, careful: bool) -> Iterator[Batch]:
     known = None if "*" in wanted.ignore else frozenset((*wanted.columns, *wanted.ignore))
-    lines, refused = JsonLines(wanted.columns, known, careful), False
+    lines, rows_found, refused = JsonLines(wanted.columns, known, careful), 0, False
     with open_lines(file.path) as stream:
         for batch in batched(judged_blocks(stream, lines.judge), rows):
             if known is not None and not lines.seen <= known:
                 check_columns(sorted(lines.seen), wanted, file.name)
+            rows_found += batch.rows.height
             refused |= batch.refused is not None
             yield batch
-    if refused and not lines.seen:
+    if refused and not rows_found:
         raise UnreadableFile(file.name, "not one of its lines is a JSON object", "write one object a line")
-    check_columns(sorted(lines.seen), wanted, file.name)
+    if rows_found:
+        check_columns(sorted(lines.seen), wanted, file.name)
 
 
 def _check_start(file: LocalCopy) -> None:

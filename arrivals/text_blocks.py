@@ -38,6 +38,9 @@ def judged_blocks(
         fresh = stream.read(BLOCK)
         if last := not fresh:
             block += b"" if block.endswith(b"\n") else b"\n"
+        if not block.strip(b"\r\n"):  # blank lines without end
+            rest = b""
+            continue
         rows, refused, used = judge(block, last)
         rest = b"" if last else block[used:]
         if len(rest) > LONGEST and b"\n" not in rest + fresh:
