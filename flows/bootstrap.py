@@ -15,7 +15,7 @@ def bootstrap(model: str) -> str:
     """Train version 1 on history, judge it against a constant, and promote it.
 
     Returns:
-        How the run ended: "promoted".
+        How the run ended: "promoted" or "needs attention".
     """
     with recorded_run(model) as run:
         take_arrivals(run)

@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,13 @@ from arriving import Port, line
 
 SUPPORT = Path(__file__).parents[1] / "support"
 ROOT = Path(__file__).parents[2]
+FILES, ROWS = 40, 400
 
 
-def process(home: Path) -> subprocess.Popen[str]:
+def process(port: Port) -> subprocess.Popen[str]:
     """A process that is ready to ingest, and waits to be told."""
     started = subprocess.Popen(
-        [sys.executable, str(SUPPORT / "ingesting.py"), str(home)],
+        [sys.executable, str(SUPPORT / "ingesting.py"), str(port.home), port.database],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -38,10 +40,10 @@ def tell(started: subprocess.Popen[str]) -> None:
     started.stdin.flush()
 
 
-def land(home: Path) -> Port:
-    """Forty files whose rows overlap, with bad rows among them."""
-    port = Port(home)
-    for file in range(40):
+def land(home: Path, database: str = "") -> Port:
+    """Many files whose rows overlap, with bad rows among them."""
+    port = Port(home, database=database)
+    for file in range(FILES):
         numbers = range(file * 5, file * 5 + 10)
         port.land(f"{file:02}.csv", *(line(n, day=1 + n // 60, city="Oslo" if n % 7 else "Bonn") for n in numbers))
     return port
@@ -57,7 +59,7 @@ def alone(tmp_path: Path) -> set[str]:
 def test_four_processes_take_what_one_would(tmp_path: Path, alone: set[str]) -> None:
     """Between them they take every partition, no row twice, and none fails."""
     port = land(tmp_path / "four")
-    four = [process(port.home) for _ in range(4)]
+    four = [process(port) for _ in range(4)]
     for started in four:
         tell(started)
     answers = [started.communicate(timeout=120)[0] for started in four]
@@ -66,21 +68,39 @@ def test_four_processes_take_what_one_would(tmp_path: Path, alone: set[str]) -> 
     assert len(taken) == len(set(taken))
     assert set(taken) == alone == {partition.digest for partition in port.partitions()}
     assert port.every_row()["id"].is_unique().all()
-    assert len(port.landed()) == 40
-    assert sum(record.rows for record in port.landed()) == 400
+    assert len(port.landed()) == FILES
+    assert sum(record.rows for record in port.landed()) == ROWS
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """URL of an empty database; none for the port's own in SQLite."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    server = request.getfixturevalue("postgres")
+    url = server.create()
+    yield url
+    server.drop(url)
 
 
 @pytest.mark.slow
-def test_killed_processes_leave_nothing_half_done(tmp_path: Path, alone: set[str]) -> None:
-    """Killed at any moment: the next process does the rest, and the outcome is the same."""
-    port = land(tmp_path / "killed")
+def test_killed_processes_leave_nothing_half_done(tmp_path: Path, alone: set[str], database: str) -> None:
+    """Four at once, thirty killed at any moment: the next one does the rest, and the outcome is the same."""
+    port = land(tmp_path / "killed", database)
     chance = random.Random(7)  # noqa: S311 - a moment, no secret
-    for _ in range(12):
-        started = process(port.home)
-        tell(started)
-        time.sleep(chance.uniform(0.02, 0.4))
-        started.kill()
-        started.communicate()
+    killed = 0
+    while killed < 30:
+        four = [process(port) for _ in range(4)]
+        for started in four:
+            tell(started)
+        for started in four:
+            time.sleep(chance.uniform(0.0, 0.3))
+            killed += started.poll() is None
+            started.kill()
+            started.communicate()
     port.ingest()
     assert {partition.digest for partition in port.partitions()} == alone
-    assert sum(record.rows for record in port.landed()) == 400
+    assert sum(record.rows for record in port.landed()) == ROWS
+    assert port.every_row().n_unique(["id", "at"]) == port.every_row().height
+    port.registry.close()

@@ -51,21 +51,22 @@ def line(number: int, *, day: int = 1, speed: str = "10", city: str = "Oslo", la
 
 @dataclass
 class Port:
-    """Where a small model's rows arrive."""
+    """Where a small model's rows arrive; its registry is in SQLite, unless `database` says where."""
 
     home: Path
     spec: ModelSpec = SPEC
+    database: str = ""
 
     def __post_init__(self) -> None:
         """Open the registry and the store."""
-        self.registry: ModelRegistry = open_registry(f"sqlite:///{self.home / 'registry.db'}")
+        self.registry: ModelRegistry = open_registry(self.database or f"sqlite:///{self.home / 'registry.db'}")
         self.store = ArtifactStore(str(self.home / "artifacts"), self.home / "cache")
         self.folder = self.home / "landing" / "small"
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def with_source(self, **changes: Any) -> Port:
         """The same port, with another source."""
-        return Port(self.home, replace(self.spec, source=replace(self.spec.source, **changes)))
+        return replace(self, spec=replace(self.spec, source=replace(self.spec.source, **changes)))
 
     def land(self, name: str, *lines: str, header: str = HEADER) -> Path:
         """Land a CSV file."""
