@@ -27,7 +27,7 @@ GLIMPSE = 100  # lines at either end of a damaged stretch that are tried as rows
 Places = npt.NDArray[np.intp]
 
 
-@dataclass(frozen=True)
+@dataclass
 class CsvRecords:
     """How one CSV file is cut into records.
 
@@ -36,12 +36,14 @@ class CsvRecords:
         separator: what stands between fields, one byte.
         columns: the names of those that are wanted.
         careful: judge every record by itself, also where whole blocks can be judged at once.
+        has_long: a field that runs over several lines was found.
     """
 
     header: Sequence[str]
     separator: str
     columns: Sequence[str]
     careful: bool = False
+    has_long: bool = False
 
     def judge(self, block: bytes, last: bool) -> Judged:
         """Part a block into rows and refused records.
@@ -92,6 +94,7 @@ class CsvRecords:
         )
         if not good:
             return None
+        self.has_long |= len(lines) > len(ends)
         if not blank.any():
             return block[:used], used
         keep = np.repeat(~blank, lengths)
@@ -170,6 +173,7 @@ class CsvRecords:
                 refused.append((as_text(record), reason))
             elif record.strip(b"\r\n"):
                 good.append(record)
+                self.has_long |= b"\n" in record[:-1]
             start = end
         return b"".join(good), refused, start
 
@@ -229,9 +233,9 @@ class CsvRecords:
     def _resume(self, block: bytes, start: int, stop: int, *, closed: bool) -> int:
         """Where the next record starts after a damaged one that may be longer than its first line.
 
-        A stray quote before good rows looks much like a field of many lines with a quote too few. The lines are taken
-        as rows from that one on from which all are rows, up to where the damage ends; from the first row on if most of
-        them are. Where the field closes in a line that is no row, none is taken: they are its text.
+        A stray quote before good rows looks much like a field of many lines with a quote too few. Where it closes
+        in a line that is no row, the lines are its text, and none is taken. Else they are taken from the first row on;
+        in a file that does have such fields only if most of them are rows, or from where on all are.
 
         Args:
             block: the bytes.
@@ -245,9 +249,8 @@ class CsvRecords:
         for line in reversed(lines):
             if line in rows and rows[line] >= run:
                 run = line
-        if 2 * len(rows) > len(lines) and (run < stop or not closed):
-            return min(rows)
-        return run
+        likely = not self.has_long or 2 * len(rows) > len(lines)
+        return min(rows) if rows and likely and (run < stop or not closed) else run
 
 
 def first_record(text: bytes, separator: str) -> bytes:
