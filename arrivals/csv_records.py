@@ -255,8 +255,9 @@ class CsvRecords:
 
 def first_record(text: bytes, separator: str) -> bytes:
     """The record that a text begins with; its first line where that is none."""
-    record = CsvRecords((), separator, ()).record.match(text)
-    return record[0] if record else text[: text.find(b"\n") + 1]
+    line = text[: text.find(b"\n") + 1]
+    record = CsvRecords((), separator, ()).record.match(text) if line.count(b'"') & 1 else None
+    return record[0] if record else line
 
 
 def _outside(places: Places, quotes: Places) -> Places:

@@ -108,12 +108,12 @@ def _header(path: Path, wanted: Sequence[str]) -> tuple[list[str], str, int]:
     if b"\n" not in text and len(text) > LONGEST:
         return [], SEPARATORS[0], 0
     begin = len(BOM) if text.startswith(BOM) else 0
-    records = {separator: first_record(text[begin:] + b"\n", separator) for separator in SEPARATORS}
-    readings = {separator: _names(record, separator) for separator, record in records.items()}
-    best = max(
-        SEPARATORS, key=lambda separator: len(set(readings[separator]) & set(wanted) if wanted else readings[separator])
-    )
-    return readings[best], best, begin + len(records[best])
+    text = text[begin:] + b"\n"
+    readings = []
+    for separator in [one for one in SEPARATORS if one.encode() in text] or SEPARATORS[:1]:
+        record = first_record(text, separator)
+        readings.append((_names(record, separator), separator, begin + len(record)))
+    return max(readings, key=lambda reading: len(set(reading[0]) & set(wanted) if wanted else reading[0]))
 
 
 def _names(record: bytes, separator: str) -> list[str]:
