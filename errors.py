@@ -30,7 +30,8 @@ EvergreenError
 │   ├── NotEnoughData        too few labelled rows to train or to judge
 │   ├── TrainingDiverged     the loss became NaN or infinite
 │   └── CannotSplit          the model's graph cannot be cut at this layer
-└── ServerFailed             a server, worker or helper process does not run
+├── ServerFailed             a server, worker or helper process does not run
+└── StepFailed               a library's error that nobody foresaw; what it quotes is left out
 """
 
 from __future__ import annotations
@@ -166,3 +167,7 @@ class CannotSplit(TrainingError):
 
 class ServerFailed(EvergreenError):
     """A server, worker or helper process does not run."""
+
+
+class StepFailed(EvergreenError):
+    """A library's error that nobody foresaw."""

@@ -24,11 +24,14 @@ NEXT = re.compile(r',\s*(?=\{\s*")')  # an object begins; inside a string its qu
 NO_SPACE = str.maketrans("\r\n", "\v\v")  # a line's end in broken JSON: no JSON either, wherever it stands
 
 
-def _no_number(word: str) -> Any:
-    raise ValueError(f"{word} is no number")
+def _constant(name: str) -> None:
+    """NaN is what Python writes for a missing number; infinity is none that JSON has."""
+    if name != "NaN":
+        raise ValueError(f"{name} is no number")
 
 
-DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_no_number)
+DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_constant)
+PYTHON = json.JSONDecoder(parse_constant=_constant)
 
 
 @dataclass
@@ -58,6 +61,8 @@ class JsonLines:
             for line in filter(bytes.strip, text.split(b"\n")):
                 if reason := _fault(line):
                     refused.append((as_text(line), reason))
+                elif b"NaN" in line:
+                    lines.append(json.dumps(PYTHON.decode(line.decode())).encode())
                 else:
                     lines.append(line)
             rows = self._read_most(lines, refused)

@@ -13,6 +13,7 @@ from typing import IO
 
 from arrivals.listing import ListedFile
 from errors import FileNotReady, UnreadableFile
+from evergreen_client.shown import gist
 
 BOMB_BYTES, BOMB_RATIO = 1 << 28, 200  # a file that unpacks past both is refused
 BLOCK = 1 << 20
@@ -62,7 +63,7 @@ def local_copy(file: ListedFile, work: Path) -> Iterator[LocalCopy]:
         except OSError as error:
             if error.errno in OURS:
                 raise
-            raise FileNotReady(file.uri, f"it cannot be read at the moment ({error})", WAIT) from error
+            raise FileNotReady(file.uri, f"it cannot be read at the moment ({gist(error)})", WAIT) from error
         if file.compression:
             _unpack(path, plain, file)
             path = plain
@@ -92,7 +93,7 @@ def _blocks(path: Path, file: ListedFile) -> Iterator[bytes]:
     except UnreadableFile:
         raise
     except Exception as error:  # each codec has exceptions of its own
-        raise UnreadableFile(file.uri, f"it cannot be unpacked ({error})", "land it again, whole") from error
+        raise UnreadableFile(file.uri, f"it cannot be unpacked ({gist(error)})", "land it again, whole") from error
 
 
 @contextmanager

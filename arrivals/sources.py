@@ -66,6 +66,7 @@ class IngestResult:
         taken = sum(partition.rows for partition in self.partitions)
         parts = {
             "duplicates": self.duplicates,
+            "conflicts": self.conflicts,
             "refused": self.refused,
             "labels waiting for their rows": self.waiting,
             "late": self.late,
@@ -80,6 +81,7 @@ class IngestResult:
         self.files += 1
         self.rows += landed.rows
         self.duplicates += landed.duplicates
+        self.conflicts += landed.conflicts
         self.refused += landed.refused
         self.waiting += landed.waiting
         self.late += landed.late
@@ -154,7 +156,8 @@ class Sources:
         rules = self._rules(labels=labels)
         for uri in listing.unfinished:
             self.result.reasons.append(f"{uri}: it is still being written; the next run looks again")
-        new = [file for file in listing.files if _is_new(earlier.get(file.stamp), rules)]
+        share = self.spec.source.max_bad_share
+        new = [file for file in listing.files if _is_new(earlier.get(file.stamp), rules, share)]
         size, done = sum(file.size for file in new), 0
         for place, file in enumerate(new):
             self._report(place, len(new), done / max(size, 1))
@@ -172,7 +175,7 @@ class Sources:
                 raise UnreadableFile(file.uri, file.refusal, HINT)
             with local_copy(file, self.intake.work) as copy:
                 read = replace(landed, sha256=copy.sha256)
-                taken = {"sha256": copy.sha256, "rules": landed.rules, "waiting": 0, "reason": None}
+                taken = {"sha256": copy.sha256, "rules": landed.rules, "waiting": 0, "conflicts": 0, "reason": None}
                 if twins := self.registry.landed_files(self.spec.name, **taken):
                     self.result.reasons.append(f"{file.uri}: it holds what {twins[0].uri} held, which was taken")
                     self.result.add(*self.intake.take_none(replace(read, rows=twins[0].rows, duplicates=twins[0].rows)))
@@ -212,7 +215,9 @@ class Sources:
 
     def _rules(self, *, labels: bool) -> str:
         """Digest of what a file is judged by: a file refused under one schema may be good under another."""
-        rules = (self.spec.schema, self.spec.objective, self.spec.source.timezone, self.spec.source.ignore, labels)
+        source = self.spec.source
+        written = (source.timezone, source.time_format, source.decimal, source.thousands, source.max_future)
+        rules = (self.spec.schema, self.spec.objective, source.ignore, source.corrections, written, labels)
         return hashlib.sha256(repr(rules).encode()).hexdigest()
 
     def _report(self, done: int, total: int, share: float) -> None:
@@ -227,8 +232,12 @@ class Sources:
         self.progress("taking files", done, total, figures)
 
 
-def _is_new(before: LandedRecord | None, rules: str) -> bool:
-    """Whether a file is to be read: for the first time, by another schema, or for labels that waited."""
+def _is_new(before: LandedRecord | None, rules: str, bad_share: float) -> bool:
+    """Whether a file is to be read: for the first time, for labels that waited, or by other rules.
+
+    By other rules, only one that was refused, as a whole or in so many rows that the run stopped, or met conflicts.
+    """
     if before is None or before.waiting:
         return True
-    return before.reason is not None and before.rules != rules
+    refused = before.reason is not None or before.conflicts > 0 or 0 < before.refused >= bad_share * before.rows
+    return refused and before.rules != rules

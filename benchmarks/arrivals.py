@@ -21,8 +21,9 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
+from arrivals.contents import FEATURES, LABEL, meaning
 from arrivals.ingest import ingest
-from arrivals.keys import HIGH, LABELLED, LOW
+from arrivals.keys import HIGH, LOW
 from arrivals.known_keys import KnownKeys
 from arrivals.local_copies import LocalCopy
 from arrivals.readers import Wanted, read_file
@@ -118,7 +119,7 @@ def beside_pandas(count: int) -> float:
     text = rows(count).with_columns(pl.col("at").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")).cast(pl.String)
     text = text.with_columns(x0=pl.when(pl.int_range(count) % 1000 == 0).then(pl.lit("fast")).otherwise("x0"))
     frame = text.to_pandas()
-    validator = Validator(SCHEMA, Regression())
+    validator = Validator(SCHEMA, Regression(), Source("in"))
     assert validator.validate(text).rows.height == len(validate_with_pandas(frame))
     ours = min(seconds(lambda: validator.validate(text)) for _ in range(3))
     return min(seconds(lambda: validate_with_pandas(frame)) for _ in range(3)) / ours
@@ -193,11 +194,12 @@ def refused(path: Path) -> None:
 
 def remember(place: Place, known: int) -> None:
     """Make the registry and the known keys cover partitions that were never written."""
-    keys = KnownKeys(place.home / "cache" / "keys", unbuilt, by_time=False)
+    folder, means = place.home / "cache" / "keys", meaning(place.spec.schema)
+    keys = KnownKeys(folder, unbuilt, meaning=means, by_time=False)
     draw = np.random.default_rng(0)
     for number in range(known):
         high = np.sort(draw.integers(0, 2**64 - 1, KNOWN_ROWS, dtype=np.uint64))
-        keys.write(f"{number:064}", pl.DataFrame({HIGH: high, LOW: high, LABELLED: np.ones(KNOWN_ROWS, bool)}))
+        keys.write(f"{number:064}", pl.DataFrame({HIGH: high, LOW: high, FEATURES: high, LABEL: high}))
     partitions = tuple(
         NewPartition(
             model="bench", digest=f"{number:064}", source_uri="known", uri="known", sha256="0" * 64, bytes=0,

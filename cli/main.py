@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import database, demo, init, new, partitions, registry, schema, up
+from cli.printing import say
 from errors import EvergreenError, ServerFailed
 from learning.startup import large_import
 from settings import get_settings
@@ -79,10 +80,10 @@ def run_to_its_end(flow: Flow[[str], str], model: str) -> None:
     from tasks.run import ATTENTION_STATE
 
     state = flow(model, return_state=True)
-    typer.echo(state.result())
+    say(state.result())
     if state.name == ATTENTION_STATE:
         where = f"the warnings above are complete, and `evergreen partitions refused {model}` lists what was refused"
-        typer.echo(f"evergreen: {state.message}\nevergreen: {where}", err=True)
+        say(f"evergreen: {state.message}\nevergreen: {where}", err=True)
         raise typer.Exit(NEEDS_ATTENTION)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from db.records import DriftColumn
 from errors import NotEnoughData
+from monitoring.report_page import labels, lock, relabelled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 RESAMPLES = 1000  # pairs of resampled windows from which a threshold is read
 GRID = 256  # quantiles that stand for a column's values there: quick, but values rarer than one in 256 are smoothed
+BARS, DRAWABLE = 100, 1e12  # of a histogram, and a number around which they all fit
 MIN_ROWS = 30  # a window smaller than this says nothing about a distribution
 
 
@@ -154,20 +156,22 @@ def measure(
     from evidently.metrics import ValueDrift
 
     categorical = [column for column, method in columns.items() if method == "jensenshannon"]
+    shown = labels(columns)
+    current, reference = relabelled((current[list(columns)], reference[list(columns)]), categorical)
     # Without a definition Evidently skips a column that is missing, and takes small integers for categories.
     definition = DataDefinition(
-        numerical_columns=[column for column in columns if column not in categorical],
-        categorical_columns=categorical,
+        numerical_columns=[shown[column] for column in columns if column not in categorical],
+        categorical_columns=[shown[column] for column in categorical],
     )
-    metrics = [ValueDrift(column=c, method=method, threshold=thresholds[c]) for c, method in columns.items()]
-    kept = list(columns)
+    metrics = [ValueDrift(column=shown[c], method=method, threshold=thresholds[c]) for c, method in columns.items()]
     snapshot = Report(metrics).run(
-        Dataset.from_pandas(current[kept], data_definition=definition),
-        Dataset.from_pandas(reference[kept], data_definition=definition),
+        Dataset.from_pandas(current, data_definition=definition),
+        Dataset.from_pandas(reference, data_definition=definition),
     )
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)
         snapshot.save_html(str(report))
+        lock(report)
     scores = [float(result["value"]) for result in snapshot.dict()["metrics"]]
     return [
         DriftColumn(column, method, score, thresholds[column], score >= thresholds[column])
@@ -188,4 +192,13 @@ def window(files: Sequence[Path], schema: Schema, policy: DriftPolicy) -> pd.Dat
         share = int(policy.max_rows / total * 2**32)
         rows = rows.filter(pl.struct(schema.key).hash(0) % 2**32 < share)
     sample = rows.select(wanted).collect(engine="streaming")
-    return pd.DataFrame({name: sample[name].to_numpy() for name in wanted})
+    return pd.DataFrame({name: _drawable(sample[name].to_numpy()) for name in wanted})
+
+
+def _drawable(values: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Values with room for bars between them: Evidently fails at numbers that are as large as alike."""
+    if values.dtype.kind != "f" or not np.isfinite(values).any():
+        return values
+    least, most = np.nanmin(values), np.nanmax(values)
+    alike = most - least < BARS * np.spacing(max(abs(least), abs(most)))
+    return values.clip(-DRAWABLE, DRAWABLE) if alike else values

@@ -29,8 +29,9 @@ def score_arrivals(context: Context, run_id: int | None, number: int, arrived: S
     scores = []
     for place, partition in enumerate(partitions):
         rows = found.partition == place
-        figures = spec.objective.metrics(found.target[rows], found.prediction[rows])
-        scores.append(NewScores(partition.digest, int(rows.sum()), figures))
+        if rows.any():  # else every labelled row of it was corrected since
+            figures = spec.objective.metrics(found.target[rows], found.prediction[rows])
+            scores.append(NewScores(partition.digest, int(rows.sum()), figures))
     registry.record_scores(spec.name, number, scores, run_id)
 
 

@@ -11,10 +11,11 @@ import polars as pl
 from arrivals.json_lines import open_lines
 from arrivals.listing import HINT, ListedFile
 from arrivals.local_copies import LocalCopy, local_copy
+from arrivals.numbers import NO_NUMBER
 from arrivals.readers import read_header
 from arrivals.times import parse_times
-from arrivals.validation import NO_NUMBER
 from errors import UnreadableFile
+from evergreen_client.shown import gist
 
 ROWS = 100_000  # read
 SHARE = 0.99  # of values that must be of a type
@@ -40,7 +41,7 @@ def read_sample(path: Path) -> pl.DataFrame:
         try:
             rows = _scan(copy).head(ROWS).collect()
         except (pl.exceptions.PolarsError, OverflowError) as error:
-            raise UnreadableFile(path.name, f"it cannot be parsed ({error})", HINT) from error
+            raise UnreadableFile(path.name, f"it cannot be parsed ({gist(error)})", HINT) from error
     if not rows.height:
         raise UnreadableFile(path.name, "it has no rows", "infer from a file with some")
     return rows

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evergreen_client.errors import SchemaMismatch
+from evergreen_client.shown import gist
 
 if TYPE_CHECKING:
     import keras
@@ -44,15 +46,15 @@ def _values(tensor: keras.KerasTensor, column: Any) -> NDArray[Any]:
         return values.reshape(len(column) if np.ndim(column) else 1, *tensor.shape[1:])
     except (ValueError, TypeError) as error:
         shape = "one value" if tensor.shape[1:] == (1,) else f"an array of shape {tensor.shape[1:]}"
-        raise SchemaMismatch(f"column '{tensor.name}'", str(error), f"give {shape} of {tensor.dtype} a row") from error
+        raise SchemaMismatch(f"column '{tensor.name}'", gist(error), f"give {shape} of {tensor.dtype} a row") from error
 
 
 def as_text(values: Any) -> NDArray[np.object_]:
     """Categories as they are trained on: what is missing is empty, numbers and flags are written out.
 
     Example:
-        >>> as_text(["Oslo", None, 3, True]).tolist()
-        ['Oslo', '', '3', 'true']
+        >>> as_text(["Oslo", None, 3, 3.0, True]).tolist()
+        ['Oslo', '', '3', '3', 'true']
     """
     return np.array([_text(value) for value in np.asarray(values, dtype="object").ravel()], dtype="object")
 
@@ -60,4 +62,6 @@ def as_text(values: Any) -> NDArray[np.object_]:
 def _text(value: Any) -> str:
     if value is None or value != value:  # noqa: PLR0124 - NaN is not equal to itself
         return ""
+    if isinstance(value, float | np.floating) and np.isfinite(value):
+        return format(Decimal(str(value or 0.0)), "f").removesuffix(".0")  # zero has one sign only
     return str(value).lower() if isinstance(value, bool | np.bool_) else str(value)

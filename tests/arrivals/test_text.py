@@ -169,7 +169,7 @@ def test_a_file_that_vanishes_waits(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [pl.exceptions.PanicException("index 17"), ZeroDivisionError("17"), MemoryError("17")]
+    "fault", [pl.exceptions.PanicException("index '17'"), ZeroDivisionError("'17'"), MemoryError()]
 )
 def test_whatever_a_library_raises_ends_as_a_sentence(
     fault: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

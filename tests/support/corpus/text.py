@@ -270,10 +270,10 @@ JSON = [
     Case("whole-sign.jsonl", lines(json_row("sign", 1, note="\U0001f600")), 1, source=NOTES),
     Case(
         "no-number.jsonl",
-        lines(json_row("nan", 1, speed=float("nan")), json_row("nan", 2)),
+        lines(json_row("nan", 1, speed=float("inf")), json_row("nan", 2, speed=float("nan"))),
         1,
         refused=1,
-        says="NaN is no number",
+        says="Infinity is no number",
     ),
     Case(
         "two-on-a-line.jsonl",
