@@ -16,7 +16,7 @@ from arrivals.faults import fault_of, first_few, is_ours
 from arrivals.listing import HINT, ListedFile, expanded, list_files, still_same
 from arrivals.local_copies import LocalCopy, local_copy
 from arrivals.queries import Reading
-from arrivals.readers import NeedsCare, Wanted, check_columns, read_file
+from arrivals.readers import Wanted, check_columns, read_file
 from arrivals.validation import Batch
 from db.arrival_records import LandedRecord, NewLandedFile
 from db.cursors import written
@@ -210,18 +210,15 @@ class Sources:
         """Take the rows of a file that can be opened."""
         wanted = self._wanted(copy.format, labels=labels)
 
-        def batches(*, careful: bool) -> Iterator[Batch]:
+        def batches() -> Iterator[Batch]:
             try:
-                yield from read_file(copy, wanted, self.intake.batch_rows, careful=careful)
+                yield from read_file(copy, wanted, self.intake.batch_rows)
             except OSError as error:  # one of the file's own; those of the store come from elsewhere
                 raise FileNotReady(file.uri, f"it cannot be read ({error.strerror or error})", HINT) from error
             if not still_same(file):
                 raise FileNotReady(file.uri, "it changed while it was read", "wait until it is whole")
 
-        try:
-            return self.intake.take(landed, partial(batches, careful=False), labels=labels)
-        except NeedsCare:
-            return self.intake.take(landed, partial(batches, careful=True), labels=labels)
+        return self.intake.take(landed, batches, labels=labels)
 
     def _wanted(self, kind: str, *, labels: bool) -> Wanted:
         """The columns that a file must have."""

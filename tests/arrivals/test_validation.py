@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from arriving import Port, line
 
-from arrivals.line_by_line import careful_jsonl
+from arrivals.json_lines import JsonLines
 from arrivals.texts import as_text
 from arrivals.validation import Validator
 from errors import InvalidSpec
@@ -81,8 +81,8 @@ def test_both_ways_of_reading_json_write_numbers_alike(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("".join(f'{{"id": {one}}}\n' for one in written))
     quick = pl.scan_ndjson(path, schema={"id": pl.String}).collect()["id"]
-    [careful] = careful_jsonl(path, ["id"], 100, set())
-    assert as_text(careful.rows["id"]).to_list() == as_text(quick).to_list()
+    careful, *_ = JsonLines(("id",), None, careful=True).judge(path.read_bytes(), True)
+    assert as_text(careful["id"]).to_list() == as_text(quick).to_list()
 
 
 def test_one_row_in_four_formats_is_one_row(port: Port) -> None:
