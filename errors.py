@@ -28,7 +28,8 @@ EvergreenError
 │   └── TooManyBadRows       more bad rows than the policy allows
 ├── TrainingError
 │   ├── NotEnoughData        too few labelled rows to train or to judge
-│   ├── TrainingDiverged     the loss became NaN or infinite
+│   ├── TrainingDiverged     the loss or a weight became NaN or infinite
+│   ├── UnusableFeatures     the base makes features of rows that are not finite
 │   └── CannotSplit          the model's graph cannot be cut at this layer
 └── ServerFailed             a server, worker or helper process does not run
 """
@@ -157,7 +158,11 @@ class NotEnoughData(TrainingError):
 
 
 class TrainingDiverged(TrainingError):
-    """The loss became NaN or infinite."""
+    """The loss or a weight became NaN or infinite."""
+
+
+class UnusableFeatures(TrainingError):
+    """The base makes features of rows that are not finite."""
 
 
 class CannotSplit(TrainingError):
