@@ -58,7 +58,7 @@ class Answer:
 class FreshService:
     """The process. It starts to import TensorFlow at once, and ends with the `with` block at the latest.
 
-    It leaves the GPU to whoever trains, and the processor too, as long as that is wanted.
+    It leaves the GPU to whoever trains.
 
     Args:
         models: the folders of model files, where the client looks for layers of the user's own.
@@ -70,7 +70,7 @@ class FreshService:
             "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),  # noqa: PTH109 - text, not a path
             "CUDA_VISIBLE_DEVICES": "-1",
         }
-        pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         command = [sys.executable, "-c", PROGRAM]
         self._process = subprocess.Popen(command, env=os.environ | alone, text=True, **pipes)  # type: ignore[call-overload]
         self._thread = ThreadPoolExecutor(1)
@@ -89,7 +89,9 @@ class FreshService:
     def ask(self, question: Question) -> None:
         """Let it load the version and predict, while this process goes on; it can be asked one thing."""
         if self._told is None:
-            self._told = self._thread.submit(self._process.communicate, json.dumps(asdict(question)), WAIT_SECONDS)
+            self._told = self._thread.submit(
+                self._process.communicate, json.dumps(vars(question), default=vars), WAIT_SECONDS
+            )
 
     def answer(self) -> Answer:
         """Wait for what it says to the question."""
