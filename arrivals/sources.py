@@ -186,6 +186,7 @@ class Sources:
         except ArrivalError as error:
             reason = f"{error.why}. To fix it: {error.fix}"
             self.result.reasons.append(f"{file.uri}: {reason}")
+            self.result.attention.append(f"{file.uri}: {reason}")
             with suppress(ArrivalConflict):
                 self.result.add(*self.intake.take_none(replace(landed, reason=reason)))
 

@@ -1,12 +1,13 @@
 """`evergreen`: keep Keras models fresh."""
 
+from __future__ import annotations
+
 import gc
-import logging
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,8 +16,18 @@ from errors import EvergreenError, ServerFailed
 from learning.startup import large_import
 from settings import get_settings
 
+if TYPE_CHECKING:
+    from prefect import Flow
+
+NEEDS_ATTENTION = 3  # exit code
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 not done, and a line on stderr says why; 2 the command is not understood; "
+    "3 the run came to its end, and somebody should look at it (needs attention)."
+)
+
 app = typer.Typer(
     help="Keep Keras models fresh: retrain them on newly arrived data, and remember every version.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -36,40 +47,43 @@ Model = Annotated[str, typer.Argument(help="Name of a model, as models/NAME.py d
 
 @app.command()
 def bootstrap(model: Model) -> None:
-    """Train version 1 on everything that has arrived, and make it the champion."""
+    """Train version 1 on everything that has arrived, and make it the champion. Exit code 3: it needs attention."""
     prepare(model)
     with large_import("prefect"):
         from flows.bootstrap import bootstrap as flow
 
-    typer.echo(flow(model))
+    run_to_its_end(flow, model)
 
 
 @app.command()
 def retrain(model: Model) -> None:
-    """Run the retrain flow now, as the schedule would."""
+    """Run the retrain flow now, as the schedule would. Exit code 3: it needs attention."""
     prepare(model)
     with large_import("prefect"):
         from flows.retrain import retrain as flow
 
-    typer.echo(flow(model))
+    run_to_its_end(flow, model)
 
 
 def prepare(model: str) -> None:
-    """Refuse a misspelled name before Prefect starts; let the process end in order, and expected errors be short."""
+    """Refuse a misspelled name before Prefect starts; let the process end in order."""
     from learning.catalog import load_spec
 
     load_spec(model, get_settings().model_folders)
     # Ended at once, as SIGTERM does by default, the process would leave its temporary Prefect server running.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    for logger in ("prefect.flow_runs", "prefect.task_runs"):
-        logging.getLogger(logger).addFilter(without_traceback)
 
 
-def without_traceback(record: logging.LogRecord) -> bool:
-    """Log an error of ours as its one clear line."""
-    if record.exc_info and isinstance(record.exc_info[1], EvergreenError):
-        record.exc_info = None
-    return True
+def run_to_its_end(flow: Flow[[str], str], model: str) -> None:
+    """Run a flow and print what became of it; end with an exit code of its own if it needs attention."""
+    from tasks.run import ATTENTION_STATE
+
+    state = flow(model, return_state=True)
+    typer.echo(state.result())
+    if state.name == ATTENTION_STATE:
+        where = f"the warnings above are complete, and `evergreen partitions refused {model}` lists what was refused"
+        typer.echo(f"evergreen: {state.message}\nevergreen: {where}", err=True)
+        raise typer.Exit(NEEDS_ATTENTION)
 
 
 @contextmanager

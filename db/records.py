@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from textwrap import shorten
 from typing import Any, Literal, NamedTuple
 
 from evergreen_client.artifacts import StoredArtifact
 
 PromotionKind = Literal["bootstrap", "promote", "rollback"]
+
+NEEDS_ATTENTION = "needs attention"
+SENTENCES = 3  # of those that need attention, how many a reason repeats,
+SENTENCE = 300  # and how many characters of each: the run's log has them whole
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,23 @@ class RunEnding:
     outcome: str
     decision: str
     reason: str
+
+    def with_attention(self, sentences: Sequence[str]) -> RunEnding:
+        """The same ending, if there is nothing that a person should look at; else one that needs attention.
+
+        What it came to is then the beginning of its reason. A failed run stays failed.
+
+        Example:
+            >>> RunEnding("rejected", "retrain", "no better").with_attention(["a.csv: it is empty"]).reason
+            'rejected: no better. Needs attention (1): a.csv: it is empty'
+        """
+        if not sentences or self.outcome == "failed":
+            return self
+        came_to = self.reason if self.reason.startswith(self.outcome) else f"{self.outcome}: {self.reason}"
+        shown = [shorten(sentence, SENTENCE, placeholder=" …") for sentence in sentences[:SENTENCES]]
+        shown += [f"and {len(sentences) - SENTENCES:,} more"] * (len(sentences) > SENTENCES)
+        reason = f"{came_to}. Needs attention ({len(sentences):,}): {'; '.join(shown)}"
+        return RunEnding(NEEDS_ATTENTION, self.decision, reason)
 
 
 @dataclass(frozen=True)

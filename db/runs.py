@@ -50,13 +50,9 @@ def finish_run(
 
 
 def run_with_work_key(session: Session, model: str, work_key: str) -> RunRecord | None:
-    """The newest finished run that did this very work."""
-    statement = (
-        _select()
-        .where(Model.name == model, Run.work_key == work_key, Run.finished_at.is_not(None))
-        .order_by(Run.id.desc())
-        .limit(1)
-    )
+    """The newest finished run that did this very work; one that skipped it, because it was done, did not."""
+    did = Run.finished_at.is_not(None), Run.decision != "skip"
+    statement = _select().where(Model.name == model, Run.work_key == work_key, *did).order_by(Run.id.desc()).limit(1)
     return next(iter(read(session, statement, RunRecord)), None)
 
 

@@ -21,7 +21,7 @@ def retrain(model: str) -> str:
     """Fine-tune the champion on the data that arrived, and promote the challenger if the gate says so.
 
     Returns:
-        How the run ended: "promoted", "rejected", "waiting" or "no new data".
+        How the run ended: "promoted", "rejected", "waiting", "no new data" or "needs attention".
     """
     with recorded_run(model) as run:
         take_arrivals(run)

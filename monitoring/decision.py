@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from db.records import RunEnding
+from db.records import NEEDS_ATTENTION, RunEnding
 
 if TYPE_CHECKING:
     from db.arrival_records import PartitionRecord
@@ -52,11 +52,13 @@ def why_settled(champion: int, partitions: Sequence[PartitionRecord], earlier: R
     """
     if not partitions:
         return f"no new data since version {champion} learned"
-    if earlier is not None and earlier.outcome == "promoted":  # and yet this is the champion again
+    if earlier is None or earlier.outcome == "failed":
+        return ""
+    # The reason of a run that needs attention begins with what else it came to.
+    came_to = earlier.reason if earlier.outcome == NEEDS_ATTENTION else f"{earlier.outcome}: {earlier.reason}"
+    if str(came_to).startswith("promoted: "):  # and yet this is the champion again
         return f"no new data since the version that run {earlier.id} promoted was rolled back"
-    if earlier is not None and earlier.outcome in {"rejected", "waiting"}:
-        return f"no new data since run {earlier.id}, which ended {earlier.outcome}: {earlier.reason}"
-    return ""
+    return f"no new data since run {earlier.id}, which ended {came_to}"
 
 
 def decide(pending: Pending, drift: DriftVerdict | None, policy: RetrainPolicy, judged_rows: int = 0) -> RunEnding:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
@@ -12,7 +14,7 @@ from tasks.run import Run, step
 
 def summary(registry: ModelRegistry, run: Run, ending: RunEnding) -> str:
     """One run as Markdown: its ending, its drift check, its evaluation and where the time went."""
-    lines = [f"# {run.model}: {ending.outcome}", "", ending.reason, ""]
+    lines = [f"# {run.model}: {ending.outcome}", "", escaped(ending.reason), ""]
     champion = registry.find_champion(run.model)
     lines += [f"Champion: version {champion.number}" if champion else "No champion yet", ""]
     for check in (check for check in registry.drift_checks(run.model) if check.run_id == run.id):
@@ -38,11 +40,26 @@ def summary(registry: ModelRegistry, run: Run, ending: RunEnding) -> str:
     return "\n".join(lines)
 
 
+def escaped(text: str) -> str:
+    r"""Words that others chose, as Markdown that shows them and does nothing else.
+
+    Example:
+        >>> escaped("<b>a|b.csv")
+        '\\<b\\>a\\|b\\.csv'
+    """
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))  # all punctuation of ASCII
+
+
+def publish(text: str, key: str, description: str) -> None:
+    """Publish Markdown as an artifact in the Prefect UI; if that fails, the run is what it was."""
+    try:
+        create_markdown_artifact(text, key=key.replace("_", "-"), description=escaped(description))
+    except Exception:  # noqa: BLE001 - whatever a server or the way to it may do
+        get_run_logger().warning("%s could not be published", key, exc_info=True)
+
+
 @step("report")
 def report(run: Run, ending: RunEnding) -> None:
-    """Publish the run's summary as an artifact in the Prefect UI; if that fails, the run is what it was."""
-    text = summary(run.context.registry, run, ending)
-    try:
-        create_markdown_artifact(text, key=f"run-{run.model}".replace("_", "-"), description=ending.reason)
-    except Exception:  # noqa: BLE001 - whatever a server or the way to it may do
-        get_run_logger().warning("the run's summary could not be published", exc_info=True)
+    """Publish the run's summary as an artifact in the Prefect UI."""
+    ending = ending.with_attention(run.attention)
+    publish(summary(run.context.registry, run, ending), f"run-{run.model}", ending.reason)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import functools
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar, cast
 from uuid import UUID
 
 from prefect import Task, get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
+from prefect.states import Completed
 
 from db.arrival_records import PartitionRecord
 from db.artifacts import ArtifactStore
-from db.records import RunEnding, VersionRecord
+from db.records import NEEDS_ATTENTION, RunEnding, VersionRecord
 from db.registry import ModelRegistry, open_registry
+from errors import EvergreenError
 from learning.catalog import load_spec
 from learning.data import PartitionFile
 from learning.files import ModelFiles, Progress
@@ -27,6 +30,7 @@ from settings import Settings, get_settings
 P = ParamSpec("P")
 R = TypeVar("R")
 
+ATTENTION_STATE = "NeedsAttention"  # what Prefect's UI calls a run that somebody should look at
 SECONDS_BETWEEN_UPDATES = 5.0  # of the UI's artifact: every update is a request to the server, of about 20 ms
 
 
@@ -63,7 +67,9 @@ def open_context(model: str) -> Iterator[Context]:
 
 
 class Run:
-    """One run of a flow for one model, as its steps pass it on. `timings` collects seconds by step.
+    """One run of a flow for one model, as its steps pass it on.
+
+    `timings` collects seconds by step, `attention` a sentence for each thing that a person should look at.
 
     No dataclass: Prefect walks through the fields of those at every step.
     """
@@ -71,6 +77,7 @@ class Run:
     def __init__(self, number: int, context: Context) -> None:
         self.id, self.context = number, context
         self.timings: dict[str, float] = {}
+        self.attention: list[str] = []
 
     @property
     def model(self) -> str:
@@ -84,6 +91,8 @@ def recorded_run(model: str) -> Iterator[Run]:
 
     A killed process leaves the run open, which is the truth: nobody knows how it ended.
     """
+    for logger in ("prefect.flow_runs", "prefect.task_runs", "prefect.engine"):
+        logging.getLogger(logger).addFilter(without_traceback)
     deployment, flow_run_id = runtime.deployment.name, runtime.flow_run.id
     with open_context(model) as context:
         context.registry.add_model(model)
@@ -101,10 +110,21 @@ def recorded_run(model: str) -> Iterator[Run]:
 
 
 def end_run(run: Run, ending: RunEnding, work_key: str | None = None) -> str:
-    """Record how the run ended, and which work it need not do again; returns its outcome."""
+    """Record how the run ended, and which work it need not do again; returns its outcome, for the flow to return."""
+    ending = ending.with_attention(run.attention)
     run.context.registry.finish_run(run.id, ending, work_key=work_key, timings=run.timings)
     get_run_logger().info("%s: %s", ending.outcome, ending.reason)
-    return ending.outcome
+    if ending.outcome != NEEDS_ATTENTION:
+        return ending.outcome
+    # To Prefect that is success under a name of its own; whoever calls the flow gets the state's data.
+    return cast("str", Completed(name=ATTENTION_STATE, message=ending.reason, data=ending.outcome))
+
+
+def without_traceback(record: logging.LogRecord) -> bool:
+    """Let Prefect log an error of ours as one line: its words say all; of any other error the traceback stays."""
+    if record.exc_info and isinstance(record.exc_info[1], EvergreenError):
+        record.exc_info = None
+    return True
 
 
 def step(name: str) -> Callable[[Callable[Concatenate[Run, P], R]], Task[Concatenate[Run, P], R]]:

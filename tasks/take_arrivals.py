@@ -4,12 +4,13 @@ from prefect import get_run_logger
 
 from arrivals.ingest import ingest
 from arrivals.sources import IngestResult
+from tasks.report import escaped, publish
 from tasks.run import Run, shown_progress, step
 
 
 @step("take arrivals")
 def take_arrivals(run: Run) -> IngestResult:
-    """Take what arrived for the run's model, and say so in the log."""
+    """Take what arrived for the run's model, and say so in the log; what needs attention in the UI too."""
     context, log = run.context, get_run_logger()
     with shown_progress("arrivals") as progress:
         arrived = ingest(
@@ -21,7 +22,11 @@ def take_arrivals(run: Run) -> IngestResult:
             run_id=run.id,
             progress=progress,
         )
-    for reason in arrived.reasons:
-        log.warning(reason)
+    for sentence in dict.fromkeys((*arrived.reasons, *arrived.attention)):
+        log.warning(sentence)
     log.info(arrived.summary)
+    run.attention += arrived.attention
+    if run.attention:
+        listed = "\n".join(f"- {escaped(sentence)}" for sentence in run.attention)
+        publish(f"# {run.model}: needs attention\n\n{listed}", f"attention-{run.model}", arrived.summary)
     return arrived

@@ -1,16 +1,16 @@
 """The command line as a whole: help, and errors that are one clear line."""
 
-import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
-from cli.main import app, without_traceback
-from errors import NoChampion
+from cli.main import app, run_to_its_end
 
 EVERGREEN = Path(sys.executable).with_name("evergreen")
 
@@ -48,9 +48,20 @@ def test_a_prefect_server_that_does_not_answer_is_one_line() -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_errors_of_ours_are_logged_without_a_traceback() -> None:
-    """The one clear line is all there is to say; of any other error the traceback stays."""
-    for error, kept in ((NoChampion("a", "b", "c"), False), (ValueError("a"), True)):
-        record = logging.LogRecord("x", logging.ERROR, "x", 1, "failed", (), (type(error), error, None))
-        assert without_traceback(record)
-        assert bool(record.exc_info) == kept
+@pytest.mark.parametrize(("state", "code"), [("NeedsAttention", 3), ("Completed", 0)])
+def test_a_run_that_needs_attention_has_an_exit_code_of_its_own(state: str, code: int) -> None:
+    """A script can tell a run that somebody should look at; the sentences and where to look are on stderr."""
+    message = "rejected: no better. Needs attention (1): a.csv: it is empty"
+    ended = SimpleNamespace(name=state, message=message, result=lambda: "what it came to")
+    one = typer.Typer()
+    one.command()(lambda: run_to_its_end(lambda *_, **__: ended, "tiny"))  # type: ignore[arg-type,return-value]
+    done = CliRunner().invoke(one)
+    assert (done.exit_code, done.stdout) == (code, "what it came to\n")
+    assert (message in done.stderr) == ("evergreen partitions refused tiny" in done.stderr) == bool(code)
+
+
+def test_help_says_what_the_exit_codes_mean() -> None:
+    """All four in one place."""
+    text = " ".join(CliRunner().invoke(app, ["--help"]).output.split())
+    assert "Exit codes: 0 done; 1 not done" in text
+    assert "3 the run came to its end" in text

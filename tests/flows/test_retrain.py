@@ -92,7 +92,7 @@ def test_the_same_on_postgresql(
     assert bootstrap("tiny") == "promoted"
     landing.land(400, flipped=True)
     (landing.folder / "broken.parquet").write_bytes(b"PAR1 this is no Parquet file")
-    assert retrain("tiny") == "promoted"
+    assert retrain("tiny") == "needs attention"
     assert retrain("tiny") == "no new data"
     with open_registry(url) as registry:
         assert registry.champion("tiny").number == 2
@@ -216,6 +216,7 @@ def test_a_rejected_challenger_is_not_tried_again_until_something_changes(
         assert retrain("tiny") == "rejected"
         assert registry.champion("tiny").number == 1
         assert retrain("tiny") == "no new data"
+        assert retrain("tiny") == "no new data"
     assert "which ended rejected" in (registry.runs("tiny")[0].reason or "")
     landing.land(400, flipped=True)
     assert retrain("tiny") == "promoted"
@@ -241,12 +242,76 @@ def test_without_a_champion_the_error_names_bootstrap(landing: Landing, registry
 
 
 def test_an_unreadable_file_is_refused_and_the_rest_goes_on(landing: Landing, registry: ModelRegistry) -> None:
-    """One broken file does not keep the good ones from being learned."""
-    landing.land(200)
+    """One broken file does not keep the good ones from being learned; the run says that somebody should look at it."""
+    landing.land(400)
     bootstrap("tiny")
-    (landing.folder / "broken.parquet").write_bytes(b"PAR1 this is no Parquet file")
+    break_file(landing, "broken.parquet")
     landing.land(400, flipped=True)
-    assert retrain("tiny") == "promoted"
+    assert retrain("tiny") == "needs attention"
+    run = registry.runs("tiny")[0]
+    assert (run.outcome, run.decision) == ("needs attention", "retrain")
+    assert str(run.reason).startswith("promoted: better: ")
+    assert "Needs attention (1): " in str(run.reason)
+    assert registry.champion("tiny").number == 2
+    assert retrain("tiny") == "no new data"  # what was refused has been said, and the work is done
+
+    registry.rollback("tiny", actor="a person", reason="complaints")
+    assert retrain("tiny") == "no new data"
+    assert "rolled back" in str(registry.runs("tiny")[0].reason)
+
+
+def break_file(landing: Landing, name: str) -> None:
+    """Let a file arrive that cannot be read."""
+    (landing.folder / name).write_bytes(b"PAR1 this is no Parquet file")
+
+
+def test_a_run_that_needs_attention_has_a_state_of_its_own(
+    landing: Landing, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing new to learn, and yet Prefect's UI shows at once which run to open, and says there what to look at."""
+    published: dict[str, tuple[str, str]] = {}
+
+    def publish(text: str, key: str, description: str) -> None:
+        published[key] = text, description
+
+    landing.land(200)
+    break_file(landing, "first.parquet")
+    assert bootstrap("tiny") == "needs attention"
+    assert registry.champion("tiny").number == 1
+
+    break_file(landing, "<b>a|b*c*.parquet")
+    monkeypatch.setattr("tasks.report.create_markdown_artifact", publish)
+    state = retrain("tiny", return_state=True)
+    assert (state.is_completed(), state.name) == (True, "NeedsAttention")
+    assert state.result() == "needs attention"
+    assert str(state.message).startswith("no new data since version 1 learned. Needs attention (1): ")
+    text, _ = published["attention-tiny"]
+    assert "no whole Parquet file" in text
+    assert [raw for raw in ("<b>", "a|b", "*c*", "first") if raw in text] == []
+
+
+def test_a_failed_run_stays_failed_whatever_else_it_saw(landing: Landing, registry: ModelRegistry) -> None:
+    """What needs attention is in its log; that it failed is the more important thing."""
+    break_file(landing, "broken.parquet")
+    with pytest.raises(NoChampion):
+        retrain("tiny")
+    run = registry.runs("tiny")[0]
+    assert (run.outcome, run.decision) == ("failed", "none")
+
+
+def test_an_expected_error_is_one_line_in_the_log_and_another_keeps_its_traceback(
+    landing: Landing, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever runs the flow, from Python or as a deployment, reads what is wrong and not Prefect's own calls."""
+    with pytest.raises(NoChampion):
+        retrain("tiny")
+    assert "nothing was promoted yet" in caplog.text
+    assert "Traceback" not in caplog.text
+
+    monkeypatch.setattr("tasks.find_pending.pending_work", lambda _: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        retrain("tiny")
+    assert "Traceback" in caplog.text
 
 
 def test_an_empty_landing_folder_is_no_error(landing: Landing, registry: ModelRegistry) -> None:

@@ -60,7 +60,9 @@ def test_another_champion_rows_or_plan_is_other_work(other: str) -> None:
     assert other != work_key(TINY, 1, ["a"])
 
 
-@pytest.mark.parametrize(("outcome", "settled"), [("rejected", True), ("waiting", True), ("failed", False)])
+@pytest.mark.parametrize(
+    ("outcome", "settled"), [("rejected", True), ("waiting", True), ("needs attention", True), ("failed", False)]
+)
 def test_only_work_that_ended_is_settled(outcome: str, settled: bool) -> None:
     """A rejected challenger is not trained again; a failed run is tried again."""
     now = datetime.now(UTC)
