@@ -11,6 +11,7 @@ import numpy as np
 
 from errors import InvalidSpec, NotEnoughData
 from evergreen_client.model_files import load_model
+from learning.absurd import absurd_rows_named
 from learning.assembly import assemble, named_layers
 from learning.data import (
     Columns,
@@ -79,7 +80,8 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
         )
         return Trained(files, state.curve, (), record, reason)
 
-    return train_once(work, task_digest(spec, record, (), [history]), train_anew)
+    with absurd_rows_named(spec, history):
+        return train_once(work, task_digest(spec, record, (), [history]), train_anew)
 
 
 def _pretrain(
