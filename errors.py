@@ -20,6 +20,7 @@ EvergreenError
 │   ├── ArtifactCorrupt      a file's bytes are not the ones that were registered
 │   ├── ArtifactUnwritable   the artifact root refused a write (full, read-only, no permission)
 │   ├── UnknownLayer         the model has a layer that Keras does not know in this process
+│   ├── UnusableVersion      a fresh process cannot load a version, or answers otherwise than the one that judged it
 │   └── UnsafeModel          the model would run arbitrary code when loaded
 ├── ArrivalError
 │   ├── FileNotReady         a landed file that cannot be read yet; nothing is recorded of it
@@ -135,6 +136,10 @@ class TaintedVersion(RegistryError):
 
 class ArtifactUnwritable(ArtifactError):
     """The artifact root refused a write."""
+
+
+class UnusableVersion(ArtifactError):
+    """A fresh process cannot load a version, or answers otherwise than the one that judged it."""
 
 
 class FileNotReady(ArrivalError):

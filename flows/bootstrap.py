@@ -16,8 +16,7 @@ def bootstrap(model: str) -> str:
     """Train version 1 on history, judge it against a constant, and promote it.
 
     Returns:
-        How the run ended: "promoted", "needs attention", or "rejected", if version 1 is shown to be worse than a
-        constant or a service could not use it.
+        How the run ended: "promoted", "needs attention", or "rejected": version 1 is worse than a constant.
     """
     with recorded_run(model) as run:
         take_arrivals(run)

@@ -120,7 +120,7 @@ class _Challenger:
         set_seed(context.seed)
         self.base = FrozenBase(champion.base, champion.base_digest, spec.schema)
         self.head = load_model(champion.head)
-        refuse_weights(self.head, "the champion's head", INHERITED.format(spec.name))
+        refuse_weights(self.head, "the champion's head", INHERITED.format(spec.name), TrainingError)
         self.head.trainable = True
         self.base_changed = False
         self.loss: float | None = None  # on the validation rows, after the stage before

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from errors import EvergreenError, InvalidSpec, TrainingDiverged, UnusableFeatures
+from learning.absurd import find_absurd
 from learning.data import Columns, Indices, PartitionFile, Selection, read_inputs
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from learning.examples import Read
     from learning.losses import Loss
-    from learning.spec import ModelSpec, Schema
+    from learning.spec import ModelSpec
 
 ROWS_AT_ONCE = 2**16
 TRAINED = (
@@ -71,42 +72,22 @@ def finite_rows(values: np.ndarray) -> np.ndarray:
     return np.asarray(np.isfinite(values.reshape(len(values), -1)).all(axis=1))
 
 
-class Suspect(NamedTuple):
-    """The column that most likely makes rows useless: "" if there is none; in so many of them it has no value."""
-
-    column: str
-    nulls: int
-
-
-def suspect(schema: Schema, partition: PartitionFile, rows: Indices) -> Suspect:
-    """The numeric column that is missing in most of these rows or, if none is, the one with the largest numbers."""
-    inputs = read_inputs(schema, partition, rows)
-    numbers = {name: inputs[name].reshape(len(rows), -1) for name in (*schema.numeric, *schema.tensors)}
-    if not numbers:
-        return Suspect("", 0)
-    nulls = {name: int(np.isnan(values).any(axis=1).sum()) for name, values in numbers.items()}
-    column = max(nulls, key=lambda name: nulls[name])
-    if not nulls[column]:
-        column = max(numbers, key=lambda name: float(np.abs(numbers[name]).max()))
-    return Suspect(column, nulls[column])
-
-
-def recall_command(model: str, partition: PartitionFile) -> str:
-    """What leaves a partition out of all that is learned."""
-    return f'`evergreen partitions recall {model} {partition.digest[:12]} --reason "…"`'
-
-
 def _unusable(spec: ModelSpec, partition: PartitionFile, rows: Indices) -> UnusableFeatures:
-    column, nulls = suspect(spec.schema, partition, rows)
-    recall = f"{recall_command(spec.name, partition)} leaves the partition out"
-    received = f"partition {partition.digest[:12]}, {len(rows):,} of its rows"
-    why = "the base makes features of them that are not finite"
-    if nulls:
-        why += f": column '{column}' is null in {nulls:,} of them, and the base does not impute it"
+    """What is wrong with rows whose features are not finite: a null, if they have one, or else an absurd number."""
+    digest = partition.digest[:12]
+    received, why = f"{len(rows):,} rows of partition {digest}", "the base makes features of them that are not finite"
+    recall = f'`evergreen partitions recall {spec.name} {digest} --reason "..."` leaves the partition out'
+    inputs = read_inputs(spec.schema, partition, rows)
+    numbers = (*spec.schema.numeric, *spec.schema.tensors)
+    nulls = {name: int((~finite_rows(inputs[name])).sum()) for name in numbers}
+    column = max(nulls, key=lambda name: nulls[name], default="")
+    if column and nulls[column]:
+        why += f": column '{column}' is null in {nulls[column]:,} of them, and the base does not impute it"
         fix = f"impute '{column}' in build_base and train anew, with finetune=FromScratch(); or {recall}"
         return UnusableFeatures(received, why, fix)
-    why += f"; of their columns '{column}' holds the largest numbers" if column else ""
-    return UnusableFeatures(received, why, f"{recall}; give the column a range in the Schema to refuse such rows")
+    absurd = find_absurd(spec.schema, [partition])
+    why += f": {absurd.rows:,} have absurd values in column '{absurd.column}'" if absurd else ""
+    return UnusableFeatures(received, why, f"{recall}; give the column a range in the schema")
 
 
 def refuse_hidden_nulls(spec: ModelSpec, model: keras.Model, few: Columns, loss: Loss) -> None:

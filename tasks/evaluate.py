@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from prefect import get_run_logger
 
 from db.records import NewEvaluation
+from errors import UnusableVersion
 from evaluation.gate import NEWEST, Paired, judge, past_eras
 from learning.prediction import predict
 from learning.startup import start_tensorflow
@@ -19,6 +20,7 @@ from tasks.infra_check import InfraCheck
 from tasks.run import Context, Run, step
 
 ACTOR = "gate"
+MEND = "mend that and run again: what was trained is kept, and no version was promoted"
 LOOK_AT = (
     "look at the labels (`evergreen schema infer FILE` says what each column seems to be), at the learning curves "
     "(`evergreen registry curves {} {}`) and the learning rate, then bootstrap again"
@@ -47,6 +49,9 @@ def evaluate(context: Context, run_id: int, challenger: int, check: InfraCheck) 
 
     The first version has no champion to beat; it is compared with the best constant, and the registry says so. So is
     one that was bootstrapped because its champion had learned from recalled data.
+
+    Raises:
+        UnusableVersion: it would be promoted, but a fresh process cannot load it, or answers otherwise than this one.
     """
     registry, spec = context.registry, context.spec
     seen = registry.sequence(spec.name)
@@ -58,10 +63,10 @@ def evaluate(context: Context, run_id: int, challenger: int, check: InfraCheck) 
     accepted = verdict.passed or (champion is None and not verdict.harmful)
     if champion is None and not accepted:
         verdict = replace(verdict, reason=f"{verdict.reason}; {LOOK_AT.format(spec.name, challenger)}")
-    refused = overtaken(context, challenger, champion.number) if champion else ""
-    refused = refused or (check.failure() if accepted else "")
-    if refused:
-        accepted, verdict = False, replace(verdict, passed=False, reason=refused)
+    late = overtaken(context, challenger, champion.number) if champion else ""
+    unusable = check.failure() if accepted and not late else ""
+    if late or unusable:
+        accepted, verdict = False, replace(verdict, passed=False, reason=late or unusable)
     evaluation_id = registry.record_evaluation(
         NewEvaluation(
             run_id=run_id,
@@ -71,6 +76,8 @@ def evaluate(context: Context, run_id: int, challenger: int, check: InfraCheck) 
             **vars(verdict),
         )
     )
+    if unusable:
+        raise UnusableVersion(f"version {challenger} of model '{spec.name}'", unusable, MEND)
     newest = {m.metric: m.challenger_value for m in verdict.metrics if m.dataset == NEWEST and not m.slice}
     registry.record_metrics(spec.name, challenger, newest)
     against = champion.number if champion else None

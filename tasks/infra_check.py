@@ -39,9 +39,11 @@ class InfraCheck:
             return ""
         answer = self._service.answer()
         if answer.error:
-            return f"a service could not use it, as a fresh process with evergreen_client shows: {answer.error}"
+            return f"a fresh process with evergreen_client, as a service is one, cannot use it: {answer.error}"
         found = difference(self._recorded, np.array(answer.predictions))
-        return f"a fresh process with evergreen_client does not answer as this one did: {found}" if found else ""
+        return (
+            f"a fresh process with evergreen_client, as a service is one, answers otherwise: {found}" if found else ""
+        )
 
 
 @contextmanager
