@@ -15,13 +15,17 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Self
+
+from evergreen_client.errors import EvergreenError
 
 if TYPE_CHECKING:
     from evergreen_client.artifacts import StoredArtifact
 
 PROGRAM = "from learning.fresh_service import serve; serve()"
 WAIT_SECONDS = 600.0
+LONGEST = 300  # characters of what a library says of an error
 
 
 @dataclass(frozen=True)
@@ -89,9 +93,7 @@ class FreshService:
     def ask(self, question: Question) -> None:
         """Let it load the version and predict, while this process goes on; it can be asked one thing."""
         if self._told is None:
-            self._told = self._thread.submit(
-                self._process.communicate, json.dumps(vars(question), default=vars), WAIT_SECONDS
-            )
+            self._told = self._thread.submit(self._process.communicate, written(question), WAIT_SECONDS)
 
     def answer(self) -> Answer:
         """Wait for what it says to the question."""
@@ -107,21 +109,29 @@ class FreshService:
         return Answer(**json.loads(told.splitlines()[-1]))
 
 
+def written(question: Question) -> str:
+    """A question as JSON."""
+    return json.dumps(vars(question), default=vars)
+
+
 def serve() -> None:
     """What the process does: get ready, read a question, answer it on a line of JSON."""
     from learning.startup import start_tensorflow
 
     os.nice(1)  # whoever trains goes first
     start_tensorflow()
-    text = sys.stdin.read()
-    if not text:  # nobody asked
-        return
-    question = json.loads(text)
+    if text := sys.stdin.read():  # else nobody asked
+        print(json.dumps(asdict(answered(text))))  # noqa: T201 - this is how it answers
+
+
+def answered(text: str) -> Answer:
+    """The answer to a question that is written in JSON."""
     try:
-        answer = Answer(_predict(question))
+        return Answer(_predict(json.loads(text)))
+    except EvergreenError as error:
+        return Answer([], str(error))
     except Exception as error:  # noqa: BLE001 - the user's layers and Keras raise what they like
-        answer = Answer([], str(error) if hasattr(error, "fix") else f"{type(error).__name__}: {error}".splitlines()[0])
-    print(json.dumps(asdict(answer)))  # noqa: T201 - this is how it answers
+        return Answer([], shorten(f"{type(error).__name__}: {error}", LONGEST, placeholder=" ..."))
 
 
 def _predict(question: dict[str, Any]) -> list[list[float]]:
