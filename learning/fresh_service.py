@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PROGRAM = "from learning.fresh_service import serve; serve()"
 WAIT_SECONDS = 600.0
+NICE = 5
 LONGEST = 300  # characters of what a library says of an error
 
 
@@ -118,7 +119,7 @@ def serve() -> None:
     """What the process does: get ready, read a question, answer it on a line of JSON."""
     from learning.startup import start_tensorflow
 
-    os.nice(1)  # whoever trains goes first
+    os.nice(NICE)  # whoever trains goes first
     start_tensorflow()
     if text := sys.stdin.read():  # else nobody asked
         print(json.dumps(asdict(answered(text))))  # noqa: T201 - this is how it answers
