@@ -32,7 +32,8 @@ EvergreenError
 │   ├── TrainingDiverged     the loss or a weight became NaN or infinite
 │   ├── UnusableFeatures     the base makes features of rows that are not finite
 │   └── CannotSplit          the model's graph cannot be cut at this layer
-└── ServerFailed             a server, worker or helper process does not run
+├── ServerFailed             a server, worker or helper process does not run
+└── StepFailed               a library's error that nobody foresaw; what it quotes is left out
 """
 
 from __future__ import annotations
@@ -176,3 +177,7 @@ class CannotSplit(TrainingError):
 
 class ServerFailed(EvergreenError):
     """A server, worker or helper process does not run."""
+
+
+class StepFailed(EvergreenError):
+    """A library's error that nobody foresaw."""

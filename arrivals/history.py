@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from arrivals.keys import HIGH, LABELLED, ROW, SEQUENCE, TIME, key_hashes
+from arrivals.contents import described, meaning
+from arrivals.keys import HIGH, SEQUENCE, TIME
 from arrivals.known_keys import KnownKeys, Storing
 from db.arrival_records import LedgerEntry, NewPartition, PartitionRecord
 
@@ -36,7 +37,9 @@ class History:
         self._recorded: list[LedgerEntry] = []
         self._storing: list[Storing] = []
         self._recalled: frozenset[int] = frozenset()
-        self.keys = KnownKeys(cache / "keys", self._read_keys, by_time=spec.schema.time in spec.schema.key)
+        schema = spec.schema
+        by_time = schema.time in schema.key
+        self.keys = KnownKeys(cache / "keys", self._read_keys, meaning=meaning(schema), by_time=by_time)
         self.newest_time = LONG_AGO
 
     @property
@@ -61,18 +64,18 @@ class History:
         """Count with a partition that is being stored."""
         self._storing.append(storing)
 
-    def find(self, firsts: pl.DataFrame) -> pl.DataFrame:
-        """Those of the keys that were taken before: ROW, the first SEQUENCE, and whether any is LABELLED.
+    def find(self, keys: pl.DataFrame) -> pl.DataFrame:
+        """What was taken of these keys, oldest first: ROW of the key; SEQUENCE, FEATURES and LABEL of what was taken.
 
         What was recalled does not count as taken, so that it may arrive again, mended.
         """
         uncovered = self._storing[len(self.keys) - self.recorded :]
-        if not self.keys.apart(uncovered, firsts[TIME]):  # else a batch would wait until the one before it is stored
+        if not self.keys.apart(uncovered, keys[TIME]):  # else a batch would wait until the one before it is stored
             self.keys.extend(storing.partition.result() for storing in uncovered)
-        finds = self.keys.find(firsts)
+        finds = self.keys.find(keys)
         if self._recalled:
             finds = finds.filter(~pl.col(SEQUENCE).is_in(list(self._recalled)))
-        return finds.group_by(ROW).agg(pl.col(SEQUENCE).min(), pl.col(LABELLED).any())
+        return finds.sort(SEQUENCE)
 
     def was_recalled(self, digest: Future[str]) -> bool:
         """Whether a partition of these very rows is recorded, which is so only after a recall."""
@@ -84,10 +87,12 @@ class History:
             return self._registry.partition_at(self._spec.name, sequence)
         return self._storing[sequence - self.recorded - 1].partition.result()
 
+    def digest(self, sequence: int) -> str:
+        """The digest of the partition of a sequence number."""
+        if sequence <= self.recorded:
+            return self._recorded[sequence - 1].digest
+        return self.partition(sequence).digest
+
     def _read_keys(self, sequence: int) -> pl.DataFrame:
-        """The keys of a partition, from its file."""
-        schema = self._spec.schema
-        columns = tuple(dict.fromkeys((*schema.key, schema.target)))
-        rows = self._files.read(self.partition(sequence), columns)
-        keys = key_hashes(rows, schema.key)
-        return keys.with_columns(rows[schema.target].is_not_null().alias(LABELLED)).sort(HIGH)
+        """The keys of a partition and what was taken with them, from its file."""
+        return described(self._files.read(self.partition(sequence)), self._spec.schema).sort(HIGH)

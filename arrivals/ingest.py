@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from arrivals.conflicts import conflicts_only
 from arrivals.intake import Intake
 from arrivals.partition_files import PartitionFiles
 from arrivals.sources import IngestResult, Sources
@@ -50,6 +51,8 @@ def ingest(  # noqa: PLR0913 - what an ingest needs, in named words
     with PartitionFiles(store, cache / "arrivals" / f"{spec.name}-{uuid4().hex}") as files:
         intake = Intake(spec, registry, files, cache, run_id)
         result = Sources(spec, registry, intake, landing, progress).take_all()
+    if result.conflicts:
+        result.attention += conflicts_only(spec, registry.landed_files(spec.name, ingest=intake.id))
     # The last ingest that brought any rows is judged, so that a run started again after a refusal is refused again:
     # until better rows arrive, the policy allows more, or the ingest's partitions are recalled.
     last, allowed = registry.last_ingest(spec.name), spec.source.max_bad_share

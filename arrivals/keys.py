@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from learning.spec import Schema
 
 HIGH, LOW = "key hash", "key hash, low half"  # names that no schema column is likely to have
-ROW, TIME, LABELLED, SEQUENCE = "row", "time", "labelled", "sequence"
+ROW, TIME, SEQUENCE = "row", "time", "sequence"
 HOLDOUT = "holdout"
 FOLD = 0x9E3779B97F4A7C15
 
@@ -53,25 +53,6 @@ def key_hashes(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     """The 128 bits that name each row by its key, in two columns: the hash with seed 0, and with seed 1."""
     kinds = dict(rows.schema)
     return rows.select(row_hash(key, kinds).alias(HIGH), row_hash(key, kinds, seed=1).alias(LOW))
-
-
-def first_of_each_key(rows: pl.DataFrame, schema: Schema) -> pl.DataFrame:
-    """HIGH, LOW, TIME, ROW and LABELLED of a row for each key: the first with a label, or else the first; by HIGH.
-
-    Rows of labels only may have no time, which is then null.
-    """
-    instant = pl.Datetime("us", "UTC")
-    keyed = key_hashes(rows, schema.key).with_columns(
-        rows[schema.target].is_not_null().alias(LABELLED),
-        pl.int_range(rows.height).alias(ROW),
-        (rows[schema.time] if schema.time in rows.columns else pl.lit(None, instant)).alias(TIME),
-    )
-    keyed = keyed.sort(HIGH, maintain_order=True)
-    if not (keyed[HIGH] == keyed[HIGH].shift()).any():  # as nearly always; sorting by all four costs much more
-        return keyed
-    keyed = keyed.sort(HIGH, LOW, ~pl.col(LABELLED), ROW)
-    again = (pl.col(HIGH) == pl.col(HIGH).shift()) & (pl.col(LOW) == pl.col(LOW).shift())
-    return keyed.filter(~again.fill_null(False))
 
 
 def held_out(rows: pl.DataFrame, key_hash: pl.Series, schema: Schema) -> pl.Series:

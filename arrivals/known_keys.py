@@ -1,8 +1,8 @@
-"""Which keys were taken before: a Parquet file of key hashes a partition, and a join with those of a batch.
+"""Which keys were taken before, and what with: a Parquet file of hashes a partition, and a join with those of a batch.
 
-The folder is a cache. A file is named by the digests of the partitions that it covers and has its checksum beside
-it, so one that is missing, torn, changed or another registry's is never believed: it is made again from the
-partitions. docs/adr/0011 tells why and what it costs.
+The folder is a cache. A file is named by the digests of the partitions that it covers and by what its hashes mean, and
+has its checksum beside it, so one that is missing, torn, changed or another registry's is never believed: it is made
+again from the partitions. docs/adr/0011 tells why and what it costs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import numpy as np
 import polars as pl
 
-from arrivals.keys import HIGH, LABELLED, LOW, ROW, SEQUENCE, TIME
+from arrivals.contents import FEATURES, LABEL
+from arrivals.keys import HIGH, LOW, ROW, SEQUENCE, TIME
 from db.arrival_records import LedgerEntry, NewPartition
 from evergreen_client.durable import written_whole
 
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FANOUT = 8  # so many files become one, or every look-up would open a file for each partition there ever was
-LARGEST = 1 << 24  # keys that are sorted at once, in some 50 bytes of memory each
+LARGEST = 1 << 24  # keys that are sorted at once, in some 70 bytes of memory each
 CHECKSUM = ".crc32"  # of the whole file, and of HIGH alone
 WHOLE, ONLY_HIGH = 0, 1
 PLACE = "place"  # of a key's partition among those that its file covers
-NOTHING = pl.DataFrame(schema={ROW: pl.Int64, SEQUENCE: pl.Int64, LABELLED: pl.Boolean})
+NOTHING = pl.DataFrame(schema={ROW: pl.Int64, SEQUENCE: pl.Int64, FEATURES: pl.UInt64, LABEL: pl.UInt64})
 
 
 class Storing(NamedTuple):
@@ -55,12 +56,13 @@ class KnownKeys:
 
     Args:
         folder: where the files are kept.
-        load: gives HIGH, LOW and LABELLED of the partition of a sequence number, sorted by HIGH.
+        load: gives HIGH, LOW, FEATURES and LABEL of the partition of a sequence number, sorted by HIGH.
+        meaning: of these numbers; files of another meaning are never read.
         by_time: the key contains the time, so partitions of other times need not be asked.
     """
 
-    def __init__(self, folder: Path, load: Callable[[int], pl.DataFrame], *, by_time: bool) -> None:
-        self._folder, self._load, self._by_time = folder, load, by_time
+    def __init__(self, folder: Path, load: Callable[[int], pl.DataFrame], *, meaning: str, by_time: bool) -> None:
+        self._folder, self._load, self._meaning, self._by_time = folder, load, meaning, by_time
         self._partitions: list[LedgerEntry | NewPartition] = []
         self._runs: dict[tuple[int, int], list[_Run]] = {}
         self._whole: set[Path] = set()  # files that were checked to the last byte
@@ -81,17 +83,17 @@ class KnownKeys:
     def write(self, digest: str, keys: pl.DataFrame) -> None:
         """Write the file of a partition whose keys are at hand, so that it need not be read for them."""
         place = pl.lit(0, pl.UInt32).alias(PLACE)
-        _write(self._path([digest]), keys.lazy().select(HIGH, LOW, place, LABELLED))
+        _write(self._path([digest]), keys.lazy().select(HIGH, LOW, place, FEATURES, LABEL))
 
     def find(self, keys: pl.DataFrame) -> pl.DataFrame:
-        """Find keys (ROW, HIGH, LOW, TIME) in every partition that has them: ROW, SEQUENCE and LABELLED of each find.
+        """Find keys (ROW, HIGH, LOW, TIME) in all partitions that have them: ROW, SEQUENCE, FEATURES, LABEL of each.
 
         A join would read every known key for each batch of a few thousand. Searching the sorted numbers HIGH leaves
         nearly none that are not known indeed; only for these is a file joined, which is sure (LOW) and tells the rest,
         and only then is all of it checked: most files are never asked for more than HIGH.
         """
         found, spans = [NOTHING], list(_spans(len(self))) if keys.height else []
-        asked = keys[HIGH].to_numpy()
+        asked, keyed = keys[HIGH].to_numpy(), keys.lazy().select(HIGH, LOW, ROW)
         for first, last in spans:
             if self.apart(self._partitions[first:last], keys[TIME]):
                 continue
@@ -104,9 +106,9 @@ class KnownKeys:
                         path.unlink(missing_ok=True)
                         self._runs.clear()
                         return self.find(keys)
-                    finds = _scan(path).join(keys.lazy().filter(pl.Series(maybe)), on=[HIGH, LOW])
-                    sequence = pl.col(PLACE).cast(pl.Int64) + (before + 1)
-                    found.append(finds.select(ROW, sequence.alias(SEQUENCE), LABELLED).collect(engine="streaming"))
+                    finds = _scan(path).join(keyed.filter(pl.Series(maybe)), on=[HIGH, LOW])
+                    sequence = (pl.col(PLACE).cast(pl.Int64) + (before + 1)).alias(SEQUENCE)
+                    found.append(finds.select(ROW, sequence, FEATURES, LABEL).collect(engine="streaming"))
         self._runs = {span: runs for span, runs in self._runs.items() if span in spans}
         return pl.concat(found)
 
@@ -128,7 +130,8 @@ class KnownKeys:
         return False
 
     def _path(self, digests: Sequence[str]) -> Path:
-        return self._folder / f"{hashlib.sha256(' '.join(digests).encode()).hexdigest()}.parquet"
+        named = " ".join((self._meaning, *digests))
+        return self._folder / f"{hashlib.sha256(named.encode()).hexdigest()}.parquet"
 
     def _is_whole(self, path: Path) -> bool:
         """Whether every byte of a file is as it was written; each file is read for this once."""

@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from evergreen_client.shown import gist
+
 FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv",
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
@@ -132,7 +134,7 @@ def _listed(path: Path, root: Path) -> ListedFile | None:
             return None
         fault = "it is a link to a file that is not there"
     except (OSError, RuntimeError) as error:
-        fault = f"it cannot be looked at: {error}"
+        fault = f"it cannot be looked at: {gist(error)}"
     return ListedFile(str(path), _stamp(path, status), status.st_size if status else 0, fault)
 
 

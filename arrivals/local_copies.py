@@ -10,6 +10,7 @@ from pathlib import Path
 
 from arrivals.listing import ListedFile
 from errors import FileNotReady, UnreadableFile
+from evergreen_client.shown import gist
 
 BOMB_BYTES, BOMB_RATIO = 1 << 28, 200  # a file that unpacks past both is refused
 BLOCK = 1 << 20
@@ -56,7 +57,7 @@ def local_copy(file: ListedFile, work: Path) -> Iterator[LocalCopy]:
             with path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
-            raise FileNotReady(file.uri, f"it cannot be read at the moment ({error})", WAIT) from error
+            raise FileNotReady(file.uri, f"it cannot be read at the moment ({gist(error)})", WAIT) from error
         if file.compression:
             _unpack(path, plain, file)
             path = plain
@@ -76,7 +77,7 @@ def _unpack(path: Path, target: Path, file: ListedFile) -> None:
             while plain.tell() <= limit and (block := packed.read(BLOCK)):
                 plain.write(block)
     except Exception as error:  # each codec has exceptions of its own
-        raise UnreadableFile(file.uri, f"it cannot be unpacked ({error})", "land it again, whole") from error
+        raise UnreadableFile(file.uri, f"it cannot be unpacked ({gist(error)})", "land it again, whole") from error
     if target.stat().st_size > limit:
         why = f"its {file.size:,} bytes unpack to more than {limit:,}: that is no data, but a bomb"
         raise UnreadableFile(file.uri, why, "unpack it yourself if it is what you want")

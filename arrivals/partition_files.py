@@ -12,7 +12,7 @@ from uuid import uuid4
 import polars as pl
 
 from arrivals.keys import content_digest
-from db.arrival_records import NewPartition, PartitionRecord
+from db.arrival_records import NewPartition, PartitionRecord, RefusalKind
 from evergreen_client.artifacts import StoredArtifact
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ class PartitionFiles:
         path.unlink(missing_ok=True)
         return stored
 
-    def refuse(self, rows: pl.DataFrame) -> StoredArtifact:
-        """Keep refused rows as they came."""
-        return self.put(self.write(rows), "refused", content_digest(rows))
+    def refuse(self, rows: pl.DataFrame, kind: RefusalKind = "refused") -> StoredArtifact:
+        """Keep refused rows as they came, or conflicts."""
+        return self.put(self.write(rows), kind, content_digest(rows))
 
     def read(self, partition: PartitionRecord | NewPartition, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows of a stored partition."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import glob
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -15,6 +16,7 @@ from arrivals.line_by_line import careful_csv, careful_jsonl
 from arrivals.local_copies import LocalCopy
 from arrivals.validation import REASON, Batch
 from errors import SchemaMismatch, UnreadableFile
+from evergreen_client.shown import gist
 
 SEPARATORS = (",", ";", "\t", "|")
 SAMPLE_BYTES = 1 << 16
@@ -22,7 +24,8 @@ SAMPLE_LINES = 1_000
 STRETCH = 4  # batches decoded at a time: less would decode row groups twice, Polars' own batches read far ahead
 MORE = "fields past the header"
 
-SHOWN = 20  # column names in a message
+SHOWN, SIGNS = 8, 40  # column names in a message, and characters of each: without a header they are a row's values
+VALUE = re.compile(r"[\d\s.,:;/+TZ-]*")  # a number, a time or nothing, in place of a name
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,10 @@ def read_file(file: LocalCopy, wanted: Wanted, rows: int, *, careful: bool) -> I
         if file.format != "parquet" and not careful:
             raise NeedsCare from error
         if file.format != "parquet":
-            raise UnreadableFile(file.name, f"it cannot be parsed ({error})", "land it again, whole") from error
-        first = str(error).strip().splitlines()[0][:200]
-        raise UnreadableFile(file.name, f"it is no whole Parquet file ({first})", "land it again, whole") from error
+            raise UnreadableFile(file.name, f"it cannot be parsed ({gist(error)})", "land it again, whole") from error
+        raise UnreadableFile(
+            file.name, f"it is no whole Parquet file ({gist(error)})", "land it again, whole"
+        ) from error
 
 
 def _parquet(file: LocalCopy, wanted: Wanted, rows: int) -> Iterator[Batch]:
@@ -198,6 +202,10 @@ def check_columns(found: Sequence[str], wanted: Wanted, name: str) -> None:
     new = [] if "*" in wanted.ignore else [column for column in found if column not in known]
     if not (twice or missing or new):
         return
+    values = 0 if set(found) & set(wanted.columns) else sum(bool(VALUE.fullmatch(column)) for column in found)
+    if 2 * values > len(found):
+        why = f"its first line seems to be data: {values} of {len(found)} column names are numbers, times or nothing"
+        raise SchemaMismatch(name, why, f"land it with a header, the line of names {_quoted(wanted.columns)}")
     near = {column: suggestion for column in missing[:SHOWN] if (suggestion := _nearest(column, new))}
     faults = [f"it has no {_quoted([column])}{suggestion}" for column, suggestion in near.items()]
     if gone := [column for column in missing if column not in near]:
@@ -216,9 +224,9 @@ def check_columns(found: Sequence[str], wanted: Wanted, name: str) -> None:
 def _nearest(name: str, among: Sequence[str]) -> str:
     lower = {other.lower().strip(): other for other in among[:1_000]}
     near = get_close_matches(name.lower().strip(), lower, n=1)
-    return f" (did you mean '{lower[near[0]]}'?)" if near else ""
+    return f" (did you mean '{lower[near[0]][:SIGNS]}'?)" if near else ""
 
 
 def _quoted(names: Sequence[str]) -> str:
-    shown = ", ".join(f"'{name[:60]}'" for name in names[:SHOWN])
+    shown = ", ".join(f"'{name[:SIGNS]}'" for name in names[:SHOWN])
     return shown + (f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")

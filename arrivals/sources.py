@@ -67,6 +67,7 @@ class IngestResult:
         taken = sum(partition.rows for partition in self.partitions)
         parts = {
             "duplicates": self.duplicates,
+            "conflicts": self.conflicts,
             "refused": self.refused,
             "labels waiting for their rows": self.waiting,
             "late": self.late,
@@ -81,6 +82,7 @@ class IngestResult:
         self.files += 1
         self.rows += landed.rows
         self.duplicates += landed.duplicates
+        self.conflicts += landed.conflicts
         self.refused += landed.refused
         self.waiting += landed.waiting
         self.late += landed.late
@@ -174,7 +176,7 @@ class Sources:
                 raise UnreadableFile(file.uri, file.refusal, HINT)
             with local_copy(file, self.intake.work) as copy:
                 read = replace(landed, sha256=copy.sha256)
-                taken = {"sha256": copy.sha256, "rules": landed.rules, "waiting": 0, "reason": None}
+                taken = {"sha256": copy.sha256, "rules": landed.rules, "waiting": 0, "conflicts": 0, "reason": None}
                 if twins := self.registry.landed_files(self.spec.name, **taken):
                     self.result.reasons.append(f"{file.uri}: it holds what {twins[0].uri} held, which was taken")
                     self.result.add(*self.intake.take_none(replace(read, rows=twins[0].rows, duplicates=twins[0].rows)))
@@ -219,7 +221,7 @@ class Sources:
         """Digest of what a file is judged by: a file refused under one schema may be good under another."""
         source = self.spec.source
         written = (source.timezone, source.time_format, source.decimal, source.thousands, source.max_future)
-        rules = (self.spec.schema, self.spec.objective, source.ignore, written, labels)
+        rules = (self.spec.schema, self.spec.objective, source.ignore, source.corrections, written, labels)
         return hashlib.sha256(repr(rules).encode()).hexdigest()
 
     def _report(self, done: int, total: int, share: float) -> None:
@@ -237,9 +239,9 @@ class Sources:
 def _is_new(before: LandedRecord | None, rules: str, bad_share: float) -> bool:
     """Whether a file is to be read: for the first time, for labels that waited, or by other rules.
 
-    By other rules, only one that was refused, as a whole or in so many rows that the run stopped.
+    By other rules, only one that was refused, as a whole or in so many rows that the run stopped, or met conflicts.
     """
     if before is None or before.waiting:
         return True
-    refused = before.reason is not None or 0 < before.refused >= bad_share * before.rows
+    refused = before.reason is not None or before.conflicts > 0 or 0 < before.refused >= bad_share * before.rows
     return refused and before.rules != rules

@@ -1,9 +1,9 @@
-"""A landed file's rows, sorted into new ones, labels for known ones, duplicates and refused ones; none is recorded."""
+"""The rows of a landed file, sorted: new, labels, corrections, duplicates, conflicts, refused; none is recorded yet."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime
@@ -13,23 +13,22 @@ from typing import TYPE_CHECKING, cast
 
 import polars as pl
 
+from arrivals.conflicts import CONFLICT, CORRECTION, LATE_LABEL, NEW, OUTCOME, TAKEN, WAITING, both_rows, judge
+from arrivals.contents import LABEL, asked_rows, label_of
 from arrivals.history import History
-from arrivals.keys import (
-    HIGH,
-    HOLDOUT,
-    LABELLED,
-    LOW,
-    ROW,
-    SEQUENCE,
-    TIME,
-    content_digest,
-    first_of_each_key,
-    held_out,
-    key_hashes,
-)
+from arrivals.keys import HIGH, HOLDOUT, LOW, ROW, SEQUENCE, TIME, content_digest, held_out, key_hashes
 from arrivals.known_keys import Storing
 from arrivals.validation import REASON, Batch, Validator
-from db.arrival_records import NewArrival, NewLandedFile, NewPartition, NewRefusal, PartitionKind
+from db.arrival_records import (
+    NewArrival,
+    NewLandedFile,
+    NewPartition,
+    NewRefusal,
+    PartitionKind,
+    PartitionRecord,
+    RefusalKind,
+    Superseded,
+)
 
 if TYPE_CHECKING:
     from arrivals.partition_files import PartitionFiles
@@ -55,15 +54,21 @@ class Staging:
         self._spec, self._schema, self._history, self._files = spec, spec.schema, history, files
         self._landed, self._run_id = landed, run_id
         self._validator = Validator(spec.schema, spec.objective, spec.source)
-        self._refusals: Counter[tuple[str, str]] = Counter()
+        self._refusals: Counter[tuple[str, str, RefusalKind]] = Counter()
         self._storing: list[Future[NewPartition]] = []
+        self._superseded: list[tuple[int, Future[NewPartition], int]] = []
 
     def arrival(self) -> NewArrival:
         """What the registry is to record of the file, once everything of it is stored."""
         partitions = tuple(storing.result() for storing in self._storing)
         refusals = tuple(NewRefusal(rows, *what) for what, rows in sorted(self._refusals.items()))
-        landed = replace(self._landed, refused=self._refusals.total())
-        return NewArrival(self._spec.name, self._history.recorded, landed, partitions, refusals, self._run_id)
+        superseded = tuple(
+            Superseded(self._history.digest(sequence), by.result().digest, rows)
+            for sequence, by, rows in self._superseded
+        )
+        return NewArrival(
+            self._spec.name, self._history.recorded, self._landed, partitions, refusals, self._run_id, superseded
+        )
 
     def add(self, batch: Batch, *, labels: bool) -> None:
         """Sort a batch's rows, store what is new, and count.
@@ -79,21 +84,35 @@ class Staging:
         if refused:
             self._refuse(pl.concat(refused, how="diagonal"))
 
-        firsts = first_of_each_key(rows, self._schema)
-        known = self._history.find(firsts)
-        unknown = firsts if known.is_empty() else firsts.join(known, on=ROW, how="anti")
-        learnt = firsts.filter(LABELLED).join(known.filter(~pl.col(LABELLED)).select(ROW, SEQUENCE), on=ROW)
-        taken = self._store_labels(rows, learnt)
+        asked = asked_rows(rows, self._schema)
+        corrects = self._spec.source.corrections == "replace"
+        judged = judge(asked, self._history.find(asked), labels=labels, replace=corrects)
+        of = {outcome: judged.filter(pl.col(OUTCOME) == outcome) for outcome in judged[OUTCOME].unique()}
+        taken = sum(
+            store(of[outcome])
+            for outcome, store in (  # corrections last: they supersede what is new beside them
+                (NEW, partial(self._store_rows, rows)),
+                (LATE_LABEL, partial(self._store_again, kind="labels")),
+                (
+                    CORRECTION,
+                    partial(self._store_again, kind="corrections") if labels else partial(self._correct, rows),
+                ),
+            )
+            if outcome in of
+        )
         # A label whose row has not arrived waits: nothing is stored of it, and the next ingest reads its file again.
-        waiting = unknown.filter(LABELLED).height if labels else 0
-        if not labels:
-            taken += self._store_rows(rows, unknown)
+        waiting, conflicts = (of[outcome].height if outcome in of else 0 for outcome in (WAITING, CONFLICT))
+        if conflicts:
+            self._keep_conflicts(rows, of[CONFLICT])
+        bad = sum(frame.height for frame in refused)
         self._landed = replace(
             self._landed,
-            rows=self._landed.rows + rows.height + sum(frame.height for frame in refused),
+            rows=self._landed.rows + rows.height + bad,
             taken=self._landed.taken + taken,
             waiting=self._landed.waiting + waiting,
-            duplicates=self._landed.duplicates + rows.height - taken - waiting,
+            conflicts=self._landed.conflicts + conflicts,
+            refused=self._landed.refused + bad,
+            duplicates=self._landed.duplicates + rows.height - taken - waiting - conflicts,
         )
 
     def _store_rows(self, rows: pl.DataFrame, new: pl.DataFrame) -> int:
@@ -113,27 +132,39 @@ class Staging:
             stored += self._store(whole, part, late=marked)
         return stored
 
-    def _store_labels(self, rows: pl.DataFrame, labels: pl.DataFrame) -> int:
-        """Store rows that were taken without their label once more, as they were then, with the label.
-
-        Args:
-            rows: the batch.
-            labels: which of its rows hold such labels, and the SEQUENCE of the partition that has the row.
-        """
-        target = self._schema.target
-        labels = labels.with_columns(rows[target][labels[ROW]])
-        found: dict[bool, list[pl.DataFrame]] = {}
-        for (sequence,), group in labels.group_by(SEQUENCE, maintain_order=True):
-            first = self._history.partition(int(sequence))
-            frame = self._files.read(first)
-            keyed = pl.concat([frame.drop(target), key_hashes(frame, self._schema.key)], how="horizontal")
-            found.setdefault(first.late, []).append(keyed.join(group.select(HIGH, LOW, target), on=[HIGH, LOW]))
+    def _store_again(self, labels: pl.DataFrame, *, kind: PartitionKind) -> int:
+        """Store rows once more as they were taken, each with the label that came for it."""
+        target, found = self._schema.target, dict[bool, list[pl.DataFrame]]()
+        for partition, rows in self._read_taken(labels):
+            labelled = rows.with_columns(label_of(pl.col(LABEL)).alias(target))
+            found.setdefault(partition.late, []).append(labelled)
         stored = 0
         for late, frames in sorted(found.items()):
-            whole = pl.concat(frames).sort(self._schema.time, HIGH)
-            keys = whole.select(HIGH, LOW, pl.lit(True).alias(LABELLED)).sort(HIGH)
-            stored += self._store(whole.select(*self._schema.columns, HOLDOUT), keys, kind="labels", late=late)
+            whole = pl.concat(frames).sort(self._schema.time, HIGH).select(*self._schema.columns, HOLDOUT)
+            stored += self._store(whole, asked_rows(whole, self._schema), kind=kind, late=late)
         return stored
+
+    def _correct(self, rows: pl.DataFrame, corrections: pl.DataFrame) -> int:
+        """Store rows in place of those that were taken of their keys; they are late where those were."""
+        known = {sequence: self._history.partition(sequence).late for sequence in corrections[SEQUENCE].drop_nulls()}
+        was_late = pl.col(SEQUENCE).replace_strict(known, default=None, return_dtype=pl.Boolean)
+        late = corrections.select(pl.coalesce(was_late, pl.col(TIME) < self._history.newest_time)).to_series()
+        stored = 0
+        for part, marked in ((corrections.filter(~late), False), (corrections.filter(late), True)):
+            order = part.sort(TIME, maintain_order=True)
+            labels = order.select(label_of(pl.col(LABEL)).alias(self._schema.target)).to_series()
+            whole = rows[order[ROW]].with_columns(labels)
+            whole = whole.with_columns(held_out(whole, order[HIGH], self._schema))
+            stored += self._store(whole, part, kind="corrections", late=marked)
+        return stored
+
+    def _read_taken(self, wanted: pl.DataFrame) -> Iterator[tuple[PartitionRecord | NewPartition, pl.DataFrame]]:
+        """The newest rows that were taken of some keys, with HIGH, LOW and the LABEL that is given: by partition."""
+        for (sequence,), group in wanted.group_by(SEQUENCE, maintain_order=True):
+            partition = self._history.partition(int(sequence))
+            rows = self._files.read(partition)
+            keyed = pl.concat([rows, key_hashes(rows, self._schema.key)], how="horizontal")
+            yield partition, keyed.join(group.select(HIGH, LOW, LABEL).unique([HIGH, LOW]), on=[HIGH, LOW])
 
     def _store(self, rows: pl.DataFrame, keys: pl.DataFrame, *, kind: PartitionKind = "rows", late: bool) -> int:
         """Begin to store rows as a partition, and give how many; none if one of these very rows was recalled."""
@@ -143,6 +174,7 @@ class Staging:
         digest, file = background(content_digest, rows), background(self._files.write, rows)
         if self._history.was_recalled(digest):
             return 0
+        older = self._history.find(keys).group_by(SEQUENCE).len().sort(SEQUENCE) if kind == "corrections" else None
         times = rows[self._schema.time]
         time_from, time_to = cast("datetime", times.min()), cast("datetime", times.max())
         facts = partial(
@@ -163,6 +195,8 @@ class Staging:
         storing = background(self._finish, digest, file, keys, facts)
         self._storing.append(storing)
         self._history.add(Storing(storing, time_from, time_to))
+        if older is not None:
+            self._superseded += ((sequence, storing, count) for sequence, count in older.iter_rows())
         return rows.height
 
     def _finish(
@@ -177,4 +211,14 @@ class Staging:
         """Keep refused rows as they came, and count them by reason."""
         stored = self._files.refuse(rows)
         for reason, count in rows.group_by(REASON).len().iter_rows():
-            self._refusals[reason, stored.uri] += count
+            self._refusals[reason, stored.uri, "refused"] += count
+
+    def _keep_conflicts(self, rows: pl.DataFrame, conflicts: pl.DataFrame) -> None:
+        """Keep conflicts beside the rows that were taken of their keys, from this batch or before."""
+        arrived = pl.concat([rows[conflicts[ROW]], conflicts.select(HIGH, LOW)], how="horizontal")
+        here = conflicts.filter(pl.col(TAKEN).is_not_null()).unique([HIGH, LOW], maintain_order=True)
+        before = conflicts.filter(pl.col(TAKEN).is_null())
+        taken = [pl.concat([rows[here[TAKEN]], here.select(HIGH, LOW)], how="horizontal")]
+        taken += (found.drop(LABEL, HOLDOUT) for _, found in self._read_taken(before))
+        kept, reason = both_rows(arrived, pl.concat(taken, how="diagonal_relaxed"), self._schema)
+        self._refusals[reason, self._files.refuse(kept, "conflict").uri, "conflict"] += arrived.height

@@ -137,10 +137,10 @@ class Validator:
         most = max((read.sum() for read in others.values()), default=0)
         if not most:
             return [(wanted, unread)]
-        options = [options for options, read in others.items() if read.sum() == most]
-        hinted = nothing(raw, pl.Boolean()).scatter(left, others[options[0]]).fill_null(False)
-        likely = {option.partition(",")[0]: option for option in reversed(options)}  # the shortest of each kind
-        hint = " or ".join(f"Source({option})" for option in reversed(likely.values()))
+        best = [options for options, read in others.items() if read.sum() == most]
+        hinted = nothing(raw, pl.Boolean()).scatter(left, others[best[0]]).fill_null(False)
+        shortest = {options[: len('decimal="."')]: options for options in reversed(best)}  # of each decimal sign
+        hint = " or ".join(f"Source({options})" for options in best if options in shortest.values())
         return [(f"{wanted}, but would be with {hint}", hinted), (wanted, unread)]
 
     def _other_readings(self, raw: pl.Series, kind: pl.DataType) -> dict[str, pl.Series]:

@@ -21,8 +21,9 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
+from arrivals.contents import FEATURES, LABEL, meaning
 from arrivals.ingest import ingest
-from arrivals.keys import HIGH, LABELLED, LOW
+from arrivals.keys import HIGH, LOW
 from arrivals.known_keys import KnownKeys
 from arrivals.sources import IngestResult
 from arrivals.validation import Validator
@@ -155,11 +156,12 @@ def beside_few_partitions(home: Path) -> float:
 
 def remember(place: Place, known: int) -> None:
     """Make the registry and the known keys cover partitions that were never written."""
-    keys = KnownKeys(place.home / "cache" / "keys", unbuilt, by_time=False)
+    folder, means = place.home / "cache" / "keys", meaning(place.spec.schema)
+    keys = KnownKeys(folder, unbuilt, meaning=means, by_time=False)
     draw = np.random.default_rng(0)
     for number in range(known):
         high = np.sort(draw.integers(0, 2**64 - 1, KNOWN_ROWS, dtype=np.uint64))
-        keys.write(f"{number:064}", pl.DataFrame({HIGH: high, LOW: high, LABELLED: np.ones(KNOWN_ROWS, bool)}))
+        keys.write(f"{number:064}", pl.DataFrame({HIGH: high, LOW: high, FEATURES: high, LABEL: high}))
     partitions = tuple(
         NewPartition(
             model="bench", digest=f"{number:064}", source_uri="known", uri="known", sha256="0" * 64, bytes=0,

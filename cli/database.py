@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.arguments import open_named_registry
-from cli.printing import Json, print_json, print_table
+from cli.printing import Json, print_json, print_table, say
 from settings import get_settings
 
 LONGEST_HOURS = 100_000.0  # eleven years
@@ -31,9 +31,9 @@ def upgrade() -> None:
     before = migrate(engine)
     engine.dispose()
     if before == HEAD:
-        typer.echo(f"{engine.url} is at schema {HEAD} already")
+        say(f"{engine.url} is at schema {HEAD} already")
     else:
-        typer.echo(f"{engine.url}: schema {before or 'none'} is now {HEAD}")
+        say(f"{engine.url}: schema {before or 'none'} is now {HEAD}")
 
 
 def gc(
@@ -62,4 +62,4 @@ def gc(
     )
     if found:
         total = sum(orphan.bytes for orphan in found)
-        typer.echo(f"{len(found)} files, {total:,} bytes {'removed' if delete else '(remove them with --delete)'}")
+        say(f"{len(found)} files, {total:,} bytes {'removed' if delete else '(remove them with --delete)'}")

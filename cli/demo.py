@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from cli.printing import say
 from settings import get_settings
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def data(model: Model = "flights", arrivals: Arrivals = None) -> None:
 
     shown = DEMOS[model]
     files = shown.write(Path(get_settings().landing), shown.numbers[:arrivals])
-    typer.echo(f"{len(files)} files in {files[0].parent}")
+    say(f"{len(files)} files in {files[0].parent}")
 
 
 @app.command()
@@ -80,7 +81,7 @@ def show_story(console: Console, context: Context, shown: Demo) -> None:
     versions(model)
     console.print("\n[bold]Open next[/]\n")
     for name, step in next_steps(context, shown):
-        console.print(f"  {name:<16} {step}", soft_wrap=True, highlight=False)
+        console.print(f"  {name:<16} {step}", soft_wrap=True, highlight=False, markup=False)
 
 
 def story(context: Context, unit: str) -> Table:

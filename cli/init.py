@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cli.printing import say
 from errors import InvalidName
 
 TEMPLATES = Path(__file__).with_name("new_repository")
@@ -31,8 +32,8 @@ def init(folder: Annotated[Path, typer.Argument(help="The new folder, or an empt
     (folder / "tests").mkdir()
     for template, name in WRITTEN.items():
         (folder / name).write_text((TEMPLATES / template).read_text(encoding="utf-8"), encoding="utf-8")
-    typer.echo(f"wrote {', '.join(sorted(WRITTEN.values()))} in {folder}")
-    typer.echo(f"Next: cd {folder} && evergreen new NAME --from FILE, where FILE holds some rows of your data")
+    say(f"wrote {', '.join(sorted(WRITTEN.values()))} in {folder}")
+    say(f"Next: cd {folder} && evergreen new NAME --from FILE, where FILE holds some rows of your data")
 
 
 def add_deployments(file: Path, name: str) -> bool:

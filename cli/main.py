@@ -13,6 +13,7 @@ import typer
 
 from cli import database, demo, init, new, partitions, registry, schema, up
 from cli.arguments import open_named_registry
+from cli.printing import say
 from errors import EvergreenError, ServerFailed
 from learning.startup import large_import
 from settings import get_settings
@@ -56,7 +57,7 @@ def bootstrap(model: Model) -> None:
     if run_to_its_end(flow, model) == "rejected":
         with open_named_registry() as records:
             (run,) = records.runs(model, limit=1)
-        typer.echo(f"evergreen: {model} has no champion yet: {run.reason}", err=True)
+        say(f"evergreen: {model} has no champion yet: {run.reason}", err=True)
         raise typer.Exit(1)
 
 
@@ -85,10 +86,10 @@ def run_to_its_end(flow: Flow[[str], str], model: str) -> str:
 
     state = flow(model, return_state=True)
     outcome: str = state.result()
-    typer.echo(outcome)
+    say(outcome)
     if state.name == ATTENTION_STATE:
         where = f"the warnings above are complete, and `evergreen partitions refused {model}` lists what was refused"
-        typer.echo(f"evergreen: {state.message}\nevergreen: {where}", err=True)
+        say(f"evergreen: {state.message}\nevergreen: {where}", err=True)
         raise typer.Exit(NEEDS_ATTENTION)
     return outcome
 

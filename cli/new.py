@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.init import add_deployments
+from cli.printing import say
 from cli.schema import Key, Target, Time
 from errors import InvalidName, valid_name
 
@@ -32,12 +33,12 @@ def new(  # noqa: PLR0913, PLR0917 - typer makes every parameter an option
         raise InvalidName(f"folder '{path.parent}'", "it is not there", "make it, or leave --folder out")
     found = guess(read_sample(data), time=time, target=target, key=key or ())
     path.write_text(model_source(found, name, data.name), encoding="utf-8")
-    typer.echo(f"wrote {os.path.relpath(path)}")
+    say(f"wrote {os.path.relpath(path)}")
     schema = found.schema
-    typer.echo(f"  time {schema.time}, key {' + '.join(schema.key)}, target {schema.target}: {found.objective}")
-    typer.echo(f"  {len(schema.numeric)} numeric and {len(schema.categorical)} categorical inputs")
+    say(f"  time {schema.time}, key {' + '.join(schema.key)}, target {schema.target}: {found.objective}")
+    say(f"  {len(schema.numeric)} numeric and {len(schema.categorical)} categorical inputs")
     if left_out(found):
-        typer.echo(f"  left out: {', '.join(left_out(found))}")
+        say(f"  left out: {', '.join(left_out(found))}")
     if add_deployments(path.parent.with_name("prefect.yaml"), name):
-        typer.echo("  its deployments, with a schedule, are at the end of prefect.yaml")
-    typer.echo(f"Read it; then land files in the folder {name} and run: evergreen bootstrap {name}")
+        say("  its deployments, with a schedule, are at the end of prefect.yaml")
+    say(f"Read it; then land files in the folder {name} and run: evergreen bootstrap {name}")

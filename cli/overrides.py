@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.arguments import Actor, Digest, Model, Number, Reason, open_named_registry, user
-from cli.printing import Json, print_json
+from cli.printing import Json, print_json, say
 
 
 def promote(model: Model, number: Number, reason: Reason, actor: Actor = None, json: Json = False) -> None:
@@ -25,7 +25,7 @@ def promote(model: Model, number: Number, reason: Reason, actor: Actor = None, j
     if json:
         print_json(done)
     else:
-        typer.echo(f"{model}: version {done.number} is the champion (promotion {done.sequence})")
+        say(f"{model}: version {done.number} is the champion (promotion {done.sequence})")
 
 
 def rollback(
@@ -43,7 +43,7 @@ def rollback(
     if json:
         print_json(done)
     else:
-        typer.echo(f"{model}: back to version {done.number} (promotion {done.sequence})")
+        say(f"{model}: back to version {done.number} (promotion {done.sequence})")
 
 
 def recall(
@@ -60,8 +60,8 @@ def recall(
     if json:
         print_json(found)
         return
-    typer.echo(f"{model}: recalled {found.partition.rows:,} rows of {found.partition.source_uri}")
+    say(f"{model}: recalled {found.partition.rows:,} rows of {found.partition.source_uri}")
     if found.tainted:
-        typer.echo(f"tainted versions: {', '.join(map(str, found.tainted))}")
+        say(f"tainted versions: {', '.join(map(str, found.tainted))}")
     if champion and champion.number in found.tainted:
-        typer.echo(f"the champion is one of them; go back with: evergreen registry rollback {model} --reason …")
+        say(f"the champion is one of them; go back with: evergreen registry rollback {model} --reason …")

@@ -9,7 +9,7 @@ import typer
 
 from cli.arguments import Digest, Model, open_named_registry
 from cli.overrides import recall
-from cli.printing import SHORT, Json, print_facts, print_json, print_records, print_table
+from cli.printing import SHORT, Json, print_facts, print_json, print_records, print_table, say
 from settings import get_settings
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ app.command()(recall)  # the registry's own verb, here too: this is where people
 def list_partitions(model: Model, json: Json = False) -> None:
     """List the partitions that count, oldest event time first."""
     with open_named_registry() as registry:
+        landed = registry.landed_files(model)
         found = registry.partitions(model)
         pending = {partition.digest for partition in registry.pending(model)}
     columns: dict[str, Callable[[PartitionRecord], object]] = {
@@ -37,6 +38,9 @@ def list_partitions(model: Model, json: Json = False) -> None:
         "source": lambda p: p.source_uri,
     }
     print_records(found, json, columns, empty=f"{model}: nothing has arrived")
+    bad, conflicts = sum(file.refused for file in landed), sum(file.conflicts for file in landed)
+    if (bad or conflicts) and not json:
+        say(f"{bad:,} rows refused, {conflicts:,} conflicts: see `evergreen partitions refused {model}`")
 
 
 @app.command()
@@ -49,13 +53,14 @@ def show(model: Model, digest: Digest, json: Json = False) -> None:
     settings = get_settings()
     with open_named_registry() as registry:
         partition = registry.partition(model, digest)
+        superseded = [one for one in registry.superseded(model) if one.partition == partition.digest]
     rows = (
         pl.scan_parquet(ArtifactStore(settings.artifact_root, settings.cache).fetch(partition.artifact))
         .head(5)
         .collect()
     )
     if json:
-        print_json({"partition": partition, "rows": rows.to_dicts()})
+        print_json({"partition": partition, "rows": rows.to_dicts(), "superseded": superseded})
         return
     facts = {
         "from": partition.source_uri,
@@ -63,6 +68,7 @@ def show(model: Model, digest: Digest, json: Json = False) -> None:
         "event time": f"{partition.time_from:%Y-%m-%d %H:%M:%S} to {partition.time_to:%Y-%m-%d %H:%M:%S} UTC",
         "rows": f"{partition.rows:,}, {partition.labelled_rows:,} labelled, {partition.holdout_rows:,} held out",
         "kind": partition.kind + (", late" if partition.late else ""),
+        **{f"corrected by {one.by[:SHORT]}": f"{one.rows:,} rows" for one in superseded},
         "file": f"{partition.uri} ({partition.bytes:,} bytes)",
     }
     print_facts(f"{model}: partition {partition.digest}", facts)
@@ -71,16 +77,16 @@ def show(model: Model, digest: Digest, json: Json = False) -> None:
 
 @app.command()
 def refused(model: Model, json: Json = False) -> None:
-    """List the files and rows that were refused, with the reasons."""
+    """List the files and rows that were refused, and conflicts with rows taken before, with the reasons."""
     with open_named_registry() as registry:
         files = [landed for landed in registry.landed_files(model) if landed.reason]
         rows = registry.refusals(model)
     if json:
         print_json({"files": files, "rows": rows})
         return
-    lines = [(f.at, f"{f.uri}: {f.reason}") for f in files]
-    lines += [(r.at, f"{r.source_uri}: {r.rows:,} rows, {r.reason}\n  kept as {r.uri}") for r in rows]
-    for at, what in sorted(lines):
-        typer.echo(f"{at:%Y-%m-%d %H:%M:%S}  {what}")
+    lines = [(f.at, "file", f"{f.uri}: {f.reason}") for f in files]
+    lines += [(r.at, r.kind, f"{r.source_uri}: {r.rows:,} rows, {r.reason}\n  kept as {r.uri}") for r in rows]
+    for at, kind, what in sorted(lines):
+        say(f"{at:%Y-%m-%d %H:%M:%S}  {kind:8}  {what}")
     if not lines:
-        typer.echo(f"{model}: nothing was refused")
+        say(f"{model}: nothing was refused")

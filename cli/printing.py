@@ -10,17 +10,39 @@ from typing import Annotated, Any
 
 import typer
 
+from evergreen_client.shown import UNSEEN, masked, plain
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 SHORT = 12  # characters of a digest that people need
 WIDE = 200  # columns of a table that goes into a file or a pipe, where nobody can make the window larger
 
 
-def print_json(value: Any) -> None:
-    """Print records as JSON: instants in ISO 8601, NaN and infinities as null."""
-    from pydantic_core import to_json
+def say(text: str, *, err: bool = False) -> None:
+    """Print text, in which nothing that came out of data steers the terminal, and no secret stands."""
+    typer.echo("\n".join(masked(plain(line)) for line in text.split("\n")), err=err)
 
-    typer.echo(to_json(value, indent=2, inf_nan_mode="null"))
+
+def print_json(value: Any) -> None:
+    """Print records as JSON: instants in ISO 8601, NaN and infinities as null, what steers a terminal written out."""
+    from pydantic_core import to_json, to_jsonable_python
+
+    written = to_json(_masked(to_jsonable_python(value, inf_nan_mode="null")), indent=2).decode()
+    typer.echo(UNSEEN.sub(lambda sign: sign[0] if sign[0] == "\n" else f"\\u{ord(sign[0]):04x}", written))
+
+
+def _masked(value: Any) -> Any:
+    """The same value without the passwords of the URLs in it."""
+    if isinstance(value, dict):
+        return {key: _masked(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_masked(part) for part in value]
+    return _without_secrets(value) if isinstance(value, str) else value
+
+
+def _without_secrets(value: str) -> str:
+    """A value without the passwords that it may hold: most values need no closer look, and tables have thousands."""
+    return masked(value) if "://" in value or "=" in value else value
 
 
 def print_records(
@@ -39,11 +61,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False)
     for column in columns:
         last = column == columns[-1]
         table.add_column(
-            column.removeprefix(">"),
+            Text(text(column.removeprefix(">")), "bold"),
             justify="right" if column.startswith(">") else "left",
             no_wrap=not last,
             overflow="fold" if last else "ellipsis",
@@ -53,15 +75,15 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
     if table.row_count:
         Console(width=None if sys.stdout.isatty() else WIDE).print(table)
     else:
-        typer.echo(empty)
+        say(empty)
 
 
 def print_facts(title: str, facts: dict[str, object]) -> None:
     """Print a title and one line a fact; needs no Rich, so that quick commands stay quick."""
     width = max(map(len, facts), default=0)
-    typer.echo(title)
+    say(title)
     for name, value in facts.items():
-        typer.echo(f"  {name:<{width}}  {text(value)}")
+        say(f"  {name:<{width}}  {text(value)}")
 
 
 def text(value: object) -> str:
@@ -72,7 +94,7 @@ def text(value: object) -> str:
         return f"{value:%Y-%m-%d %H:%M:%S}"
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.4g}"
-    return str(value)
+    return _without_secrets(plain(str(value)))
 
 
 def percent(value: float | None) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from cli import overrides
 from cli.arguments import Limit, Model, Number, open_named_registry
-from cli.printing import SHORT, Json, percent, print_facts, print_json, print_records, print_table
+from cli.printing import SHORT, Json, percent, print_facts, print_json, print_records, print_table, say
 
 if TYPE_CHECKING:
     from db.records import DriftCheckRecord, EvaluationRecord, PromotionRecord, RunRecord, VersionSummary
@@ -35,7 +35,7 @@ def champion(
     if json:
         print_json({"version": version, "promotion": history[-1] if history else None, "tainted": tainted})
     elif version is None:
-        typer.echo(f"{model}: nothing was in production then")
+        say(f"{model}: nothing was in production then")
     else:
         print_facts(
             f"{model}: version {version.number}",
@@ -48,7 +48,7 @@ def champion(
             },
         )
         if tainted:
-            typer.echo(f"It learned from recalled data: go back with `evergreen registry rollback {model} --reason …`")
+            say(f"It learned from recalled data: go back with `evergreen registry rollback {model} --reason …`")
 
 
 @app.command()
@@ -114,7 +114,7 @@ def show(model: Model, number: Number, json: Json = False) -> None:
 def print_evaluation(evaluation: EvaluationRecord) -> None:
     """Print the gate's verdict on a version, and a line for each figure that it rests on."""
     against = f"version {evaluation.champion}" if evaluation.champion else "the best constant"
-    typer.echo(f"\n{'passed' if evaluation.passed else 'rejected'} against {against}: {evaluation.reason}")
+    say(f"\n{'passed' if evaluation.passed else 'rejected'} against {against}: {evaluation.reason}")
     print_table(
         ["dataset", "slice", "metric", ">rows", ">champion", ">challenger", ">change", "interval", "verdict"],
         (
@@ -190,7 +190,7 @@ def lineage(model: Model, number: Number, json: Json = False) -> None:
         empty=f"version {number} and its ancestors learned from no partition that is still there",
     )
     if number in tainted:
-        typer.echo(f"version {number} is tainted: it, or an ancestor, learned from a recalled partition")
+        say(f"version {number} is tainted: it, or an ancestor, learned from a recalled partition")
 
 
 @app.command()

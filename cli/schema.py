@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from cli.printing import say
+
 app = typer.Typer(help="The schema of a model's rows.", no_args_is_help=True)
 
 Time = Annotated[str, typer.Option(help="Column of the event time; guessed if left out.")]
@@ -31,4 +33,4 @@ def infer(
     from cli.drafting.sample import read_sample
     from cli.drafting.source import schema_source
 
-    typer.echo(schema_source(guess(read_sample(file), time=time, target=target, key=key or ())))
+    say(schema_source(guess(read_sample(file), time=time, target=target, key=key or ())))

@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from cli.printing import say
 from errors import ServerFailed
 
 HOST = "127.0.0.1"
@@ -35,20 +36,20 @@ def up(
     for signal_number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs ignore SIGINT by default
         signal.signal(signal_number, interrupt)
     try:
-        typer.echo(f"starting the Prefect server on {url} …")
+        say(f"starting the Prefect server on {url} …")
         started.append(prefect(environment, "server", "start", "--host", HOST, "--port", str(port)))
         wait_until_answers(url, started[0])
-        typer.echo("registering the deployments …")
+        say("registering the deployments …")
         run_prefect(environment, "work-pool", "create", "local", "--type", "process", "--overwrite")
         run_prefect(environment, "--no-prompt", "deploy", "--all")
         started.append(prefect(environment, "worker", "start", "--pool", "local", "--name", "local-worker"))
-        typer.echo(f"\nReady. The UI is at {url} - Ctrl-C stops everything.")
-        typer.echo(f"In another terminal: export PREFECT_API_URL={url}/api\n")
+        say(f"\nReady. The UI is at {url} - Ctrl-C stops everything.")
+        say(f"In another terminal: export PREFECT_API_URL={url}/api\n")
         while all(process.poll() is None for process in started):
             time.sleep(0.5)
         raise ServerFailed("the server or its worker", "it stopped by itself", "read its last lines above")
     except KeyboardInterrupt:
-        typer.echo("\nstopping …")
+        say("\nstopping …")
     finally:
         stop(started)
 
@@ -77,7 +78,7 @@ def run_prefect(environment: dict[str, str], *words: str) -> None:
     command = [sys.executable, "-m", "prefect", *words]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        typer.echo(done.stdout + done.stderr, err=True)
+        say(done.stdout + done.stderr, err=True)
         raise ServerFailed(f"prefect {' '.join(words)}", f"it ended with {done.returncode}", "see its output above")
 
 

@@ -8,7 +8,8 @@ from typing import Literal, NamedTuple
 
 from evergreen_client.artifacts import StoredArtifact
 
-PartitionKind = Literal["rows", "labels"]
+PartitionKind = Literal["rows", "labels", "corrections"]
+RefusalKind = Literal["refused", "conflict"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,10 @@ class NewPartition:
 
 @dataclass(frozen=True, kw_only=True)
 class PartitionRecord(NewPartition):
-    """Rows that arrived together, immutable; of kind "labels" if the rows had been taken before, without label."""
+    """Rows that arrived together, immutable.
+
+    Of kind "labels" if they had been taken before, without label; of kind "corrections" if with other values.
+    """
 
     arrived_at: datetime
 
@@ -53,11 +57,12 @@ class RecallRecord:
 
 @dataclass(frozen=True)
 class NewRefusal:
-    """Rows of one landed file, refused for one reason, kept at `uri`."""
+    """Rows of one landed file, refused for one reason, kept at `uri`; of a conflict both rows are kept."""
 
     rows: int
     reason: str
     uri: str | None = None
+    kind: RefusalKind = "refused"
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,8 @@ class NewLandedFile:
         bytes: its size.
         rows: rows in it, and of them:
         taken: in partitions,
-        duplicates: taken before,
+        duplicates: taken before with these values,
+        conflicts: taken before with other values,
         refused: bad,
         waiting: labels whose row has not arrived.
         late: of those taken, older than what had been seen.
@@ -93,6 +99,7 @@ class NewLandedFile:
     rows: int = 0
     taken: int = 0
     duplicates: int = 0
+    conflicts: int = 0
     refused: int = 0
     waiting: int = 0
     late: int = 0
@@ -117,6 +124,15 @@ class RefusalRecord(NewRefusal):
 
 
 @dataclass(frozen=True)
+class Superseded:
+    """So many rows of one partition have newer ones in a later partition, of kind "corrections"; both by digest."""
+
+    partition: str
+    by: str
+    rows: int
+
+
+@dataclass(frozen=True)
 class NewArrival:
     """One landed file's outcome: its facts, its partitions in order, its refused rows.
 
@@ -127,6 +143,7 @@ class NewArrival:
         partitions: stored partitions.
         refusals: refused rows.
         run_id: the run that took it.
+        superseded: which partitions have newer rows in one of these.
     """
 
     model: str
@@ -135,6 +152,7 @@ class NewArrival:
     partitions: tuple[NewPartition, ...] = ()
     refusals: tuple[NewRefusal, ...] = ()
     run_id: int | None = None
+    superseded: tuple[Superseded, ...] = ()
 
 
 class LedgerEntry(NamedTuple):

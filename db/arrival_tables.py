@@ -1,4 +1,4 @@
-"""Tables of what arrived: landed files, the partitions made of them, the rows refused, the partitions recalled."""
+"""Tables of what arrived: landed files, the partitions made of them, and what was refused, recalled or superseded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.columns import Base, Count, Hash, Key
+from db.columns import Base, Count, Hash, Key, Origin, Words
 
 
 class LandedFile(Base):
@@ -22,14 +22,14 @@ class LandedFile(Base):
     __table_args__ = (
         UniqueConstraint("model_id", "stamp", "rules", "attempt"),
         Index(None, "model_id", "sha256"),
-        CheckConstraint("rows = taken + duplicates + refused + waiting", name="adds_up"),
+        CheckConstraint("rows = taken + duplicates + conflicts + refused + waiting", name="adds_up"),
     )
 
     id: Mapped[Key]
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
     run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))
     ingest: Mapped[Hash]
-    uri: Mapped[str]
+    uri: Mapped[Origin]
     stamp: Mapped[Hash]
     rules: Mapped[Hash]
     attempt: Mapped[int]
@@ -39,10 +39,11 @@ class LandedFile(Base):
     rows: Mapped[Count]
     taken: Mapped[Count]
     duplicates: Mapped[Count]
+    conflicts: Mapped[Count]
     refused: Mapped[Count]
     waiting: Mapped[Count]
     late: Mapped[Count]
-    reason: Mapped[str | None]
+    reason: Mapped[Words | None]
     at: Mapped[datetime]
 
 
@@ -50,14 +51,15 @@ class Partition(Base):
     """Rows that arrived together, stored as one Parquet file that never changes.
 
     `sequence` makes taking rows a compare-and-swap: whoever looked for duplicates among the first n partitions
-    may only add the one numbered n + 1. `kind` is "labels" where the rows were taken before, without their label.
+    may only add the one numbered n + 1. `kind` is "labels" where the rows were taken before, without their label,
+    and "corrections" where they were taken before with other values.
     """
 
     __tablename__ = "partition"
     __table_args__ = (
         UniqueConstraint("model_id", "digest"),
         UniqueConstraint("model_id", "sequence"),
-        CheckConstraint("kind IN ('rows', 'labels')", name="kind"),
+        CheckConstraint("kind IN ('rows', 'labels', 'corrections')", name="kind"),
         Index(None, "model_id", "time_from"),
     )
 
@@ -67,7 +69,7 @@ class Partition(Base):
     digest: Mapped[Hash]
     kind: Mapped[str] = mapped_column(default="rows")
     landed_id: Mapped[int | None] = mapped_column(ForeignKey("landed_file.id"), index=True)
-    source_uri: Mapped[str]
+    source_uri: Mapped[Origin]
     uri: Mapped[str]
     sha256: Mapped[Hash]
     bytes: Mapped[Count]
@@ -87,21 +89,39 @@ class Recall(Base):
     __tablename__ = "recall"
 
     partition_id: Mapped[int] = mapped_column(ForeignKey("partition.id"), primary_key=True)
-    reason: Mapped[str]
-    actor: Mapped[str]
+    reason: Mapped[Words]
+    actor: Mapped[Words]
     at: Mapped[datetime]
 
 
+class Supersession(Base):
+    """A partition of which a later one of corrections has newer rows, and how many: those count no more.
+
+    It is recorded with the corrections. Once these are recalled, it says nothing, and the older rows count again.
+    """
+
+    __tablename__ = "supersession"
+
+    partition_id: Mapped[int] = mapped_column(ForeignKey("partition.id"), primary_key=True)
+    by_id: Mapped[int] = mapped_column(ForeignKey("partition.id"), primary_key=True)
+    rows: Mapped[Count]
+
+
 class RefusedRows(Base):
-    """Rows of a landed file that were refused for one reason: how many, and where they are kept."""
+    """Rows of a landed file that were refused for one reason: how many, and where they are kept.
+
+    Of a `kind` "conflict" are rows whose key was taken with other values; both rows of each are kept.
+    """
 
     __tablename__ = "refused_rows"
+    __table_args__ = (CheckConstraint("kind IN ('refused', 'conflict')", name="kind"),)
 
     id: Mapped[Key]
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"), index=True)
     landed_id: Mapped[int] = mapped_column(ForeignKey("landed_file.id"), index=True)
-    source_uri: Mapped[str]
+    source_uri: Mapped[Origin]
+    kind: Mapped[str]
     rows: Mapped[Count]
-    reason: Mapped[str]
+    reason: Mapped[Words]
     uri: Mapped[str | None]
     at: Mapped[datetime]

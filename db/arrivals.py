@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from db.arrival_records import (
     IngestRecord,
@@ -20,16 +20,17 @@ from db.arrival_records import (
     NewArrival,
     PartitionRecord,
     RefusalRecord,
+    Superseded,
 )
-from db.arrival_tables import LandedFile, Partition, Recall, RefusedRows
-from db.lookups import model_id, now
+from db.arrival_tables import LandedFile, Partition, Recall, RefusedRows, Supersession
+from db.lookups import model_id, now, partition_ids
 from db.statements import Statement, add_row, add_rows, portions, read, row_of, select_as
 from db.tables import Model
 from errors import ArrivalConflict, UnknownPartition
 
 
 def record_arrival(session: Session, arrival: NewArrival) -> tuple[PartitionRecord, ...]:
-    """Record a landed file with its partitions and refused rows, all or nothing.
+    """Record a landed file with its partitions, its refused rows and what it supersedes, all or nothing.
 
     Raises:
         ArrivalConflict: there are partitions after `arrival.seen`, or the file is recorded already.
@@ -48,6 +49,7 @@ def record_arrival(session: Session, arrival: NewArrival) -> tuple[PartitionReco
         add_rows(session, Partition, partitions)
         source = of_file | {"source_uri": arrival.file.uri, "at": at}
         add_rows(session, RefusedRows, (row_of(RefusedRows, refusal, **source) for refusal in arrival.refusals))
+        add_superseded(session, model, arrival.superseded)
         added = select_partitions(model).where(Partition.landed_id == landed, Partition.sequence > arrival.seen)
         return read(session, added.order_by(Partition.sequence), PartitionRecord)
     except IntegrityError as error:
@@ -58,6 +60,22 @@ def record_arrival(session: Session, arrival: NewArrival) -> tuple[PartitionReco
             "somebody else took rows of this model in the meantime",
             "look for duplicates among the newest partitions and try again",
         ) from error
+
+
+def add_superseded(session: Session, model: int, superseded: Sequence[Superseded]) -> None:
+    """Record which partitions have newer rows in which."""
+    ids = partition_ids(session, model, {digest for one in superseded for digest in (one.partition, one.by)})
+    rows = ({"partition_id": ids[one.partition], "by_id": ids[one.by], "rows": one.rows} for one in superseded)
+    add_rows(session, Supersession, rows)
+
+
+def superseded(session: Session, model: str) -> tuple[Superseded, ...]:
+    """Which partitions have newer rows in which, in the order in which these arrived; none in one that was recalled."""
+    older, newer = aliased(Partition), aliased(Partition)
+    found = select(older.digest.label("partition"), newer.digest.label("by"), Supersession.rows)
+    found = found.join(older, older.id == Supersession.partition_id).join(newer, newer.id == Supersession.by_id)
+    live = newer.id.not_in(select(Recall.partition_id))
+    return read(session, found.where(newer.model_id == model_id(session, model), live).order_by(newer.id), Superseded)
 
 
 def partitions(session: Session, model: str) -> tuple[PartitionRecord, ...]:

@@ -13,6 +13,9 @@ from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Float, MetaData, Str
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.types import TypeEngine
 
+from evergreen_client.shown import masked, said
+from evergreen_client.shown import plain as in_plain_signs
+
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -71,6 +74,28 @@ class Sentence(TypeDecorator[str]):
         return None if value is None else storable(value)
 
 
+class Remark(Sentence):
+    """What a person or an error said: one line of bounded length, in which no secret stands."""
+
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
+        """Write what may be shown to anybody."""
+        return None if value is None else said(value)
+
+
+class Place(Sentence):
+    """Where something came from, without the password that a URL may hold."""
+
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
+        """Write a path as it is, and a URL as it may be shown."""
+        if value is None:
+            return None
+        return in_plain_signs(masked(value) if "://" in value else value)
+
+
 class Document(TypeDecorator[Any]):
     """A JSON document; JSONB on PostgreSQL."""
 
@@ -119,6 +144,8 @@ def _jsonable(value: Any) -> Any:
 Key = Annotated[int, mapped_column(primary_key=True)]
 Count = Annotated[int, mapped_column(BigInteger)]
 Hash = Annotated[str, mapped_column(String(64))]
+Words = Annotated[str, mapped_column(Remark)]
+Origin = Annotated[str, mapped_column(Place)]
 Measured = Annotated[float, mapped_column(Figure, nullable=True)]
 
 

@@ -25,7 +25,9 @@ def open_engine(url: str) -> Engine:
     address = parse(url)
     if address.get_backend_name() != "sqlite":
         # A service outlives restarts of its database: a connection is tried before it is used.
-        return create_engine(address, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS})
+        return create_engine(
+            address, pool_pre_ping=True, hide_parameters=True, connect_args={"connect_timeout": CONNECT_SECONDS}
+        )
     if address.database and address.database != ":memory:" and not address.query.get("uri"):
         folder = Path(address.database).parent
         try:
@@ -34,7 +36,7 @@ def open_engine(url: str) -> Engine:
             raise RegistryUnavailable(
                 f"database {address}", str(error), "set EVERGREEN_DATABASE_URL to a folder you may write"
             ) from error
-    engine = create_engine(address, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(address, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from errors import UnreadableFile
+from evergreen_client.shown import gist, masked
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,7 +39,7 @@ class QuerySource:
     @property
     def uri(self) -> str:
         """What the registry calls it; a password is left out."""
-        return f"{re.sub(r':[^:@/]*@', ':***@', self.url)}#{self.query}"
+        return f"{masked(self.url)}#{self.query}"
 
     def newest(self) -> str | None:
         """The largest cursor value that is there now, as text; None where there are no rows."""
@@ -74,14 +75,14 @@ class QuerySource:
         """A connection of our own, closed at the end."""
         fix = "see that the database runs, that the source's path names it, and that its query is one it knows"
         try:
-            engine = create_engine(self.url)
+            engine = create_engine(self.url, hide_parameters=True)
         except (ArgumentError, NoSuchModuleError) as error:
-            raise UnreadableFile(self.uri, f"it is no database URL ({error})", fix) from error
+            raise UnreadableFile(self.uri, f"it is no database URL ({type(error).__name__})", fix) from error
         try:
             with engine.connect() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            raise UnreadableFile(self.uri, str(getattr(error, "orig", error)).strip().splitlines()[0], fix) from error
+            raise UnreadableFile(self.uri, gist(getattr(error, "orig", None) or error), fix) from error
         finally:
             engine.dispose()
 

@@ -94,6 +94,7 @@ class ModelRegistry:
     earlier_outcomes = reading(arrivals.earlier_outcomes)
     last_ingest = reading(arrivals.last_ingest)
     refusals = reading(arrivals.refusals)
+    superseded = reading(arrivals.superseded)
     named_files = reading(lookups.named_files)
 
     # What was learned from it, and what was not yet

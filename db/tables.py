@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.arrival_tables import Partition
-from db.columns import Base, Bound, Count, Hash, Key, Measured
+from db.columns import Base, Bound, Count, Hash, Key, Measured, Words
 
 
 class Model(Base):
@@ -33,9 +33,9 @@ class Run(Base):
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
     flow_run_id: Mapped[str | None]
     work_key: Mapped[Hash | None]
-    trigger: Mapped[str]
+    trigger: Mapped[Words]
     decision: Mapped[str | None]
-    reason: Mapped[str | None]
+    reason: Mapped[Words | None]
     outcome: Mapped[str | None]
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
@@ -70,7 +70,7 @@ class Version(Base):
     head_digest: Mapped[Hash] = mapped_column(ForeignKey("artifact.digest"), index=True)
     plan: Mapped[dict[str, Any]]
     environment: Mapped[dict[str, Any]]
-    reason: Mapped[str | None]
+    reason: Mapped[Words | None]
     created_at: Mapped[datetime]
 
 
@@ -133,7 +133,7 @@ class DriftCheck(Base):
     champion_id: Mapped[int] = mapped_column(ForeignKey("version.id"))
     drifted: Mapped[bool]
     share: Mapped[Measured]
-    reason: Mapped[str]
+    reason: Mapped[Words]
     report_uri: Mapped[str | None]
     at: Mapped[datetime]
 
@@ -161,7 +161,7 @@ class Evaluation(Base):
     challenger_id: Mapped[int] = mapped_column(ForeignKey("version.id"), index=True)
     champion_id: Mapped[int | None] = mapped_column(ForeignKey("version.id"))
     passed: Mapped[bool]
-    reason: Mapped[str]
+    reason: Mapped[Words]
     at: Mapped[datetime]
 
 
@@ -200,6 +200,6 @@ class Promotion(Base):
     version_id: Mapped[int] = mapped_column(ForeignKey("version.id"), index=True)
     kind: Mapped[str]
     evaluation_id: Mapped[int | None] = mapped_column(ForeignKey("evaluation.id"))
-    actor: Mapped[str]
-    reason: Mapped[str]
+    actor: Mapped[Words]
+    reason: Mapped[Words]
     at: Mapped[datetime]

@@ -70,7 +70,10 @@ VIEWS = {
         )
         SELECT m.name AS model, v.number AS version, a.number AS learned_by, l.distance, vp.role,
                p.digest AS partition, p.source_uri, p.rows, p.time_from, p.time_to,
-               r.at AS recalled_at, r.reason AS recalled_because
+               r.at AS recalled_at, r.reason AS recalled_because,
+               (SELECT max(newer.arrived_at) FROM supersession s JOIN partition newer ON newer.id = s.by_id
+                WHERE s.partition_id = p.id AND NOT EXISTS
+                      (SELECT 1 FROM recall undone WHERE undone.partition_id = newer.id)) AS corrected_at
         FROM line l
         JOIN version v ON v.id = l.version_id
         JOIN version a ON a.id = l.ancestor_id

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 
 from errors import InvalidSpec
 from evergreen_client.batches import in_batches, row_bytes, rows_at_once
-from evergreen_client.durable import TEMPORARY, written_whole
+from evergreen_client.durable import TEMPORARY, remove_whatever, written_whole
 from evergreen_client.model_files import load_model
 from learning.data import Indices, PartitionFile, count_rows, read_inputs
 from learning.digests import json_digest
@@ -28,15 +30,18 @@ if TYPE_CHECKING:
 
 READ_BYTES = 128 * 2**20  # of rows and their features in memory at once, however large the partition is
 MAX_BYTES = 20 * 2**30
+SEAL = 8  # bytes at the end of an entry: its checksum
+TRIES = 3
 Features = NDArray[np.float32]
 
 
 class FeatureCache:
     """One memory-mapped array per (base, partition), in files that any number of processes share.
 
-    An entry appears whole or not at all; of several processes that want a missing one, one computes it while
-    the others wait on a lock that the operating system releases when its holder is killed. Above `max_bytes` the
-    entries that were not used for longest go. Always whole partitions, in batches of one size: a row's features
+    An entry appears whole or not at all, and is believed only if its checksum, which its name is part of, is right:
+    one that was changed, swapped or cut is computed again. Of several processes that want a missing one, one computes
+    it while the others wait on a lock that the operating system releases when its holder is killed. Above `max_bytes`
+    the entries that were not used for longest go. Always whole partitions, in batches of one size: a row's features
     then are bit-identical whether they were cached or not, and so is what is trained on them.
 
     Args:
@@ -48,19 +53,43 @@ class FeatureCache:
         self.root, self.max_bytes = root, max_bytes
 
     def open(self, base: FrozenBase, partition: PartitionFile) -> Features:
-        """Features of all the partition's rows, in file order, read from disk as they are touched."""
+        """Features of all the partition's rows, in file order, read from disk as they are touched.
+
+        Raises:
+            FileNotFoundError: the partition's file is gone, or somebody empties the cache again and again.
+        """
         path = self.root / self._folder(base) / f"{partition.digest}.npy"
-        if (entry := _mapped(path)) is not None:
-            return entry
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with locked(path.with_suffix(".lock")):
-            if _mapped(path) is None:  # again: whoever held the lock before may have made it
-                # Only the holder of the lock writes this entry, so what lies here was left by one that was killed.
-                for abandoned in path.parent.glob(f".{path.stem}.*{TEMPORARY}*"):
-                    abandoned.unlink()
-                base.write_features(partition, path)
-                self._evict(keep=path)
-        return np.asarray(np.load(path, mmap_mode="r"))
+        for left in reversed(range(TRIES)):
+            try:
+                if (entry := _mapped(path)) is not None:
+                    return entry
+                self._make(base, partition, path)
+            except FileNotFoundError:  # somebody emptied the cache meanwhile
+                if not left:
+                    raise
+        raise FileNotFoundError(errno.ENOENT, "it is removed again and again", str(path))
+
+    def _make(self, base: FrozenBase, partition: PartitionFile, path: Path) -> None:
+        """Compute an entry, unless another process does."""
+        lock = path.with_suffix(".lock")
+        for folder in (self.root, path.parent):
+            if not folder.is_dir():
+                remove_whatever(folder)
+                folder.mkdir(parents=True, exist_ok=True)
+        if lock.is_dir():
+            remove_whatever(lock)
+        with locked(lock):
+            if _mapped(path) is not None:  # whoever held the lock before has made it
+                return
+            # Only the holder of the lock writes this entry, so what lies here was left by one that was killed.
+            for abandoned in [path, *path.parent.glob(f".{path.stem}.*{TEMPORARY}*")]:
+                remove_whatever(abandoned)
+            with written_whole(path) as temporary:
+                base.write_features(partition, temporary)
+                seal = _seal(np.memmap(temporary, mode="r"), path)
+                with temporary.open("ab") as file:
+                    file.write(seal)
+            self._evict(keep=path)
 
     def reader(self, base: FrozenBase) -> Read:
         """A function that gives the features of some rows of a partition; each entry is opened once."""
@@ -89,7 +118,7 @@ class FeatureCache:
             if total <= self.max_bytes:
                 return
             if path != keep:
-                path.unlink(missing_ok=True)  # a process that has it mapped keeps its pages
+                remove_whatever(path)  # a process that has it mapped keeps its pages
                 total -= size
 
 
@@ -124,21 +153,19 @@ class FrozenBase:
         return model
 
     def write_features(self, partition: PartitionFile, path: Path) -> None:
-        """Run all rows of a partition through the base, into a file that appears when it is whole."""
+        """Run all rows of a partition through the base, into a new file."""
         rows = count_rows(partition)
         shape = tuple(self.model.outputs[0].shape[1:])
         size = rows_at_once(self.model)
         read = size * max(1, READ_BYTES // (size * row_bytes(self.model)))
-        with written_whole(path) as temporary:
-            features = np.lib.format.open_memmap(temporary, mode="w+", dtype="float32", shape=(rows, *shape))
-            if hasattr(os, "posix_fallocate"):  # on a full disk this is an error; a mapped page would be a crash
-                with temporary.open("r+b") as file:
-                    os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
-            for first in range(0, rows, read):
-                block = np.arange(first, min(first + read, rows))
-                features[first : first + len(block)] = self.features(read_inputs(self.schema, partition, block))
-            features.flush()
-            del features
+        features = np.lib.format.open_memmap(path, mode="w+", dtype="float32", shape=(rows, *shape))
+        if hasattr(os, "posix_fallocate"):  # on a full disk this is an error; a mapped page would be a crash
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        for first in range(0, rows, read):
+            block = np.arange(first, min(first + read, rows))
+            features[first : first + len(block)] = self.features(read_inputs(self.schema, partition, block))
+        features.flush()
 
     def features(self, inputs: dict[str, NDArray[np.generic]]) -> Features:
         """Features of raw rows."""
@@ -156,9 +183,18 @@ class FrozenBase:
 
 
 def _mapped(path: Path) -> Features | None:
-    """The entry, marked as used just now; None where there is none, or a torn one."""
+    """The entry, marked as used just now; None where there is none, or one that is not as it was written."""
     try:
         os.utime(path)
+        written = np.memmap(path, mode="r")
+        if written[-SEAL:].tobytes() != _seal(written[:-SEAL], path):
+            return None
         return np.asarray(np.load(path, mmap_mode="r"))
-    except (FileNotFoundError, ValueError, EOFError):
+    except (OSError, ValueError, EOFError):
         return None
+
+
+def _seal(written: NDArray[np.uint8], path: Path) -> bytes:
+    """CRC-32 of an entry, begun with its name: enough against accidents, at twice the speed of SHA-256."""
+    name = f"{path.parent.name}/{path.name}".encode()
+    return f"{zlib.crc32(written.data, zlib.crc32(name)):0{SEAL}x}".encode()

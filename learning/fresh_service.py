@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 PROGRAM = "from learning.fresh_service import serve; serve()"
 WAIT_SECONDS = 600.0
-NICE = 5
 LONGEST = 300  # characters of what a library says of an error
 
 
@@ -61,22 +60,21 @@ class Answer:
 
 
 class FreshService:
-    """The process. It starts to import TensorFlow at once, and ends with the `with` block at the latest.
-
-    It leaves the GPU to whoever trains.
+    """The process. It ends with the `with` block at the latest, and leaves the GPU to whoever trains.
 
     Args:
         models: the folders of model files, where the client looks for layers of the user's own.
+        first: Python that it runs while nothing is asked yet.
     """
 
-    def __init__(self, models: Sequence[Path]) -> None:
+    def __init__(self, models: Sequence[Path], first: str = "") -> None:
         alone = {
             "EVERGREEN_MODELS": os.pathsep.join(map(str, models)),
             "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),  # noqa: PTH109 - text, not a path
             "CUDA_VISIBLE_DEVICES": "-1",
         }
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        command = [sys.executable, "-c", PROGRAM]
+        command = [sys.executable, "-c", f"{first}\n{PROGRAM}"]
         self._process = subprocess.Popen(command, env=os.environ | alone, text=True, **pipes)  # type: ignore[call-overload]
         self._thread = ThreadPoolExecutor(1)
         self._told: Future[tuple[str, str]] | None = None
@@ -116,11 +114,7 @@ def written(question: Question) -> str:
 
 
 def serve() -> None:
-    """What the process does: get ready, read a question, answer it on a line of JSON."""
-    from learning.startup import start_tensorflow
-
-    os.nice(NICE)  # whoever trains goes first
-    start_tensorflow()
+    """What the process does: read a question, and answer it on a line of JSON."""
     if text := sys.stdin.read():  # else nobody asked
         print(json.dumps(asdict(answered(text))))  # noqa: T201 - this is how it answers
 

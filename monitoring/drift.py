@@ -15,6 +15,7 @@ import numpy as np
 
 from db.records import DriftColumn
 from errors import NotEnoughData
+from monitoring.report_page import labels, lock, relabelled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -155,20 +156,22 @@ def measure(
     from evidently.metrics import ValueDrift
 
     categorical = [column for column, method in columns.items() if method == "jensenshannon"]
+    shown = labels(columns)
+    current, reference = relabelled((current[list(columns)], reference[list(columns)]), categorical)
     # Without a definition Evidently skips a column that is missing, and takes small integers for categories.
     definition = DataDefinition(
-        numerical_columns=[column for column in columns if column not in categorical],
-        categorical_columns=categorical,
+        numerical_columns=[shown[column] for column in columns if column not in categorical],
+        categorical_columns=[shown[column] for column in categorical],
     )
-    metrics = [ValueDrift(column=c, method=method, threshold=thresholds[c]) for c, method in columns.items()]
-    kept = list(columns)
+    metrics = [ValueDrift(column=shown[c], method=method, threshold=thresholds[c]) for c, method in columns.items()]
     snapshot = Report(metrics).run(
-        Dataset.from_pandas(current[kept], data_definition=definition),
-        Dataset.from_pandas(reference[kept], data_definition=definition),
+        Dataset.from_pandas(current, data_definition=definition),
+        Dataset.from_pandas(reference, data_definition=definition),
     )
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)
         snapshot.save_html(str(report))
+        lock(report)
     scores = [float(result["value"]) for result in snapshot.dict()["metrics"]]
     return [
         DriftColumn(column, method, score, thresholds[column], score >= thresholds[column])

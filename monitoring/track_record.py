@@ -74,6 +74,8 @@ def track_record(spec: ModelSpec, registry: ModelRegistry, files: Files) -> tupl
     record = []
     for partition in scored:
         target = targets([partition])
+        if not len(target):  # all of its rows were corrected since
+            continue
         champion = max(loss[partition.digest])
         constant = objective.row_loss(target, usual.reshape(1, -1).repeat(len(target), axis=0))
         record.append(

@@ -48,8 +48,8 @@ def begin_drift_check(run: Run, pending: Pending) -> Comparison | None:
     """Begin to compare the pending rows with what the champion learned from; None if there are too few."""
     context, spec = run.context, run.context.spec
     # Rows whose label came later are stored once more with it; they were compared when they arrived.
-    arrived = [p for p in pending.partitions if p.kind == "rows"]
-    learned = [p for p in context.registry.trained_on(spec.name, pending.champion) if p.kind == "rows"]
+    arrived = [p for p in pending.partitions if p.kind != "labels"]
+    learned = [p for p in context.registry.trained_on(spec.name, pending.champion) if p.kind != "labels"]
     if any(sum(partition.rows for partition in window) < MIN_ROWS for window in (arrived, learned)):
         return None
     reference, current = ([f.path for f in context.partition_files(window)] for window in (learned, arrived))

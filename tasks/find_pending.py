@@ -30,7 +30,7 @@ def pending_work(context: Context) -> Pending:
             f"`evergreen registry rollback {spec.name}`; if no clean version was in production before, "
             f"`evergreen bootstrap {spec.name}` trains anew on what is left",
         )
-    partitions = learnable(spec, registry.pending(spec.name))
+    partitions = context.newest.counted(learnable(spec, registry.pending(spec.name)))
     key = work_key(spec, champion, [partition.digest for partition in partitions])
     settled = why_settled(champion, partitions, registry.run_with_work_key(spec.name, key))
     return Pending(champion, partitions, key, settled)

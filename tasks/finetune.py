@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from learning.files import Progress
 from learning.finetuning import finetune
 from learning.startup import start_tensorflow
@@ -16,20 +18,23 @@ SEED = 2013
 def finetune_champion(context: Context, run_id: int, pending: Pending, progress: Progress | None = None) -> Learned:
     """Fine-tune the champion on the pending partitions, with replay from what it learned before."""
     spec, registry, settings = context.spec, context.registry, context.settings
-    work = settings.work / spec.name
+    work, learned = settings.work / spec.name, registry.trained_on(spec.name, pending.champion)
     remove_old(work)
     start_tensorflow()
+    past = context.partition_files(learned)
     trained = finetune(
         spec,
         context.model_files(registry.version(spec.name, pending.champion)),
         context.partition_files(pending.partitions),
-        context.partition_files(registry.trained_on(spec.name, pending.champion)),
+        past,
         cache=settings.cache,
         work=work / pending.work_key,
         logs=settings.logs / spec.name / f"run-{run_id}",
         seed=SEED,
         progress=progress,
     )
+    names = {file.digest: partition.digest for file, partition in zip(past, learned, strict=True)}
+    trained = replace(trained, replayed=tuple(names[digest] for digest in trained.replayed))
     return Learned(trained, pending.champion, pending.partitions)
 
 

@@ -14,6 +14,9 @@ from learning.fresh_service import FreshService, Question
 from learning.prediction import Predictions, probe
 from tasks.run import Context, Run
 
+# At a lower priority: whoever trains goes first.
+GET_READY = "import os; os.nice(5); from learning.startup import start_tensorflow; start_tensorflow()"
+
 
 class InfraCheck:
     """The check of one challenger: begun when its predictions are known, and waited for if the gate lets it pass."""
@@ -49,5 +52,5 @@ class InfraCheck:
 @contextmanager
 def infra_check(run: Run) -> Iterator[InfraCheck]:
     """Start the process now, while there is time: to import TensorFlow takes it as long as many a training."""
-    with FreshService(run.context.settings.model_folders) as service:
+    with FreshService(run.context.settings.model_folders, GET_READY) as service:
         yield InfraCheck(run.context, service)

@@ -27,7 +27,7 @@ def pretrain_on_history(context: Context, run_id: int, progress: Progress | None
             f"version {champion.number} is its champion already",
             f"keep it fresh with `evergreen retrain {spec.name}`",
         )
-    history = learnable(spec, registry.partitions(spec.name))
+    history = context.newest.counted(learnable(spec, registry.partitions(spec.name)))
     labelled = sum(partition.labelled_rows for partition in history)
     if labelled < spec.retrain.min_rows:
         raise NotEnoughData(

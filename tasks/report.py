@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import re
-
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
 from db.records import RunEnding
 from db.registry import ModelRegistry
+from evaluation.gate import NAMED
+from evergreen_client.shown import markdown, said
 from tasks.run import Run, step
 
 
 def summary(registry: ModelRegistry, run: Run, ending: RunEnding) -> str:
     """One run as Markdown: its ending, its drift check, its evaluation and where the time went."""
-    lines = [f"# {run.model}: {ending.outcome}", "", escaped(ending.reason), ""]
+    lines = [f"# {run.model}: {ending.outcome}", "", markdown(ending.reason), ""]
     champion = registry.find_champion(run.model)
     lines += [f"Champion: version {champion.number}" if champion else "No champion yet", ""]
     for check in (check for check in registry.drift_checks(run.model) if check.run_id == run.id):
-        lines += ["## Drift", "", check.reason, "", f"Report: `{check.report_uri}`", ""]
+        lines += ["## Drift", "", markdown(check.reason), "", f"Report: {markdown(check.report_uri)}", ""]
         lines += ["| column | method | distance | threshold | drifted |", "| --- | --- | ---: | ---: | --- |"]
         lines += [
-            f"| {c.column} | {c.method} | {c.score:.3f} | {c.threshold:.3f} | {'yes' if c.drifted else ''} |"
+            f"| {_name(c.column)} | {c.method} | {c.score:.3f} | {c.threshold:.3f} | {'yes' if c.drifted else ''} |"
             for c in sorted(check.columns, key=lambda column: column.threshold - column.score)
         ]
     for evaluation in registry.run_evaluations(run.id):
@@ -32,28 +32,23 @@ def summary(registry: ModelRegistry, run: Run, ending: RunEnding) -> str:
         for m in evaluation.metrics:
             interval = f"{m.ci_low:+.1%} to {m.ci_high:+.1%}" if m.ci_low is not None and m.ci_high is not None else ""
             change = f"{m.delta:+.1%}" if interval else f"{m.delta:+.4f}"
-            place = f"{m.dataset} {m.slice}".strip()
+            place = _name(f"{m.dataset} {m.slice}".strip())
             figures = f"{m.champion_value:.4f} | {m.challenger_value:.4f} | {change} | {interval} | {m.verdict}"
-            lines.append(f"| {place} | {m.metric} | {m.rows:,} | {figures} |")
+            lines.append(f"| {place} | {_name(m.metric)} | {m.rows:,} | {figures} |")
     lines += ["", "## Seconds", "", "| step | seconds |", "| --- | ---: |"]
     lines += [f"| {name} | {seconds:.1f} |" for name, seconds in run.timings.items()]
     return "\n".join(lines)
 
 
-def escaped(text: str) -> str:
-    r"""Words that others chose, as Markdown that shows them and does nothing else.
-
-    Example:
-        >>> escaped("<b>a|b.csv")
-        '\\<b\\>a\\|b\\.csv'
-    """
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))  # all punctuation of ASCII
+def _name(text: str) -> str:
+    """A column or a category as a cell shows it."""
+    return markdown(said(text, NAMED))
 
 
 def publish(text: str, key: str, description: str) -> None:
     """Publish Markdown as an artifact in the Prefect UI; if that fails, the run is what it was."""
     try:
-        create_markdown_artifact(text, key=key.replace("_", "-"), description=escaped(description))
+        create_markdown_artifact(text, key=key.replace("_", "-"), description=markdown(description))
     except Exception:  # noqa: BLE001 - whatever a server or the way to it may do
         get_run_logger().warning("%s could not be published", key, exc_info=True)
 

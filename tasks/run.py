@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,16 +15,18 @@ from prefect import Task, get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed
 
+from arrivals.newest import NewestRows
 from db.arrival_records import PartitionRecord
 from db.artifacts import ArtifactStore
 from db.records import NEEDS_ATTENTION, RunEnding, VersionRecord
 from db.registry import ModelRegistry, open_registry
-from errors import EvergreenError
+from evergreen_client.shown import markdown
 from learning.catalog import load_spec
 from learning.data import PartitionFile
 from learning.files import ModelFiles, Progress
 from learning.spec import ModelSpec
 from settings import Settings, get_settings
+from tasks.logs import ending_of, foreseen, watch_logs
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,9 +49,14 @@ class Context:
         base, head = self.store.fetch_version(version)
         return ModelFiles(base, head, version.base.digest, version.head.digest)
 
+    @property
+    def newest(self) -> NewestRows:
+        """Partitions without the rows that were corrected since."""
+        return NewestRows(self.spec, self.registry, self.store, self.settings.cache)
+
     def partition_files(self, partitions: Sequence[PartitionRecord]) -> tuple[PartitionFile, ...]:
-        """Fetch and verify partitions' files."""
-        return tuple(PartitionFile(p.digest, self.store.fetch(p.artifact)) for p in partitions)
+        """Fetch and verify partitions' files; of rows that were corrected, only the newest are in them."""
+        return tuple(PartitionFile(digest, path) for digest, path in self.newest.files(partitions))
 
 
 @contextmanager
@@ -91,8 +97,7 @@ def recorded_run(model: str) -> Iterator[Run]:
 
     A killed process leaves the run open, which is the truth: nobody knows how it ended.
     """
-    for logger in ("prefect.flow_runs", "prefect.task_runs", "prefect.engine"):
-        logging.getLogger(logger).addFilter(without_traceback)
+    watch_logs()
     deployment, flow_run_id = runtime.deployment.name, runtime.flow_run.id
     with open_context(model) as context:
         context.registry.add_model(model)
@@ -103,9 +108,10 @@ def recorded_run(model: str) -> Iterator[Run]:
         )
         run = Run(record.id, context)
         try:
-            yield run
+            with foreseen(f"run {run.id} of model '{model}'", context.settings.cache):
+                yield run
         except BaseException as error:
-            end_run(run, RunEnding("failed", "none", str(error) or type(error).__name__))
+            end_run(run, RunEnding("failed", "none", ending_of(error)))
             raise
 
 
@@ -120,13 +126,6 @@ def end_run(run: Run, ending: RunEnding, work_key: str | None = None) -> str:
     return cast("str", Completed(name=ATTENTION_STATE, message=ending.reason, data=ending.outcome))
 
 
-def without_traceback(record: logging.LogRecord) -> bool:
-    """Let Prefect log an error of ours as one line: its words say all; of any other error the traceback stays."""
-    if record.exc_info and isinstance(record.exc_info[1], EvergreenError):
-        record.exc_info = None
-    return True
-
-
 def step(name: str) -> Callable[[Callable[Concatenate[Run, P], R]], Task[Concatenate[Run, P], R]]:
     """Make a function, whose first argument is the run, a Prefect task that adds its seconds to the run's timings.
 
@@ -138,7 +137,8 @@ def step(name: str) -> Callable[[Callable[Concatenate[Run, P], R]], Task[Concate
         def timed(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> R:
             started = time.perf_counter()
             try:
-                return function(run, *args, **kwargs)
+                with foreseen(f"step '{name}' of model '{run.model}'", run.context.settings.cache):
+                    return function(run, *args, **kwargs)
             finally:
                 run.timings[name] = time.perf_counter() - started
 
@@ -161,11 +161,11 @@ def shown_progress(title: str) -> Iterator[Progress]:
 
     artifact = create_progress_artifact(0.0, description=title) if TaskRunContext.get() else None
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[figures]}"),
+        TextColumn("{task.fields[figures]}", markup=False),
     )
     with Bar(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         shown = bar.add_task(title, total=None, figures="")
@@ -178,7 +178,7 @@ def shown_progress(title: str) -> Iterator[Progress]:
             if isinstance(artifact, UUID) and (time.monotonic() - sent > SECONDS_BETWEEN_UPDATES or done == total):
                 sent = time.monotonic()
                 update_progress_artifact(
-                    artifact, progress=100.0 * done / max(total, 1), description=f"{stage} {figures}"
+                    artifact, progress=100.0 * done / max(total, 1), description=markdown(f"{stage} {figures}")
                 )
 
         yield show

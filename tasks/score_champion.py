@@ -30,8 +30,9 @@ def score_arrivals(context: Context, run_id: int | None, number: int, arrived: S
     scores = []
     for place, partition in enumerate(partitions):
         rows = found.partition == place
-        measured = figures(spec.objective, found.target[rows], found.prediction[rows])
-        scores.append(NewScores(partition.digest, int(rows.sum()), measured))
+        if rows.any():  # else every labelled row of it was corrected since
+            measured = figures(spec.objective, found.target[rows], found.prediction[rows])
+            scores.append(NewScores(partition.digest, int(rows.sum()), measured))
     registry.record_scores(spec.name, number, scores, run_id)
 
 

@@ -4,7 +4,8 @@ from prefect import get_run_logger
 
 from arrivals.ingest import ingest
 from arrivals.sources import IngestResult
-from tasks.report import escaped, publish
+from evergreen_client.shown import markdown
+from tasks.report import publish
 from tasks.run import Run, shown_progress, step
 
 
@@ -27,6 +28,6 @@ def take_arrivals(run: Run) -> IngestResult:
     log.info(arrived.summary)
     run.attention += arrived.attention
     if run.attention:
-        listed = "\n".join(f"- {escaped(sentence)}" for sentence in run.attention)
+        listed = "\n".join(f"- {markdown(sentence)}" for sentence in run.attention)
         publish(f"# {run.model}: needs attention\n\n{listed}", f"attention-{run.model}", arrived.summary)
     return arrived

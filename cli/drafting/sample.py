@@ -14,6 +14,7 @@ from arrivals.numbers import NO_NUMBER
 from arrivals.readers import read_header
 from arrivals.times import parse_times
 from errors import UnreadableFile
+from evergreen_client.shown import gist
 
 ROWS = 100_000  # read
 SHARE = 0.99  # of values that must be of a type
@@ -39,7 +40,7 @@ def read_sample(path: Path) -> pl.DataFrame:
         try:
             rows = _scan(copy).head(ROWS).collect()
         except (pl.exceptions.PolarsError, OverflowError) as error:
-            raise UnreadableFile(path.name, f"it cannot be parsed ({error})", HINT) from error
+            raise UnreadableFile(path.name, f"it cannot be parsed ({gist(error)})", HINT) from error
     if not rows.height:
         raise UnreadableFile(path.name, "it has no rows", "infer from a file with some")
     return rows

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evergreen_client.durable import written_whole
+from evergreen_client.durable import remove_whatever, written_whole
 from evergreen_client.errors import ArtifactCorrupt, ArtifactError, ArtifactMissing
+from evergreen_client.shown import gist, masked
 
 if TYPE_CHECKING:
     from fsspec.implementations.dirfs import DirFileSystem
-
-PASSWORD = re.compile(r"(?<=://)[^/@\s]*@")  # the user and password of a URL
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class ArtifactRoot:
         plain = root.removeprefix("file://").rstrip("/") or "/"
         self.folder = None if "://" in plain else Path(plain).expanduser().absolute()
         self.cache = cache / "artifacts"
-        self._shown = PASSWORD.sub("", str(self.folder or plain))
+        self._shown = str(self.folder or masked(plain))
         with self.explained("open"):
             files, path = url_to_fs(str(self.folder or plain), use_listings_cache=False)
             self.files = DirFileSystem(str(path).rstrip("/"), files)
@@ -78,18 +76,19 @@ class ArtifactRoot:
             ArtifactCorrupt: its bytes are not the ones that were registered.
         """
         received = f"{artifact.kind} {artifact.digest[:12]}{f' of {of}' if of else ''}, file {artifact.uri}"
-        path = self.folder / artifact.uri if self.folder else self._downloaded(artifact.uri)
-        if not path.is_file():
+        path = (self.folder or self.cache) / artifact.uri
+        found = self._sha256_of(path)
+        if self.folder is None and found != artifact.sha256:  # of a copy that somebody changed, nobody needs evidence
+            self._download(artifact.uri, path)
+            found = self._sha256_of(path)
+        if not found:
             raise ArtifactMissing(
                 received,
                 f"it is not under {self}",
                 "set EVERGREEN_ARTIFACT_ROOT to where it was stored, or bring it back from a backup",
             )
-        with self.explained("read", artifact.uri):
-            found, size = file_sha256(path), path.stat().st_size
         if found != artifact.sha256:
-            if self.folder is None:
-                path.unlink(missing_ok=True)  # the next fetch downloads it again; a stored file stays, as evidence
+            size = path.stat().st_size
             raise ArtifactCorrupt(
                 received,
                 f"its {artifact.bytes:,} bytes had SHA-256 {artifact.sha256}, the {size:,} that are there have {found}",
@@ -97,15 +96,19 @@ class ArtifactRoot:
             )
         return path
 
-    def _downloaded(self, uri: str) -> Path:
-        """The local copy of a remote file, if there is such a file; its name holds its SHA-256, so it never changes."""
-        copy = self.cache / uri
-        if not copy.is_file():
-            with self.explained("read", uri), suppress(FileNotFoundError):
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                with written_whole(copy, sync=False) as temporary:
-                    self.files.get_file(uri, str(temporary))
-        return copy
+    def _sha256_of(self, path: Path) -> str:
+        """Hash a local file; of one that is not there, nothing matches."""
+        with self.explained("read", path.name), suppress(FileNotFoundError):
+            return file_sha256(path) if path.is_file() else ""
+        return ""
+
+    def _download(self, uri: str, copy: Path) -> None:
+        """Make the local copy of a remote file, if there is such a file, in place of whatever lies there."""
+        with self.explained("read", uri), suppress(FileNotFoundError):
+            remove_whatever(copy)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            with written_whole(copy, sync=False) as temporary:
+                self.files.get_file(uri, str(temporary))
 
     @contextmanager
     def explained(self, verb: str, uri: str = "", kind: type[ArtifactError] = ArtifactError) -> Iterator[None]:
@@ -115,7 +118,7 @@ class ArtifactRoot:
         except ArtifactError:
             raise
         except Exception as error:  # every backend of fsspec brings exceptions of its own
-            why = PASSWORD.sub("", getattr(error, "strerror", None) or str(error) or type(error).__name__)
+            why = getattr(error, "strerror", None) or gist(error)
             if self.folder:
                 fix = "see that the artifact root exists, is writable and has space (EVERGREEN_ARTIFACT_ROOT)"
                 raise kind(f"file {self.folder / uri}", why, fix) from error

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evergreen_client.errors import SchemaMismatch
+from evergreen_client.shown import gist
 
 if TYPE_CHECKING:
     import keras
@@ -45,7 +46,7 @@ def _values(tensor: keras.KerasTensor, column: Any) -> NDArray[Any]:
         return values.reshape(len(column) if np.ndim(column) else 1, *tensor.shape[1:])
     except (ValueError, TypeError) as error:
         shape = "one value" if tensor.shape[1:] == (1,) else f"an array of shape {tensor.shape[1:]}"
-        raise SchemaMismatch(f"column '{tensor.name}'", str(error), f"give {shape} of {tensor.dtype} a row") from error
+        raise SchemaMismatch(f"column '{tensor.name}'", gist(error), f"give {shape} of {tensor.dtype} a row") from error
 
 
 def as_text(values: Any) -> NDArray[np.object_]:

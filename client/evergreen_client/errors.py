@@ -1,8 +1,12 @@
 """Errors that a service can meet: what was received, why it is refused, how to fix it."""
 
+from evergreen_client.shown import said
+
 
 class EvergreenError(Exception):
     """An error in three parts, so that whoever reads it knows what to do next.
+
+    Each part is made fit to be seen here, so that whoever raises it need not think of secrets or control characters.
 
     Args:
         received: what came in, quoted.
@@ -15,8 +19,8 @@ class EvergreenError(Exception):
     """
 
     def __init__(self, received: str, why: str, fix: str) -> None:
-        super().__init__(received, why, fix)  # positional, so that pickling it across processes works
-        self.received, self.why, self.fix = received, why, fix
+        self.received, self.why, self.fix = said(received), said(why), said(fix)
+        super().__init__(self.received, self.why, self.fix)  # positional, so that pickling across processes works
 
     def __str__(self) -> str:
         return f"{self.received}: {self.why}. To fix it: {self.fix}."

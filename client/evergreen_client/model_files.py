@@ -12,7 +12,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 from zipfile import is_zipfile
 
-from evergreen_client.errors import ArtifactCorrupt, UnknownLayer, UnsafeModel
+from evergreen_client.errors import ArtifactCorrupt, ArtifactMissing, UnknownLayer, UnsafeModel
+from evergreen_client.shown import gist
 
 if TYPE_CHECKING:
     import keras
@@ -37,6 +38,9 @@ def load_model(path: Path) -> keras.Model:
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
+        if not path.exists():
+            why = "it is not there any more"
+            raise ArtifactMissing(f"model file {path}", why, "run again, so that it is fetched anew") from error
         if refused := REFUSED.search(str(error)):
             raise UnsafeModel(
                 f"model file {path}",
@@ -51,7 +55,9 @@ def load_model(path: Path) -> keras.Model:
                 "EVERGREEN_MODELS to the folder of the model's file NAME.py",
             ) from error
         if not is_zipfile(path):
-            raise ArtifactCorrupt(f"file {path}", f"it is no .keras file ({error})", "save the model again") from error
+            raise ArtifactCorrupt(
+                f"file {path}", f"it is no .keras file ({gist(error)})", "save the model again"
+            ) from error
         raise
 
 

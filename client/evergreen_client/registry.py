@@ -92,13 +92,15 @@ def _open(address: URL) -> Engine:
     """An engine that only reads; a database file that is not there is not made."""
     if address.get_backend_name() != "sqlite":
         # A service outlives restarts of its database: a connection is tried before it is used.
-        return create_engine(address, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS})
+        return create_engine(
+            address, pool_pre_ping=True, hide_parameters=True, connect_args={"connect_timeout": CONNECT_SECONDS}
+        )
     if not address.database or address.database == ":memory:" or address.query:
-        return create_engine(address)
+        return create_engine(address, hide_parameters=True)
 
     path = f"file:{quote(str(Path(address.database).absolute()))}?mode=ro"
 
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(path, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
 
-    return create_engine(address, creator=connect)
+    return create_engine(address, hide_parameters=True, creator=connect)

@@ -79,11 +79,11 @@ def test_the_same_content_under_another_name_is_recorded_and_not_taken(port: Por
 
 
 def test_overlapping_rows_are_taken_once(port: Port) -> None:
-    """Rows of a known key are counted as duplicates, in one file and across files; the first to arrive stays."""
+    """Rows of a known key are not taken, in one file and across files; the first to arrive stays."""
     port.land("a.csv", line(1, speed="1"), line(1, speed="2"), line(2))
     port.land("b.csv", line(2, speed="9"), line(3))
     arrived = port.ingest()
-    assert (arrived.rows, arrived.duplicates) == (5, 2)
+    assert (arrived.rows, arrived.duplicates, arrived.conflicts) == (5, 0, 2)
     assert port.every_row().sort("id").select("id", "speed").rows() == [("1", 1.0), ("2", 10.0), ("3", 10.0)]
 
 

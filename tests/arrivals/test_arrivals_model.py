@@ -1,4 +1,4 @@
-"""Whatever lands, in whatever order, with whatever crashes: each good row once, each bad row refused and kept."""
+"""Whatever lands, in whatever order, with whatever crashes: each good row once, each bad or other one kept."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import hypothesis.strategies as st
 import polars as pl
 from arriving import Port, line
 from hypothesis import HealthCheck, settings
-from hypothesis.stateful import RuleBasedStateMachine, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from arrivals.newest import NewestRows
 
 STEPS = (
     "db.registry.ModelRegistry.record_arrival",
@@ -51,7 +54,7 @@ def killed_at(step: str, call: int, *, after: bool) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Row:
-    """A row to land: some are bad, some have no label yet, and one key comes with different features."""
+    """A row to land: some are bad, some have no label yet, and one key comes with other features and labels."""
 
     number: int
     speed: int
@@ -76,7 +79,7 @@ class Arriving(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.home = Path(tempfile.mkdtemp())
-        self.port = Port(self.home)
+        self.port, self.corrections = Port(self.home), "refuse"
         self.files: dict[str, list[Row]] = {}
         self.ever: list[Row] = []
 
@@ -84,6 +87,17 @@ class Arriving(RuleBasedStateMachine):
         """Leave nothing behind."""
         self.port.registry.close()
         shutil.rmtree(self.home)
+
+    @initialize(corrections=st.sampled_from(["refuse", "replace"]))
+    def choose(self, corrections: str) -> None:
+        """Another row of a known key is a conflict, or a correction."""
+        self.corrections = corrections
+        self.open()
+
+    def open(self) -> None:
+        """Begin as a new process does."""
+        self.port.registry.close()
+        self.port = Port(self.home).with_source(corrections=self.corrections)
 
     @rule(name=st.sampled_from("abc"), rows=st.lists(ROWS, max_size=6))
     def land(self, name: str, rows: list[Row]) -> None:
@@ -106,8 +120,7 @@ class Arriving(RuleBasedStateMachine):
                 self.port.ingest()
         except KilledError:
             pass
-        self.port.registry.close()
-        self.port = Port(self.home)
+        self.open()
 
     @rule()
     def ingest(self) -> None:
@@ -117,21 +130,43 @@ class Arriving(RuleBasedStateMachine):
         frames = [self.port.rows(p).with_columns(kind=pl.lit(p.kind)) for p in self.port.partitions()]
         taken = [row for frame in frames for row in frame.to_dicts()]
         first = [row["id"] for row in taken if row["kind"] == "rows"]
-        labelled = [row["id"] for row in taken if row["late"] is not None]
         assert len(first) == len(set(first)), "a row was taken twice"
-        assert len(labelled) == len(set(labelled)), "a row has two labels"
         now = [row for rows in self.files.values() for row in rows]
-        assert {str(row.number) for row in now if not row.bad} <= set(first), "a good row is lost"
-        assert {str(row.number) for row in now if not row.bad and row.label} <= set(labelled), "a label is lost"
+        self.check_newest()
+        self.check_conflicts(taken, [row for row in now if not row.bad])
         assert {(row["id"], row["speed"]) for row in taken} <= {(str(r.number), float(r.speed)) for r in self.ever}
         self.check_refused({row.text for row in now if row.bad})
         landed = self.port.landed()
         assert sum(record.taken for record in landed) == len(taken)
         assert {record.uri for record in landed} >= {str(self.port.folder / f"{name}.csv") for name in self.files}
 
+    def check_newest(self) -> None:
+        """Of each key one row counts, and one label at most; where nothing may replace it, that is the one taken."""
+        newest = NewestRows(self.port.spec, self.port.registry, self.port.store, self.home / "cache")
+        partitions = self.port.partitions()
+        files = zip(partitions, newest.files(partitions), strict=True)
+        frames = [pl.read_parquet(path).with_columns(kind=pl.lit(p.kind)) for p, (_, path) in files]
+        rows = [row for frame in frames for row in frame.to_dicts()]
+        counting = [row["id"] for row in rows if row["kind"] != "labels"]
+        labelled = [row["id"] for row in rows if row["late"] is not None]
+        assert len(counting) == len(set(counting)), "an older row counts"
+        assert len(labelled) == len(set(labelled)), "a row has two labels"
+        assert {p.kind for p in partitions} <= {"rows", "labels", *["corrections"] * (self.corrections == "replace")}
+
+    def check_conflicts(self, taken: list[dict[str, Any]], now: list[Row]) -> None:
+        """Every good row of the present files is among what was taken, or kept as it came."""
+        found = [refusal for refusal in self.port.registry.refusals("small") if refusal.kind == "conflict"]
+        frames = [pl.read_parquet(self.home / "artifacts" / str(uri)) for uri in {refusal.uri for refusal in found}]
+        arrived = [row for frame in frames for row in frame.to_dicts() if row["this is the row"] == "as it arrived"]
+        known = [*taken, *arrived]
+        assert {(str(r.number), float(r.speed)) for r in now} <= {(r["id"], r["speed"]) for r in known}, "a row is lost"
+        labels = {(str(r.number), float(r.label)) for r in now if r.label}
+        assert labels <= {(r["id"], r["late"]) for r in known}, "a label is lost"
+        assert sum(refusal.rows for refusal in found) == sum(record.conflicts for record in self.port.landed())
+
     def check_refused(self, bad: set[str]) -> None:
         """Every bad row of the present files is kept as it came, and as many are counted as are kept."""
-        found = self.port.registry.refusals("small")
+        found = [refusal for refusal in self.port.registry.refusals("small") if refusal.kind == "refused"]
         kept = [pl.read_parquet(self.home / "artifacts" / str(uri)) for uri in {refusal.uri for refusal in found}]
         texts = {",".join(value or "" for value in row[:5]) for frame in kept for row in frame.iter_rows()}
         assert bad <= texts, "a bad row is lost"

@@ -13,7 +13,8 @@ import pytest
 from arriving import Port, line
 
 from arrivals import known_keys
-from arrivals.keys import HIGH, LABELLED, LOW, ROW, SEQUENCE, TIME
+from arrivals.contents import FEATURES, LABEL
+from arrivals.keys import HIGH, LOW, ROW, SEQUENCE, TIME
 from arrivals.known_keys import KnownKeys
 from db.arrival_records import LedgerEntry
 
@@ -29,11 +30,15 @@ def partitions(count: int) -> list[pl.DataFrame]:
         high = draw.integers(0, 400, size, dtype=np.uint64) << np.uint64(55)
         low = draw.integers(0, 3, size, dtype=np.uint64)
         rows = pl.DataFrame({HIGH: high, LOW: low}).unique().sort(HIGH)
-        made.append(rows.with_columns(pl.Series(LABELLED, draw.random(rows.height) < 0.5)))
+        labels = [number or None for number in draw.integers(0, 3, rows.height)]
+        features = pl.Series(FEATURES, draw.integers(0, 3, rows.height), pl.UInt64)
+        made.append(rows.with_columns(features, pl.Series(LABEL, labels, pl.UInt64)))
     return made
 
 
-def keys_of(folder: Path, known: list[pl.DataFrame], *, by_time: bool = False) -> tuple[KnownKeys, list[int]]:
+def keys_of(
+    folder: Path, known: list[pl.DataFrame], *, meaning: str = "", by_time: bool = False
+) -> tuple[KnownKeys, list[int]]:
     """The known keys of these partitions, a day each, and the partitions that were read for them."""
     loaded: list[int] = []
 
@@ -41,7 +46,7 @@ def keys_of(folder: Path, known: list[pl.DataFrame], *, by_time: bool = False) -
         loaded.append(sequence)
         return known[sequence - 1]
 
-    keys = KnownKeys(folder, load, by_time=by_time)
+    keys = KnownKeys(folder, load, meaning=meaning, by_time=by_time)
     days = (DAY.replace(day=number % 28 + 1) for number in range(len(known)))
     keys.extend(LedgerEntry(str(number), day, day) for number, day in enumerate(days))
     return keys, loaded
@@ -54,9 +59,14 @@ def asked(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def found(known: KnownKeys, keys: pl.DataFrame) -> list[tuple[object, ...]]:
-    """What is found, as (partition, key, labelled)."""
-    finds = known.find(keys).join(keys, on=ROW)
-    return sorted(finds.select(SEQUENCE, HIGH, LOW, LABELLED).rows())
+    """What is found, as (partition, key, features, label)."""
+    finds = known.find(keys).join(keys.select(ROW, HIGH, LOW), on=ROW)
+    return in_order(finds.select(SEQUENCE, HIGH, LOW, FEATURES, LABEL))
+
+
+def in_order(rows: pl.DataFrame) -> list[tuple[object, ...]]:
+    """Rows by their values, also where a label is missing."""
+    return rows.sort(rows.columns).rows()
 
 
 @pytest.mark.parametrize("largest", [100, 1 << 24])
@@ -66,8 +76,8 @@ def test_they_are_found_as_a_join_finds_them(tmp_path: Path, monkeypatch: pytest
     known = partitions(75)
     everything = pl.concat([rows.with_columns(pl.lit(n).alias(SEQUENCE)) for n, rows in enumerate(known, 1)])
     keys = asked(pl.concat([rows.select(HIGH, LOW) for rows in partitions(150)[100:]]).unique())
-    expected = everything.join(keys, on=[HIGH, LOW]).select(SEQUENCE, HIGH, LOW, LABELLED).rows()
-    assert found(keys_of(tmp_path, known)[0], keys) == sorted(expected)
+    expected = everything.join(keys, on=[HIGH, LOW]).select(SEQUENCE, HIGH, LOW, FEATURES, LABEL)
+    assert found(keys_of(tmp_path, known)[0], keys) == in_order(expected)
 
 
 def test_a_lost_file_is_made_again(tmp_path: Path) -> None:
@@ -92,6 +102,15 @@ def test_files_that_are_whole_are_not_made_again(tmp_path: Path) -> None:
     again, loaded = keys_of(tmp_path, known)
     found(again, asked(known[3]))
     assert loaded == []
+
+
+def test_files_of_another_meaning_are_not_read(tmp_path: Path) -> None:
+    """Where the schema has other columns, the numbers of the same partitions are others."""
+    known = partitions(20)
+    found(keys_of(tmp_path, known)[0], asked(known[3]))
+    again, loaded = keys_of(tmp_path, known, meaning="another column")
+    found(again, asked(known[3]))
+    assert loaded
 
 
 def test_partitions_of_other_times_are_not_asked(tmp_path: Path) -> None:

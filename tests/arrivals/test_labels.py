@@ -35,12 +35,12 @@ def test_a_label_gives_its_row_once_more_with_the_label(port: Port) -> None:
 
 
 def test_no_row_has_two_labels(port: Port) -> None:
-    """A label that comes again, or for a row that has one, is a duplicate."""
+    """A label that comes again is a duplicate; another label for a row that has one is a conflict."""
     port.land("a.csv", line(1, late=""), line(2, late="0"))
     port.land("../labels/l.csv", label(1), label(1), label(2), header=LABELS)
     port.ingest()
     port.land("../labels/m.csv", label(1, "0"), header=LABELS)
-    assert port.ingest().duplicates == 1
+    assert port.ingest().conflicts == 1
     labelled = port.every_row().drop_nulls("late")
     assert sorted(labelled.select("id", "late").rows()) == [("1", 1.0), ("2", 0.0)]
 
@@ -63,11 +63,13 @@ def test_labels_wait_for_their_rows(port: Port) -> None:
 
 
 def test_a_row_delivered_again_with_its_label_is_a_label(port: Port) -> None:
-    """What counts are the features of the first delivery; a later one cannot leak what happened since."""
+    """With other features it is a conflict: a later delivery cannot leak what happened since."""
     port.land("a.csv", line(1, speed="7", late=""))
     port.land("b.csv", line(1, speed="99", late="1"))
-    _, second = port.ingest().partitions
-    assert port.rows(second).select("speed", "late").row(0) == (7.0, 1.0)
+    port.land("c.csv", line(1, speed="7", late="0"))
+    arrived = port.ingest()
+    assert (arrived.conflicts, [p.kind for p in arrived.partitions]) == (1, ["rows", "labels"])
+    assert port.rows(arrived.partitions[1]).select("speed", "late").row(0) == (7.0, 0.0)
 
 
 def test_one_file_may_hold_a_row_without_and_with_its_label(port: Port) -> None:

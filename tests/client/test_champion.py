@@ -102,10 +102,10 @@ def test_without_a_champion_there_is_nothing_to_serve(registry: ModelRegistry) -
         ({"city": ["Oslo"]}, "also takes speed"),
         ({}, "also takes city, speed"),
         ({"speed": [1.0] * 8, "city": ["Oslo"] * 100}, "100 of city, 8 of speed: they are not of the same rows"),
-        ({"speed": [[1.0, 2.0]], "city": ["Oslo"]}, "column 'speed': cannot reshape"),
+        ({"speed": [[1.0, 2.0]], "city": ["Oslo"]}, "column 'speed': .*cannot reshape"),
         (
             {"speed": ["fast"], "city": ["Oslo"]},
-            r"column 'speed': could not convert .* give one value of float32 a row",
+            r"column 'speed': .*could not convert [^']* give one value of float32 a row",
         ),
     ],
 )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from db.arrival_records import NewArrival, NewLandedFile, NewPartition, NewRefusal
+from db.arrival_records import NewArrival, NewLandedFile, NewPartition, NewRefusal, Superseded
 from db.registry import ModelRegistry, open_registry
 from errors import ArrivalConflict
 
@@ -73,7 +74,17 @@ def test_the_watermark_forgets_what_was_recalled(registry: ModelRegistry) -> Non
 
 
 def test_counts_that_do_not_add_up_are_refused(registry: ModelRegistry) -> None:
-    """The database itself insists: rows = taken + duplicates + refused + waiting."""
+    """The database itself insists: rows = taken + duplicates + conflicts + refused + waiting."""
     landing = NewLandedFile("a.csv", "one", "rules", "ingest", rows=5, taken=1)
     with pytest.raises(IntegrityError, match="adds_up"):
         registry.record_arrival(NewArrival("small", 0, landing))
+
+
+def test_a_recalled_correction_supersedes_nothing(registry: ModelRegistry) -> None:
+    """What it took the place of counts again; the rest is as it was recorded."""
+    registry.record_arrival(arrival(0, "one", "a"))
+    newer = replace(arrival(1, "two", "b", "c"), superseded=(Superseded("a", "b", 1), Superseded("b", "c", 1)))
+    registry.record_arrival(newer)
+    assert registry.superseded("small") == newer.superseded
+    registry.recall("small", "c", reason="wrong", actor="a person")
+    assert registry.superseded("small") == newer.superseded[:1]

@@ -80,7 +80,7 @@ def upgraded(old: Engine, empty_url: str) -> Iterator[ModelRegistry]:
 
 def test_an_older_registry_is_refused_until_it_is_upgraded(old: Engine, empty_url: str) -> None:
     """Nothing is changed behind anybody's back."""
-    with pytest.raises(RegistryOutdated, match=r"its schema is 0001, this code writes 0002.*evergreen db upgrade"):
+    with pytest.raises(RegistryOutdated, match=r"its schema is 0001, this code writes 0003.*evergreen db upgrade"):
         open_registry(empty_url)
 
 
@@ -100,7 +100,9 @@ def test_the_new_words_hold_the_old_facts(upgraded: ModelRegistry) -> None:
     """What was recalled and refused, the figures that decided, and a reason that nobody wrote down yet."""
     first, second = upgraded.landed_files(MODEL)
     assert (first.ingest, first.refused, second.reason) == ("first", 3, "it is binary")
-    assert [(refusal.rows, refusal.reason) for refusal in upgraded.refusals(MODEL)] == [(3, "speed is missing")]
+    [refusal] = upgraded.refusals(MODEL)
+    assert (refusal.rows, refusal.reason, refusal.kind) == (3, "speed is missing", "refused")
+    assert (first.conflicts, upgraded.superseded(MODEL)) == (0, ())
     assert (upgraded.last_ingest(MODEL).rows, upgraded.last_ingest(MODEL).refused) == (10, 3)
     assert (upgraded.recalled(MODEL), upgraded.tainted(MODEL)) == ({2}, (2,))
     [metric] = upgraded.evaluations(MODEL, 2)[0].metrics
@@ -111,10 +113,20 @@ def test_the_new_words_hold_the_old_facts(upgraded: ModelRegistry) -> None:
 
 
 def test_an_upgraded_registry_goes_on(upgraded: ModelRegistry) -> None:
-    """New rows get numbers of their own, and counts must still add up."""
+    """New rows get numbers of their own and may be conflicts and corrections; counts must still add up."""
     with upgraded.engine.begin() as connection:
-        columns = "(model_id, landed_id, source_uri, rows, reason, at)"
-        connection.execute(text(f"INSERT INTO refused_rows {columns} VALUES (1, 2, 'b.csv', 1, 'why', {AT})"))
+        columns = "(model_id, landed_id, source_uri, kind, rows, reason, at)"
+        connection.execute(
+            text(f"INSERT INTO refused_rows {columns} VALUES (1, 2, 'b.csv', 'conflict', 1, 'why', {AT})")
+        )
+        connection.execute(text("UPDATE partition SET kind = 'corrections' WHERE id = 2"))
+        connection.execute(text("UPDATE landed_file SET conflicts = 1, duplicates = 0 WHERE id = 1"))
+        connection.execute(text("INSERT INTO supersession (partition_id, by_id, rows) VALUES (1, 2, 1)"))
     assert len(upgraded.refusals(MODEL)) == 2
-    with upgraded.engine.begin() as connection, pytest.raises(IntegrityError, match="adds_up"):
-        connection.execute(text("UPDATE landed_file SET refused = 4 WHERE id = 1"))
+    for nonsense, check in (
+        ("landed_file SET refused = 4", "adds_up"),
+        ("partition SET kind = 'guesses'", "kind"),
+        ("refused_rows SET kind = 'guesses'", "kind"),
+    ):
+        with upgraded.engine.begin() as connection, pytest.raises(IntegrityError, match=check):
+            connection.execute(text(f"UPDATE {nonsense}"))

@@ -375,7 +375,7 @@ def test_free_text_that_no_database_can_hold_is_recorded(registry: ModelRegistry
     """The reason of a failure must never be what cannot be recorded."""
     run = registry.start_run(MODEL, trigger="by hand")
     registry.finish_run(run.id, RunEnding("failed", "none", "a\0b \udcff ü 🌲 '; DROP TABLE run; --"))
-    assert registry.runs(MODEL)[0].reason == "a\ufffdb \ufffd ü 🌲 '; DROP TABLE run; --"
+    assert registry.runs(MODEL)[0].reason == r"a\x00b \udcff ü 🌲 '; DROP TABLE run; --"
 
 
 def test_a_large_plan_is_kept(registry: ModelRegistry) -> None:

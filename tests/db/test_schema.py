@@ -106,7 +106,7 @@ NEXT = """
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0003", "0002"
+revision, down_revision = "0004", "0003"
 
 
 def upgrade():
@@ -123,17 +123,17 @@ def test_an_older_registry_is_upgraded_with_all_it_holds(
     with open_registry(url) as registry:
         registry.add_model(MODEL)
         three_champions(registry)
-    (tmp_path / "0003_next.py").write_text(NEXT)
+    (tmp_path / "0004_next.py").write_text(NEXT)
     config = schema.alembic_config()
     config.set_main_option("path_separator", "os")
     config.set_main_option("version_locations", f"{config.get_main_option('script_location')}/versions:{tmp_path}")
     monkeypatch.setattr(schema, "alembic_config", lambda: config)
-    monkeypatch.setattr(schema, "HEAD", "0003")
+    monkeypatch.setattr(schema, "HEAD", "0004")
 
-    with pytest.raises(RegistryOutdated, match=r"its schema is 0002, this code writes 0003.*evergreen db upgrade"):
+    with pytest.raises(RegistryOutdated, match=r"its schema is 0003, this code writes 0004.*evergreen db upgrade"):
         open_registry(url)
     engine = open_engine(url)
-    assert schema.migrate(engine, "0003") == "0002"
+    assert schema.migrate(engine, "0004") == "0003"
 
     with open_registry(url) as registry:
         assert registry.champion(MODEL).number == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -129,3 +130,101 @@ def test_a_full_disk_is_an_error_and_leaves_no_entry(
     with pytest.raises(OSError, match="No space left"):
         FeatureCache(tmp_path / "cache").open(base, partition("rows", 8))
     assert not list((tmp_path / "cache").glob("*/*.npy"))
+
+
+def swapped(entry: Path) -> None:
+    """Give an entry, whole as it is, the name of another."""
+    entry.write_bytes(entry.with_name("other.npy").read_bytes())
+
+
+def as_array(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path], None]:
+    """Change an entry's numbers at equal length; the rest of the file stays as it is."""
+
+    def apply(entry: Path) -> None:
+        content = entry.read_bytes()
+        array = np.load(entry)
+        start = content.index(array.tobytes())
+        entry.write_bytes(content[:start] + change(array).astype("float32").tobytes() + content[start + array.nbytes :])
+
+    return apply
+
+
+def folder(entry: Path) -> None:
+    """Put a folder in an entry's place."""
+    entry.unlink()
+    entry.mkdir()
+    (entry / "something").touch()
+
+
+DAMAGES = {
+    "permuted": as_array(lambda array: array[::-1]),
+    "NaN": as_array(lambda array: np.full_like(array, np.nan)),
+    "zeroed": as_array(np.zeros_like),
+    "one bit": as_array(lambda array: np.nextafter(array, 1e9)),
+    "swapped": swapped,
+    "cut": lambda entry: os.truncate(entry, entry.stat().st_size - 9),
+    "cut to the seal": lambda entry: os.truncate(entry, entry.stat().st_size - 8),
+    "all zeros": lambda entry: entry.write_bytes(bytes(entry.stat().st_size)),
+    "of other rows": lambda entry: np.save(entry, np.full((10, 4), 8, "float32")),
+    "a folder": folder,
+    "no folder": lambda entry: (shutil.rmtree(entry.parent), entry.parent.write_text("a file")),
+    "a folder as lock": lambda entry: (
+        entry.unlink(),
+        entry.with_suffix(".lock").unlink(),
+        entry.with_suffix(".lock").mkdir(),
+    ),
+}
+
+
+class GrowingBase(CountingBase):
+    """A base whose features are the numbers from 0 on, for one partition, and further ones for the other."""
+
+    def write_features(self, partition: PartitionFile, path: Path) -> None:
+        """Write features that differ from row to row."""
+        super().write_features(partition, path)
+        first = 100.0 * len(partition.digest)
+        np.save(path, np.arange(first, first + self.rows * 4, dtype="float32").reshape(self.rows, 4))
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_what_was_changed_is_never_trained_on(tmp_path: Path, damage: Callable[[Path], object]) -> None:
+    """An entry that is not as it was written is computed again, whatever became of it."""
+    base = GrowingBase(tmp_path / "log")
+    expected = {name: np.array(FeatureCache(tmp_path / "cache").open(base, part(name))) for name in ("p", "other")}
+    (entry,) = (tmp_path / "cache").glob("*/p.npy")
+    damage(entry)
+    for _ in range(2):
+        for name, features in expected.items():
+            np.testing.assert_array_equal(FeatureCache(tmp_path / "cache").open(base, part(name)), features)
+
+
+class EmptyingBase(CountingBase):
+    """A base beside which somebody removes the cache, so many times."""
+
+    times = 1
+
+    def write_features(self, partition: PartitionFile, path: Path) -> None:
+        """Write features as ever; then all of it is gone."""
+        super().write_features(partition, path)
+        if self.passes <= self.times:
+            shutil.rmtree(path.parent.parent)
+
+
+def test_a_cache_that_is_emptied_meanwhile_is_made_anew(tmp_path: Path) -> None:
+    """Before, while and after an entry is made; what is mapped stays readable."""
+    base, cache = EmptyingBase(tmp_path / "log"), FeatureCache(tmp_path / "cache")
+    read = cache.reader(base)
+    assert (read(part("p"), np.arange(10)) == 7).all()
+    shutil.rmtree(tmp_path / "cache")
+    assert (read(part("p"), np.arange(10)) == 7).all()
+    assert (cache.open(base, part("p")) == 7).all()
+    assert base.passes == 3
+
+
+def test_a_cache_that_is_emptied_for_ever_is_an_error(tmp_path: Path) -> None:
+    """Nothing is tried without end."""
+    base = EmptyingBase(tmp_path / "log")
+    base.times = 100
+    with pytest.raises(FileNotFoundError):
+        FeatureCache(tmp_path / "cache").open(base, part("p"))
+    assert base.passes == 3

@@ -1,4 +1,4 @@
-"""One process that takes what arrived: `python ingesting.py HOME [DATABASE]`, once a line on its input says so."""
+"""One process that takes what arrived: `python ingesting.py HOME DATABASE CORRECTIONS`, once a line on its input."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from arriving import Port
 
 if __name__ == "__main__":
-    port = Port(Path(sys.argv[1]), database=sys.argv[2] if len(sys.argv) > 2 else "")
+    port = Port(Path(sys.argv[1]), database=sys.argv[2]).with_source(corrections=sys.argv[3])
     print("ready", flush=True)  # noqa: T201 - the test waits for it
     sys.stdin.readline()
     arrived = port.ingest()

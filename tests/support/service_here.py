@@ -12,7 +12,7 @@ from learning.fresh_service import Answer, Question, answered, written
 class ServiceHere:
     """What `FreshService` does, at once."""
 
-    def __init__(self, _models: Sequence[Path]) -> None:
+    def __init__(self, _models: Sequence[Path], _first: str = "") -> None:
         self.asked = ""
 
     def __enter__(self) -> Self:

@@ -1,12 +1,8 @@
-"""How a run ends: what its reason repeats of all that needs attention, and what the log says of an error."""
+"""How a run ends: what its reason repeats of all that needs attention."""
 
 from __future__ import annotations
 
-import logging
-
 from db.records import RunEnding
-from errors import NoChampion
-from tasks.run import without_traceback
 
 
 def test_a_reason_stays_short_however_much_needs_attention() -> None:
@@ -23,11 +19,3 @@ def test_a_run_that_saw_nothing_strange_or_failed_ends_as_it_did() -> None:
     promoted, failed = RunEnding("promoted", "retrain", "better"), RunEnding("failed", "none", "disk full")
     assert promoted.with_attention([]) == promoted
     assert failed.with_attention(["a.csv: it is empty"]) == failed
-
-
-def test_errors_of_ours_are_logged_without_a_traceback() -> None:
-    """The one clear line is all there is to say; of any other error the traceback stays."""
-    for error, kept in ((NoChampion("a", "b", "c"), False), (ValueError("a"), True)):
-        record = logging.LogRecord("x", logging.ERROR, "x", 1, "failed", (), (type(error), error, None))
-        assert without_traceback(record)
-        assert bool(record.exc_info) == kept

@@ -1,0 +1,102 @@
+"""What a row says beside its key, in numbers: enough to tell a repeated row from another one of the same key.
+
+Known keys are kept with these numbers, so that no partition is opened to compare rows. They are the same on every
+platform, in every order of columns and however a row arrived; unlike the key's hash they are written down nowhere else,
+and may change with what `meaning` says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from polars_hash import NonCryptographicHashingNameSpace
+
+from arrivals.keys import HIGH, LOW, ROW, TIME, key_hashes
+from arrivals.times import INSTANT
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from learning.spec import Schema
+
+    Bits = NDArray[np.uint64]
+
+FEATURES, LABEL = "features hash", "label bits"
+NULL = 0x6E756C6C6E756C6C  # stands for what is missing, also for a whole column that older partitions do not have
+METHOD = "float32, microseconds or XXH3-64, each times a factor, in sum"
+
+
+def feature_names(schema: Schema) -> tuple[str, ...]:
+    """The columns that are neither key nor target."""
+    return tuple(name for name in schema.columns if name not in (*schema.key, schema.target))
+
+
+def meaning(schema: Schema) -> str:
+    """What the numbers of a model's rows depend on, beside the rows."""
+    return repr((METHOD, schema.key, schema.target, sorted(feature_names(schema))))
+
+
+def described(rows: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+    """HIGH, LOW, FEATURES and LABEL of each row: its key, its features, and its label or null."""
+    label = pl.Series(LABEL, rows[schema.target].to_numpy().astype(np.float64) + 0.0)
+    label = label.set(rows[schema.target].is_null(), None).reinterpret(dtype=pl.UInt64)
+    return key_hashes(rows, schema.key).with_columns(_features(rows, schema), label)
+
+
+def asked_rows(rows: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+    """The same with TIME and ROW, sorted by key and then by row; where only labels come, TIME may be null."""
+    keyed = described(rows, schema).with_columns(
+        pl.int_range(rows.height).alias(ROW),
+        (rows[schema.time] if schema.time in rows.columns else pl.lit(None, INSTANT)).alias(TIME),
+    )
+    keyed = keyed.sort(HIGH, maintain_order=True)
+    if not (keyed[HIGH] == keyed[HIGH].shift()).any():  # as nearly always; sorting by all three costs much more
+        return keyed
+    return keyed.sort(HIGH, LOW, ROW)
+
+
+def label_of(bits: pl.Expr) -> pl.Expr:
+    """The label again."""
+    return bits.reinterpret(dtype=pl.Float64)
+
+
+def _features(rows: pl.DataFrame, schema: Schema) -> pl.Series:
+    """A number for all features of a row: the sum of one for each, times a factor that its column's name gives."""
+    total = np.zeros(rows.height, np.uint64)
+    for name in feature_names(schema):
+        factor = np.frombuffer(hashlib.sha256(name.encode()).digest(), "<u8", 1) | np.uint64(1)
+        total += (_bits(rows[name]) if name in rows.columns else np.uint64(NULL)) * factor
+    return pl.Series(FEATURES, total)
+
+
+def _bits(column: pl.Series) -> Bits:
+    """A number for each value: a hash of text, a time's microseconds, the bits of a float32; sums of these in tensors.
+
+    A float32 is what a model sees of a number: files of another format may hold it with more digits, or with fewer.
+    """
+    if isinstance(kind := column.dtype, pl.Array):
+        return _tensors(column, kind)
+    if kind == pl.String:
+        text = NonCryptographicHashingNameSpace(pl.col(column.name)).xxh3_64()
+        return column.to_frame().select(text.fill_null(NULL)).to_series().to_numpy()
+    if kind.is_temporal():
+        return column.to_physical().reinterpret(dtype=pl.UInt64).fill_null(NULL).to_numpy()
+    numbers = column.cast(pl.Float32).to_numpy() + np.float32(0)  # zero has one sign only
+    bits = numbers.view(np.uint32).astype(np.uint64)
+    if column.null_count():
+        bits[column.is_null().to_numpy()] = NULL
+    return bits
+
+
+def _tensors(column: pl.Series, kind: pl.Array) -> Bits:
+    """A number for each tensor: the bits of its float32, each times a factor of its place, in sum."""
+    known = column.is_not_null().to_numpy()
+    flat = column.drop_nulls().explode().to_numpy() + np.float32(0)
+    bits = flat.view(np.uint32).reshape(int(known.sum()), kind.size)
+    factors = np.random.PCG64(NULL).random_raw(kind.size) | np.uint64(1)
+    values = np.full(len(column), NULL, np.uint64)
+    values[known] = np.einsum("ij,j->i", bits, factors, dtype=np.uint64, casting="unsafe")
+    return values

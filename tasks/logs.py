@@ -1,0 +1,87 @@
+"""What goes into a run's log and its ending: one clear line for an error, and nothing that a library quotes."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from errors import ArtifactMissing, EvergreenError, StepFailed
+from evergreen_client.shown import gist, said
+
+LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
+
+
+def watch_logs() -> None:
+    """Let Prefect's loggers pass only what may be kept; once or often, it is the same."""
+    for logger in LOGGERS:
+        logging.getLogger(logger).addFilter(made_clean)
+
+
+def made_clean(record: logging.LogRecord) -> bool:
+    """Clean a record; of an error that nobody foresaw the places stay, but not the words that may hold a row."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            gist(arg) if isinstance(arg, BaseException) and _is_foreign(arg) else arg for arg in record.args
+        )
+    record.msg, record.args = said(record.getMessage()), None
+    error = record.exc_info[1] if record.exc_info else None
+    if error is not None:
+        record.exc_info = None
+        if isinstance(error, StepFailed) or _is_foreign(error):
+            record.exc_text = _places(error)
+    return True
+
+
+def _is_foreign(error: BaseException) -> bool:
+    return not isinstance(error, EvergreenError)
+
+
+def _places(error: BaseException | None) -> str:
+    """A traceback with the lines of code, and the gist of each error that led to the last."""
+    parts: list[str] = []
+    while error is not None:
+        parts.insert(0, "".join([*traceback.format_tb(error.__traceback__), gist(error)]))
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\n\n".join(parts)
+
+
+@contextmanager
+def foreseen(what: str, cache: Path) -> Iterator[None]:
+    """Let no error of a library out: its words may quote a row, and Prefect's states and the registry keep them.
+
+    Args:
+        what: the step or run, for the message.
+        cache: the folder whose files may go at any time.
+
+    Raises:
+        StepFailed: in place of any error that is not Evergreen's.
+        ArtifactMissing: in place of one that says that a file of the cache is gone.
+    """
+    try:
+        yield
+    except EvergreenError:
+        raise
+    except FileNotFoundError as error:
+        if str(cache) not in f"{error.filename} {error}":
+            raise _failed(what, error) from error
+        why = "somebody removed it while it was in use"
+        fix = "run again: what was done is not done twice, and a training goes on from its last checkpoint"
+        raise ArtifactMissing(f"a file in the cache, {cache}", why, fix) from error
+    except BaseException as error:
+        # Polars' panics are not of the class Exception; who interrupts a run, or ends it, is let through.
+        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+            raise _failed(what, error) from error
+        raise
+
+
+def ending_of(error: BaseException) -> str:
+    """The reason of a run that an exception ended."""
+    return str(error) if isinstance(error, EvergreenError) else gist(error)
+
+
+def _failed(what: str, error: BaseException) -> StepFailed:
+    fix = "see the places in the log's traceback; if the fault is not in the model's own file, report it"
+    return StepFailed(what, f"nobody foresaw that it ends with {gist(error)}", fix)
