@@ -14,8 +14,7 @@ from learning.fresh_service import FreshService, Question
 from learning.prediction import Predictions, probe
 from tasks.run import Context, Run
 
-# At a lower priority: whoever trains goes first.
-GET_READY = "import os; os.nice(5); from learning.startup import start_tensorflow; start_tensorflow()"
+GET_READY = "from learning.startup import start_tensorflow; start_tensorflow()"
 
 
 class InfraCheck:
