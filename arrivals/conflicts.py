@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
 from arrivals.contents import FEATURES, LABEL, label_of
 from arrivals.keys import HIGH, LOW, ROW, SEQUENCE
-from arrivals.validation import REASON
 
 if TYPE_CHECKING:
     from db.arrival_records import LandedRecord
     from learning.spec import ModelSpec, Schema
 
-OUTCOME, TAKEN = "outcome", "taken row"
+OUTCOME, TAKEN, KEY = "outcome", "taken row", "number of the key"
 NEW, LATE_LABEL, DUPLICATE, CONFLICT, CORRECTION, WAITING = (
     "new", "label", "duplicate", "conflict", "correction", "waiting",
 )  # fmt: skip
 ROW_IS, WAS = "this is the row", " as it was taken"  # in kept conflicts: a column, and what tells two columns apart
+LONGEST = 1 << 40  # more rows than a batch has
 IN_REASON = 5  # columns that are named; a schema may have thousands
+
+
+class Mode(NamedTuple):
+    """How rows are judged: whether they are labels only, conflicts are corrections, no key is there twice."""
+
+    labels: bool
+    replace: bool
+    alone: bool
+
+    def of_key(self, column: str, which: str) -> pl.Expr:
+        """The first, the smallest or the largest value of a column among the rows of the same key.
+
+        Windows are for columns only: Polars would work out an expression for each key by itself.
+        """
+        return pl.col(column) if self.alone else getattr(pl.col(column), which)().over(KEY)
 
 
 def judge(asked: pl.DataFrame, known: pl.DataFrame, *, labels: bool, replace: bool) -> pl.DataFrame:
@@ -40,43 +55,52 @@ def judge(asked: pl.DataFrame, known: pl.DataFrame, *, labels: bool, replace: bo
         What was asked, where LABEL of a correction is the one that it keeps; OUTCOME; SEQUENCE of the partition that
         has the newest known row of the key, or null; TAKEN, the batch's own row that is taken of the key, or null.
     """
-    if known.is_empty() and not (asked[HIGH] == asked[HIGH].shift()).any():
-        first = pl.col(LABEL).is_not_null() if labels else pl.lit(value=True)
-        alone = pl.when(first).then(pl.lit(WAITING if labels else NEW)).otherwise(pl.lit(DUPLICATE))
-        return asked.with_columns(
-            alone.alias(OUTCOME), pl.col(ROW).alias(TAKEN), pl.lit(None, pl.Int64).alias(SEQUENCE)
+    changed = (pl.col(HIGH) != pl.col(HIGH).shift()) | (pl.col(LOW) != pl.col(LOW).shift())
+    keyed = asked.with_columns(changed.fill_null(value=True).cum_sum().alias(KEY), _number(LABEL).alias("label"))
+    if keyed[KEY].tail(1).sum() == keyed.height:  # as nearly always: no key is there twice
+        judged = _judge(keyed, known, Mode(labels, replace, alone=True))
+    else:
+        alone = keyed[KEY].is_unique()
+        parts = (
+            _judge(keyed.filter(rows), known, Mode(labels, replace, alone=one))
+            for rows, one in ((alone, True), (~alone, False))
         )
-    changed = pl.any_horizontal(pl.col(HIGH, LOW) != pl.col(HIGH, LOW).shift()).fill_null(value=True)
-    rows = asked.with_columns(changed.cum_sum().alias("key"), _number(LABEL).alias("label"))
-    rows = rows.join(_versions(rows, known, labels=labels), on=ROW, how="left", maintain_order="left")
+        judged = pl.concat(parts).sort(KEY, ROW)
+    return judged.select(*asked.columns, OUTCOME, SEQUENCE, TAKEN)
 
-    new, open_ = pl.col(SEQUENCE).is_null(), pl.col("newest label").is_null()
-    first = pl.col(FEATURES).first().over("key") == pl.col(FEATURES)
-    rows = rows.with_columns(fits=pl.lit(value=True) if labels else pl.when(new).then(first).otherwise(pl.col("fits")))
-    gives = pl.col("fits") & pl.col("label").is_not_null() & open_
-    rows = rows.with_columns(giver=pl.when(gives).then(ROW).min().over("key"))
-    given = pl.when(pl.col(ROW) == pl.col("giver"))
+
+def _judge(rows: pl.DataFrame, known: pl.DataFrame, mode: Mode) -> pl.DataFrame:
+    """Rows with their OUTCOME, SEQUENCE and TAKEN.
+
+    Of a new key, the first row says which features count, and the first label among the rows that fit is its label;
+    the row that gives it is taken then. Of a known key, what was taken says so.
+    """
+    rows = rows.join(_versions(rows, known, labels=mode.labels), on=ROW, how="left", maintain_order="left")
+    new, open_, said = pl.col(SEQUENCE).is_null(), pl.col("newest label").is_null(), pl.col("label").is_not_null()
+    rows = rows.with_columns(first=mode.of_key(FEATURES, "first"), least=mode.of_key(ROW, "min"))
+    like_first = pl.col("first") == pl.col(FEATURES)
+    fits = pl.lit(value=True) if mode.labels else pl.when(new).then(like_first).otherwise(pl.col("fits"))
+    rows = rows.with_columns(fits=fits).with_columns(giver=pl.when(pl.col("fits") & said & open_).then(ROW))
+    rows = rows.with_columns(giver=mode.of_key("giver", "min"))
+    gives = pl.when(pl.col(ROW) == pl.col("giver"))
+    rows = rows.with_columns(given=gives.then("label"), bits=gives.then(LABEL))
     rows = rows.with_columns(
-        pl.coalesce("giver", *([] if labels else [pl.when(new).then(pl.col(ROW).min().over("key"))])).alias(TAKEN),
-        pl.coalesce("newest label", given.then("label").max().over("key")).alias("final label"),
-        pl.coalesce("newest bits", given.then(LABEL).max().over("key")).alias("final bits"),
+        pl.coalesce("newest label", mode.of_key("given", "max")).alias("final label"),
+        pl.coalesce("newest bits", mode.of_key("bits", "max")).alias("final bits"),
+        (pl.col("giver") if mode.labels else pl.coalesce("giver", pl.when(new).then("least"))).alias(TAKEN),
     )
-    repeated = pl.col("exact").fill_null(value=False) | (
-        pl.col("fits") & open_ & (pl.col("label").is_null() | (pl.col("label") == pl.col("final label")))
-    ).fill_null(value=False)
+    same = pl.col("fits") & open_ & (~said | (pl.col("label") == pl.col("final label")))
     outcome = (
         pl.when(pl.col(ROW) == pl.col(TAKEN))
-        .then(pl.when(new).then(pl.lit(WAITING if labels else NEW)).otherwise(pl.lit(LATE_LABEL)))
-        .when(repeated)
+        .then(pl.when(new).then(pl.lit(WAITING if mode.labels else NEW)).otherwise(pl.lit(LATE_LABEL)))
+        .when(pl.col("exact") | same)
         .then(pl.lit(DUPLICATE))
-        .when(pl.lit(labels and replace) & new)
+        .when(pl.lit(mode.labels and mode.replace) & new)
         .then(pl.lit(WAITING))
         .otherwise(pl.lit(CONFLICT))
     )
     rows = rows.with_columns(outcome.alias(OUTCOME))
-    if replace:
-        rows = _corrections(rows)
-    return rows.select(*asked.columns, OUTCOME, SEQUENCE, TAKEN)
+    return _correct(rows, mode) if mode.replace else rows
 
 
 def both_rows(arrived: pl.DataFrame, taken: pl.DataFrame, schema: Schema) -> tuple[pl.DataFrame, str]:
@@ -91,15 +115,15 @@ def both_rows(arrived: pl.DataFrame, taken: pl.DataFrame, schema: Schema) -> tup
         The rows of both, and a sentence that says in how many rows which columns differ.
     """
     names = [name for name in schema.columns if name in arrived.columns and name in taken.columns]
-    pairs = arrived.join(taken, on=[HIGH, LOW], suffix=WAS, maintain_order="left")
+    pairs = arrived.join(taken, on=[HIGH, LOW], how="left", suffix=WAS, maintain_order="left")
     differs = {name: _differ(name, pairs, schema) for name in names if name not in schema.key}
     which = pl.DataFrame(differs).select(
         pl.concat_str([pl.when(pl.col(n)).then(pl.lit(n)) for n in differs], separator=", ", ignore_nulls=True)
     )
-    reason = ("other values of " + which.to_series()).alias(REASON)
+    differs_in = which.to_series().alias("differs in")
     kept = pl.concat(
         [
-            arrived.with_columns(reason, pl.lit("as it arrived").alias(ROW_IS)),
+            arrived.with_columns(differs_in, pl.lit("as it arrived").alias(ROW_IS)),
             taken.with_columns(pl.lit("as it was taken").alias(ROW_IS)),
         ],
         how="diagonal_relaxed",
@@ -152,19 +176,19 @@ def _versions(rows: pl.DataFrame, known: pl.DataFrame, *, labels: bool) -> pl.Da
     )
 
 
-def _corrections(rows: pl.DataFrame) -> pl.DataFrame:
+def _correct(rows: pl.DataFrame, mode: Mode) -> pl.DataFrame:
     """Let the last row of each key, where it is a conflict, be a correction; it keeps the label if it has none."""
-    conflict = pl.col(OUTCOME) == CONFLICT
-    last = (pl.col(ROW) == pl.col(ROW).max().over("key")) & conflict
-    rows = rows.with_columns(pl.when(last).then(FEATURES).max().over("key").alias("last features"))
-    alike = conflict & (pl.col(FEATURES) == pl.col("last features")).fill_null(value=False)
-    rows = rows.with_columns(
-        alike=alike, place=pl.col(ROW) + pl.col("label").is_not_null().cast(pl.Int64) * rows.height
-    )
-    best = pl.col("alike") & (pl.col("place") == pl.when("alike").then("place").max().over("key"))
-    rows = rows.with_columns(best.alias("best"))
-    corrected = pl.when("best").then("label").max().over("key")
-    again = pl.col("alike") & (pl.col("label").is_null() | (pl.col("label") == corrected).fill_null(value=False))
+    conflict, said = pl.col(OUTCOME) == CONFLICT, pl.col("label").is_not_null()
+    rows = rows.with_columns(last=mode.of_key(ROW, "max"))
+    rows = rows.with_columns(features=pl.when(conflict & (pl.col(ROW) == pl.col("last"))).then(FEATURES))
+    alike = conflict & (pl.col(FEATURES) == mode.of_key("features", "max")).fill_null(value=False)
+    place = pl.when("alike").then(
+        pl.col(ROW) + pl.when(said).then(LONGEST).otherwise(0)
+    )  # a labelled one before others
+    rows = rows.with_columns(alike=alike).with_columns(place=place)
+    rows = rows.with_columns(best=(pl.col("place") == mode.of_key("place", "max")).fill_null(value=False))
+    rows = rows.with_columns(label_of_best=pl.when("best").then("label"))
+    again = pl.col("alike") & (~said | (pl.col("label") == mode.of_key("label_of_best", "max")))
     return rows.with_columns(
         pl.when("best").then(pl.lit(CORRECTION)).when(again).then(pl.lit(DUPLICATE)).otherwise(OUTCOME).alias(OUTCOME),
         pl.when("best").then(pl.coalesce(LABEL, "final bits")).otherwise(LABEL).alias(LABEL),

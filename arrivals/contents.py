@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FEATURES, LABEL = "features hash", "label bits"
 NULL = 0x6E756C6C6E756C6C  # stands for what is missing, also for a whole column that older partitions do not have
-METHOD = "splitmix64 of float32, microseconds or XXH3-64, summed over columns"
+METHOD = "float32, microseconds or XXH3-64, each times a factor, in sum"
 
 
 def feature_names(schema: Schema) -> tuple[str, ...]:
@@ -41,7 +41,8 @@ def meaning(schema: Schema) -> str:
 
 def described(rows: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     """HIGH, LOW, FEATURES and LABEL of each row: its key, its features, and its label or null."""
-    label = _one_zero(rows[schema.target].cast(pl.Float64)).reinterpret(dtype=pl.UInt64).alias(LABEL)
+    label = pl.Series(LABEL, rows[schema.target].to_numpy().astype(np.float64) + 0.0)
+    label = label.set(rows[schema.target].is_null(), None).reinterpret(dtype=pl.UInt64)
     return key_hashes(rows, schema.key).with_columns(_features(rows, schema), label)
 
 
@@ -63,54 +64,39 @@ def label_of(bits: pl.Expr) -> pl.Expr:
 
 
 def _features(rows: pl.DataFrame, schema: Schema) -> pl.Series:
-    """A number for all features of a row: the sum of one for each, which knows the name of its column."""
+    """A number for all features of a row: the sum of one for each, times a factor that its column's name gives."""
     total = np.zeros(rows.height, np.uint64)
     for name in feature_names(schema):
-        seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
-        if name not in rows.columns:
-            values = np.full(rows.height, NULL, np.uint64)
-        elif isinstance(kind := rows.schema[name], pl.Array):
-            values = _tensor(rows[name], kind)
-        else:
-            values = _bits(rows, name).fill_null(NULL).to_numpy()
-        total += _mixed(values, seed)
+        factor = np.frombuffer(hashlib.sha256(name.encode()).digest(), "<u8", 1) | np.uint64(1)
+        total += (_bits(rows[name]) if name in rows.columns else np.uint64(NULL)) * factor
     return pl.Series(FEATURES, total)
 
 
-def _bits(rows: pl.DataFrame, name: str) -> pl.Series:
-    """A number for each value of a column: a hash of text, a time's microseconds, else the bits of its float32.
+def _bits(column: pl.Series) -> Bits:
+    """A number for each value: a hash of text, a time's microseconds, the bits of a float32; sums of these in tensors.
 
-    That is what a model sees of a number: files of another format may hold it with more digits, or with fewer.
+    A float32 is what a model sees of a number: files of another format may hold it with more digits, or with fewer.
     """
-    value, kind = rows[name], rows.schema[name]
+    if isinstance(kind := column.dtype, pl.Array):
+        return _tensors(column, kind)
     if kind == pl.String:
-        return rows.select(NonCryptographicHashingNameSpace(pl.col(name)).xxh3_64()).to_series()
+        text = NonCryptographicHashingNameSpace(pl.col(column.name)).xxh3_64()
+        return column.to_frame().select(text.fill_null(NULL)).to_series().to_numpy()
     if kind.is_temporal():
-        return value.to_physical().reinterpret(dtype=pl.UInt64)
-    return _one_zero(value.cast(pl.Float32)).reinterpret(dtype=pl.UInt32).cast(pl.UInt64)
+        return column.to_physical().reinterpret(dtype=pl.UInt64).fill_null(NULL).to_numpy()
+    numbers = column.cast(pl.Float32).to_numpy() + np.float32(0)  # zero has one sign only
+    bits = numbers.view(np.uint32).astype(np.uint64)
+    if column.null_count():
+        bits[column.is_null().to_numpy()] = NULL
+    return bits
 
 
-def _one_zero(numbers: pl.Series) -> pl.Series:
-    """Zero without its sign."""
-    zero = pl.Series([0.0], dtype=numbers.dtype).new_from_index(0, len(numbers))
-    return numbers.zip_with((numbers != 0).fill_null(value=True), zero)
-
-
-def _tensor(column: pl.Series, kind: pl.Array) -> Bits:
-    """A number for each tensor: the bits of its float32, weighted by their places, in sum."""
+def _tensors(column: pl.Series, kind: pl.Array) -> Bits:
+    """A number for each tensor: the bits of its float32, each times a factor of its place, in sum."""
     known = column.is_not_null().to_numpy()
     flat = column.drop_nulls().explode().to_numpy() + np.float32(0)
     bits = flat.view(np.uint32).reshape(int(known.sum()), kind.size)
-    weights = _mixed(np.arange(kind.size, dtype=np.uint64), NULL) | np.uint64(1)
+    factors = np.random.PCG64(NULL).random_raw(kind.size) | np.uint64(1)
     values = np.full(len(column), NULL, np.uint64)
-    values[known] = np.einsum("ij,j->i", bits, weights, dtype=np.uint64, casting="unsafe")
+    values[known] = np.einsum("ij,j->i", bits, factors, dtype=np.uint64, casting="unsafe")
     return values
-
-
-def _mixed(bits: Bits, seed: int) -> Bits:
-    """Each number stirred well, so that sums of them tell rows apart: splitmix64 (https://prng.di.unimi.it)."""
-    mixed = bits + np.uint64(seed)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed ^= mixed >> np.uint64(shift)
-        mixed *= np.uint64(factor)
-    return mixed ^ (mixed >> np.uint64(31))

@@ -8,7 +8,9 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from itertools import islice
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -95,21 +97,51 @@ def _json_rows(lines: Iterator[str], columns: Sequence[str], keys: set[str]) -> 
             yield line, row
         else:
             keys.update(row)
-            yield [_text(row.get(column)) for column in columns]
+            yield [row.get(column) for column in columns]
 
 
-def _json_row(line: str) -> dict[str, Any] | str:
-    """The line's object, its numbers as they are written; or why it is none."""
+def _json_row(line: str) -> dict[str, str | None] | str:
+    """The line's object, its values as text; or why it is none."""
     try:
-        row = json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
+        row = json.loads(line, parse_int=_Number, parse_float=_digits, parse_constant=_constant)
+        if not isinstance(row, dict):
+            return "the line is no JSON object"
+        texts = {name: _text(value) for name, value in row.items()}
+        "".join(text or "" for pair in texts.items() for text in pair).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         return f"the line is no JSON ({str(error)[:100]})"
-    return row if isinstance(row, dict) else "the line is no JSON object"
+    return texts
+
+
+class _Number(str):
+    """A number in digits, as Polars writes it where a column is text."""
+
+    __slots__ = ()
+
+
+def _digits(written: str) -> _Number:
+    """A number without an exponent or a ".0"; one that is too large for a float64 as it is written."""
+    value = float(written)
+    return _Number(format(Decimal(repr(value)), "f").removesuffix(".0") if isfinite(value) else written)
+
+
+def _constant(name: str) -> None:
+    """NaN is what Python writes for a missing number; infinity is none that JSON has."""
+    if name != "NaN":
+        raise ValueError(f"it holds {name}")
 
 
 def _text(value: Any) -> str | None:
-    """A JSON value as text; lists and objects as JSON."""
-    return value if value is None or isinstance(value, str) else json.dumps(value).replace('"', "")
+    """A JSON value as text; lists and objects as JSON, as Polars writes it."""
+    return value if value is None or isinstance(value, str) else _written(value)
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{json.dumps(name)}: {_written(inner)}' for name, inner in value.items())}}}"
+    return value if isinstance(value, _Number) else json.dumps(value, ensure_ascii=False)
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -167,7 +167,8 @@ class Sources:
         rules = self._rules(labels=labels)
         for uri in listing.unfinished:
             self.result.reasons.append(f"{uri}: it is still being written; the next run looks again")
-        new = [file for file in listing.files if _is_new(earlier.get(file.stamp), rules)]
+        share = self.spec.source.max_bad_share
+        new = [file for file in listing.files if _is_new(earlier.get(file.stamp), rules, share)]
         size, done = sum(file.size for file in new), 0
         self._contents = self.registry.taken_contents(self.spec.name, rules, list({file.size for file in new}))
         for place, file in enumerate(new):
@@ -235,7 +236,8 @@ class Sources:
     def _rules(self, *, labels: bool) -> str:
         """Digest of what a file is judged by: a file refused under one schema may be good under another."""
         source = self.spec.source
-        rules = (self.spec.schema, self.spec.objective, source.timezone, source.ignore, source.corrections, labels)
+        written = (source.timezone, source.time_format, source.decimal, source.thousands, source.max_future)
+        rules = (self.spec.schema, self.spec.objective, source.ignore, source.corrections, written, labels)
         return hashlib.sha256(repr(rules).encode()).hexdigest()
 
     def _report(self, done: int, total: int, share: float) -> None:
@@ -250,8 +252,12 @@ class Sources:
         self.progress("taking files", done, total, figures)
 
 
-def _is_new(before: LandedRecord | None, rules: str) -> bool:
-    """Whether a file is to be read: for the first time, by other rules, or for labels that waited."""
+def _is_new(before: LandedRecord | None, rules: str, bad_share: float) -> bool:
+    """Whether a file is to be read: for the first time, for labels that waited, or by other rules.
+
+    By other rules, only one that was refused, as a whole or in so many rows that the run stopped, or met conflicts.
+    """
     if before is None or before.waiting:
         return True
-    return (before.reason is not None or before.conflicts > 0) and before.rules != rules
+    refused = before.reason is not None or before.conflicts > 0 or 0 < before.refused >= bad_share * before.rows
+    return refused and before.rules != rules

@@ -53,7 +53,7 @@ class Staging:
     ) -> None:
         self._spec, self._schema, self._history, self._files = spec, spec.schema, history, files
         self._landed, self._run_id = landed, run_id
-        self._validator = Validator(spec.schema, spec.objective, spec.source.timezone)
+        self._validator = Validator(spec.schema, spec.objective, spec.source)
         self._refusals: Counter[tuple[str, str, RefusalKind]] = Counter()
         self._storing: list[Future[NewPartition]] = []
         self._superseded: list[tuple[int, Future[NewPartition], int]] = []

@@ -6,24 +6,32 @@ column that shows a fault is looked at row by row. docs/adr/0008 has the figures
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, cast
 
 import polars as pl
+from polars.exceptions import PanicException
 
-from arrivals.times import INSTANT, nothing, parse_times
+from arrivals.numbers import Writing, is_number, missing, readings, settled, to_float
+from arrivals.tensors import as_tensor
+from arrivals.texts import as_it_came, as_text
+from arrivals.times import EPOCHS, INSTANT, nothing, parse_times
 
 if TYPE_CHECKING:
     from db.arrival_records import RefusalKind
     from learning.objectives import Objective
+    from learning.source import Source
     from learning.spec import Schema
 
 REASON = "reason"
-NO_NUMBER = ("", "nan", "na", "null", "none")
 LARGEST = 3.4028234e38  # of a float32, which is what a base takes
+EXACT = 2.0**53  # up to here a float64 names every whole number
+RECENT = {"epoch_s": (1e8, 1e10), "epoch_ms": (1e11, 1e13)}  # the years 1973 to 2286: what a person means by a number
+FAILURES = (Exception, PanicException)  # Polars' panics are no Exceptions, and no column may stop the others
 
 
 @dataclass(frozen=True)
@@ -49,12 +57,14 @@ class Validator:
     Args:
         schema: the columns.
         objective: what the target may hold: the number of a class, or any number.
-        timezone: zone of times without an offset.
+        source: how times and numbers are written, and how far ahead a time may be.
+        now: the time.
     """
 
     schema: Schema
     objective: Objective
-    timezone: str = "UTC"
+    source: Source
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @cached_property
     def kinds(self) -> dict[str, pl.DataType]:
@@ -66,6 +76,11 @@ class Validator:
         kinds[schema.time] = INSTANT
         return {name: kinds[name] for name in schema.columns}
 
+    @property
+    def writing(self) -> Writing:
+        """How numbers are written in text."""
+        return self.source.decimal, self.source.thousands
+
     def validate(self, raw: pl.DataFrame, columns: Iterable[str] = ()) -> Batch:
         """Part rows into good ones and refused ones.
 
@@ -74,8 +89,9 @@ class Validator:
             columns: the columns to look at, by default all of the schema's.
         """
         names = tuple(columns) or self.schema.columns
-        numbers = [name for name in names if self.kinds[name] == pl.Float64 and _may_be_number(raw[name].dtype)]
-        cast = raw.select(pl.col(numbers).cast(pl.Float64, strict=False))  # side by side on all cores
+        raw = pl.DataFrame([_unwrapped(raw[name]) for name in names])
+        kinds = {name: kind for name, kind in raw.schema.items() if self.kinds[name] == pl.Float64 and is_number(kind)}
+        cast = raw.select(to_float(name, kind, self.writing) for name, kind in kinds.items())  # on all cores
         cast = cast.with_columns(pl.all().fill_nan(None))  # by itself: Polars would write the cast out three times
         typed = pl.DataFrame([self._typed(raw[name], cast) for name in names])
         faults = [fault for name in names for fault in self._faults(typed[name], raw[name])]
@@ -83,19 +99,22 @@ class Validator:
             return Batch(typed)
         reason = pl.select(pl.coalesce(pl.when(rows).then(pl.lit(text)) for text, rows in faults)).to_series()
         good = reason.is_null()
-        refused = [_as_text(column) for column in raw.filter(~good).iter_columns()]
+        refused = [_kept(column, ~good) for column in raw.iter_columns()]
         return Batch(typed.filter(good), pl.DataFrame([*refused, reason.drop_nulls().alias(REASON)]))
 
     def _typed(self, raw: pl.Series, cast: pl.DataFrame) -> pl.Series:
         """The column in its partition's type; null where a value does not fit it."""
         kind = self.kinds[raw.name]
-        if isinstance(kind, pl.Datetime):
-            return parse_times(raw, self.timezone)
-        if isinstance(kind, pl.Array):
-            return _tensor(raw, kind)
-        if kind == pl.String:
-            return _as_text(raw)
-        return _number(raw, cast[raw.name]) if raw.name in cast.columns else nothing(raw, pl.Float64())
+        try:
+            if isinstance(kind, pl.Datetime):
+                return parse_times(raw, self.source.timezone, self.source.time_format)
+            if isinstance(kind, pl.Array):
+                return as_tensor(raw, kind)
+            if kind == pl.String:
+                return as_text(raw)
+            return settled(raw, cast[raw.name], self.writing) if raw.name in cast.columns else nothing(raw, kind)
+        except FAILURES:
+            return nothing(raw, kind)  # which is refused, with the type that it arrived in
 
     def _faults(self, typed: pl.Series, raw: pl.Series) -> list[tuple[str, pl.Series]]:
         """Each fault that the column has, in words, with the rows that have it."""
@@ -103,20 +122,78 @@ class Validator:
         nullable = name == schema.target or (name in schema.nullable and name not in (*schema.key, *schema.entity))
         faults: list[tuple[str, pl.Series]] = []
         if typed.null_count():
-            missing = _missing(raw) if typed.dtype == pl.Float64 else raw.is_null()
+            absent = missing(raw) if typed.dtype == pl.Float64 or raw.dtype != pl.String else raw.is_null()
             if not nullable:
-                faults.append((f"{name} is missing", missing))
-            faults.append((f"{name} {_wanted(typed.dtype)}", typed.is_null() & ~missing))
+                faults.append((f"{name} is missing", absent))
+            faults += self._unread(typed, raw, absent)
+        if typed.dtype == INSTANT:
+            faults += self._too_early(typed)
         if typed.dtype == pl.Float64:
-            classes = self.objective.class_count if name == schema.target else None
-            low, high = (0, classes - 1) if classes else schema.ranges.get(name, (-LARGEST, LARGEST))
-            faults += _out_of(low, high, typed)
-            if classes:
-                faults.append((f"{name} is no whole number", typed != typed.round()))
+            faults += self._odd_numbers(typed)
         if name in schema.allowed:
             known = typed.is_in(list(schema.allowed[name]))
             faults.append((f"{name} is none of the allowed values", ~known & typed.is_not_null()))
         return [(text, rows) for text, rows in faults if rows.any()]
+
+    def _unread(self, typed: pl.Series, raw: pl.Series, absent: pl.Series) -> list[tuple[str, pl.Series]]:
+        """Values that are not of the column's type; those that another option of the Source would read, with that."""
+        unread = typed.is_null() & ~absent
+        wanted = f"{typed.name} {_wanted(typed.dtype, self.source.time_format)}"
+        if raw.dtype != pl.String and typed.null_count() == len(typed):
+            wanted += f"; it arrived as {type(raw.dtype).__name__}"
+        left = unread.arg_true()
+        try:
+            others = self._other_readings(raw[left], typed.dtype) if len(left) else {}
+        except FAILURES:
+            others = {}  # a hint is worth no file
+        most = max((read.sum() for read in others.values()), default=0)
+        if not most:
+            return [(wanted, unread)]
+        best = [options for options, read in others.items() if read.sum() == most]
+        hinted = nothing(raw, pl.Boolean()).scatter(left, others[best[0]]).fill_null(False)
+        shortest = {options[: len('decimal="."')]: options for options in reversed(best)}  # of each decimal sign
+        hint = " or ".join(f"Source({options})" for options in best if options in shortest.values())
+        return [(f"{wanted}, but would be with {hint}", hinted), (wanted, unread)]
+
+    def _other_readings(self, raw: pl.Series, kind: pl.DataType) -> dict[str, pl.Series]:
+        """Which values other options of the Source would read, by those options."""
+        if kind == pl.Float64 and raw.dtype == pl.String:
+            return readings(raw, self.writing)
+        if kind == INSTANT and is_number(raw.dtype) and raw.dtype != pl.Boolean:
+            numbers = raw.cast(pl.Float64, strict=False)
+            others = {
+                f'time_format="{way}"': numbers.is_between(*RECENT[way]).fill_null(False)
+                for way in EPOCHS
+                if way != self.source.time_format
+            }
+            iso = {'time_format="iso"': parse_times(raw).is_not_null()} if self.source.time_format in EPOCHS else {}
+            return others | iso
+        return {}
+
+    def _too_early(self, times: pl.Series) -> list[tuple[str, pl.Series]]:
+        """Rows from further ahead than is allowed: one of them would make every later row a late one."""
+        newest, ahead = cast("datetime | None", times.max()), self.source.max_future
+        if newest is None or newest - self.now() <= ahead:
+            return []
+        return [
+            (
+                f"{times.name} is more than {str(ahead).removesuffix(', 0:00:00')} ahead of now",
+                times > self.now() + ahead,
+            )
+        ]
+
+    def _odd_numbers(self, numbers: pl.Series) -> list[tuple[str, pl.Series]]:
+        """Numbers that the schema or the objective does not allow."""
+        name, schema = numbers.name, self.schema
+        classes = self.objective.class_count if name == schema.target else None
+        low, high = (0, classes - 1) if classes else schema.ranges.get(name, (-LARGEST, LARGEST))
+        faults = _out_of(low, high, numbers)
+        if classes:
+            faults.append((f"{name} is no whole number", numbers != numbers.round()))
+        if name in (*schema.key, *schema.entity):
+            why = f"{name} is a number above 2**53, which is not exact: a key of so many digits must be text"
+            faults.append((why, numbers.abs() > EXACT))
+        return faults
 
 
 def _out_of(low: float, high: float, numbers: pl.Series) -> list[tuple[str, pl.Series]]:
@@ -131,70 +208,35 @@ def _out_of(low: float, high: float, numbers: pl.Series) -> list[tuple[str, pl.S
     return faults
 
 
-def _wanted(kind: pl.DataType) -> str:
+def _wanted(kind: pl.DataType, time_format: str) -> str:
     """What a value of this type must be, as the end of a sentence."""
     if isinstance(kind, pl.Datetime):
+        if time_format in EPOCHS:
+            return (
+                f"is no number of {'milli' * (time_format == 'epoch_ms')}seconds since 1970, within the years 1 to 9999"
+            )
         return "is no time that exists, such as 2013-01-31T17:05:00Z, within the years 1 to 9999"
     if isinstance(kind, pl.Array):
         return f"is no list of {kind.size} finite numbers"
-    return "is no number" if kind == pl.Float64 else "is no text"
+    return "is no number" if kind == pl.Float64 else "is no text, flag or finite number"
 
 
-def _may_be_number(kind: pl.DataType) -> bool:
-    return not (kind.is_nested() or kind.is_temporal() or kind == pl.Binary)
+def _unwrapped(raw: pl.Series) -> pl.Series:
+    """The values themselves, where they are kept in a dictionary or as objects of Python."""
+    try:
+        if raw.dtype in (pl.Categorical, pl.Enum):
+            return raw.cast(pl.String)
+        if raw.dtype == pl.Object:  # as databases give identifiers
+            return pl.Series(raw.name, [None if value is None else str(value) for value in raw], pl.String)
+    except FAILURES:
+        return raw  # which nothing takes
+    return raw
 
 
-def _number(raw: pl.Series, numbers: pl.Series) -> pl.Series:
-    """Numbers as cast; text that could not be is looked at again: true and false are 1 and 0, spaces do not count."""
-    if raw.dtype != pl.String or numbers.null_count() == raw.null_count():
-        return numbers
-    left = (numbers.is_null() & raw.is_not_null()).arg_true()
-    words = raw[left].str.strip_chars().str.to_lowercase()
-    again = words.replace_strict({"true": 1.0, "false": 0.0}, default=None, return_dtype=pl.Float64)
-    return numbers.scatter(left, again.fill_null(words.cast(pl.Float64, strict=False)).fill_nan(None))
-
-
-def _missing(raw: pl.Series) -> pl.Series:
-    """Where no number was meant."""
-    if raw.dtype.is_float():
-        return raw.is_null() | raw.is_nan().fill_null(False)
-    if raw.dtype == pl.String:
-        return raw.is_null() | raw.str.strip_chars().str.to_lowercase().is_in(NO_NUMBER).fill_null(False)
-    return raw.is_null()
-
-
-def _as_text(raw: pl.Series) -> pl.Series:
-    """Values as text; whole numbers are written out, lists and structs as JSON."""
-    if raw.dtype == pl.String:
-        return raw
-    if isinstance(raw.dtype, pl.Binary):
-        return raw.bin.encode("hex")
-    if raw.dtype.is_nested():
-        return raw.to_frame().select(pl.struct(raw.name).struct.json_encode()).to_series().alias(raw.name)
-    return raw.cast(pl.String, strict=False)
-
-
-def _tensor(raw: pl.Series, kind: pl.Array) -> pl.Series:
-    """Lists, nested or flat or as JSON text, as flat float32 in C order; null where the size is another."""
-    nulls = nothing(raw, pl.List(pl.Float32()))
-    even = pl.Series([True]).new_from_index(0, len(raw))
-    lists = _lists(raw) if raw.dtype == pl.String else raw
-    while isinstance(lists.dtype, pl.List | pl.Array) and isinstance(lists.dtype.inner, pl.List | pl.Array):
-        lists = lists.arr.to_list() if isinstance(lists.dtype, pl.Array) else lists
-        inner = pl.element().list if isinstance(lists.dtype.inner, pl.List) else pl.element().arr  # type: ignore[attr-defined]
-        even &= lists.list.eval((inner.len().n_unique() <= 1).fill_null(False)).list.first().fill_null(False)
-        lists = lists.list.eval(pl.element().explode())
-    if not isinstance(lists.dtype, pl.List | pl.Array) or not lists.dtype.inner.is_numeric():
-        return nulls.cast(kind)
-    lists = lists.cast(pl.List(pl.Float32), strict=False)
-    finite = lists.list.eval(pl.element().is_finite().fill_null(False).all()).list.first()
-    fits = even & (lists.list.len() == kind.size) & finite
-    return lists.zip_with(fits.fill_null(False), nulls).cast(kind)
-
-
-def _lists(text: pl.Series) -> pl.Series:
-    """Flat lists of the numbers in texts such as "[1, 2]" or "[[1], [2]]"; null where it is no such text."""
-    whole = text.str.contains(r"^\s*\[.*\]\s*$")
-    numbers = text.str.replace_all(r"[\[\]\s]", "").str.split(",")
-    numbers = numbers.list.eval(pl.element().cast(pl.Float32, strict=False))
-    return numbers.zip_with(whole.fill_null(False), numbers.clear(len(numbers)))
+def _kept(raw: pl.Series, refused: pl.Series) -> pl.Series:
+    """Refused rows as text; null where Polars cannot write them."""
+    rows = raw.filter(refused)
+    try:
+        return as_it_came(rows)
+    except FAILURES:
+        return nothing(rows, pl.String())

@@ -117,7 +117,7 @@ def beside_pandas(count: int) -> float:
     text = rows(count).with_columns(pl.col("at").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")).cast(pl.String)
     text = text.with_columns(x0=pl.when(pl.int_range(count) % 1000 == 0).then(pl.lit("fast")).otherwise("x0"))
     frame = text.to_pandas()
-    validator = Validator(SCHEMA, Regression())
+    validator = Validator(SCHEMA, Regression(), Source("in"))
     assert validator.validate(text).rows.height == len(validate_with_pandas(frame))
     ours = min(seconds(lambda: validator.validate(text)) for _ in range(3))
     return min(seconds(lambda: validate_with_pandas(frame)) for _ in range(3)) / ours

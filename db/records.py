@@ -9,6 +9,7 @@ from textwrap import shorten
 from typing import Any, Literal, NamedTuple
 
 from evergreen_client.artifacts import StoredArtifact
+from evergreen_client.shown import said
 
 PromotionKind = Literal["bootstrap", "promote", "rollback"]
 
@@ -41,6 +42,10 @@ class RunEnding:
     outcome: str
     decision: str
     reason: str
+
+    def __post_init__(self) -> None:
+        """Make the reason fit to be seen: Prefect's states and pages show it too."""
+        object.__setattr__(self, "reason", said(self.reason))
 
     def with_attention(self, sentences: Sequence[str]) -> RunEnding:
         """The same ending, if there is nothing that a person should look at; else one that needs attention.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from db.records import EvaluationMetric
 from errors import NotEnoughData
+from evergreen_client.shown import said
 
 if TYPE_CHECKING:
     from db.arrival_records import PartitionRecord
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.floating]
 
 NEWEST = "newest"
+NAMED = 80  # characters of a slice's name in a sentence: it holds a category, which may be of any length
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ def conclusion(metrics: Sequence[EvaluationMetric]) -> tuple[bool, str]:
     lost = [m for m in metrics if m.verdict in {"forgotten", "harmed"}]
     if lost:
         worst = max(lost, key=lambda m: m.ci_high or 0.0)
-        where = f"on {worst.slice or worst.dataset}"
+        where = f"on {said(worst.slice or worst.dataset, NAMED)}"
         return False, f"{worst.verdict} {where} ({interval(worst)}), although {gain}"
     return True, f"better: {gain}, nothing forgotten"
 

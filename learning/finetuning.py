@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from errors import TrainingError
 from evergreen_client.model_files import load_model
+from learning.absurd import absurd_rows_named
 from learning.assembly import assemble, freeze_except, weights_outside
 from learning.checkpoint import TrainingState
 from learning.data import PartitionFile, Selection, read_inputs, row_count, select
@@ -82,7 +83,8 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
         return Trained(challenger.save(work), curves, replayed, record, _reason(rows, states))
 
     start = (champion.base_digest, champion.head_digest)
-    return train_once(work, task_digest(spec, record, start, [new, old]), train_anew)
+    with absurd_rows_named(spec, new, old):
+        return train_once(work, task_digest(spec, record, start, [new, old]), train_anew)
 
 
 @dataclass(frozen=True)

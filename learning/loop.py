@@ -227,8 +227,7 @@ def _assert_sane(metrics: dict[str, float], limit: float, learner: Learner, epoc
             raise TrainingDiverged(
                 f"{name} {metrics[name]:g} in epoch {epoch} of stage '{learner.plan.name}'",
                 f"it is not finite, or {EXPLODED:.0f} times more than before and than a constant prediction",
-                f"lower the stage's learning rate (now {learner.learning_rate:g}), or look for absurd values in "
-                "the new rows",
+                f"lower the stage's learning rate (now {learner.learning_rate:g})",
             )
 
 

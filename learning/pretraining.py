@@ -11,6 +11,8 @@ import numpy as np
 
 from errors import InvalidSpec, NotEnoughData
 from evergreen_client.model_files import load_model
+from evergreen_client.shown import gist
+from learning.absurd import absurd_rows_named
 from learning.assembly import assemble, named_layers
 from learning.data import (
     Columns,
@@ -78,7 +80,8 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
         )
         return Trained(files, state.curve, (), record, reason)
 
-    return train_once(work, task_digest(spec, record, (), [history]), train_anew)
+    with absurd_rows_named(spec, history):
+        return train_once(work, task_digest(spec, record, (), [history]), train_anew)
 
 
 def _pretrain(
@@ -172,7 +175,9 @@ def _assembled(
         model = assemble(base, head, frozen=False, augment=augment)
         answers = np.asarray(model(few, training=False))
     except Exception as error:
-        why = f"{type(error).__name__}: {(str(error).strip() or 'no reason given').splitlines()[0]}"
+        # Keras speaks of shapes and layers; what TensorFlow's own kernels quote may be a row's value.
+        words = str(error).strip().partition("\n")[0] or "no reason given"
+        why = gist(error) if isinstance(error, tf.errors.OpError) else f"{type(error).__name__}: {words}"
         fix = "look at the inputs' shapes and dtypes, and at what the head takes"
         raise InvalidSpec("base and head as they were built", f"rows do not pass through them ({why})", fix) from error
     count, width = len(next(iter(few.values()))), len(spec.objective.constant(np.zeros(1)))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 RESAMPLES = 1000  # pairs of resampled windows from which a threshold is read
 GRID = 256  # quantiles that stand for a column's values there: quick, but values rarer than one in 256 are smoothed
+BARS, DRAWABLE = 100, 1e12  # of a histogram, and a number around which they all fit
 MIN_ROWS = 30  # a window smaller than this says nothing about a distribution
 
 
@@ -191,4 +192,13 @@ def window(files: Sequence[Path], schema: Schema, policy: DriftPolicy) -> pd.Dat
         share = int(policy.max_rows / total * 2**32)
         rows = rows.filter(pl.struct(schema.key).hash(0) % 2**32 < share)
     sample = rows.select(wanted).collect(engine="streaming")
-    return pd.DataFrame({name: sample[name].to_numpy() for name in wanted})
+    return pd.DataFrame({name: _drawable(sample[name].to_numpy()) for name in wanted})
+
+
+def _drawable(values: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Values with room for bars between them: Evidently fails at numbers that are as large as alike."""
+    if values.dtype.kind != "f" or not np.isfinite(values).any():
+        return values
+    least, most = np.nanmin(values), np.nanmax(values)
+    alike = most - least < BARS * np.spacing(max(abs(least), abs(most)))
+    return values.clip(-DRAWABLE, DRAWABLE) if alike else values

@@ -7,7 +7,8 @@ from prefect.artifacts import create_markdown_artifact
 
 from db.records import RunEnding
 from db.registry import ModelRegistry
-from evergreen_client.shown import markdown
+from evaluation.gate import NAMED
+from evergreen_client.shown import markdown, said
 from tasks.run import Run, step
 
 
@@ -20,7 +21,7 @@ def summary(registry: ModelRegistry, run: Run, ending: RunEnding) -> str:
         lines += ["## Drift", "", markdown(check.reason), "", f"Report: {markdown(check.report_uri)}", ""]
         lines += ["| column | method | distance | threshold | drifted |", "| --- | --- | ---: | ---: | --- |"]
         lines += [
-            f"| {markdown(c.column)} | {c.method} | {c.score:.3f} | {c.threshold:.3f} | {'yes' if c.drifted else ''} |"
+            f"| {_name(c.column)} | {c.method} | {c.score:.3f} | {c.threshold:.3f} | {'yes' if c.drifted else ''} |"
             for c in sorted(check.columns, key=lambda column: column.threshold - column.score)
         ]
     for evaluation in registry.run_evaluations(run.id):
@@ -31,12 +32,17 @@ def summary(registry: ModelRegistry, run: Run, ending: RunEnding) -> str:
         for m in evaluation.metrics:
             interval = f"{m.ci_low:+.1%} to {m.ci_high:+.1%}" if m.ci_low is not None and m.ci_high is not None else ""
             change = f"{m.delta:+.1%}" if interval else f"{m.delta:+.4f}"
-            place = markdown(f"{m.dataset} {m.slice}".strip())
+            place = _name(f"{m.dataset} {m.slice}".strip())
             figures = f"{m.champion_value:.4f} | {m.challenger_value:.4f} | {change} | {interval} | {m.verdict}"
-            lines.append(f"| {place} | {markdown(m.metric)} | {m.rows:,} | {figures} |")
+            lines.append(f"| {place} | {_name(m.metric)} | {m.rows:,} | {figures} |")
     lines += ["", "## Seconds", "", "| step | seconds |", "| --- | ---: |"]
     lines += [f"| {name} | {seconds:.1f} |" for name, seconds in run.timings.items()]
     return "\n".join(lines)
+
+
+def _name(text: str) -> str:
+    """A column or a category as a cell shows it."""
+    return markdown(said(text, NAMED))
 
 
 def publish(text: str, key: str, description: str) -> None:

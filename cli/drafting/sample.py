@@ -10,9 +10,9 @@ import polars as pl
 
 from arrivals.listing import HINT, ListedFile
 from arrivals.local_copies import LocalCopy, local_copy
+from arrivals.numbers import NO_NUMBER
 from arrivals.readers import read_header
 from arrivals.times import parse_times
-from arrivals.validation import NO_NUMBER
 from errors import UnreadableFile
 from evergreen_client.shown import gist
 

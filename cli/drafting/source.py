@@ -9,6 +9,7 @@ from string import Template
 
 from cli.drafting.guess import Guess
 from errors import InvalidSpec
+from evergreen_client.shown import UNSEEN, plain
 
 TEMPLATE = Path(__file__).with_name("model.py.txt")
 IMPORTED = ("FineTune", "ModelSpec", "Pretrain", "Replay", "Schema", "Source", "Stage")
@@ -20,7 +21,7 @@ def schema_source(guess: Guess) -> str:
     names = ("time", "key", "target", "numeric", "categorical", "tensors", "nullable")
     fields = {name: getattr(guess.schema, name) for name in names}
     lines = [f"    {name}={value!r}," for name, value in fields.items() if value]
-    doubts = ["# " + " ".join(doubt.splitlines()) for doubt in guess.doubts]
+    doubts = ["# " + plain(doubt) for doubt in guess.doubts]
     return "\n".join([*doubts, "schema = Schema(", *lines, ")"])
 
 
@@ -61,7 +62,7 @@ def left_out(guess: Guess) -> tuple[str, ...]:
 
 def _quoted(name: str) -> str:
     """A name as data: whatever it holds, Python reads the very same text."""
-    return json.dumps(name, ensure_ascii=False)
+    return UNSEEN.sub(lambda sign: f"\\u{ord(sign[0]):04x}", json.dumps(name, ensure_ascii=False))
 
 
 def _written(names: Iterable[str]) -> str:

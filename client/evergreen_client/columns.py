@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,8 +53,8 @@ def as_text(values: Any) -> NDArray[np.object_]:
     """Categories as they are trained on: what is missing is empty, numbers and flags are written out.
 
     Example:
-        >>> as_text(["Oslo", None, 3, True]).tolist()
-        ['Oslo', '', '3', 'true']
+        >>> as_text(["Oslo", None, 3, 3.0, True]).tolist()
+        ['Oslo', '', '3', '3', 'true']
     """
     return np.array([_text(value) for value in np.asarray(values, dtype="object").ravel()], dtype="object")
 
@@ -61,4 +62,6 @@ def as_text(values: Any) -> NDArray[np.object_]:
 def _text(value: Any) -> str:
     if value is None or value != value:  # noqa: PLR0124 - NaN is not equal to itself
         return ""
+    if isinstance(value, float | np.floating) and np.isfinite(value):
+        return format(Decimal(str(value or 0.0)), "f").removesuffix(".0")  # zero has one sign only
     return str(value).lower() if isinstance(value, bool | np.bool_) else str(value)

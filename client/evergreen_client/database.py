@@ -22,6 +22,8 @@ def parse(url: str) -> URL:
         address = make_url(url)
     except (ArgumentError, ValueError) as error:  # the latter of a port that is no number
         raise RegistryUnavailable("the database URL", "it cannot be parsed", fix) from error
+    if "@" in (address.host or ""):  # a part of the password, which the driver would name in its own words
+        raise RegistryUnavailable(f"database {address}", "its password holds an @", "write it as %40, a / as %2F")
     backend = address.get_backend_name()
     if backend in {"postgresql", "postgres"}:
         return address.set(drivername="postgresql+psycopg")

@@ -55,7 +55,8 @@ def _url(found: re.Match[str]) -> str:
     rest: str = found["rest"]
     user = re.split(r"[\s:/?#@]", rest, maxsplit=1)[0]
     then, word = rest[len(user) : len(user) + 1], rest.split(maxsplit=1)[0] if rest.strip() else ""
-    if then == ":" and not rest.startswith(f"{user}:{MASK}@"):  # else it was masked before
+    was_masked = rest.startswith(f"{user}:{MASK}@") and word.count("@") == 1
+    if then == ":" and not was_masked:
         is_port = PORT.match(rest, len(user)) and "@" not in word
         given, at, after = ("", "", "") if is_port else rest.rpartition("@")
         shown = f"{_user(user)}:{MASK}"

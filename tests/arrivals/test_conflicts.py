@@ -8,15 +8,19 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import hypothesis.strategies as st
 import polars as pl
 import pytest
 from arriving import Port, line
+from hypothesis import given, settings
 
+from arrivals.conflicts import OUTCOME, both_rows, judge
 from arrivals.contents import FEATURES, LABEL, described, label_of, meaning
+from arrivals.keys import HIGH, LOW, ROW, SEQUENCE
 from learning.spec import Schema
 
 LABELS = "id,at,late"
-FIXED = (12575799175184924138, 0x400A000000000000)
+FIXED = (13251893571680211743, 0x400A000000000000)
 
 
 @pytest.fixture
@@ -89,12 +93,12 @@ def test_both_rows_of_a_conflict_are_kept(port: Port) -> None:
     [refusal] = port.registry.refusals("small")
     assert (refusal.kind, refusal.rows) == ("conflict", 2)
     assert refusal.reason == "taken before with other values of speed (2 rows), city (1 rows)"
-    found = kept(port).select("id", "speed", "city", "this is the row", "reason").rows()
+    found = kept(port).select("id", "speed", "city", "this is the row", "differs in").rows()
     assert sorted(found) == [
         ("1", 71.0, "Oslo", "as it was taken", None),
-        ("1", 72.0, "Oslo", "as it arrived", "other values of speed"),
+        ("1", 72.0, "Oslo", "as it arrived", "speed"),
         ("2", 10.0, "Rome", "as it was taken", None),
-        ("2", 73.0, "Oslo", "as it arrived", "other values of speed, city"),
+        ("2", 73.0, "Oslo", "as it arrived", "speed, city"),
     ]
 
 
@@ -209,3 +213,73 @@ def test_a_column_that_older_rows_do_not_have_is_missing_in_them() -> None:
     assert described(wide().drop("c"), WIDE)[FEATURES].item() == described(wide(c=None), WIDE)[FEATURES].item()
     fewer = replace(WIDE, categorical=(), nullable=())
     assert meaning(fewer) != meaning(WIDE)
+
+
+Version = tuple[int, int | None]  # features and label
+
+
+def outcomes(rows: list[Version], known: list[Version], *, labels: bool, replace: bool) -> list[str]:
+    """What becomes of the rows of one key, one after the other in plain Python."""
+    fits = [labels or f in ({k for k, _ in known} if known else {rows[0][0]}) for f, _ in rows]
+    label = known[-1][1] if known else None
+    takes = next((i for i, (_, told) in enumerate(rows) if fits[i] and told is not None and label is None), None)
+    first = takes if takes is not None or known or labels else 0
+    label = rows[takes][1] if takes is not None else label
+    found = []
+    for i, (features, told) in enumerate(rows):
+        exact = any((labels or features == f) and told in {None, was} for f, was in known)
+        same = fits[i] and (not known or known[-1][1] is None) and told in {None, label}
+        if i == first:
+            found.append("label" if known else "waiting" if labels else "new")
+        elif exact or same:
+            found.append("duplicate")
+        else:
+            found.append("waiting" if labels and replace and not known else "conflict")
+    if replace and found[-1] == "conflict":
+        alike = [i for i, what in enumerate(found) if what == "conflict" and (labels or rows[i][0] == rows[-1][0])]
+        best = max(alike, key=lambda i: (rows[i][1] is not None, i))
+        for i in alike:
+            found[i] = "correction" if i == best else "duplicate" if rows[i][1] in {None, rows[best][1]} else "conflict"
+    return found
+
+
+VERSIONS = st.tuples(st.integers(1, 3), st.sampled_from([None, 0, 1]))
+KEYS = st.lists(st.tuples(st.lists(VERSIONS, min_size=1, max_size=4), st.lists(VERSIONS, max_size=3)), max_size=5)
+
+
+@given(KEYS, st.booleans(), st.booleans())
+@settings(deadline=None, max_examples=300)
+def test_whole_batches_are_judged_as_row_by_row(
+    keys: list[tuple[list[Version], list[Version]]], labels: bool, replace: bool
+) -> None:
+    """All keys at once, with whatever was taken of each, come to what plain Python finds key by key."""
+    numbers: dict[str, list[Any]] = {HIGH: [], FEATURES: [], "label": []}
+    history: dict[str, list[Any]] = {ROW: [], SEQUENCE: [], FEATURES: [], "label": []}
+    expected = []
+    for key, (rows, known) in enumerate(keys):
+        expected += outcomes(rows, known, labels=labels, replace=replace)
+        for features, told in rows:
+            for place, (f, was) in enumerate(known):
+                for name, value in zip(history, (len(numbers[HIGH]), place, f, was), strict=True):
+                    history[name].append(value)
+            for name, value in zip(numbers, (key, 0 if labels else features, told), strict=True):
+                numbers[name].append(value)
+    kinds = {HIGH: pl.UInt64, ROW: pl.Int64, SEQUENCE: pl.Int64, FEATURES: pl.UInt64, "label": pl.Float64}
+    asked, taken = (pl.DataFrame(frame, {name: kinds[name] for name in frame}) for frame in (numbers, history))
+    asked = asked.with_columns(pl.col(HIGH).alias(LOW), pl.int_range(pl.len()).alias(ROW))
+    asked, taken = (
+        frame.with_columns(pl.col("label").reinterpret(dtype=pl.UInt64).alias(LABEL)).drop("label")
+        for frame in (asked, taken)
+    )
+    judged = judge(asked, taken.sort(SEQUENCE), labels=labels, replace=replace)
+    assert judged[OUTCOME].to_list() == expected
+
+
+def test_tensors_that_differ_are_named() -> None:
+    """Also one that is missing; the rows are kept with them."""
+    taken, arrived = wide(), pl.concat([wide(t=[0.0, 2.0]), wide(t=None, n=2.5), wide(y=None, c="y")])
+    keyed = [pl.concat([rows, described(rows, WIDE).select(HIGH, LOW)], how="horizontal") for rows in (arrived, taken)]
+    kept, reason = both_rows(*keyed, WIDE)
+    assert reason == "taken before with other values of t (2 rows), n (1 rows), c (1 rows)"
+    assert kept["differs in"].drop_nulls().to_list() == ["t", "n, t", "c"]
+    assert kept.height == 4

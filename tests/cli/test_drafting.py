@@ -17,6 +17,7 @@ from cli.drafting.guess import guess
 from cli.drafting.sample import read_sample
 from cli.drafting.source import model_source, schema_source
 from errors import InvalidSpec, UnreadableFile
+from evergreen_client.shown import UNSEEN
 
 TABLE = pl.DataFrame(
     {
@@ -220,12 +221,23 @@ assert np.isfinite(said).all() and said.shape == (2, 1)
 @pytest.mark.parametrize("column", ["weight", "town", "same"])
 @pytest.mark.parametrize(
     "name",
-    ['say "hi"', "a\\b", 'x" + str(print("RAN")) + "', "new\nline", "a\rprint('RAN')#", "it's", "größe", "km 🚀"],
+    [
+        'say "hi"',
+        "a\\b",
+        'x" + str(print("RAN")) + "',
+        "new\nline",
+        "a\rprint('RAN')#",
+        "it's",
+        "a\u202eb\x9b\u2028",
+        "größe",
+        "km 🚀",
+    ],
 )
 def test_names_of_columns_are_data_not_code(name: str, column: str) -> None:
     """Whatever a file calls its columns, what is printed and drafted holds these names and runs none of them."""
     found = guess(pl.concat([DATED, DATED.with_columns(order=pl.col("order") + "x")]).rename({column: name}))
     for text in (schema_source(found), model_source(found, "orders", f'{name}""".csv')):
+        assert not UNSEEN.search(text.replace("\n", ""))
         tree = ast.parse(text)
         said = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
         assert name in said or (column == "same" and text == schema_source(found))

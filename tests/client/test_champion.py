@@ -120,11 +120,15 @@ def test_rows_the_model_cannot_take_are_refused(
 
 def test_categories_are_read_as_they_were_trained_on() -> None:
     """What is missing is empty, numbers and flags are written out."""
-    assert as_text(["Oslo", None, float("nan"), 3, True, np.bool_(0)]).tolist() == [
+    assert as_text(["Oslo", None, float("nan"), 3, 3.0, np.float32(0.1), 1e-7, -0.0, True, np.bool_(0)]).tolist() == [
         "Oslo",
         "",
         "",
         "3",
+        "3",
+        "0.1",
+        "0.0000001",
+        "0",
         "true",
         "false",
     ]

@@ -74,3 +74,10 @@ def test_a_reader_cannot_write(tmp_path: Path, write: str) -> None:
     cursor = RegistryReader(url)._engine.raw_connection().cursor()
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         cursor.execute(write)
+
+
+def test_a_password_with_an_at_sign_is_refused_before_it_is_taken_for_a_host() -> None:
+    """The driver would name what it takes for the host: half of the password."""
+    with pytest.raises(RegistryUnavailable, match="%40") as caught:
+        RegistryReader("postgresql://me:pass@word@host/evergreen")
+    assert "word" not in str(caught.value).replace("password", "")

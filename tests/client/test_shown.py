@@ -66,6 +66,11 @@ def test_no_password_in_a_query_is_shown(scheme: str, kind: str, signs: str) -> 
     assert masked(shown) == shown
 
 
+def test_what_a_library_hid_by_half_is_hidden_whole() -> None:
+    """SQLAlchemy takes a password to end at its first @."""
+    assert masked("postgresql://me:***@secret@host/x") == "postgresql://me:***@host/x"
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=300))
 def test_what_was_masked_stays(text: str) -> None:

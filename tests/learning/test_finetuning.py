@@ -158,6 +158,20 @@ def test_a_loss_without_bounds_stops_the_training(
         tune(new=new, spec=replace(spec, objective=Regression()), plan=head())
 
 
+def test_a_delivery_that_no_learning_rate_helps_is_named(
+    tune: Callable[..., Trained], partition: Partition, tmp_path: Path
+) -> None:
+    """The partition, the column, and the command that recalls it; not a rate to lower, as that would not help."""
+    absurd = pl.read_parquet(partition("new", flip=True).path).with_columns(a=pl.lit(1e37, pl.Float64))
+    absurd.write_parquet(tmp_path / "absurd.parquet")
+    new = [partition("fine", seed=1), PartitionFile("0123456789abcdef", tmp_path / "absurd.parquet")]
+    with pytest.raises(TrainingDiverged) as raised:
+        tune(new=new, plan=head())
+    assert "8 rows of partition 0123456789ab have values in column 'a'" in raised.value.why
+    assert "evergreen partitions recall small 0123456789ab --reason" in raised.value.fix
+    assert "1e+37" not in str(raised.value)
+
+
 def test_rows_without_labels_are_no_reason_to_train(tune: Callable[..., Trained], partition: Partition) -> None:
     """Nothing new to learn from is an error, not trained around."""
     with pytest.raises(NotEnoughData, match="0 labelled"):

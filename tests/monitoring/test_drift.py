@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from scipy.stats import wasserstein_distance
 
 from errors import NotEnoughData
 from learning.spec import DriftPolicy, Schema
-from monitoring.drift import chance_distance, compare_windows, wasserstein
+from monitoring.drift import chance_distance, compare_files, compare_windows, wasserstein
 
 SCHEMA = Schema(time="at", key=("id",), target="y", numeric=("speed", "load"), categorical=("city",))
 
@@ -109,3 +110,12 @@ def test_windows_without_anything_in_common_are_refused() -> None:
     empty = rows(100, 1).assign(speed=np.nan)
     with pytest.raises(NotEnoughData, match="without a column"):
         compare_windows(rows(100, 2), empty, SCHEMA, DriftPolicy(columns=("speed",)))
+
+
+def test_numbers_as_large_as_alike_are_drift(tmp_path: Path) -> None:
+    """A batch of one absurd number is compared like any other: it must not stop every check from now on."""
+    usual, absurd = rows(200, seed=1), rows(200, seed=2).assign(speed=1e37)
+    for name, frame in {"usual": usual, "absurd": absurd}.items():
+        pl.from_pandas(frame).with_columns(id=pl.int_range(200)).write_parquet(tmp_path / f"{name}.parquet")
+    verdict = compare_files([tmp_path / "usual.parquet"], [tmp_path / "absurd.parquet"], SCHEMA, DriftPolicy())
+    assert [column.column for column in verdict.columns if column.drifted] == ["speed"]

@@ -1,0 +1,91 @@
+"""Times as ISO 8601 has them, and as seconds or milliseconds: which instant each one is, or that it is none."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from arrivals.times import parse_times
+
+NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
+PLAIN = "2024-05-01T10:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2024-01-01T00:00:00Z", "2024-01-01T00:00Z", "2024-01-01 00:00", "2024-01-01", "20240101", "20240101T000000Z",
+        "20240101T0000", "20240101T00Z", "2024-01-01t00:00:00z", "  2024-01-01T00:00:00Z\t", "2024-01-01T02:00:00+02",
+        "2024-01-01T02:00+0200", "2023-12-31T19:00:00\u221205:00", "2023-12-31T24:00Z", "2023-12-31T23:59:60Z",
+        "2024-01-01T00:00:00,000Z", "2024-01-01T00:00:00.000000999Z", "2024-001", "2024-W01-1", "2024W011T000000Z",
+        "2024-01-01 00:00:00 UTC", "2024-1-1 0:00:00", "2024-01-01T00:00:00 +00:00", "2023-12-31T24,0Z",
+        "2024-01-01T00:00:00-00:00", "2024-01-01T00:30:00+00:30",
+    ],
+)  # fmt: skip
+def test_one_instant_however_it_is_written(written: str) -> None:
+    """Alone in its column, and among others that are written in the plain way."""
+    assert parse_times(pl.Series([written])).to_list() == [NEW_YEAR]
+    among = parse_times(pl.Series([PLAIN, written, None, PLAIN])).to_list()
+    assert among[1:3] == [NEW_YEAR, None]
+    assert among[0] == among[3] == datetime(2024, 5, 1, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("written", "after"),
+    [("T10,5Z", 37_800), ("T10:30.25Z", 37_815), ("T10:30:00,125Z", 37_800.125), ("T103000.125Z", 37_800.125)],
+)
+def test_a_fraction_is_of_the_last_unit_that_is_written(written: str, after: float) -> None:
+    """Of hours, minutes or seconds, with a comma or a point."""
+    assert parse_times(pl.Series([f"2024-01-01{written}"])).to_list() == [NEW_YEAR + timedelta(seconds=after)]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "", "x", "2024", "2024-01", "2024-02-30", "20241301", "2023-366", "2024-W53-1", "2024-01-01T",
+        "2024-01-01T25:00", "2024-01-01T24:00:01Z", "2024-01-01T10:60", "2024-01-01T10:00:61Z", "2024-01-01T000Z",
+        "2024-01-01T10:00+99:00", "2024-01-01T10:00+10:75", "2024-01-01T00:00:00.Z",
+        "01/31/2024", "1704067200", "2024001", "0000-01-01",
+        "9999-12-31T24:00Z", "0001-01-01T00:00+14:00", "+12024-01-01", "2024-01-01T00:00:00ZZ",
+    ],
+)  # fmt: skip
+def test_what_is_no_time_is_none(written: str) -> None:
+    """Alone, and among times."""
+    assert parse_times(pl.Series([written])).to_list() == [None]
+    assert parse_times(pl.Series([PLAIN, written])).to_list()[1] is None
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+@pytest.mark.parametrize("zone", [None, "UTC", "America/New_York"])
+def test_times_of_any_unit_and_zone(unit: str, zone: str | None) -> None:
+    """What lies outside the years 1 to 9999 is none; nothing of it panics."""
+    ticks = {"ms": 10**3, "us": 10**6, "ns": 10**9}[unit] * int(NEW_YEAR.timestamp())
+    raw = pl.Series([ticks, None] + ([] if unit == "ns" else [2**62, -(2**62)])).cast(pl.Datetime(unit, zone))  # type: ignore[arg-type]
+    assert parse_times(raw, "UTC").to_list() == [NEW_YEAR] + [None] * (len(raw) - 1)
+
+
+def test_days_of_any_year() -> None:
+    """A day is its first moment in the source's zone; one outside the years 1 to 9999 is none."""
+    raw = pl.Series([19_723, 2**31 - 1, -(2**31)], dtype=pl.Int32).cast(pl.Date)
+    assert raw[:1].to_list() == [date(2024, 1, 1)]
+    assert parse_times(raw, "Europe/Rome").to_list() == [NEW_YEAR - timedelta(hours=1), None, None]
+
+
+@pytest.mark.parametrize(("written", "per_second"), [("epoch_s", 1), ("epoch_ms", 1_000)])
+@pytest.mark.parametrize("kind", [pl.Int64, pl.UInt64, pl.Float64, pl.String, pl.Decimal(20, 2)])
+def test_numbers_count_from_1970(written: str, per_second: int, kind: pl.DataType) -> None:
+    """Where the source says so, in any type; a real time is taken as it is."""
+    raw = pl.Series([1_704_067_200 * per_second]).cast(kind)
+    assert parse_times(raw, "Europe/Rome", written).to_list() == [NEW_YEAR]
+    assert parse_times(raw).to_list() == [None]
+    assert parse_times(pl.Series([NEW_YEAR]), "UTC", written).to_list() == [NEW_YEAR]
+
+
+def test_odd_numbers_count_nothing() -> None:
+    """NaN, infinity, numbers beyond the year 9999 and words are no times; a fraction counts to the microsecond."""
+    raw = pl.Series([float("nan"), float("inf"), 1e300, -1e15, 1_704_067_200.000001])
+    assert parse_times(raw, "UTC", "epoch_s").to_list() == [None] * 4 + [NEW_YEAR + timedelta(microseconds=1)]
+    words = pl.Series(["", "now", "2024-01-01", " 1704067200 "])
+    assert parse_times(words, "UTC", "epoch_s").to_list() == [None] * 3 + [NEW_YEAR]
