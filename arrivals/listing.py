@@ -24,6 +24,7 @@ FORMATS = {
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zip": "zip", ".zst": "zstd"}
 UNFINISHED = (".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".download", ".swp", "~")
 VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
+HINT_PLACE = "land a file itself there, under a name that is UTF-8"
 HINT = "land it as CSV, Parquet or JSON Lines, plain or compressed with gzip, bz2, xz, zstd or zip"
 
 

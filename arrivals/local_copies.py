@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from arrivals.listing import HINT, ListedFile
+from arrivals.listing import HINT, HINT_PLACE, ListedFile
 from errors import FileNotReady, UnreadableFile
 from evergreen_client.shown import gist
 
@@ -49,7 +49,7 @@ def local_copy(file: ListedFile, work: Path) -> Iterator[LocalCopy]:
         UnreadableFile: it is no file of rows, cannot be unpacked, or unpacks without end.
     """
     if file.refusal:
-        raise UnreadableFile(file.uri, file.refusal, HINT)
+        raise UnreadableFile(file.uri, file.refusal, HINT_PLACE if file.fault else HINT)
     work.mkdir(parents=True, exist_ok=True)
     path, downloaded, plain = Path(file.uri), work / "downloaded", work / "unpacked"
     try:

@@ -188,8 +188,10 @@ def test_a_bucket_that_is_not_there_is_no_silence(port: Port, bucket: str) -> No
 def test_labels_that_have_no_folder_are_no_silence(port: Port) -> None:
     """The rows are taken all the same."""
     port.land("a.csv", line(1))
+    misspelt = port.with_source(labels="lables")
+    (port.home / "landing" / "lables").rmdir()
     with pytest.raises(UnreachableSource, match="lables"):
-        port.with_source(labels="lables").ingest()
+        misspelt.ingest()
     assert len(port.partitions()) == 1
 
 

@@ -271,13 +271,13 @@ def test_labels_that_come_later_are_learned_once(
     spec = replace(TINY, source=replace(TINY.source, labels="tiny-labels"))
     monkeypatch.setattr("tasks.run.load_spec", lambda *_: spec)
     landing.land(400)
+    labels = landing.folder.parent / "tiny-labels"
+    labels.mkdir()
     bootstrap("tiny")
     rows = pl.read_parquet(landing.land(400, flipped=True))
     rows.with_columns(late=pl.lit(None, pl.Float64)).write_parquet(landing.folder / "001.parquet")
     assert retrain("tiny") == "waiting"
 
-    labels = landing.folder.parent / "tiny-labels"
-    labels.mkdir()
     rows.select("id", "late").write_parquet(labels / "001.parquet")
     assert retrain("tiny") == "promoted"
     assert retrain("tiny") == "no new data"
