@@ -233,8 +233,16 @@ CASES = [
     Case("texts.jsonl", jsonl('"70003.0"', "70003", at="2024-06-03"), taken=2),
     Case("long-ids.jsonl", jsonl("9007199254740993", "9007199254740992", str(2**64 - 1), at="2024-06-05"), taken=3),
     Case("not-a-number.jsonl", jsonl("70005", "NaN", at="2024-06-05"), taken=1, refused=1, says="id is missing"),
-    Case("infinite.jsonl", jsonl("70006", "-Infinity", at="2024-06-05"), taken=1, refused=1, says="it holds -Infinity"),
-    Case("half-a-letter.jsonl", jsonl("70007", '"\\ud800"', at="2024-06-05"), taken=1, refused=1, says=NO_TEXT),
+    Case(
+        "infinite.jsonl",
+        jsonl("70006", "-Infinity", at="2024-06-05"),
+        taken=1,
+        refused=1,
+        says="-Infinity is no number",
+    ),
+    Case(
+        "half-a-letter.jsonl", jsonl("70007", '"\\ud800"', at="2024-06-05"), taken=1, refused=1, says="half a character"
+    ),
     Case(
         "long-ids.parquet",
         parquet(901, "long-ids", id=pl.Series([2**53 + 1, 2**53])),
