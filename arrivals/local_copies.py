@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-from arrivals.listing import ListedFile
+from arrivals.listing import HINT, HINT_PLACE, ListedFile
 from errors import FileNotReady, UnreadableFile
 from evergreen_client.shown import gist
 
 BOMB_BYTES, BOMB_RATIO = 1 << 28, 200  # a file that unpacks past both is refused
 BLOCK = 1 << 20
 WAIT = "wait; the next run tries again"
+OURS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # our own disk refuses the copy: no fault of the file
 
 
 @dataclass(frozen=True)
@@ -42,21 +46,23 @@ def local_copy(file: ListedFile, work: Path) -> Iterator[LocalCopy]:
 
     Raises:
         FileNotReady: it cannot be read at the moment.
-        UnreadableFile: it cannot be unpacked, or unpacks without end.
+        UnreadableFile: it is no file of rows, cannot be unpacked, or unpacks without end.
     """
+    if file.refusal:
+        raise UnreadableFile(file.uri, file.refusal, HINT_PLACE if file.fault else HINT)
     work.mkdir(parents=True, exist_ok=True)
     path, downloaded, plain = Path(file.uri), work / "downloaded", work / "unpacked"
     try:
         try:
-            if "://" in file.uri:
-                import fsspec
-
-                fs, place = fsspec.core.url_to_fs(file.uri)
+            if file.remote:
+                store, name = file.remote
                 path = downloaded
-                fs.get_file(place, str(path))
+                store.get_file(name, str(path))
             with path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
+            if error.errno in OURS:
+                raise
             raise FileNotReady(file.uri, f"it cannot be read at the moment ({gist(error)})", WAIT) from error
         if file.compression:
             _unpack(path, plain, file)
@@ -69,15 +75,43 @@ def local_copy(file: ListedFile, work: Path) -> Iterator[LocalCopy]:
 
 def _unpack(path: Path, target: Path, file: ListedFile) -> None:
     """Unpack in blocks, so that a bomb fills neither memory nor disk."""
-    import fsspec
-
     limit = max(BOMB_BYTES, BOMB_RATIO * file.size)
+    with target.open("wb") as plain:
+        for block in _blocks(path, file):
+            plain.write(block)
+            if plain.tell() > limit:
+                why = f"its {file.size:,} bytes unpack to more than {limit:,}: that is no data, but a bomb"
+                raise UnreadableFile(file.uri, why, "unpack it yourself if it is what you want")
+
+
+def _blocks(path: Path, file: ListedFile) -> Iterator[bytes]:
+    """What a compressed file holds; only what reading it raises is the file's own fault, not what writing raises."""
     try:
-        with fsspec.open(str(path), "rb", compression=file.compression).open() as packed, target.open("wb") as plain:
-            while plain.tell() <= limit and (block := packed.read(BLOCK)):
-                plain.write(block)
+        with _opened(path, file) as packed:
+            while block := packed.read(BLOCK):
+                yield block
+    except UnreadableFile:
+        raise
     except Exception as error:  # each codec has exceptions of its own
         raise UnreadableFile(file.uri, f"it cannot be unpacked ({gist(error)})", "land it again, whole") from error
-    if target.stat().st_size > limit:
-        why = f"its {file.size:,} bytes unpack to more than {limit:,}: that is no data, but a bomb"
-        raise UnreadableFile(file.uri, why, "unpack it yourself if it is what you want")
+
+
+@contextmanager
+def _opened(path: Path, file: ListedFile) -> Iterator[IO[bytes]]:
+    """A compressed file, open to be read; a zip archive only if it holds one file, for no other would be read.
+
+    Folders do not count, nor what macOS puts beside every file.
+    """
+    if file.compression != "zip":
+        import fsspec
+
+        with fsspec.open(str(path), "rb", compression=file.compression).open() as packed:
+            yield packed
+        return
+    with zipfile.ZipFile(path) as archive:
+        members = [one for one in archive.infolist() if not (one.is_dir() or one.filename.startswith("__MACOSX/"))]
+        if len(members) != 1:
+            why = f"the zip archive holds {len(members):,} files, where one is expected"
+            raise UnreadableFile(file.uri, why, "land them one by one")
+        with archive.open(members[0]) as packed:
+            yield packed

@@ -1,10 +1,11 @@
-"""Landed files as batches of rows, in bounded memory. Polars reads; what it refuses is read again, line by line."""
+"""Landed files as batches of rows, in bounded memory: Polars reads the good ones, and the others are refused."""
 
 from __future__ import annotations
 
 import csv
-import glob
+import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -12,17 +13,18 @@ from pathlib import Path
 
 import polars as pl
 
-from arrivals.line_by_line import careful_csv, careful_jsonl
+from arrivals.csv_records import CsvRecords, first_record
+from arrivals.json_lines import JsonLines, open_lines
 from arrivals.local_copies import LocalCopy
-from arrivals.validation import REASON, Batch
-from errors import SchemaMismatch, UnreadableFile
+from arrivals.text_blocks import BOM, LONGEST, batched, judged_blocks
+from arrivals.validation import Batch
+from errors import EvergreenError, FileNotReady, SchemaMismatch, UnreadableFile
 from evergreen_client.shown import gist
 
 SEPARATORS = (",", ";", "\t", "|")
 SAMPLE_BYTES = 1 << 16
-SAMPLE_LINES = 1_000
 STRETCH = 4  # batches decoded at a time: less would decode row groups twice, Polars' own batches read far ahead
-MORE = "fields past the header"
+AGAIN = "land it again, whole"
 
 SHOWN, SIGNS = 8, 40  # column names in a message, and characters of each: without a header they are a row's values
 VALUE = re.compile(r"[\d\s.,:;/+TZ-]*")  # a number, a time or nothing, in place of a name
@@ -43,45 +45,33 @@ class Wanted:
     ignore: tuple[str, ...] = ()
 
 
-class NeedsCare(Exception):
-    """A text file that Polars cannot read as a whole, although most of its lines may be good."""
-
-
-def read_file(file: LocalCopy, wanted: Wanted, rows: int, *, careful: bool) -> Iterator[Batch]:
+def read_file(file: LocalCopy, wanted: Wanted, rows: int, *, careful: bool = False) -> Iterator[Batch]:
     """Read a file from its start.
 
     Args:
         file: the file.
         wanted: the columns that it must have.
         rows: most rows in a batch.
-        careful: read text line by line, so that a broken line costs only itself.
+        careful: judge each record of a text by itself, also where blocks can be judged at once: slower, and the same.
 
     Raises:
-        NeedsCare: it must be read with care.
         UnreadableFile: it is not what its name says.
         SchemaMismatch: columns are missing, new or of the wrong type.
+        FileNotReady: it has gone, or may not be read.
     """
-    if file.path.stat().st_size == 0:
-        raise UnreadableFile(file.name, "it is empty, without even a header", "land it again, whole")
-    if file.format != "parquet":
-        _check_text(file)
     try:
+        _check_start(file)
         if file.format == "parquet":
             yield from _parquet(file, wanted, rows)
         else:
             yield from (_csv if file.format == "csv" else _jsonl)(file, wanted, rows, careful)
-    except BaseException as error:
-        # Polars panics on hostile bytes, and its panics are not of the class Exception.
-        panic = type(error).__name__ == "PanicException"
-        if not (panic or isinstance(error, pl.exceptions.PolarsError | OSError)):
-            raise
-        if file.format != "parquet" and not careful:
-            raise NeedsCare from error
-        if file.format != "parquet":
-            raise UnreadableFile(file.name, f"it cannot be parsed ({gist(error)})", "land it again, whole") from error
-        raise UnreadableFile(
-            file.name, f"it is no whole Parquet file ({gist(error)})", "land it again, whole"
-        ) from error
+    except (FileNotFoundError, PermissionError) as error:
+        raise FileNotReady(file.name, f"it cannot be read at the moment ({error.strerror})", "let it stay") from error
+    except EvergreenError:
+        raise
+    except (Exception, pl.exceptions.PanicException) as error:  # whatever a library has to say about such bytes
+        kind = "no whole Parquet file" if file.format == "parquet" else f"no {file.format} that can be read"
+        raise UnreadableFile(file.name, f"it is {kind} ({gist(error)})", AGAIN) from error
 
 
 def _parquet(file: LocalCopy, wanted: Wanted, rows: int) -> Iterator[Batch]:
@@ -95,93 +85,79 @@ def _parquet(file: LocalCopy, wanted: Wanted, rows: int) -> Iterator[Batch]:
 
 
 def _csv(file: LocalCopy, wanted: Wanted, rows: int, careful: bool) -> Iterator[Batch]:
-    header, separator = read_header(file.path, wanted.columns)
+    header, separator, start = _header(file.path, wanted.columns)
+    if not start:
+        why = f"its first line is longer than {LONGEST:,} bytes, which is no header"
+        raise UnreadableFile(file.name, why, "land a table that begins with the names of its columns")
     check_columns(header, wanted, file.name)
-    if careful:
-        read = careful_csv(file.path, header, separator, rows)
-        yield from (Batch(complete(batch.rows, wanted), batch.refused) for batch in read)
-        return
-    table = pl.scan_csv(
-        file.path,
-        glob=False,
-        separator=separator,
-        schema=dict.fromkeys([*header, MORE], pl.String),
-        missing_columns="insert",
-        extra_columns="ignore",
-    )
-    there = [column for column in wanted.columns if column in header]
-    records = 1
-    for frame in table.select(*there, MORE).collect_batches(chunk_size=rows, maintain_order=True, engine="streaming"):
-        records += frame.height
-        yield _parted(frame.filter(~pl.all_horizontal(pl.all().is_null())), wanted, len(header))
-    if records != (lines := _count_lines(file.path)):  # a stray quote has swallowed line ends
-        raise NeedsCare(f"{records} records in {lines} lines")
-
-
-def _parted(frame: pl.DataFrame, wanted: Wanted, width: int) -> Batch:
-    """Rows, and those of them that have more fields than the header."""
-    ragged = frame[MORE].is_not_null()
-    whole = frame.drop(MORE)
-    if not ragged.any():
-        return Batch(complete(whole, wanted))
-    reason = pl.lit(f"the line has more fields than the header's {width}").alias(REASON)
-    return Batch(complete(whole.filter(~ragged), wanted), whole.filter(ragged).with_columns(reason))
+    there = [column for column in wanted.columns if column in set(header)]
+    records = CsvRecords(header, separator, there, careful)
+    with file.path.open("rb") as stream:
+        stream.seek(start)
+        for batch in batched(judged_blocks(stream, records.judge), rows):
+            yield Batch(complete(batch.rows, wanted), batch.refused)
 
 
 def read_header(path: Path, wanted: Sequence[str] = ()) -> tuple[list[str], str]:
     """A CSV file's names, and the separator: the one that cuts the first line into most wanted names, or most names."""
-    with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as text:
-        line = text.readline().rstrip("\r\n")
-    readings = [(_names(line, separator), separator) for separator in SEPARATORS]
+    names, separator, _ = _header(path, wanted)
+    return names, separator
+
+
+def _header(path: Path, wanted: Sequence[str]) -> tuple[list[str], str, int]:
+    """The names, the separator, and where the first row starts; 0 if the first line is too long to be a header."""
+    with path.open("rb") as stream:
+        text = stream.read(LONGEST + 1)
+    if b"\n" not in text and len(text) > LONGEST:
+        return [], SEPARATORS[0], 0
+    begin = len(BOM) if text.startswith(BOM) else 0
+    text = text[begin:] + b"\n"
+    readings = []
+    for separator in [one for one in SEPARATORS if one.encode() in text] or SEPARATORS[:1]:
+        record = first_record(text, separator)
+        readings.append((_names(record, separator), separator, begin + len(record)))
     return max(readings, key=lambda reading: len(set(reading[0]) & set(wanted) if wanted else reading[0]))
 
 
-def _names(line: str, separator: str) -> list[str]:
+def _names(record: bytes, separator: str) -> list[str]:
+    line = record.decode(errors="replace").rstrip("\r\n")
     try:
-        return next(csv.reader([line], delimiter=separator), [])
-    except csv.Error:  # it is not the header of a table; what it is, the message will show
+        (names,) = csv.reader(io.StringIO(line, newline=""), delimiter=separator)
+    except (csv.Error, ValueError):  # it is not the header of a table; what it is, the message will show
         return line.split(separator)
+    return names
 
 
 def _jsonl(file: LocalCopy, wanted: Wanted, rows: int, careful: bool) -> Iterator[Batch]:
-    with file.path.open("rb") as stream:
-        if stream.read(SAMPLE_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
-            why = "it is one JSON array, not JSON Lines"
-            raise UnreadableFile(file.name, why, "write one object a line (`jq -c '.[]'` does)")
-    if careful:
-        keys: set[str] = set()
-        for batch in careful_jsonl(file.path, wanted.columns, rows, keys):
-            check_columns(sorted(keys), wanted, file.name)
+    known = None if "*" in wanted.ignore else frozenset((*wanted.columns, *wanted.ignore))
+    lines, rows_found, refused = JsonLines(wanted.columns, known, careful), 0, False
+    with open_lines(file.path) as stream:
+        for batch in batched(judged_blocks(stream, lines.judge), rows):
+            if known is not None and not lines.seen <= known:
+                check_columns(sorted(lines.seen), wanted, file.name)
+            rows_found += batch.rows.height
+            refused |= batch.refused is not None
             yield batch
-        return
-    path = glob.escape(str(file.path))  # Polars takes every name for a pattern here, "orders[1].jsonl" too
-    sample = pl.scan_ndjson(path, infer_schema_length=SAMPLE_LINES).collect_schema()
-    check_columns(list(sample), wanted, file.name)
-    table = pl.scan_ndjson(path, schema=dict.fromkeys(wanted.columns, pl.String))
-    for frame in table.collect_batches(chunk_size=rows, maintain_order=True, engine="streaming"):
-        yield Batch(complete(frame, wanted))
+    if refused and not rows_found:
+        raise UnreadableFile(file.name, "not one of its lines is a JSON object", "write one object a line")
+    if rows_found:
+        check_columns(sorted(lines.seen), wanted, file.name)
 
 
-def _check_text(file: LocalCopy) -> None:
-    """Refuse at once what is no UTF-8 text at all."""
+def _check_start(file: LocalCopy) -> None:
+    """Refuse at once what is empty, or no UTF-8 text at all where it should be."""
     with file.path.open("rb") as stream:
         start = stream.read(SAMPLE_BYTES)
+    if not start:
+        raise UnreadableFile(file.name, "it is empty, without even a header", AGAIN)
+    if file.format == "parquet":
+        return
     signs = {b"PAR1": "Parquet", b"PK\x03\x04": "a zip archive", b"\x1f\x8b": "gzip", b"SQLite": "SQLite"}
     for magic, what in signs.items():
         if start.startswith(magic):
             raise UnreadableFile(file.name, f"it holds {what}, not {file.format}", "give it the suffix of what it is")
     if start.startswith((b"\xff\xfe", b"\xfe\xff")) or start.count(b"\0") > len(start) // 10:
         raise UnreadableFile(file.name, "it is binary or UTF-16, not UTF-8 text", "save it as UTF-8")
-
-
-def _count_lines(path: Path) -> int:
-    """Lines in a file, the last one with or without its end."""
-    lines, last = 0, b"\n"
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            lines += block.count(b"\n")
-            last = block[-1:]
-    return lines + (last != b"\n")
 
 
 def complete(frame: pl.DataFrame, wanted: Wanted) -> pl.DataFrame:
@@ -196,9 +172,9 @@ def check_columns(found: Sequence[str], wanted: Wanted, name: str) -> None:
     Raises:
         SchemaMismatch: columns are missing, new or there twice.
     """
-    twice = sorted({column for column in found if found.count(column) > 1}) if len(set(found)) < len(found) else []
-    missing = [column for column in wanted.columns if column not in set(found) | set(wanted.optional)]
-    known = {*wanted.columns, *wanted.ignore}
+    there, known, optional = set(found), {*wanted.columns, *wanted.ignore}, set(wanted.optional)
+    twice = sorted(column for column, count in Counter(found).items() if count > 1)
+    missing = [column for column in wanted.columns if column not in there and column not in optional]
     new = [] if "*" in wanted.ignore else [column for column in found if column not in known]
     if not (twice or missing or new):
         return
@@ -210,7 +186,8 @@ def check_columns(found: Sequence[str], wanted: Wanted, name: str) -> None:
     faults = [f"it has no {_quoted([column])}{suggestion}" for column, suggestion in near.items()]
     if gone := [column for column in missing if column not in near]:
         faults.append(f"it has no {_quoted(gone)}")
-    if strange := [column for column in new if not any(f"'{column}'" in suggestion for suggestion in near.values())]:
+    suggested = " ".join(near.values())
+    if strange := [column for column in new if f"'{column}'" not in suggested]:
         faults.append(f"nobody expects {_quoted(strange)}{_nearest(strange[0], wanted.columns)}")
     if twice:
         faults.append(f"{_quoted(twice)} stands there twice")

@@ -25,12 +25,15 @@ from arrivals.contents import FEATURES, LABEL, meaning
 from arrivals.ingest import ingest
 from arrivals.keys import HIGH, LOW
 from arrivals.known_keys import KnownKeys
+from arrivals.local_copies import LocalCopy
+from arrivals.readers import Wanted, read_file
 from arrivals.sources import IngestResult
 from arrivals.validation import Validator
 from benchmarks.claims import Claims
 from db.arrival_records import NewArrival, NewLandedFile, NewPartition
 from db.artifacts import ArtifactStore
 from db.registry import open_registry
+from errors import SchemaMismatch
 from learning.objectives import Binary, Regression
 from learning.spec import ModelSpec, Schema, Source
 
@@ -46,6 +49,7 @@ SCHEMA = Schema(
 )
 SMALL = Schema(time="at", key=("id",), target="late", numeric=("x0",))
 KNOWN, KNOWN_ROWS, NEW_FILES, NEW_ROWS = 10_000, 1_000, 16, 6_000  # a week of flights has 6,000 rows
+TINY_FILES = 5_000
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -154,6 +158,50 @@ def beside_few_partitions(home: Path) -> float:
     return costs[1] / costs[0]
 
 
+def tiny_files(home: Path) -> float:
+    """Seconds that 5,000 files of ten rows take."""
+    place = Place(home, SMALL)
+    for number in range(TINY_FILES):
+        frame = rows(10, number * 10).select("at", "id", "x0", "late")
+        frame.write_csv(place.folder / f"{number:05}.csv", datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
+    return seconds(place.ingest)
+
+
+def beside_the_quick_path(count: int, home: Path) -> float:
+    """Seconds to read rows whose notes run over three lines, judged for that, in those of the same rows without."""
+    frame = rows(count).with_columns(pl.col("at").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"))
+    plain, noted = home / "plain.csv", home / "noted.csv"
+    frame.with_columns(note=pl.lit("Dear all, you know; see you")).write_csv(plain, separator="|")
+    frame.with_columns(note=pl.lit('Dear all,\n"you" know;\nsee you')).write_csv(noted, separator="|")
+    spent = {path: min(seconds(lambda path=path: read(path)) for _ in range(3)) for path in (plain, noted)}
+    return spent[noted] / spent[plain]
+
+
+def read(path: Path) -> int:
+    """Read a CSV file, and count its rows."""
+    wanted = Wanted(SCHEMA.columns, ignore=("note",))
+    return sum(batch.rows.height for batch in read_file(LocalCopy(path, "csv", path.name, ""), wanted, 400_000))
+
+
+def beside_a_short_header(home: Path) -> float:
+    """Seconds to refuse a header of 1 MB of repeated names, in those for one of 0.25 MB."""
+    spent = []
+    for size in (250_000, 1_000_000):
+        path = home / f"{size}.csv"
+        path.write_bytes(b"at," * (size // 3) + b"id\n")
+        spent.append(min(seconds(lambda path=path: refused(path)) for _ in range(3)))
+    return spent[1] / spent[0]
+
+
+def refused(path: Path) -> None:
+    """Read a file that must be refused."""
+    try:
+        read(path)
+    except SchemaMismatch:
+        return
+    raise AssertionError(path)
+
+
 def remember(place: Place, known: int) -> None:
     """Make the registry and the known keys cover partitions that were never written."""
     folder, means = place.home / "cache" / "keys", meaning(place.spec.schema)
@@ -237,7 +285,14 @@ def main() -> None:
     claims.at_least("validation: rows/s beside the same rules in pandas", beside_pandas(500_000), 5.0)
     with TemporaryDirectory() as folder:
         few = beside_few_partitions(Path(folder))
+        careful = beside_the_quick_path(options.rows // 8, Path(folder))
+        header = beside_a_short_header(Path(folder))
     claims.at_most("cost of a new file: 10,000 partitions known beside 8", few, 1.5)
+    with TemporaryDirectory() as folder:
+        tiny = tiny_files(Path(folder))
+    claims.at_most("5,000 files of ten rows", tiny, 60.0, "s")
+    claims.at_most("careful reading of a file with multi-line fields, beside the quick path", careful, 3.0)
+    claims.at_most("a header of 1 MB beside one of 0.25 MB", header, 5.0)
     sys.exit(claims.exit_code)
 
 

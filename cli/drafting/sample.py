@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import glob
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
 
+from arrivals.json_lines import open_lines
 from arrivals.listing import HINT, ListedFile
 from arrivals.local_copies import LocalCopy, local_copy
 from arrivals.numbers import NO_NUMBER
@@ -50,7 +51,8 @@ def _scan(file: LocalCopy) -> pl.LazyFrame:
     if file.format == "parquet":
         return pl.scan_parquet(file.path, glob=False, hive_partitioning=False)
     if file.format == "jsonl":
-        return pl.scan_ndjson(glob.escape(str(file.path)), infer_schema_length=ROWS)
+        with open_lines(file.path) as lines:
+            return pl.scan_ndjson(b"".join(islice(lines, ROWS)), infer_schema_length=ROWS)
     header, separator = read_header(file.path)
     if twice := sorted({name for name in header if header.count(name) > 1}):
         raise UnreadableFile(Path(file.name).name, f"two columns are called '{twice[0]}'", "rename one of them")

@@ -104,7 +104,7 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:
         read_sample(tmp_path / "nothing.csv")
 
 
-@pytest.mark.parametrize("form", ["orders.csv.gz", "orders.jsonl", "orders.parquet"])
+@pytest.mark.parametrize("form", ["orders.csv.gz", "orders.jsonl", "orders.json", "orders.parquet"])
 def test_all_that_may_land_is_read_alike(form: str, tmp_path: Path) -> None:
     """Packed, separated by semicolons, with times as text: the guess is the same."""
     path = tmp_path / form
@@ -112,6 +112,8 @@ def test_all_that_may_land_is_read_alike(form: str, tmp_path: Path) -> None:
         path.write_bytes(gzip.compress(TABLE.write_csv(separator=";").encode()))
     elif form.endswith(".jsonl"):
         TABLE.write_ndjson(path)
+    elif form.endswith(".json"):
+        TABLE.write_json(path)
     else:
         TABLE.write_parquet(path)
     assert guess(read_sample(path)) == guess(TABLE)
