@@ -55,9 +55,15 @@ def judge(asked: pl.DataFrame, known: pl.DataFrame, *, labels: bool, replace: bo
         What was asked, where LABEL of a correction is the one that it keeps; OUTCOME; SEQUENCE of the partition that
         has the newest known row of the key, or null; TAKEN, the batch's own row that is taken of the key, or null.
     """
+    if (
+        known.is_empty() and not (asked[HIGH] == asked[HIGH].shift()).any()
+    ):  # as nearly always; small files feel the rest
+        said = pl.when(pl.col(LABEL).is_not_null()).then(pl.lit(WAITING)).otherwise(pl.lit(DUPLICATE))
+        outcome, nowhere = said if labels else pl.lit(NEW), pl.lit(None, pl.Int64)
+        return asked.with_columns(outcome.alias(OUTCOME), nowhere.alias(SEQUENCE), pl.col(ROW).alias(TAKEN))
     changed = (pl.col(HIGH) != pl.col(HIGH).shift()) | (pl.col(LOW) != pl.col(LOW).shift())
     keyed = asked.with_columns(changed.fill_null(value=True).cum_sum().alias(KEY), _number(LABEL).alias("label"))
-    if keyed[KEY].tail(1).sum() == keyed.height:  # as nearly always: no key is there twice
+    if keyed[KEY].tail(1).sum() == keyed.height:  # no key is there twice
         judged = _judge(keyed, known, Mode(labels, replace, alone=True))
     else:
         alone = keyed[KEY].is_unique()

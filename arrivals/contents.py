@@ -41,8 +41,10 @@ def meaning(schema: Schema) -> str:
 
 def described(rows: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     """HIGH, LOW, FEATURES and LABEL of each row: its key, its features, and its label or null."""
-    label = pl.Series(LABEL, rows[schema.target].to_numpy().astype(np.float64) + 0.0)
-    label = label.set(rows[schema.target].is_null(), None).reinterpret(dtype=pl.UInt64)
+    target = rows[schema.target]
+    label = pl.Series(LABEL, (target.to_numpy().astype(np.float64) + 0.0).view(np.uint64))
+    if target.null_count():
+        label = label.set(target.is_null(), None)
     return key_hashes(rows, schema.key).with_columns(_features(rows, schema), label)
 
 
@@ -83,7 +85,8 @@ def _bits(column: pl.Series) -> Bits:
         text = NonCryptographicHashingNameSpace(pl.col(column.name)).xxh3_64()
         return column.to_frame().select(text.fill_null(NULL)).to_series().to_numpy()
     if kind.is_temporal():
-        return column.to_physical().reinterpret(dtype=pl.UInt64).fill_null(NULL).to_numpy()
+        times = column.to_physical()
+        return (times.fill_null(NULL) if times.null_count() else times).to_numpy().view(np.uint64)
     numbers = column.cast(pl.Float32).to_numpy() + np.float32(0)  # zero has one sign only
     bits = numbers.view(np.uint32).astype(np.uint64)
     if column.null_count():
