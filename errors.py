@@ -20,15 +20,18 @@ EvergreenError
 │   ├── ArtifactCorrupt      a file's bytes are not the ones that were registered
 │   ├── ArtifactUnwritable   the artifact root refused a write (full, read-only, no permission)
 │   ├── UnknownLayer         the model has a layer that Keras does not know in this process
+│   ├── UnusableVersion      a fresh process cannot load a version, or answers otherwise than the one that judged it
 │   └── UnsafeModel          the model would run arbitrary code when loaded
 ├── ArrivalError
+│   ├── UnreachableSource    a landing, folder or database that is not there, or gives no answer
 │   ├── FileNotReady         a landed file that cannot be read yet; nothing is recorded of it
 │   ├── UnreadableFile       a landed file that cannot be parsed
 │   ├── SchemaMismatch       columns missing, renamed, or of the wrong type
 │   └── TooManyBadRows       more bad rows than the policy allows
 ├── TrainingError
 │   ├── NotEnoughData        too few labelled rows to train or to judge
-│   ├── TrainingDiverged     the loss became NaN or infinite
+│   ├── TrainingDiverged     the loss or a weight became NaN or infinite
+│   ├── UnusableFeatures     the base makes features of rows that are not finite
 │   └── CannotSplit          the model's graph cannot be cut at this layer
 ├── ServerFailed             a server, worker or helper process does not run
 └── StepFailed               a library's error that nobody foresaw; what it quotes is left out
@@ -137,6 +140,14 @@ class ArtifactUnwritable(ArtifactError):
     """The artifact root refused a write."""
 
 
+class UnusableVersion(ArtifactError):
+    """A fresh process cannot load a version, or answers otherwise than the one that judged it."""
+
+
+class UnreachableSource(ArrivalError):
+    """A landing, folder or database that is not there, or gives no answer."""
+
+
 class FileNotReady(ArrivalError):
     """A landed file that cannot be read yet; nothing is recorded of it."""
 
@@ -158,7 +169,11 @@ class NotEnoughData(TrainingError):
 
 
 class TrainingDiverged(TrainingError):
-    """The loss became NaN or infinite."""
+    """The loss or a weight became NaN or infinite."""
+
+
+class UnusableFeatures(TrainingError):
+    """The base makes features of rows that are not finite."""
 
 
 class CannotSplit(TrainingError):

@@ -23,6 +23,21 @@ LONGEST = 1 << 40  # more rows than a batch has
 IN_REASON = 5  # columns that are named; a schema may have thousands
 
 
+class Mode(NamedTuple):
+    """How rows are judged: whether they are labels only, conflicts are corrections, no key is there twice."""
+
+    labels: bool
+    replace: bool
+    alone: bool
+
+    def of_key(self, column: str, which: str) -> pl.Expr:
+        """The first, the smallest or the largest value of a column among the rows of the same key.
+
+        Windows are for columns only: Polars would work out an expression for each key by itself.
+        """
+        return pl.col(column) if self.alone else getattr(pl.col(column), which)().over(KEY)
+
+
 def judge(asked: pl.DataFrame, known: pl.DataFrame, *, labels: bool, replace: bool) -> pl.DataFrame:
     """Each row's OUTCOME.
 
@@ -54,23 +69,12 @@ def judge(asked: pl.DataFrame, known: pl.DataFrame, *, labels: bool, replace: bo
     return judged.select(*asked.columns, OUTCOME, SEQUENCE, TAKEN)
 
 
-class Mode(NamedTuple):
-    """How rows are judged: whether they are labels only, conflicts are corrections, no key is there twice."""
-
-    labels: bool
-    replace: bool
-    alone: bool
-
-    def of_key(self, column: str, which: str) -> pl.Expr:
-        """The first, the smallest or the largest value of a column among the rows of the same key.
-
-        Windows are for columns only: Polars would work out an expression for each key by itself.
-        """
-        return pl.col(column) if self.alone else getattr(pl.col(column), which)().over(KEY)
-
-
 def _judge(rows: pl.DataFrame, known: pl.DataFrame, mode: Mode) -> pl.DataFrame:
-    """Rows with their OUTCOME, SEQUENCE and TAKEN."""
+    """Rows with their OUTCOME, SEQUENCE and TAKEN.
+
+    Of a new key, the first row says which features count, and the first label among the rows that fit is its label;
+    the row that gives it is taken then. Of a known key, what was taken says so.
+    """
     rows = rows.join(_versions(rows, known, labels=mode.labels), on=ROW, how="left", maintain_order="left")
     new, open_, said = pl.col(SEQUENCE).is_null(), pl.col("newest label").is_null(), pl.col("label").is_not_null()
     rows = rows.with_columns(first=mode.of_key(FEATURES, "first"), least=mode.of_key(ROW, "min"))
@@ -111,7 +115,7 @@ def both_rows(arrived: pl.DataFrame, taken: pl.DataFrame, schema: Schema) -> tup
         The rows of both, and a sentence that says in how many rows which columns differ.
     """
     names = [name for name in schema.columns if name in arrived.columns and name in taken.columns]
-    pairs = arrived.join(taken, on=[HIGH, LOW], suffix=WAS, maintain_order="left")
+    pairs = arrived.join(taken, on=[HIGH, LOW], how="left", suffix=WAS, maintain_order="left")
     differs = {name: _differ(name, pairs, schema) for name in names if name not in schema.key}
     which = pl.DataFrame(differs).select(
         pl.concat_str([pl.when(pl.col(n)).then(pl.lit(n)) for n in differs], separator=", ", ignore_nulls=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from db.registry import ModelRegistry
     from learning.spec import ModelSpec
 
+SECONDS_BETWEEN_QUESTIONS = 1.0
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -41,16 +44,27 @@ class History:
         by_time = schema.time in schema.key
         self.keys = KnownKeys(cache / "keys", self._read_keys, meaning=meaning(schema), by_time=by_time)
         self.newest_time = LONG_AGO
+        self._ask_at = 0.0
 
     @property
     def recorded(self) -> int:
         """Sequence number of the newest partition that is known to be recorded."""
         return len(self._recorded)
 
-    def catch_up(self) -> None:
-        """Learn which partitions were recorded since, and which recalled; forget those that are not recorded."""
-        newer = self._registry.ledger(self._spec.name, after=self.recorded)
-        recalled = self._registry.recalled(self._spec.name)
+    def catch_up(self, mine: Sequence[PartitionRecord] | None = None) -> None:
+        """Learn which partitions were recorded since, and which recalled; forget those that are not recorded.
+
+        Args:
+            mine: partitions of ours, as they were just recorded: as the next ones, so nobody else's are between. Then
+                the registry is asked only once in a while; a small file costs not much more than a few such questions.
+        """
+        recalled = self._recalled
+        if mine is None or time.monotonic() > self._ask_at:
+            newer = self._registry.ledger(self._spec.name, after=self.recorded)
+            recalled = self._registry.recalled(self._spec.name)
+            self._ask_at = time.monotonic() + SECONDS_BETWEEN_QUESTIONS
+        else:
+            newer = tuple(LedgerEntry(*(getattr(entry, name) for name in LedgerEntry._fields)) for entry in mine)
         if recalled != self._recalled or not self._recorded:
             self.newest_time = self._registry.watermark(self._spec.name) or LONG_AGO
         else:

@@ -5,6 +5,7 @@ The same call again finds nothing new; after a crash it does the rest; beside th
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -38,19 +39,22 @@ def ingest(  # noqa: PLR0913 - what an ingest needs, in named words
         spec: the model; its source says where rows and labels land.
         registry: remembers partitions, landed files and refused rows.
         store: keeps partitions and refused rows as Parquet files.
-        landing: folder or URL that the source is relative to. A missing one is an empty one.
-        cache: local folder of what can be made again.
+        landing: folder or URL that the source is relative to.
+        cache: local folder of what can be made again, and may be emptied at any moment. Unfinished files lie beside it,
+            in the folder `work`.
         run_id: the run on whose behalf this happens.
         progress: told how far it has come, at most twice a second.
 
     Raises:
+        UnreachableSource: the source is not there, or gives no answer.
         TooManyBadRows: more rows than the source allows were refused, now or in the last files before; everything is
             recorded by then.
     """
     registry.add_model(spec.name)
-    with PartitionFiles(store, cache / "arrivals" / f"{spec.name}-{uuid4().hex}") as files:
+    with PartitionFiles(store, cache.with_name("work") / f"arrivals-{spec.name}-{uuid4().hex}") as files:
         intake = Intake(spec, registry, files, cache, run_id)
         result = Sources(spec, registry, intake, landing, progress).take_all()
+    result.attention += _silence(spec, registry)
     if result.conflicts:
         result.attention += conflicts_only(spec, registry.landed_files(spec.name, ingest=intake.id))
     # The last ingest that brought any rows is judged, so that a run started again after a refusal is refused again:
@@ -62,3 +66,15 @@ def ingest(  # noqa: PLR0913 - what an ingest needs, in named words
         fix = f"see `evergreen partitions refused {spec.name}`, then land the rows again or allow more"
         raise TooManyBadRows(f"the rows that arrived for model '{spec.name}'", why, fix)
     return result
+
+
+def _silence(spec: ModelSpec, registry: ModelRegistry) -> list[str]:
+    """A sentence, if no new rows have come for longer than the source says that they may take."""
+    longest = spec.source.expect_every
+    if longest is None:
+        return []
+    last = registry.newest_arrival(spec.name)
+    if (silent := datetime.now(UTC) - last) <= longest:
+        return []
+    since = f"since {last:%Y-%m-%d %H:%M} UTC, which is {timedelta(seconds=round(silent.total_seconds()))} ago"
+    return [f"no new rows have come {since}; Source(expect_every=...) says every {longest}: see to what sends them"]

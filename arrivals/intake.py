@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 from uuid import uuid4
+
+import polars as pl
 
 from arrivals.history import History
 from arrivals.partition_files import PartitionFiles
 from arrivals.staging import Staging
 from arrivals.validation import Batch
-from db.arrival_records import NewArrival, NewLandedFile, PartitionRecord
+from db.arrival_records import LandedRecord, NewArrival, NewLandedFile, PartitionRecord, RefusalKind
 from errors import ArrivalConflict
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ class Intake:
             ArrivalConflict: somebody else has recorded this very file.
         """
         arrival: NewArrival | None = None
+        recorded: tuple[PartitionRecord, ...] | None = None
         try:
             while True:
                 if arrival is None:
@@ -77,14 +80,25 @@ class Intake:
                     for batch in batches():
                         staging.add(batch, labels=labels)
                     arrival = staging.arrival()
-                if landed.attempt and not arrival.partitions:
-                    return arrival.file, ()  # labels that still wait: nothing new to say
+                if landed.attempt and not arrival.partitions and (labels or not arrival.refusals):
+                    return arrival.file, ()  # labels that still wait, or a query without news: nothing to say
                 try:
-                    return arrival.file, self._registry.record_arrival(arrival)
+                    recorded = self._registry.record_arrival(arrival)
                 except ArrivalConflict:
                     arrival = self._after_conflict(arrival)
+                else:
+                    return arrival.file, recorded
         finally:
-            self._history.catch_up()
+            self._history.catch_up(recorded)
+
+    def kept(self, landed: Iterable[LandedRecord]) -> dict[RefusalKind, pl.DataFrame]:
+        """The refused rows and the conflicts of landed files, as they are kept."""
+        found = [refusal for file in landed for refusal in self._registry.refusals(self._spec.name, landed_id=file.id)]
+        uris = {kind: {one.uri for one in found if one.uri and one.kind == kind} for kind in get_args(RefusalKind)}
+        return {
+            kind: pl.concat([pl.DataFrame(), *map(self._files.refused, sorted(some))], how="diagonal_relaxed")
+            for kind, some in uris.items()
+        }
 
     def take_none(self, landed: NewLandedFile) -> Taken:
         """Record a file of which nothing is taken, as it stands."""

@@ -8,6 +8,7 @@ again from the partitions. docs/adr/0011 tells why and what it costs.
 from __future__ import annotations
 
 import hashlib
+import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 FANOUT = 8  # so many files become one, or every look-up would open a file for each partition there ever was
 LARGEST = 1 << 24  # keys that are sorted at once, in some 70 bytes of memory each
+TRIES = 4
+SMALL = 10_000
 CHECKSUM = ".crc32"  # of the whole file, and of HIGH alone
 WHOLE, ONLY_HIGH = 0, 1
 PLACE = "place"  # of a key's partition among those that its file covers
@@ -66,6 +69,7 @@ class KnownKeys:
         self._partitions: list[LedgerEntry | NewPartition] = []
         self._runs: dict[tuple[int, int], list[_Run]] = {}
         self._whole: set[Path] = set()  # files that were checked to the last byte
+        self._small: dict[Path, NDArray[np.uint64]] = {}  # HIGH of small files that were just written
 
     def __len__(self) -> int:
         """How many partitions are covered."""
@@ -83,9 +87,26 @@ class KnownKeys:
     def write(self, digest: str, keys: pl.DataFrame) -> None:
         """Write the file of a partition whose keys are at hand, so that it need not be read for them."""
         place = pl.lit(0, pl.UInt32).alias(PLACE)
-        _write(self._path([digest]), keys.lazy().select(HIGH, LOW, place, FEATURES, LABEL))
+        if keys.height <= SMALL:  # where files are many and small, reading each again would cost most
+            self._small[self._path([digest])] = keys[HIGH].sort().to_numpy()
+        with suppress(OSError, pl.exceptions.PolarsError):  # it is made when it is asked for
+            _write(self._path([digest]), keys.lazy().select(HIGH, LOW, place, FEATURES, LABEL))
 
     def find(self, keys: pl.DataFrame) -> pl.DataFrame:
+        """Find keys as `_find` does, whoever empties the folder meanwhile; if it is of no use, without files."""
+        for _ in range(TRIES):
+            with suppress(OSError, ValueError, pl.exceptions.PolarsError):
+                return self._find(keys)
+            self._runs.clear()
+            self._whole.clear()
+        found = [NOTHING]
+        for sequence, partition in enumerate(self._partitions, 1):
+            if not self.apart([partition], keys[TIME]):
+                finds = self._load(sequence).join(keys.select(HIGH, LOW, ROW), on=[HIGH, LOW])
+                found.append(finds.with_columns(pl.lit(sequence, pl.Int64).alias(SEQUENCE)).select(NOTHING.columns))
+        return pl.concat(found)
+
+    def _find(self, keys: pl.DataFrame) -> pl.DataFrame:
         """Find keys (ROW, HIGH, LOW, TIME) in all partitions that have them: ROW, SEQUENCE, FEATURES, LABEL of each.
 
         A join would read every known key for each batch of a few thousand. Searching the sorted numbers HIGH leaves
@@ -105,7 +126,7 @@ class KnownKeys:
                     if not self._is_whole(path):
                         path.unlink(missing_ok=True)
                         self._runs.clear()
-                        return self.find(keys)
+                        return self._find(keys)
                     finds = _scan(path).join(keyed.filter(pl.Series(maybe)), on=[HIGH, LOW])
                     sequence = (pl.col(PLACE).cast(pl.Int64) + (before + 1)).alias(SEQUENCE)
                     found.append(finds.select(ROW, sequence, FEATURES, LABEL).collect(engine="streaming"))
@@ -121,6 +142,11 @@ class KnownKeys:
 
     def shared(self, some: Iterable[NewPartition], after: int) -> bool:
         """Whether any of these partitions may have a key of one that was taken after the first so many."""
+        with suppress(OSError, ValueError, pl.exceptions.PolarsError):
+            return self._shared(some, after)
+        return True
+
+    def _shared(self, some: Iterable[NewPartition], after: int) -> bool:
         theirs = [self._made(place, place + 1, whole=True)[0].path for place in range(after, len(self))]
         for path in (self._path([partition.digest]) for partition in some):
             if not self._is_whole(path):
@@ -150,6 +176,8 @@ class KnownKeys:
             whole: more than HIGH is read from it.
         """
         path = self._path([partition.digest for partition in self._partitions[first:last]])
+        if not whole and (high := self._small.pop(path, None)) is not None:
+            return [_Run(path, first, high)]
         if not whole or self._is_whole(path):
             with suppress(OSError, ValueError):
                 return [_Run(path, first, _read(path))]
@@ -182,12 +210,22 @@ def _scan(path: Path | list[Path]) -> pl.LazyFrame:
 
 def _write(path: Path, keys: pl.LazyFrame) -> None:
     """Write keys and then, beside them, their checksums; the disk is not waited for, since a torn file is noticed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_way(path)
     with written_whole(path, sync=False) as temporary:
         keys.sort(HIGH).sink_parquet(temporary, compression="uncompressed")  # hashes cannot be compressed
         checksums = [_checksum(temporary.read_bytes(), path), _checksum(_high(temporary).data, path)]
+    _make_way(path.with_suffix(CHECKSUM))
     with written_whole(path.with_suffix(CHECKSUM), sync=False) as temporary:
         temporary.write_text(" ".join(checksums))
+
+
+def _make_way(path: Path) -> None:
+    """Remove what is no folder where the file's folder must be, and a folder where the file must be."""
+    if path.parent.exists() and not path.parent.is_dir():
+        path.parent.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _read(path: Path) -> NDArray[np.uint64]:

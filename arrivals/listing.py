@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from evergreen_client.shown import gist
+from errors import UnreachableSource, did_you_mean
+from evergreen_client.shown import gist, masked
 
 FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv",
@@ -20,6 +23,8 @@ FORMATS = {
 }  # fmt: skip
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zip": "zip", ".zst": "zstd"}
 UNFINISHED = (".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".download", ".swp", "~")
+VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
+HINT_PLACE = "land a file itself there, under a name that is UTF-8"
 HINT = "land it as CSV, Parquet or JSON Lines, plain or compressed with gzip, bz2, xz, zstd or zip"
 
 
@@ -32,12 +37,14 @@ class ListedFile:
         stamp: digest of uri, size and times (or a store's own tag); another content has another stamp.
         size: bytes.
         fault: why it cannot be a file of rows, or "".
+        remote: the store that has it, and its name there; None for a local file.
     """
 
     uri: str
     stamp: str
     size: int
     fault: str = ""
+    remote: tuple[Any, str] | None = field(default=None, repr=False, compare=False)
 
     @property
     def refusal(self) -> str:
@@ -65,77 +72,146 @@ class Listing:
 
 
 def list_files(landing: str, path: str, settle: float) -> Listing:
-    """List the files of a source. A folder that is not there yet is an empty one.
+    """List the files of a source.
 
     Args:
-        landing: folder or fsspec URL that `path` is relative to.
+        landing: folder or fsspec URL that `path` is relative to; whatever it holds is meant literally.
         path: folder, file or glob, or an absolute path or URL.
         settle: seconds for which a local file must stay as it is; younger ones are listed twice.
+
+    Raises:
+        UnreachableSource: it is not there, or cannot be listed. An empty folder is fine.
     """
-    place = os.path.expandvars(path)
-    if "://" in place:
-        return _list_remote(place)
-    if "://" in landing:
-        return _list_remote(f"{landing.rstrip('/')}/{place}")
-    return _list_local(Path(landing) / place, settle)
+    place = expanded(path)
+    if "://" in place or "://" in landing:
+        return _list_remote(landing.rstrip("/"), place)
+    return _list_local(Path(landing), place, settle)
 
 
-def _list_local(place: Path, settle: float) -> Listing:
+def expanded(path: str) -> str:
+    """The path with its environment variables filled in.
+
+    Raises:
+        UnreachableSource: one of them is not set; left as it is, it would be a folder that nobody ever makes.
+    """
+    for variable in VARIABLE.findall(path):
+        if variable not in os.environ:
+            raise UnreachableSource(f"the source '{path}'", f"{variable} is not set", "set it where the run starts")
+    return os.path.expandvars(path)
+
+
+def _list_local(landing: Path, path: str, settle: float) -> Listing:
     """List local files; one that changes meanwhile is unfinished."""
-    before = {path: _status(path) for path in _local_files(place)}
+    fixed, pattern = (path, "") if os.path.lexists(landing / path) else _parted(path, "*?[")
+    root = landing / fixed
+    with _explained(root, _near(root)):
+        found, faults = _local_files(root, pattern)
+    before = {file: _status(file) for file in found if file not in faults}
     youngest = max((status.st_mtime for status in before.values() if status), default=0.0)
     unfinished = []
     if (wait := min(settle, youngest + settle - time.time())) > 0:
         time.sleep(wait)
-        unfinished = [path for path in before if _stamp(path, _status(path)) != _stamp(path, before[path])]
-    root = _fixed_part(place).resolve()
-    files = (_listed(path, root) for path in before if path not in unfinished)
-    return Listing(tuple(file for file in files if file), tuple(str(path) for path in unfinished))
+        unfinished = [file for file in before if _stamp(file, _status(file)) != _stamp(file, before[file])]
+    inside = root.resolve()
+    files = (_listed(file, inside, faults.get(file, "")) for file in found if file not in unfinished)
+    return Listing(tuple(file for file in files if file), tuple(_shown(file) for file in unfinished))
 
 
-def _local_files(place: Path) -> Iterator[Path]:
-    """Files at a path, in a folder and its folders, or matching a glob, by name; unfinished names are left out."""
-    fixed = _fixed_part(place)
-    found: Iterable[Path]
-    if fixed != place:
-        found = fixed.glob(str(place.relative_to(fixed)))
-    elif place.is_dir():
-        found = (Path(folder) / name for folder, _, names in os.walk(place) for name in names)
-    else:
-        found = [place] if os.path.lexists(place) else []
-    for path in sorted(set(found)):
-        if _finished(path.relative_to(fixed).parts or (path.name,)) and (path.is_symlink() or not path.is_dir()):
-            yield path
+def _parted(path: str, wild: str) -> tuple[str, str]:
+    """The path up to its first part with a wildcard, and the rest."""
+    parts = path.split("/")
+    place = next((place for place, part in enumerate(parts) if any(sign in part for sign in wild)), len(parts))
+    return "/".join(parts[:place]) or "/"[: path.startswith("/")], "/".join(parts[place:])
 
 
-def _fixed_part(place: Path) -> Path:
-    """The path up to its first part with a wildcard."""
-    wild = [index for index, part in enumerate(place.parts) if any(sign in part for sign in "*?[")]
-    return Path(*place.parts[: wild[0]]) if wild else place
+def _local_files(root: Path, pattern: str) -> tuple[list[Path], dict[Path, str]]:
+    """Files at a path, below a folder, or in it matching a glob, by name; and folders in it that cannot be looked into.
+
+    Links to folders are not followed, and listed as files, so that they are not passed over without a word.
+    """
+    faults: dict[Path, str] = {}
+    found: Iterable[Path] = [root]
+    if pattern:
+        next(root.iterdir(), None)  # it raises where a glob would find nothing
+        found = root.glob(pattern)
+    elif stat.S_ISDIR(root.stat().st_mode):
+        next(root.iterdir(), None)
+        closed: list[OSError] = []
+        tree = os.walk(root, onerror=closed.append)
+        found = {
+            Path(folder, name)
+            for folder, folders, names in tree
+            for name in (*names, *(name for name in folders if Path(folder, name).is_symlink()))
+        }
+        faults = {Path(error.filename): f"it is a folder that cannot be listed ({error.strerror})" for error in closed}
+    names = (file for file in {*found, *faults} if file in faults or not _is_folder(file))
+    return sorted(file for file in names if _finished(file.relative_to(root).parts or (file.name,))), faults
 
 
-def _finished(parts: tuple[str, ...]) -> bool:
+def _is_folder(path: Path) -> bool:
+    with suppress(OSError):  # of a folder whose names may be read, and nothing else
+        return path.is_dir() and not path.is_symlink()
+    return False
+
+
+@contextmanager
+def _explained(place: object, hint: str = "") -> Iterator[None]:
+    """Say in a sentence that a source is not there, or does not answer: every store has errors of its own."""
+    try:
+        yield
+    except UnreachableSource:
+        raise
+    except Exception as error:
+        said = str(error).partition("\n")[0] if isinstance(error, ImportError) else gist(error)
+        gone = isinstance(error, FileNotFoundError | NotADirectoryError)
+        why = "there is no such folder or file" if gone else f"it cannot be listed ({said})"
+        fix = f"{hint}correct EVERGREEN_LANDING or the model's Source, or make the folder: an empty one is fine"
+        if not gone:
+            fix = "see that it can be reached and read from here; EVERGREEN_LANDING and the model's Source name it"
+        raise UnreachableSource(f"the source '{place}'", why, fix) from error
+
+
+def _near(place: Path) -> str:
+    """A question to begin the fix with, if a folder beside the missing one has nearly its name."""
+    with suppress(OSError):
+        return did_you_mean(place.name, [other.name for other in place.parent.iterdir()])
+    return ""
+
+
+def _finished(parts: Sequence[str]) -> bool:
     """Whether no part of the name says hidden, internal or still being written."""
     return not any(part.startswith((".", "_")) or part.lower().endswith(UNFINISHED) for part in parts)
 
 
-def _listed(path: Path, root: Path) -> ListedFile | None:
+def _listed(path: Path, root: Path, fault: str) -> ListedFile | None:
     """A local file with its stamp, or with the reason why it is left closed; None if it has just vanished."""
-    status, fault = None, ""
+    status, uri = None, _shown(path)
     try:
         inside = path.resolve().is_relative_to(root)
         status = path.stat()
         if not inside:
             fault = "it is a link that leads out of the landing folder"
-        elif not stat.S_ISREG(status.st_mode):
+        elif path.is_symlink() and path.is_dir():
+            fault = "it is a link to a folder, and those are not followed"
+        elif not fault and not stat.S_ISREG(status.st_mode):
             fault = "it is no regular file"
+        elif uri != str(path):
+            fault = "its name is not UTF-8"
     except FileNotFoundError:
         if not path.is_symlink():
             return None
         fault = "it is a link to a file that is not there"
     except (OSError, RuntimeError) as error:
-        fault = f"it cannot be looked at: {gist(error)}"
-    return ListedFile(str(path), _stamp(path, status), status.st_size if status else 0, fault)
+        fault = f"it cannot be looked at ({getattr(error, 'strerror', None) or 'its links go round in a circle'})"
+    if fault and path.is_symlink():  # what changes behind it makes no new file of it
+        with suppress(OSError):
+            status = path.lstat()
+    return ListedFile(uri, _stamp(path, status), status.st_size if status else 0, fault)
+
+
+def _shown(path: Path) -> str:
+    """The path as text that can be stored and printed; bytes that are no UTF-8 are written out in hex."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _status(path: Path) -> os.stat_result | None:
@@ -154,23 +230,32 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _list_remote(url: str) -> Listing:
+def _list_remote(landing: str, path: str) -> Listing:
     """List an fsspec URL's files; stores show whole files only, so nothing has to settle."""
     import fsspec
+    from fsspec.utils import glob_translate
 
-    fs, place = fsspec.core.url_to_fs(url)
-    try:
-        wild = any(sign in place for sign in "*?[")
-        found = fs.glob(place, detail=True) if wild else fs.find(place, detail=True)
-    except FileNotFoundError:
-        return Listing(())
-    root = place.split("*")[0].rstrip("/")
-    files = []
-    for name, info in sorted(found.items()):
-        below = name.removeprefix(root).strip("/").split("/")
-        if info["type"] == "file" and _finished(tuple(below)):
-            uri = fs.unstrip_protocol(name)
-            files.append(ListedFile(uri, _digest(f"{uri} {fs.ukey(name)}"), int(info["size"] or 0)))
+    literal, path = ("", path) if "://" in path else (landing, path)
+    url = f"{literal}/{path}" if literal else path
+    with _explained(url):
+        fixed, pattern = _parted(url.removeprefix(literal), "*[" if url.startswith("http") else "*?[")
+        store, root = fsspec.core.url_to_fs(f"{literal}{fixed}".rstrip("/"))
+        store.invalidate_cache()  # a worker lives for months
+        depth = None if "**" in pattern or not pattern else pattern.count("/") + 1
+        found = store.find(root, detail=True, maxdepth=depth)
+        if not found and root:
+            store.ls(root, detail=False)  # many a store finds nothing where it cannot even look
+        # Of a URL such as ftp://host/folder a store keeps the folder only, and its files would have lost their host.
+        host = f"{literal}{fixed}".rstrip("/").removesuffix(root)
+        matching = re.compile(glob_translate(pattern)) if pattern else None
+        files = []
+        for name, info in sorted(found.items()):
+            below = name.removeprefix(root).strip("/")
+            matches = matching is None or matching.match(below)
+            if info["type"] == "file" and matches and _finished((below or name).split("/")):
+                uri = masked(host + name if host and host in url else store.unstrip_protocol(name))
+                stamp = _digest(f"{uri} {store.ukey(name)}")
+                files.append(ListedFile(uri, stamp, int(info.get("size") or 0), remote=(store, name)))
     return Listing(tuple(files))
 
 
@@ -178,3 +263,8 @@ def still_same(file: ListedFile) -> bool:
     """Whether a local file is as it was when it was listed; a store's files change as a whole."""
     path = Path(file.uri)
     return "://" in file.uri or _stamp(path, _status(path)) == file.stamp
+
+
+def vanished(file: ListedFile) -> bool:
+    """Whether a local file is gone."""
+    return "://" not in file.uri and not Path(file.uri).exists()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from arrivals.listing import ListedFile
+from arrivals.listing import HINT, HINT_PLACE, ListedFile
 from errors import FileNotReady, UnreadableFile
 from evergreen_client.shown import gist
 
@@ -46,18 +46,18 @@ def local_copy(file: ListedFile, work: Path) -> Iterator[LocalCopy]:
 
     Raises:
         FileNotReady: it cannot be read at the moment.
-        UnreadableFile: it cannot be unpacked, or unpacks without end.
+        UnreadableFile: it is no file of rows, cannot be unpacked, or unpacks without end.
     """
+    if file.refusal:
+        raise UnreadableFile(file.uri, file.refusal, HINT_PLACE if file.fault else HINT)
     work.mkdir(parents=True, exist_ok=True)
     path, downloaded, plain = Path(file.uri), work / "downloaded", work / "unpacked"
     try:
         try:
-            if "://" in file.uri:
-                import fsspec
-
-                fs, place = fsspec.core.url_to_fs(file.uri)
+            if file.remote:
+                store, name = file.remote
                 path = downloaded
-                fs.get_file(place, str(path))
+                store.get_file(name, str(path))
             with path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from uuid import uuid4
@@ -13,12 +14,14 @@ import polars as pl
 
 from arrivals.keys import content_digest
 from db.arrival_records import NewPartition, PartitionRecord, RefusalKind
+from errors import ArtifactError, ArtifactMissing
 from evergreen_client.artifacts import StoredArtifact
 
 if TYPE_CHECKING:
     from db.artifacts import ArtifactStore
 
 WORKERS = 2
+TRIES = 3
 
 
 class PartitionFiles:
@@ -59,7 +62,18 @@ class PartitionFiles:
         """Keep refused rows as they came, or conflicts."""
         return self.put(self.write(rows), kind, content_digest(rows))
 
+    def refused(self, uri: str) -> pl.DataFrame:
+        """Rows that were kept as refused; none, if they are kept no more."""
+        kind, (digest, sha256) = uri.partition("/")[0], Path(uri).name.split(".")[:2]
+        try:
+            return pl.read_parquet(self._store.fetch(StoredArtifact(digest, kind, uri, sha256, 0)))
+        except ArtifactError:
+            return pl.DataFrame()
+
     def read(self, partition: PartitionRecord | NewPartition, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows of a stored partition."""
         artifact = StoredArtifact(partition.digest, "partition", partition.uri, partition.sha256, partition.bytes)
+        for _ in range(TRIES):  # a remote file's local copy is in the cache, which may be emptied at any moment
+            with suppress(OSError, ArtifactMissing, pl.exceptions.PolarsError):
+                return pl.read_parquet(self._store.fetch(artifact), columns=None if columns is None else list(columns))
         return pl.read_parquet(self._store.fetch(artifact), columns=None if columns is None else list(columns))

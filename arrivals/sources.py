@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
-from arrivals.listing import HINT, ListedFile, list_files, still_same
+from arrivals.faults import fault_of, first_few, is_ours
+from arrivals.listing import HINT, ListedFile, expanded, list_files, still_same
 from arrivals.local_copies import LocalCopy, local_copy
-from arrivals.readers import Wanted, check_columns, complete, read_file
+from arrivals.queries import Reading
+from arrivals.readers import Wanted, check_columns, read_file
 from arrivals.validation import Batch
 from db.arrival_records import LandedRecord, NewLandedFile
-from db.query_source import QuerySource
-from errors import ArrivalConflict, ArrivalError, FileNotReady, UnreadableFile
+from db.cursors import written
+from db.query_source import FIX, QuerySource
+from errors import ArrivalConflict, ArrivalError, FileNotReady, UnreachableSource
 
 if TYPE_CHECKING:
     from arrivals.intake import Intake, Taken
@@ -106,6 +111,8 @@ class Sources:
     landing: str
     progress: Progress | None = None
     result: IngestResult = field(default_factory=IngestResult)
+    _contents: dict[str, tuple[str, int]] = field(default_factory=dict)
+    _odd: list[str] = field(default_factory=list)
     _started: float = field(default_factory=time.monotonic)
     _reported: float = 0.0
 
@@ -118,31 +125,35 @@ class Sources:
             self._take_files(source.path, labels=False)
         if source.labels:
             self._take_files(source.labels, labels=True)
+        self.result.attention += first_few(self._odd, self.spec.name)
         return self.result
 
     def _take_query(self) -> None:
-        """Take the rows of a database from the last cursor value on."""
-        source = self.spec.source
-        rows = QuerySource(os.path.expandvars(source.path), source.query, source.cursor)
-        upto = rows.newest()
-        if upto is None:
-            return
-        before = [taken for taken in self.registry.landed_files(self.spec.name, uri=rows.uri) if taken.cursor]
-        after = before[-1].cursor if before else None
-        # Rows that share the last value may have come since, so the same stretch may be taken again: the next attempt.
-        stamp = hashlib.sha256(f"{rows.uri} after {after}".encode()).hexdigest()
-        attempt = sum(taken.stamp == stamp for taken in before)
-        landed = NewLandedFile(rows.uri, stamp, self._rules(labels=False), self.intake.id, attempt, cursor=upto)
+        """Take the rows of a database from the last cursor value on, or from an overlap before it."""
+        spec, source, now = self.spec, self.spec.source, datetime.now(ZoneInfo(self.spec.source.timezone))
+        rows = QuerySource(expanded(source.path), source.query, source.cursor, source.timezone)
         wanted = self._wanted("query", labels=False)
-        wanted = replace(wanted, ignore=(*wanted.ignore, source.cursor))
-
-        def batches() -> Iterator[Batch]:
-            for frame in rows.batches(after, upto, self.intake.batch_rows):
-                check_columns(frame.columns, wanted, rows.uri)
-                yield Batch(complete(frame, wanted))
-
-        with suppress(ArrivalConflict):  # another process took these rows meanwhile
-            self.result.add(*self.intake.take(landed, batches))
+        check_columns(rows.columns(), replace(wanted, ignore=(*wanted.ignore, source.cursor)), rows.uri)
+        earlier = self.registry.landed_files(spec.name, uri=rows.uri)
+        reading = Reading(rows, rows.stand(now), earlier, source.overlap, now)
+        self.result.attention += reading.oddities
+        if reading.stand.newest is None:
+            return
+        cursor = written(reading.upto)
+        stamp = hashlib.sha256(f"{rows.uri} up to {cursor}".encode()).hexdigest()
+        attempt = sum(taken.stamp == stamp for taken in earlier)
+        landed = NewLandedFile(rows.uri, stamp, self._rules(labels=False), self.intake.id, attempt, cursor=cursor)
+        keys, kept = (*spec.schema.key, *spec.schema.entity), self.intake.kept(reading.overlapping())
+        try:
+            taken = self.intake.take(landed, partial(reading.batches, wanted, keys, kept, self.intake.batch_rows))
+        except ArrivalConflict:
+            return  # another process took these rows meanwhile
+        except BaseException as error:
+            if is_ours(error) or isinstance(error, ArrivalError):
+                raise
+            raise UnreachableSource(rows.uri, f"reading its rows failed ({type(error).__name__})", FIX) from error
+        if taken[0].rows:
+            self.result.add(*taken)
         self._report(1, 1, 1.0)
 
     def _take_files(self, path: str, *, labels: bool) -> None:
@@ -159,6 +170,7 @@ class Sources:
         share = self.spec.source.max_bad_share
         new = [file for file in listing.files if _is_new(earlier.get(file.stamp), rules, share)]
         size, done = sum(file.size for file in new), 0
+        self._contents = self.registry.taken_contents(self.spec.name, rules, list({file.size for file in new}))
         for place, file in enumerate(new):
             self._report(place, len(new), done / max(size, 1))
             before = earlier.get(file.stamp)
@@ -169,35 +181,40 @@ class Sources:
         self._report(len(new), len(new), 1.0)
 
     def _take_file(self, file: ListedFile, landed: NewLandedFile, *, labels: bool) -> None:
-        """Take one file, or refuse it, or leave it for the next ingest; the others go on."""
+        """Take one file, or refuse it, or leave it for the next ingest; the others go on, whatever it does."""
         try:
-            if file.refusal:
-                raise UnreadableFile(file.uri, file.refusal, HINT)
             with local_copy(file, self.intake.work) as copy:
                 read = replace(landed, sha256=copy.sha256)
-                taken = {"sha256": copy.sha256, "rules": landed.rules, "waiting": 0, "conflicts": 0, "reason": None}
-                if twins := self.registry.landed_files(self.spec.name, **taken):
-                    self.result.reasons.append(f"{file.uri}: it holds what {twins[0].uri} held, which was taken")
-                    self.result.add(*self.intake.take_none(replace(read, rows=twins[0].rows, duplicates=twins[0].rows)))
-                else:
-                    self.result.add(*self._take_rows(file, copy, read, labels=labels))
+                if twin := self._contents.get(copy.sha256):
+                    self.result.reasons.append(f"{file.uri}: it holds what {twin[0]} held, which was taken")
+                    self.result.add(*self.intake.take_none(replace(read, rows=twin[1], duplicates=twin[1])))
+                    return
+                recorded, partitions = self._take_rows(file, copy, read, labels=labels)
+            self.result.add(recorded, partitions)
+            if not recorded.waiting and not recorded.conflicts:
+                self._contents[copy.sha256] = file.uri, recorded.rows
         except ArrivalConflict:
             return  # another process took it meanwhile
-        except FileNotReady as error:
-            self.result.reasons.append(f"{file.uri}: {error.why}; the next run looks again")
-        except ArrivalError as error:
-            reason = f"{error.why}. To fix it: {error.fix}"
-            self.result.reasons.append(f"{file.uri}: {reason}")
-            self.result.attention.append(f"{file.uri}: {reason}")
-            with suppress(ArrivalConflict):
-                self.result.add(*self.intake.take_none(replace(landed, reason=reason)))
+        except BaseException as error:  # Polars' panics are no Exceptions
+            fault = fault_of(file, error)
+            if fault is None:
+                raise
+            self.result.reasons.append(f"{file.uri}: {fault.why}")
+            if fault.odd:
+                self._odd.append(self.result.reasons[-1])
+            if fault.recorded:
+                with suppress(ArrivalConflict):
+                    self.result.add(*self.intake.take_none(replace(landed, reason=fault.why)))
 
     def _take_rows(self, file: ListedFile, copy: LocalCopy, landed: NewLandedFile, *, labels: bool) -> Taken:
         """Take the rows of a file that can be opened."""
         wanted = self._wanted(copy.format, labels=labels)
 
         def batches() -> Iterator[Batch]:
-            yield from read_file(copy, wanted, self.intake.batch_rows)
+            try:
+                yield from read_file(copy, wanted, self.intake.batch_rows)
+            except OSError as error:  # one of the file's own; those of the store come from elsewhere
+                raise FileNotReady(file.uri, f"it cannot be read ({error.strerror or error})", HINT) from error
             if not still_same(file):
                 raise FileNotReady(file.uri, "it changed while it was read", "wait until it is whole")
 

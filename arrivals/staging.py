@@ -80,7 +80,10 @@ class Staging:
         columns = (*self._schema.key, self._schema.target) if labels else self._schema.columns
         checked = self._validator.validate(batch.rows, dict.fromkeys(columns))
         rows = checked.rows
-        refused = [frame for frame in (batch.refused, checked.refused) if frame is not None and frame.height]
+        refused = [frame for frame in (batch.refused, checked.refused) if frame is not None]
+        if batch.again is not None:
+            refused = [frame.filter(_news(frame, batch.again["refused"])) for frame in refused]
+        refused = [frame for frame in refused if frame.height]
         if refused:
             self._refuse(pl.concat(refused, how="diagonal"))
 
@@ -102,17 +105,23 @@ class Staging:
         )
         # A label whose row has not arrived waits: nothing is stored of it, and the next ingest reads its file again.
         waiting, conflicts = (of[outcome].height if outcome in of else 0 for outcome in (WAITING, CONFLICT))
+        duplicates = rows.height - taken - waiting - conflicts
+        if conflicts and batch.again is not None:
+            of[CONFLICT] = of[CONFLICT].filter(_news(rows[of[CONFLICT][ROW]], batch.again["conflict"]))
+            conflicts = of[CONFLICT].height
         if conflicts:
             self._keep_conflicts(rows, of[CONFLICT])
+        if batch.again is not None:
+            duplicates = 0
         bad = sum(frame.height for frame in refused)
         self._landed = replace(
             self._landed,
-            rows=self._landed.rows + rows.height + bad,
+            rows=self._landed.rows + taken + waiting + duplicates + conflicts + bad,
             taken=self._landed.taken + taken,
             waiting=self._landed.waiting + waiting,
             conflicts=self._landed.conflicts + conflicts,
             refused=self._landed.refused + bad,
-            duplicates=self._landed.duplicates + rows.height - taken - waiting - conflicts,
+            duplicates=self._landed.duplicates + duplicates,
         )
 
     def _store_rows(self, rows: pl.DataFrame, new: pl.DataFrame) -> int:
@@ -222,3 +231,15 @@ class Staging:
         taken += (found.drop(LABEL, HOLDOUT) for _, found in self._read_taken(before))
         kept, reason = both_rows(arrived, pl.concat(taken, how="diagonal_relaxed"), self._schema)
         self._refusals[reason, self._files.refuse(kept, "conflict").uri, "conflict"] += arrived.height
+
+
+def _news(found: pl.DataFrame, before: pl.DataFrame) -> pl.Series:
+    """Which of some refused rows, or conflicts, were not kept before."""
+    same = [name for name in found.columns if name in before.columns and not found.schema[name].is_nested()]
+    if before.is_empty() or not same:
+        return pl.repeat(value=True, n=found.height, eager=True)
+    kept = before.select(pl.col(name).cast(found.schema[name], strict=False) for name in same).unique()
+    marked = found.select(same).join(
+        kept.with_columns(kept=True), on=same, how="left", nulls_equal=True, maintain_order="left"
+    )
+    return marked["kept"].is_null()

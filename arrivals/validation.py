@@ -6,7 +6,7 @@ column that shows a fault is looked at row by row. docs/adr/0008 has the figures
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -22,6 +22,7 @@ from arrivals.texts import as_it_came, as_text
 from arrivals.times import EPOCHS, INSTANT, nothing, parse_times
 
 if TYPE_CHECKING:
+    from db.arrival_records import RefusalKind
     from learning.objectives import Objective
     from learning.source import Source
     from learning.spec import Schema
@@ -35,10 +36,18 @@ FAILURES = (Exception, PanicException)  # Polars' panics are no Exceptions, and 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows that are handled together, and refused ones: as they came, as text, each with its `reason`."""
+    """Rows that are handled together.
+
+    Args:
+        rows: they.
+        refused: further ones that are refused: as they came, as text, each with its `reason`.
+        again: None, or what was kept of these rows when they were read before, by kind. They are no news then: neither
+            duplicates are counted, nor refused rows and conflicts that were kept already.
+    """
 
     rows: pl.DataFrame
     refused: pl.DataFrame | None = None
+    again: Mapping[RefusalKind, pl.DataFrame] | None = None
 
 
 @dataclass(frozen=True)
@@ -133,7 +142,10 @@ class Validator:
         if raw.dtype != pl.String and typed.null_count() == len(typed):
             wanted += f"; it arrived as {type(raw.dtype).__name__}"
         left = unread.arg_true()
-        others = self._other_readings(raw[left], typed.dtype) if len(left) else {}
+        try:
+            others = self._other_readings(raw[left], typed.dtype) if len(left) else {}
+        except FAILURES:
+            others = {}  # a hint is worth no file
         most = max((read.sum() for read in others.values()), default=0)
         if not most:
             return [(wanted, unread)]
@@ -211,10 +223,13 @@ def _wanted(kind: pl.DataType, time_format: str) -> str:
 
 def _unwrapped(raw: pl.Series) -> pl.Series:
     """The values themselves, where they are kept in a dictionary or as objects of Python."""
-    if raw.dtype in (pl.Categorical, pl.Enum):
-        return raw.cast(pl.String)
-    if raw.dtype == pl.Object:  # as databases give identifiers
-        return pl.Series(raw.name, [None if value is None else str(value) for value in raw], pl.String)
+    try:
+        if raw.dtype in (pl.Categorical, pl.Enum):
+            return raw.cast(pl.String)
+        if raw.dtype == pl.Object:  # as databases give identifiers
+            return pl.Series(raw.name, [None if value is None else str(value) for value in raw], pl.String)
+    except FAILURES:
+        return raw  # which nothing takes
     return raw
 
 

@@ -49,6 +49,7 @@ SCHEMA = Schema(
 )
 SMALL = Schema(time="at", key=("id",), target="late", numeric=("x0",))
 KNOWN, KNOWN_ROWS, NEW_FILES, NEW_ROWS = 10_000, 1_000, 16, 6_000  # a week of flights has 6,000 rows
+TINY_FILES = 5_000
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -155,6 +156,15 @@ def beside_few_partitions(home: Path) -> float:
             spent.append(seconds(place.ingest))
         costs.append(min(spent) - min(seconds(place.ingest) for _ in range(3)))  # less a run without new files
     return costs[1] / costs[0]
+
+
+def tiny_files(home: Path) -> float:
+    """Seconds that 5,000 files of ten rows take."""
+    place = Place(home, SMALL)
+    for number in range(TINY_FILES):
+        frame = rows(10, number * 10).select("at", "id", "x0", "late")
+        frame.write_csv(place.folder / f"{number:05}.csv", datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
+    return seconds(place.ingest)
 
 
 def beside_the_quick_path(count: int, home: Path) -> float:
@@ -278,6 +288,9 @@ def main() -> None:
         careful = beside_the_quick_path(options.rows // 8, Path(folder))
         header = beside_a_short_header(Path(folder))
     claims.at_most("cost of a new file: 10,000 partitions known beside 8", few, 1.5)
+    with TemporaryDirectory() as folder:
+        tiny = tiny_files(Path(folder))
+    claims.at_most("5,000 files of ten rows", tiny, 60.0, "s")
     claims.at_most("careful reading of a file with multi-line fields, beside the quick path", careful, 3.0)
     claims.at_most("a header of 1 MB beside one of 0.25 MB", header, 5.0)
     sys.exit(claims.exit_code)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import database, demo, init, new, partitions, registry, schema, up
+from cli.arguments import open_named_registry
 from cli.printing import say
 from errors import EvergreenError, ServerFailed
 from learning.startup import large_import
@@ -53,7 +54,11 @@ def bootstrap(model: Model) -> None:
     with large_import("prefect"):
         from flows.bootstrap import bootstrap as flow
 
-    run_to_its_end(flow, model)
+    if run_to_its_end(flow, model) == "rejected":
+        with open_named_registry() as records:
+            (run,) = records.runs(model, limit=1)
+        say(f"evergreen: {model} has no champion yet: {run.reason}", err=True)
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -75,16 +80,18 @@ def prepare(model: str) -> None:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
-def run_to_its_end(flow: Flow[[str], str], model: str) -> None:
-    """Run a flow and print what became of it; end with an exit code of its own if it needs attention."""
+def run_to_its_end(flow: Flow[[str], str], model: str) -> str:
+    """Run a flow, print what became of it, and give it back; end with an exit code of its own if it needs attention."""
     from tasks.run import ATTENTION_STATE
 
     state = flow(model, return_state=True)
-    say(state.result())
+    outcome: str = state.result()
+    say(outcome)
     if state.name == ATTENTION_STATE:
         where = f"the warnings above are complete, and `evergreen partitions refused {model}` lists what was refused"
         say(f"evergreen: {state.message}\nevergreen: {where}", err=True)
         raise typer.Exit(NEEDS_ATTENTION)
+    return outcome
 
 
 @contextmanager

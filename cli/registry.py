@@ -177,13 +177,24 @@ def lineage(model: Model, number: Number, json: Json = False) -> None:
         line = registry.lineage(model, number)
         learned = {v.number: registry.learned_by(model, v.number) for v in line}
         tainted = registry.tainted(model)
+        superseded = registry.superseded(model)
+    digests = {number: {p.digest for p in partitions} for number, partitions in learned.items()}
+    corrected = {  # what a version learned together with its corrections it learned without the older rows
+        number: {one.partition for one in superseded if one.partition in known and one.by not in known}
+        for number, known in digests.items()
+    }
     if json:
-        print_json([{"version": v, "learned": learned[v.number], "tainted": v.number in tainted} for v in line])
+        also = [{"tainted": v.number in tainted, "corrected": sorted(corrected[v.number])} for v in line]
+        print_json([{"version": v, "learned": learned[v.number]} | more for v, more in zip(line, also, strict=True)])
         return
     print_table(
-        [">version", ">parent", "learned", "from", "to", ">rows", "source"],
+        [">version", ">parent", "learned", "from", "to", ">rows", "", "source"],
         (
-            [v.number, v.parent, p.digest[:SHORT], p.time_from, p.time_to, f"{p.rows:,}", p.source_uri]
+            [
+                *(v.number, v.parent, p.digest[:SHORT], p.time_from, p.time_to, f"{p.rows:,}"),
+                "corrected since" if p.digest in corrected[v.number] else "",
+                p.source_uri,
+            ]
             for v in line
             for p in learned[v.number]
         ),

@@ -50,8 +50,7 @@ def record_arrival(session: Session, arrival: NewArrival) -> tuple[PartitionReco
         source = of_file | {"source_uri": arrival.file.uri, "at": at}
         add_rows(session, RefusedRows, (row_of(RefusedRows, refusal, **source) for refusal in arrival.refusals))
         add_superseded(session, model, arrival.superseded)
-        added = select_partitions(model).where(Partition.landed_id == landed, Partition.sequence > arrival.seen)
-        return read(session, added.order_by(Partition.sequence), PartitionRecord)
+        return tuple(PartitionRecord(**vars(new), arrived_at=at) for new in arrival.partitions)
     except IntegrityError as error:
         if "check constraint" in str(error.orig).lower():
             raise  # counts that do not add up are a fault of ours, and nobody else's arrival
@@ -157,6 +156,30 @@ def earlier_outcomes(session: Session, model: str, stamps: Sequence[str]) -> dic
     return found
 
 
+def taken_contents(session: Session, model: str, rules: str, sizes: Sequence[int]) -> dict[str, tuple[str, int]]:
+    """SHA-256, uri and rows of every file of one of these sizes that was taken under these rules."""
+    taken = select(LandedFile.sha256, LandedFile.uri, LandedFile.rows).where(
+        LandedFile.model_id == model_id(session, model),
+        LandedFile.rules == rules,
+        LandedFile.waiting == 0,
+        LandedFile.conflicts == 0,
+        LandedFile.reason.is_(None),
+        LandedFile.sha256.is_not(None),
+    )
+    found: dict[str, tuple[str, int]] = {}
+    for some in portions(sizes):
+        files = session.execute(taken.where(LandedFile.bytes.in_(some)).order_by(LandedFile.id.desc()))
+        found |= {sha256: (uri, rows) for sha256, uri, rows in files}
+    return found
+
+
+def newest_arrival(session: Session, model: str) -> datetime:
+    """When rows were last taken; before the first ones, when the model became known."""
+    mine = model_id(session, model)
+    taken = session.scalar(select(func.max(LandedFile.at)).where(LandedFile.model_id == mine, LandedFile.taken > 0))
+    return taken or session.scalars(select(Model.created_at).where(Model.id == mine)).one()
+
+
 def last_ingest(session: Session, model: str) -> IngestRecord:
     """The newest ingest that brought any rows."""
     mine = LandedFile.model_id == model_id(session, model)
@@ -169,7 +192,7 @@ def last_ingest(session: Session, model: str) -> IngestRecord:
     return IngestRecord(int(rows or 0), int(refused or 0), live or 0)
 
 
-def refusals(session: Session, model: str) -> tuple[RefusalRecord, ...]:
-    """Every group of refused rows, in the order in which they were refused."""
-    found = select_as(RefusalRecord, RefusedRows).where(RefusedRows.model_id == model_id(session, model))
+def refusals(session: Session, /, model: str, **same: Any) -> tuple[RefusalRecord, ...]:
+    """Every group of refused rows, in the order in which they were refused; as in `landed_files`, those that match."""
+    found = select_as(RefusalRecord, RefusedRows).filter_by(model_id=model_id(session, model), **same)
     return read(session, found.order_by(RefusedRows.id), RefusalRecord)

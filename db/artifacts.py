@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 STORED = re.compile(r"[a-z_-]+/\w\w?/(?P<digest>[\w-]+)\.(?P<sha256>[0-9a-f]{64})(\.\w+)?")
 UNFINISHED = re.compile(rf"(.*/)?\.[^/]*{re.escape(TEMPORARY)}(\.\w+)?")
+FLUSHED: set[Path] = set()  # folders whose names this process has seen written to the disk
 NEW_ENOUGH = timedelta(hours=6)  # far less than gc's grace period
 
 
@@ -156,8 +157,12 @@ class ArtifactStore(ArtifactRoot):
 
 def _write(source: Path, target: Path, top: Path) -> None:
     """Copy a file to the disk itself, and see that the names of its folders are there as well."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.parent.is_dir():
+        FLUSHED.discard(target.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(target) as temporary:
         shutil.copy(source, temporary)
-    for folder in target.parent.relative_to(top).parents:
-        flush(top / folder)
+    if target.parent not in FLUSHED:
+        for folder in target.parent.relative_to(top).parents:
+            flush(top / folder)
+        FLUSHED.add(target.parent)

@@ -93,6 +93,8 @@ class ModelRegistry:
     landed_files = reading(arrivals.landed_files)
     earlier_outcomes = reading(arrivals.earlier_outcomes)
     last_ingest = reading(arrivals.last_ingest)
+    taken_contents = reading(arrivals.taken_contents)
+    newest_arrival = reading(arrivals.newest_arrival)
     refusals = reading(arrivals.refusals)
     superseded = reading(arrivals.superseded)
     named_files = reading(lookups.named_files)

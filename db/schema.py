@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, inspect, text
 
+from db.columns import Base
 from db.engine import read_scope
 from errors import RegistryOutdated
 from evergreen_client.database import clear_errors
@@ -82,7 +83,10 @@ def migrate(engine: Engine, target: str = HEAD) -> str | None:
         if before is not None and before > HEAD:
             raise _outdated(engine, before)
         config.attributes["connection"] = connection
-        if before != target:
+        if target == HEAD and not inspect(connection).get_table_names():  # a second less than one migration by another
+            Base.metadata.create_all(connection)
+            command.stamp(config, HEAD)
+        elif before != target:
             command.upgrade(config, target)
     return before
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from db.records import EvaluationMetric
 from errors import NotEnoughData
+from evaluation.losses import NO_PREDICTION, paired_losses, predicted
 from evergreen_client.shown import said
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.floating]
 
 NEWEST = "newest"
+UNPREDICTED = "no prediction"  # the verdict on a challenger without one
 NAMED = 80  # characters of a slice's name in a sentence: it holds a category, which may be of any length
 
 
@@ -54,11 +56,19 @@ class Verdict:
     reason: str
     metrics: tuple[EvaluationMetric, ...]
 
+    @property
+    def harmful(self) -> bool:
+        """Shown to be worse on the newest era, or without a prediction of some row: more than not proven better."""
+        newest = [m for m in self.metrics if m.dataset == NEWEST and not m.slice]
+        return any(m.verdict in {"worse", UNPREDICTED} for m in newest)
+
 
 def judge(paired: Paired, objective: Objective, gate: Gate) -> Verdict:
     """Let the challenger pass if it is proven better on the newest era and not shown worse elsewhere.
 
-    Three rules, each on the relative change of the mean loss and its confidence interval:
+    A challenger that gives no prediction (NaN, infinite) of a single row does not pass, whatever its losses are; a
+    champion that gives none loses that row (`paired_losses`). Then three rules, each on the relative change of the
+    mean loss and its confidence interval:
 
     * newest era: the whole interval lies below -min_gain ("better");
     * past eras: the whole interval lies below max_forgetting ("kept"), so forgetting is ruled out, not just unproven;
@@ -70,16 +80,18 @@ def judge(paired: Paired, objective: Objective, gate: Gate) -> Verdict:
     """
     if not len(paired.target):
         raise NotEnoughData("0 labelled holdout rows", "champion and challenger cannot be compared", "wait for labels")
-    before = objective.row_loss(paired.target, paired.champion_prediction)
-    after = objective.row_loss(paired.target, paired.challenger_prediction)
+    predictions = paired.champion_prediction, paired.challenger_prediction
+    before, after = paired_losses(objective, paired.target, *predictions)
+    missing = ~predicted(predictions[0]), ~predicted(predictions[1])
     entity = np.arange(len(before)) if paired.entity is None else paired.entity
     metrics: list[EvaluationMetric] = []
     for dataset, part, rows in parts(paired):
         losses = Losses(dataset, part, before[rows], after[rows], entity[rows])
         metrics.append(compare(losses, objective.loss_name, gate))
         if not part:
-            metrics += other_figures(dataset, paired, rows, objective)
-    return Verdict(*conclusion([m for m in metrics if m.metric == objective.loss_name]), tuple(metrics))
+            metrics += unpredicted(dataset, missing[0][rows], missing[1][rows])
+            metrics += other_figures(dataset, paired, rows & ~missing[0] & ~missing[1], objective)
+    return Verdict(*conclusion(metrics, objective.loss_name), tuple(metrics))
 
 
 def parts(paired: Paired) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
@@ -156,7 +168,9 @@ def verdict(losses: Losses, low: float, high: float, gate: Gate) -> str:
 def other_figures(
     dataset: str, paired: Paired, rows: NDArray[np.bool_], objective: Objective
 ) -> Iterator[EvaluationMetric]:
-    """The figures people ask for beside the loss; shown, and never decisive."""
+    """The figures people ask for beside the loss, of rows that both predict; shown, and never decisive."""
+    if not rows.any():
+        return
     before = objective.metrics(paired.target[rows], paired.champion_prediction[rows])
     after = objective.metrics(paired.target[rows], paired.challenger_prediction[rows])
     for name in before:
@@ -175,7 +189,29 @@ def other_figures(
             )
 
 
-def conclusion(metrics: Sequence[EvaluationMetric]) -> tuple[bool, str]:
+def unpredicted(dataset: str, champion: NDArray[np.bool_], challenger: NDArray[np.bool_]) -> Iterator[EvaluationMetric]:
+    """For how many rows of a dataset there was no prediction, if for any."""
+    before, after = int(champion.sum()), int(challenger.sum())
+    if before or after:
+        word = UNPREDICTED if after else "shown"
+        yield EvaluationMetric(
+            dataset, "", NO_PREDICTION, len(champion), before, after, after - before, None, None, word
+        )
+
+
+def conclusion(figures: Sequence[EvaluationMetric], loss_name: str) -> tuple[bool, str]:
+    """Whether the challenger passes, and why, from the figures of every dataset and slice."""
+    missing = [m for m in figures if m.metric == NO_PREDICTION]
+    lost = sum(m.challenger_value for m in missing)
+    if lost:
+        rows = sum(m.rows for m in figures if m.metric == loss_name and not m.slice)
+        return False, f"no prediction (NaN or infinite) of {lost:,} of {rows:,} holdout rows"
+    passed, reason = weighed([m for m in figures if m.metric == loss_name])
+    lost = sum(m.champion_value for m in missing)
+    return passed, reason + (f"; the champion gave no prediction (NaN or infinite) of {lost:,} rows" if lost else "")
+
+
+def weighed(metrics: Sequence[EvaluationMetric]) -> tuple[bool, str]:
     """Whether the challenger passes, and why, from the losses of every dataset and slice."""
     newest = next((m for m in metrics if m.dataset == NEWEST), None)
     if newest is None or newest.verdict == "too few rows":
@@ -184,7 +220,7 @@ def conclusion(metrics: Sequence[EvaluationMetric]) -> tuple[bool, str]:
     values = f"{newest.champion_value:.4f} to {newest.challenger_value:.4f}"
     gain = f"{newest.metric} {values} on the newest era ({interval(newest)})"
     if newest.verdict != "better":
-        return False, f"not proven better: {gain}"
+        return False, f"{'shown worse' if newest.verdict == 'worse' else 'not proven better'}: {gain}"
     lost = [m for m in metrics if m.verdict in {"forgotten", "harmed"}]
     if lost:
         worst = max(lost, key=lambda m: m.ci_high or 0.0)

@@ -2,6 +2,7 @@
 
 from prefect import flow
 
+from tasks.infra_check import infra_check
 from tasks.pretrain import pretrain_first
 from tasks.promote import evaluate_and_promote
 from tasks.register_version import register_version
@@ -15,11 +16,12 @@ def bootstrap(model: str) -> str:
     """Train version 1 on history, judge it against a constant, and promote it.
 
     Returns:
-        How the run ended: "promoted" or "needs attention".
+        How the run ended: "promoted", "needs attention", or "rejected": version 1 is worse than a constant.
     """
     with recorded_run(model) as run:
         take_arrivals(run)
-        first = register_version(run, pretrain_first(run))
-        ending = evaluate_and_promote(run, first)
+        with infra_check(run) as check:
+            first = register_version(run, pretrain_first(run))
+            ending = evaluate_and_promote(run, first, check)
         report(run, ending)
         return end_run(run, ending)

@@ -7,6 +7,7 @@ from tasks.check_drift import begin_drift_check, check_drift
 from tasks.decide_retrain import decide_retrain
 from tasks.find_pending import find_pending
 from tasks.finetune import finetune_challenger
+from tasks.infra_check import infra_check
 from tasks.promote import evaluate_and_promote
 from tasks.register_version import register_version
 from tasks.report import report
@@ -34,9 +35,10 @@ def retrain(model: str) -> str:
         ending = decide_retrain(run, pending, drift)
 
         if ending.decision == "retrain":
-            learned = finetune_challenger(run, pending)
-            challenger = register_version(run, learned)
-            ending = evaluate_and_promote(run, challenger)
+            with infra_check(run) as check:
+                learned = finetune_challenger(run, pending)
+                challenger = register_version(run, learned)
+                ending = evaluate_and_promote(run, challenger, check)
 
         report(run, ending)
         return end_run(run, ending, pending.work_key)

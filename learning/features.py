@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from errors import InvalidSpec
 from evergreen_client.batches import in_batches, row_bytes, rows_at_once
 from evergreen_client.durable import TEMPORARY, remove_whatever, written_whole
 from evergreen_client.model_files import load_model
@@ -135,8 +136,19 @@ class FrozenBase:
 
     @functools.cached_property
     def model(self) -> keras.Model:
-        """The base itself."""
+        """The base itself.
+
+        Raises:
+            InvalidSpec: it takes other columns than the schema has.
+        """
         model = load_model(self.path)
+        taken = sorted(tensor.name for tensor in model.inputs)
+        if taken != sorted(self.schema.inputs):
+            raise InvalidSpec(
+                f"a base with the inputs {taken}",
+                f"the schema's are {sorted(self.schema.inputs)}",
+                "bring the schema's inputs back; a model with others is another one: give it a name of its own",
+            )
         model.trainable = False
         return model
 

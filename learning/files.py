@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from evergreen_client.durable import written_whole
 from learning.digests import model_digest
+from learning.finite import refuse_weights
 
 if TYPE_CHECKING:
     import keras
@@ -63,7 +64,12 @@ class Progress(Protocol):
 
 
 def save_model(model: keras.Model, path: Path) -> str:
-    """Write a `.keras` file whole or not at all; returns the model's digest."""
+    """Write a `.keras` file whole or not at all; returns the model's digest.
+
+    Raises:
+        TrainingDiverged: a weight is not finite; such a model is in no file, and so in no version.
+    """
+    refuse_weights(model, f"the {path.stem}")
     with written_whole(path) as temporary:
         model.save(temporary)
     return model_digest(model)

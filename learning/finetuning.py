@@ -18,6 +18,7 @@ from learning.digests import weights_digest
 from learning.examples import Examples, Read
 from learning.features import FeatureCache, FrozenBase
 from learning.files import ModelFiles, Progress, Trained, save_model
+from learning.finite import INHERITED, refuse_features, refuse_weights
 from learning.keras_private import set_seed
 from learning.loop import Learner, TrainingContext, train
 from learning.losses import anchored, distilled, fisher_information, plain
@@ -64,7 +65,8 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
 
     Raises:
         NotEnoughData: there is no labelled new row to train on.
-        TrainingDiverged: the loss became NaN, infinite or absurdly large.
+        TrainingDiverged: the loss became NaN, infinite or absurdly large, or a weight is not finite.
+        UnusableFeatures: the champion's base makes features of a row that are not finite.
     """
     plan = plan or spec.finetune
     if isinstance(plan, FromScratch):
@@ -76,8 +78,9 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
 
     def train_anew() -> Trained:
         rows = _Rows.choose(spec, plan, new, old, seed)
-        challenger = _Challenger(spec, plan, champion, rows, context)
-        states = [challenger.train(stage, FeatureCache(cache)) for stage in plan.stages]
+        challenger, features = _Challenger(spec, plan, champion, rows, context), FeatureCache(cache)
+        refuse_features(spec, [*rows.learning, *rows.validating], features.reader(challenger.base))
+        states = [challenger.train(stage, features) for stage in plan.stages]
         curves = tuple(value for state in states for value in state.curve)
         replayed = tuple(selection.partition.digest for selection in rows.replayed)
         return Trained(challenger.save(work), curves, replayed, record, _reason(rows, states))
@@ -117,6 +120,7 @@ class _Challenger:
         set_seed(context.seed)
         self.base = FrozenBase(champion.base, champion.base_digest, spec.schema)
         self.head = load_model(champion.head)
+        refuse_weights(self.head, "the champion's head", INHERITED.format(spec.name), TrainingError)
         self.head.trainable = True
         self.base_changed = False
         self.loss: float | None = None  # on the validation rows, after the stage before

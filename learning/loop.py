@@ -98,12 +98,14 @@ def train(learner: Learner, examples: Examples, validation: Examples, context: T
     saved = load_checkpoint(checkpoint)
     if saved is None:
         start = validate()["val_loss"] if learner.start is None else learner.start
+        start = start if np.isfinite(start) else np.inf  # to a start without a loss, every epoch that has one is better
         state = TrainingState(plan.name, epoch=0, start=start, best=start, stopped=plan.epochs == 0)
         best = values_of(learner.variables)
     else:
         state, values, best = saved
         assign(variables, values)
-    limit = EXPLODED * max(1.0, state.start, _constant_loss(learner.objective, examples.target))
+    sane = state.start if np.isfinite(state.start) else 0.0
+    limit = EXPLODED * max(1.0, sane, _constant_loss(learner.objective, examples.target))
     run_block = _block_runner(learner, optimizer)
     callbacks = _callback_list(learner, context)
     callbacks.on_train_begin()

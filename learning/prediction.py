@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evergreen_client.model_files import load_model
-from learning.data import Columns, PartitionFile, Split, concatenate, read_columns, select
+from learning.data import (
+    Columns,
+    Indices,
+    PartitionFile,
+    Split,
+    concatenate,
+    read_columns,
+    read_inputs,
+    select,
+)
 from learning.examples import Examples
 from learning.features import FeatureCache, FrozenBase
 from learning.files import ModelFiles
 from learning.loop import predictor
-from learning.spec import ModelSpec
+from learning.spec import ModelSpec, Schema
 
+PROBE_ROWS, PROBE_NUMBERS = 64, 2**20  # whichever is fewer
+PROBED_ROWS = 1024
 BLOCK_BYTES = 32 * 2**20  # rows pass by once; a small block stays in the processor's cache
 
 
@@ -28,12 +40,14 @@ class Predictions:
         target: shape (rows,).
         prediction: shape (rows, outputs).
         partition: each row's place in the list of partitions, shape (rows,).
+        rows: each row's place in its partition, shape (rows,).
         columns: more columns of the rows, where they were asked for.
     """
 
     target: NDArray[np.float64]
     prediction: NDArray[np.float32]
     partition: NDArray[np.int64]
+    rows: Indices
     columns: Columns
 
 
@@ -62,10 +76,26 @@ def predict(  # noqa: PLR0913 - all but the first three by name
     counts = [len(selection.rows) for selection in chosen]
     if not examples.rows:
         nothing = {name: np.empty(0, "object") for name in columns}
-        return Predictions(np.empty(0), np.empty((0, 1), "float32"), np.empty(0, "int64"), nothing)
+        none = np.empty(0, "int64")
+        return Predictions(np.empty(0), np.empty((0, 1), "float32"), none, none, nothing)
     return Predictions(
         target=examples.target,
         prediction=predictor(load_model(files.head))(examples),
         partition=np.repeat(np.arange(len(chosen)), counts),
+        rows=np.concatenate([selection.rows for selection in chosen]),
         columns=concatenate([read_columns(part.partition, columns, part.rows) for part in chosen]),
     )
+
+
+def probe(
+    schema: Schema, found: Predictions, partitions: Sequence[PartitionFile]
+) -> tuple[Columns, NDArray[np.float32]]:
+    """Inputs of a few of the newest rows, and what was predicted of them: at least one row."""
+    numbers = len(schema.numeric) + sum(prod(shape) for shape in schema.tensors.values())
+    most = min(PROBE_ROWS, max(1, PROBE_NUMBERS // max(1, numbers)))
+    newest = np.arange(len(found.target))[-PROBED_ROWS:]
+    chosen = newest[:: -(-len(newest) // most)]
+    places = found.partition[chosen]
+    parts = [read_inputs(schema, partitions[place], found.rows[chosen[places == place]]) for place in np.unique(places)]
+    columns: Columns = concatenate(parts)
+    return columns, found.prediction[chosen]

@@ -26,6 +26,7 @@ from learning.data import (
 )
 from learning.examples import Examples
 from learning.files import ModelFiles, Progress, Trained, save_model
+from learning.finite import BUILT, refuse_hidden_nulls, refuse_weights
 from learning.keras_private import set_seed
 from learning.loop import Learner, TrainingContext, train
 from learning.losses import plain
@@ -90,16 +91,19 @@ def _pretrain(
     """Build base and head, check them, train them: their files, where training ended, and from how many rows."""
     learning, validating = hold_back(spec.schema, select(spec.schema, history, "train"), plan, context.seed)
     set_seed(context.seed)
-    rows = sample(spec, learning, plan.sample_rows)
+    rows, loss = sample(spec, learning, plan.sample_rows), plain(spec.objective)
     base, head, augment = _build(spec, rows)
+    refuse_weights(base, "the base as it was built", BUILT, InvalidSpec)
+    refuse_weights(head, "the head as it was built", BUILT, InvalidSpec)
     model = _assembled(spec, base, head, augment, rows)
+    refuse_hidden_nulls(spec, model, {name: values[:TRIED_ROWS] for name, values in rows.items()}, loss)
     if isinstance(spec.finetune, FineTune):
         for stage in spec.finetune.stages:  # a retrain needs them, weeks from now
             named_layers(base, stage.thaw)
     paths = context.work / "base.keras", context.work / "head.keras"
     _refuse_unloadable(base, paths[0])
     _refuse_unloadable(head, paths[1])
-    learner = Learner(model, model.variables, spec.objective, plain(spec.objective), plan, plan.learning_rate)
+    learner = Learner(model, model.variables, spec.objective, loss, plan, plan.learning_rate)
     learned, validated = (Examples(part, partial(read_inputs, spec.schema)) for part in (learning, validating))
     state = train(learner, learned, validated, context)
     return ModelFiles(*paths, save_model(base, paths[0]), save_model(head, paths[1])), state, learned.rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from errors import InvalidSpec
 from learning.plans import Checked, Rule
@@ -16,6 +17,14 @@ Stretch = Rule(
     lambda span: span is None or (span >= timedelta() if isinstance(span, timedelta) else span >= 0),
     "a timedelta where the cursor is a time, a number where it is a number, 0 or more",
 )
+
+
+def is_zone(name: str) -> bool:
+    """Whether a time zone has this name."""
+    try:
+        return bool(ZoneInfo(name))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
 
 
 def one_of(*words: str) -> Rule:
@@ -46,7 +55,7 @@ class Source(Checked):
             timedelta where the cursor is a time, a number where it is one.
         time_format: how times are written: "iso" (ISO 8601), or "epoch_s" or "epoch_ms" for numbers of seconds or
             milliseconds since 1970.
-        decimal: what separates a number's decimals in text, "." or ",".
+        decimal: what separates a number's decimals in text, "." or ","; all numbers of JSON Lines count as text.
         thousands: what separates its thousands: "", ",", ".", " " or "'".
     """
 
@@ -54,7 +63,7 @@ class Source(Checked):
     query: str = ""
     cursor: str = ""
     labels: str = ""
-    timezone: str = "UTC"
+    timezone: Annotated[str, Rule(is_zone, "the name of a time zone, such as Europe/Rome")] = "UTC"
     ignore: tuple[str, ...] = ()
     settle: float = 1.0
     late: Annotated[Literal["train", "keep"], one_of("train", "keep")] = "train"

@@ -12,41 +12,61 @@ from numpy.typing import NDArray
 from prefect import get_run_logger
 
 from db.records import NewEvaluation
+from errors import UnusableVersion
 from evaluation.gate import NEWEST, Paired, judge, past_eras
 from learning.prediction import predict
 from learning.startup import start_tensorflow
+from tasks.infra_check import InfraCheck
 from tasks.run import Context, Run, step
 
 ACTOR = "gate"
+MEND = "mend that and run again: what was trained is kept, and no version was promoted"
+LOOK_AT = (
+    "look at the labels (`evergreen schema infer FILE` says what each column seems to be), at the learning curves "
+    "(`evergreen registry curves {} {}`) and the learning rate, then bootstrap again"
+)
 
 
 @dataclass(frozen=True)
 class PromotionDecision:
-    """What the gate said of a challenger, against which champion (None: a constant), seen at which sequence."""
+    """What the gate said of a challenger, against which champion (None: a constant), seen at which sequence.
+
+    `accepted` is whether it may be promoted. Beside those that passed, that is a first version that is not shown to be
+    worse than a constant: there is no better one.
+    """
 
     challenger: int
     champion: int | None
     seen: int
     evaluation_id: int
     passed: bool
+    accepted: bool
     reason: str
 
 
-def evaluate(context: Context, run_id: int, challenger: int) -> PromotionDecision:
+def evaluate(context: Context, run_id: int, challenger: int, check: InfraCheck) -> PromotionDecision:
     """Compare a challenger with the present champion on holdout rows, and record every figure.
 
     The first version has no champion to beat; it is compared with the best constant, and the registry says so. So is
     one that was bootstrapped because its champion had learned from recalled data.
+
+    Raises:
+        UnusableVersion: it would be promoted, but a fresh process cannot load it, or answers otherwise than this one.
     """
     registry, spec = context.registry, context.spec
     seen = registry.sequence(spec.name)
     champion = registry.find_champion(spec.name)
     if champion and champion.number in registry.tainted(spec.name):
         champion = None
-    verdict = judge(pair(context, challenger, champion.number if champion else None), spec.objective, spec.gate)
-    reason = overtaken(context, challenger, champion.number) if champion else ""
-    if reason:
-        verdict = replace(verdict, passed=False, reason=reason)
+    paired = pair(context, challenger, champion.number if champion else None, check)
+    verdict = judge(paired, spec.objective, spec.gate)
+    accepted = verdict.passed or (champion is None and not verdict.harmful)
+    if champion is None and not accepted:
+        verdict = replace(verdict, reason=f"{verdict.reason}; {LOOK_AT.format(spec.name, challenger)}")
+    late = overtaken(context, challenger, champion.number) if champion else ""
+    unusable = check.failure() if accepted and not late else ""
+    if late or unusable:
+        accepted, verdict = False, replace(verdict, passed=False, reason=late or unusable)
     evaluation_id = registry.record_evaluation(
         NewEvaluation(
             run_id=run_id,
@@ -56,11 +76,12 @@ def evaluate(context: Context, run_id: int, challenger: int) -> PromotionDecisio
             **vars(verdict),
         )
     )
+    if unusable:
+        raise UnusableVersion(f"version {challenger} of model '{spec.name}'", unusable, MEND)
     newest = {m.metric: m.challenger_value for m in verdict.metrics if m.dataset == NEWEST and not m.slice}
     registry.record_metrics(spec.name, challenger, newest)
-    return PromotionDecision(
-        challenger, champion.number if champion else None, seen, evaluation_id, verdict.passed, verdict.reason
-    )
+    against = champion.number if champion else None
+    return PromotionDecision(challenger, against, seen, evaluation_id, verdict.passed, accepted, verdict.reason)
 
 
 def overtaken(context: Context, challenger: int, champion: int) -> str:
@@ -78,22 +99,27 @@ def overtaken(context: Context, challenger: int, champion: int) -> str:
     return ""
 
 
-def pair(context: Context, challenger: int, champion: int | None) -> Paired:
-    """Predict the holdout rows of everything that the challenger's line learned from, with both versions."""
+def pair(context: Context, challenger: int, champion: int | None, check: InfraCheck) -> Paired:
+    """Predict the holdout rows of everything that the challenger's line learned from, with both versions.
+
+    What the challenger says is also asked of a fresh process, which answers while the champion predicts.
+    """
     start_tensorflow()
     registry, spec = context.registry, context.spec
     learned = registry.trained_on(spec.name, challenger)
     old = registry.trained_on(spec.name, champion) if champion else ()
     eras = past_eras(old, spec.gate.eras)
     rows, cache = context.partition_files(learned), context.settings.cache
+    version = registry.version(spec.name, challenger)
     after = predict(
         spec,
-        context.model_files(registry.version(spec.name, challenger)),
+        context.model_files(version),
         rows,
         split="holdout",
         cache=cache,
         columns=tuple(dict.fromkeys((*spec.gate.slices, *spec.schema.entity))),
     )
+    check.begin(version, after, rows)
     if champion is None:
         constant = spec.objective.constant(after.target)
         before = np.tile(constant, (len(after.target), 1))
@@ -119,10 +145,10 @@ def numbered(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.uint64] | None:
 
 
 @step("evaluate the challenger")
-def evaluate_challenger(run: Run, challenger: int) -> PromotionDecision:
+def evaluate_challenger(run: Run, challenger: int, check: InfraCheck) -> PromotionDecision:
     """Champion and challenger on the same holdout rows."""
-    decision = evaluate(run.context, run.id, challenger)
-    if decision.champion is None and not decision.passed:
+    decision = evaluate(run.context, run.id, challenger, check)
+    if decision.accepted and not decision.passed:
         get_run_logger().warning("version %d is not shown to be better than a constant prediction", challenger)
     get_run_logger().info("version %d: %s", challenger, decision.reason)
     return decision

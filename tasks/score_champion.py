@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from db.arrival_records import PartitionRecord
 from db.records import NewScores
+from evaluation.losses import figures
 from learning.prediction import predict
 from learning.startup import start_tensorflow
 from monitoring.decision import Pending
@@ -30,8 +31,8 @@ def score_arrivals(context: Context, run_id: int | None, number: int, arrived: S
     for place, partition in enumerate(partitions):
         rows = found.partition == place
         if rows.any():  # else every labelled row of it was corrected since
-            figures = spec.objective.metrics(found.target[rows], found.prediction[rows])
-            scores.append(NewScores(partition.digest, int(rows.sum()), figures))
+            measured = figures(spec.objective, found.target[rows], found.prediction[rows])
+            scores.append(NewScores(partition.digest, int(rows.sum()), measured))
     registry.record_scores(spec.name, number, scores, run_id)
 
 

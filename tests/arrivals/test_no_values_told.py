@@ -54,7 +54,7 @@ def test_no_value_is_told(port: Port, name: str, content: bytes) -> None:
     said = told(port)
     assert len(said) < 5_000
     if name in {"names.csv", "values.jsonl"}:  # such a header cannot be told from names: some of it is shown
-        assert said.count("Anna Berg") <= 40
+        assert said.count("Anna Berg") <= 64  # sixteen a sentence, of twenty thousand
     else:
         assert "Anna" not in said
 

@@ -20,7 +20,7 @@ from postgres import Server
 from sqlalchemy import create_engine, text
 
 from arrivals.ingest import ingest
-from errors import UnreadableFile
+from errors import UnreachableSource
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def test_a_query_gives_rows_like_a_table(shop: Port) -> None:
 def test_a_database_that_does_not_answer_is_named_without_its_password(port: Port) -> None:
     """The error says which database and query, and what it answered."""
     source = {"path": f"sqlite:////nowhere{port.home}/x.db", "query": "trips", "cursor": "seq"}
-    with pytest.raises(UnreadableFile, match="unable to open database file"):
+    with pytest.raises(UnreachableSource, match="there is no file"):
         port.with_source(**source).ingest()
     from db.query_source import QuerySource
 

@@ -16,6 +16,7 @@ from arriving import Port, line
 from arrivals.json_lines import JsonLines
 from arrivals.texts import as_text
 from arrivals.validation import Validator
+from errors import InvalidSpec
 from learning.objectives import Regression
 from learning.spec import Schema, Source
 
@@ -210,9 +211,16 @@ def test_a_column_that_cannot_be_typed_is_refused_by_itself(monkeypatch: pytest.
     def panic(*_: Any) -> Any:
         raise pl.exceptions.PanicException("index out of bounds")
 
-    monkeypatch.setattr("arrivals.validation.as_tensor", panic)
-    monkeypatch.setattr("arrivals.validation.as_it_came", panic)
+    for name in ("as_tensor", "as_it_came", "readings"):
+        monkeypatch.setattr(f"arrivals.validation.{name}", panic)
     assert judged("t", pl.Series([[1.0] * 4])) == ([], ["t is no list of 4 finite numbers; it arrived as List"])
+    assert judged("x", pl.Series(["1,5"])) == ([], ["x is no number"])
+
+
+def test_a_zone_that_nobody_knows_is_refused_before_any_row_is() -> None:
+    """Or every time without an offset would be none."""
+    with pytest.raises(InvalidSpec, match="the name of a time zone"):
+        Source("small", timezone="Mars")
 
 
 def test_an_option_that_reads_a_refused_file_reads_it(port: Port) -> None:

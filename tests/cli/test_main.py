@@ -11,6 +11,9 @@ import typer
 from typer.testing import CliRunner
 
 from cli.main import app, run_to_its_end
+from db.records import RunEnding
+from db.registry import open_registry
+from settings import Settings
 
 EVERGREEN = Path(sys.executable).with_name("evergreen")
 
@@ -65,3 +68,18 @@ def test_help_says_what_the_exit_codes_mean() -> None:
     text = " ".join(CliRunner().invoke(app, ["--help"]).output.split())
     assert "Exit codes: 0 done; 1 not done" in text
     assert "3 the run came to its end" in text
+
+
+def test_a_bootstrap_that_is_rejected_is_no_success(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model has no champion: exit code 1, and the run's reason on stderr."""
+    with open_registry(home.database_url) as registry:
+        registry.add_model("flights")
+        run = registry.start_run("flights", trigger="by hand", flow_run_id=None)
+        registry.finish_run(run.id, RunEnding("rejected", "bootstrap", "shown worse: look at the labels"))
+    ended = SimpleNamespace(name="Completed", message="", result=lambda: "rejected")
+    flow = SimpleNamespace(bootstrap=lambda *_, **__: ended, retrain=lambda *_, **__: ended)
+    for name, code in (("bootstrap", 1), ("retrain", 0)):
+        monkeypatch.setitem(sys.modules, f"flows.{name}", flow)
+        done = CliRunner().invoke(app, [name, "flights"])
+        assert (done.exit_code, done.stdout) == (code, "rejected\n")
+        assert ("flights has no champion yet: shown worse: look at the labels" in done.stderr) == bool(code)

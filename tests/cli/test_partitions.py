@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,25 @@ def test_a_file_without_times_is_no_source(tmp_path: Path) -> None:
     path.write_text("id,km\n1,2\n2,3\n")
     with pytest.raises(InvalidSpec, match="no column holds times"):
         printed("schema", "infer", str(path))
+
+
+def test_conflicts_and_corrections_are_shown(home: Settings) -> None:
+    """Conflicts stand beside refused rows; a corrected partition says by which one."""
+    folder = Path(home.landing) / "small"
+    folder.mkdir(parents=True)
+    for name, speed in (("a", "10"), ("b", "20")):
+        folder.joinpath(f"{name}.csv").write_text("\n".join(["at,id,speed,city,late", line(1, speed=speed)]))
+    replacing = replace(SPEC, source=replace(SPEC.source, corrections="replace"))
+    store = ArtifactStore(home.artifact_root, home.cache)
+    with open_registry(home.database_url) as registry:
+        ingest(SPEC, registry, store, landing=home.landing, cache=home.cache)
+        assert "conflict  " in printed("partitions", "refused", "small")
+        assert "speed (1 rows)" in printed("partitions", "refused", "small")
+        assert "0 rows refused, 1 conflicts" in printed("partitions", "list", "small")
+        ingest(replacing, registry, store, landing=home.landing, cache=home.cache)
+        older, newer = sorted(registry.partitions("small"), key=lambda partition: partition.kind != "rows")
+        shown = printed("partitions", "show", "small", older.digest)
+        assert f"corrected by {newer.digest[:12]}" in shown
+        assert json.loads(printed("partitions", "show", "small", older.digest, "--json"))["superseded"] == [
+            {"partition": older.digest, "by": newer.digest, "rows": 1}
+        ]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from service_here import ServiceHere
 
 from settings import Settings
 from tiny import TINY, Landing
@@ -29,3 +30,9 @@ def landing(home: Settings, monkeypatch: pytest.MonkeyPatch) -> Landing:
     """An empty landing folder of the tiny model."""
     monkeypatch.setattr("tasks.run.load_spec", lambda *_: TINY)
     return Landing(Path(home.landing) / "tiny")
+
+
+@pytest.fixture(autouse=True)
+def service_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare every retrain of these tests a process; those about the process have one."""
+    monkeypatch.setattr("tasks.infra_check.FreshService", ServiceHere)

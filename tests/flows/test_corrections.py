@@ -8,7 +8,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app
 from db.registry import open_registry
 from flows.bootstrap import bootstrap
 from flows.retrain import retrain
@@ -65,5 +67,7 @@ def test_a_retrain_follows_the_newest_rows(
         assert {score.partition for score in registry.scores("tiny")} == {pending.digest}
         [check] = registry.drift_checks("tiny")
         assert check.drifted
+        shown = CliRunner().invoke(app, ["registry", "lineage", "tiny", "2"]).output
+        assert shown.count("corrected since") == 1
         registry.recall("tiny", pending.digest, reason="wrong", actor="a person")
         assert registry.tainted("tiny") == (2,)

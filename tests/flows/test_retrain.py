@@ -15,16 +15,27 @@ from typing import Any
 import polars as pl
 import pytest
 from postgres import Server
+from service_here import ServiceHere
 
 import tiny
 from db.artifacts import ArtifactStore
 from db.records import RunEnding
 from db.registry import ModelRegistry, open_registry
-from errors import NoChampion, NotEnoughData, NothingToRollBack, StepFailed, TaintedVersion, TrainingDiverged
+from errors import (
+    NoChampion,
+    NotEnoughData,
+    NothingToRollBack,
+    StepFailed,
+    TaintedVersion,
+    TrainingDiverged,
+    UnusableVersion,
+)
 from flows.bootstrap import bootstrap
 from flows.retrain import retrain
 from learning.data import Selection
 from learning.examples import Examples, Read
+from learning.features import FrozenBase
+from learning.fresh_service import FreshService, Question
 from learning.spec import DriftPolicy, FineTune, Pretrain, Replay, Stage
 from monitoring.drift import DriftVerdict
 from settings import Settings, get_settings
@@ -69,7 +80,8 @@ def test_a_first_version_that_learned_nothing_is_warned_of(
     landing: Landing, registry: ModelRegistry, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is none to beat, so it becomes the champion; but whoever started it is told what it is worth."""
-    monkeypatch.setattr("tasks.run.load_spec", lambda *_: replace(TINY, pretrain=Pretrain(learning_rate=1e-9)))
+    spec = replace(TINY, pretrain=Pretrain(learning_rate=1e-9), build_head=undecided_head)
+    monkeypatch.setattr("tasks.run.load_spec", lambda *_: spec)
     landing.land(200)
     logger = logging.getLogger("prefect.task_runs")
     logger.addHandler(caplog.handler)
@@ -79,6 +91,109 @@ def test_a_first_version_that_learned_nothing_is_warned_of(
         logger.removeHandler(caplog.handler)
     assert "version 1 is not shown to be better than a constant prediction" in caplog.text
     assert not registry.evaluations("tiny", 1)[0].passed
+
+
+def test_a_first_version_that_is_worse_than_a_constant_is_rejected(
+    landing: Landing, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would do harm; the run says what to look at, and once that is mended the next bootstrap starts the model."""
+    stuck = replace(TINY, pretrain=Pretrain(learning_rate=1e-9), build_head=wrong_head)
+    landing.land(400)
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.run.load_spec", lambda *_: stuck)
+        assert bootstrap("tiny") == "rejected"
+    (run,) = registry.runs("tiny")
+    assert (run.outcome, run.decision) == ("rejected", "bootstrap")
+    assert "shown worse: log_loss" in str(run.reason)
+    assert "evergreen registry curves tiny 1" in str(run.reason)
+    assert registry.find_champion("tiny") is None
+    assert bootstrap("tiny") == "promoted"
+    assert registry.champion("tiny").number == 2
+
+
+def test_a_layer_that_only_this_process_knows_is_found_out_before_the_promotion(
+    landing: Landing, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fresh process cannot load the version: the run fails with a sentence, and what was trained is kept."""
+    monkeypatch.setattr("tasks.infra_check.FreshService", FreshService)
+    monkeypatch.setattr("tasks.run.load_spec", lambda *_: replace(TINY, build_head=head_of_ones_own))
+    landing.land(400)
+    with pytest.raises(UnusableVersion, match="Keras does not know its class 'OnlyHere'"):
+        bootstrap("tiny")
+    (run,) = registry.runs("tiny")
+    assert run.outcome == "failed"
+    assert "version 1 of model 'tiny': a fresh process with evergreen_client" in str(run.reason)
+    assert registry.find_champion("tiny") is None
+    assert not registry.evaluations("tiny", 1)[0].passed
+
+    monkeypatch.setattr("tasks.infra_check.FreshService", ServiceHere)
+    assert bootstrap("tiny") == "promoted"
+
+
+def test_a_file_that_was_damaged_since_it_was_judged_is_found_out_before_the_promotion(
+    landing: Landing, registry: ModelRegistry, home: Settings
+) -> None:
+    """The next run stores it anew."""
+    landing.land(400)
+    bootstrap("tiny")
+    landing.land(400, flipped=True)
+
+    class Damaging(ServiceHere):
+        """Asked while somebody damages the head's file."""
+
+        def ask(self, question: Question) -> None:
+            """Cut it."""
+            path = Path(home.artifact_root) / question.head.uri
+            path.write_bytes(path.read_bytes()[:-10])
+            super().ask(question)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.infra_check.FreshService", Damaging)
+        with pytest.raises(UnusableVersion, match="SHA-256"):
+            retrain("tiny")
+    assert registry.champion("tiny").number == 1
+    assert retrain("tiny") == "promoted"
+
+
+def test_a_version_that_answers_otherwise_is_not_promoted(landing: Landing, registry: ModelRegistry) -> None:
+    """Here the features came from a cache, of another base's making."""
+    landing.land(400)
+    bootstrap("tiny")
+    landing.land(400, flipped=True)
+    real = FrozenBase.features
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FrozenBase, "features", lambda self, inputs: real(self, inputs)[:, ::-1])
+        with pytest.raises(UnusableVersion, match="answers otherwise"):
+            retrain("tiny")
+    assert registry.champion("tiny").number == 1
+
+
+def undecided_head(features: tuple[int, ...]) -> Any:
+    """One half, whatever comes in."""
+    from keras import Input, Sequential, layers
+
+    return Sequential([Input(features), layers.Dense(1, activation="sigmoid", kernel_initializer="zeros")])
+
+
+def wrong_head(features: tuple[int, ...]) -> Any:
+    """Sure that everything is late."""
+    from keras import Input, Sequential, initializers, layers
+
+    sure = initializers.Constant(4.0)
+    last = layers.Dense(1, activation="sigmoid", kernel_initializer="zeros", bias_initializer=sure)
+    return Sequential([Input(features), last])
+
+
+def head_of_ones_own(features: tuple[int, ...]) -> Any:
+    """With a layer that is defined and registered in the process of the tests, and nowhere else."""
+    import keras
+
+    @keras.saving.register_keras_serializable("flows")
+    class OnlyHere(keras.layers.Layer):  # type: ignore[misc]
+        def call(self, rows: Any) -> Any:
+            return rows * 1.0
+
+    return keras.Sequential([keras.Input(features), OnlyHere(), keras.layers.Dense(1, activation="sigmoid")])
 
 
 def test_the_same_on_postgresql(
@@ -156,13 +271,13 @@ def test_labels_that_come_later_are_learned_once(
     spec = replace(TINY, source=replace(TINY.source, labels="tiny-labels"))
     monkeypatch.setattr("tasks.run.load_spec", lambda *_: spec)
     landing.land(400)
+    labels = landing.folder.parent / "tiny-labels"
+    labels.mkdir()
     bootstrap("tiny")
     rows = pl.read_parquet(landing.land(400, flipped=True))
     rows.with_columns(late=pl.lit(None, pl.Float64)).write_parquet(landing.folder / "001.parquet")
     assert retrain("tiny") == "waiting"
 
-    labels = landing.folder.parent / "tiny-labels"
-    labels.mkdir()
     rows.select("id", "late").write_parquet(labels / "001.parquet")
     assert retrain("tiny") == "promoted"
     assert retrain("tiny") == "no new data"

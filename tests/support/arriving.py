@@ -63,6 +63,7 @@ class Port:
         self.store = ArtifactStore(str(self.home / "artifacts"), self.home / "cache")
         self.folder = self.home / "landing" / "small"
         self.folder.mkdir(parents=True, exist_ok=True)
+        (self.home / "landing" / self.spec.source.labels).mkdir(parents=True, exist_ok=True)
 
     def with_source(self, **changes: Any) -> Port:
         """The same port, with another source."""

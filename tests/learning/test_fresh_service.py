@@ -1,0 +1,118 @@
+"""A fresh process answers as a service would; what stands in its way is a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from db.artifacts import ArtifactStore
+from learning.data import PartitionFile, read_inputs
+from learning.files import Trained, save_model
+from learning.fresh_service import FreshService, Question, answered, written
+from learning.prediction import PROBE_ROWS, Predictions, predict, probe
+from learning.spec import ModelSpec
+from settings import Settings
+
+
+@keras.saving.register_keras_serializable("at_home")
+class AtHome(keras.layers.Layer):
+    """A layer that only the process of the tests knows."""
+
+    def call(self, rows: Any) -> Any:
+        """Nothing changes."""
+        return rows * 1.0
+
+
+@pytest.fixture
+def found(spec: ModelSpec, champion: Trained, history: tuple[PartitionFile, ...], tmp_path: Path) -> Predictions:
+    """What version 1 says of all rows of the history."""
+    return predict(spec, champion.files, history, split="all", cache=tmp_path / "features")
+
+
+@pytest.fixture
+def question(
+    spec: ModelSpec, champion: Trained, history: tuple[PartitionFile, ...], home: Settings, found: Predictions
+) -> Question:
+    """Version 1, stored, and some rows of the history."""
+    store = ArtifactStore(home.artifact_root, home.cache)
+    files = champion.files
+    base = store.put(files.base, kind="base", digest=files.base_digest)
+    head = store.put(files.head, kind="head", digest=files.head_digest)
+    columns = {name: values.tolist() for name, values in probe(spec.schema, found, history)[0].items()}
+    return Question("small", 1, base, head, home.artifact_root, str(home.cache), columns)
+
+
+def test_a_probe_is_of_the_rows_that_were_predicted(
+    spec: ModelSpec, history: tuple[PartitionFile, ...], found: Predictions
+) -> None:
+    """Inputs and predictions belong together, over several partitions; few rows of many, at least one."""
+    columns, recorded = probe(spec.schema, found, history)
+    whole = np.concatenate([read_inputs(spec.schema, one)["a"] for one in history])
+    assert np.array_equal(columns["a"], whole)
+    assert np.array_equal(recorded, found.prediction)
+    times = 50
+    many = replace(
+        found,
+        target=np.tile(found.target, times),
+        prediction=np.tile(found.prediction, (times, 1)),
+        partition=np.repeat([0, 1], 8 * times),
+        rows=np.tile(np.arange(8).repeat(times), 2),
+    )
+    assert len(probe(spec.schema, many, history)[1]) in range(PROBE_ROWS // 2, PROBE_ROWS + 1)
+
+
+def test_a_fresh_process_says_the_same_and_another_one_lacks_a_layer(
+    question: Question, found: Predictions, home: Settings
+) -> None:
+    """Both begin at once; the second is asked for a head with a layer that nobody defines where a service looks."""
+    head = keras.Sequential([keras.Input((4,)), AtHome(), keras.layers.Dense(1, activation="sigmoid")])
+    digest = save_model(head, home.home / "head.keras")
+    stored = ArtifactStore(home.artifact_root, home.cache).put(home.home / "head.keras", kind="head", digest=digest)
+    with FreshService([]) as first, FreshService([home.home]) as second:
+        first.ask(question)
+        second.ask(replace(question, head=stored))
+        same, lacking = first.answer(), second.answer()
+    assert same.error == ""
+    np.testing.assert_allclose(same.predictions, found.prediction, rtol=1e-5)
+    assert "Keras does not know its class 'AtHome'" in lacking.error
+    assert lacking.predictions == []
+
+
+def test_a_process_that_nobody_asks_ends_with_its_block() -> None:
+    """And one that dies says so."""
+    with FreshService([]) as service:
+        pass
+    assert service._process.returncode is not None
+    with FreshService([]) as service:
+        service._process.kill()
+        service._told = service._thread.submit(service._process.communicate)
+        assert "ended with code -9" in service.answer().error
+
+
+def test_a_damaged_file_is_a_sentence(question: Question, home: Settings) -> None:
+    """As a service has it: the file's bytes are not those that were registered."""
+    path = Path(home.artifact_root) / question.head.uri
+    path.write_bytes(path.read_bytes()[:-7])
+    assert "SHA-256" in answered(written(question)).error
+    path.unlink()
+    assert "it is not under" in answered(written(question)).error
+
+
+def test_another_signature_is_a_sentence(question: Question, home: Settings) -> None:
+    """A base that takes another column, and a head that takes other features."""
+    store = ArtifactStore(home.artifact_root, home.cache)
+    rows = keras.Input((1,), name="weight")
+    other = {
+        "base": keras.Model({"weight": rows}, keras.layers.Dense(4)(rows)),
+        "head": keras.Sequential([keras.Input((7,)), keras.layers.Dense(1)]),
+    }
+    for part, why in (("base", "the model also takes weight"), ("head", "ValueError: ")):
+        path = home.home / f"{part}.keras"
+        stored = store.put(path, kind=part, digest=save_model(other[part], path))
+        said = answered(written(replace(question, **{part: stored}))).error
+        assert why in said
