@@ -228,20 +228,22 @@ class CsvRecords:
         close = self._close.search(block, fault, fault + REACH)
         stop = close.end() if close else block.find(b"\n", fault) + 1 or block.rfind(b"\n") + 1
         reason = f"the row has a quote that {'closes before its field ends' if quoted else 'nothing closes'}"
-        return self._resume(block, line, stop, closed=bool(close)), reason
+        stray = not self.has_long and block.count(self.separator.encode(), start, line) + 1 == len(self.header)
+        return self._resume(block, line, stop, closed=bool(close), stray=stray), reason
 
-    def _resume(self, block: bytes, start: int, stop: int, *, closed: bool) -> int:
+    def _resume(self, block: bytes, start: int, stop: int, *, closed: bool, stray: bool) -> int:
         """Where the next record starts after a damaged one that may be longer than its first line.
 
-        A stray quote before good rows looks much like a field of many lines with a quote too few. Where it closes
-        in a line that is no row, the lines are its text, and none is taken. Else they are taken from the first row on;
-        in a file that does have such fields only if most of them are rows, or from where on all are.
+        A stray quote before good rows looks much like a field of many lines with a quote too few. Where it closes in a
+        line that is no row, the lines are its text, and none is taken. Else they are taken from the first row on if
+        the first line shows a stray quote, or most of them are rows; and from where on all are rows in any case.
 
         Args:
             block: the bytes.
             start: where the first line ends.
             stop: where the damage ends.
             closed: a quote that may close the field stands there.
+            stray: without its quote the first line is a row, and the file has no field of many lines so far.
         """
         lines = sorted({*_first_lines(block, start, stop), *_last_lines(block, start, stop)})
         rows = {line: row.end() for line in lines if (row := self._row.match(block, line))}
@@ -249,7 +251,7 @@ class CsvRecords:
         for line in reversed(lines):
             if line in rows and rows[line] >= run:
                 run = line
-        likely = not self.has_long or 2 * len(rows) > len(lines)
+        likely = stray or 2 * len(rows) > len(lines)
         return min(rows) if rows and likely and (run < stop or not closed) else run
 
 
