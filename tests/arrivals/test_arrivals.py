@@ -113,7 +113,7 @@ def test_bad_rows_are_refused_with_their_reason(port: Port) -> None:
         "speed is no number",
         "speed is outside 0 to 100",
         "speed is too large for a float32",
-        "the line has more fields than the header's 5",
+        "the row has more fields than the header (6 beside 5)",
     ]
     kept = pl.read_parquet(port.home / "artifacts" / str(found["speed is no number"].uri))
     assert kept.filter(pl.col("reason") == "speed is no number")["speed"].to_list() == ["fast"]

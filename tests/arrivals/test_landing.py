@@ -248,7 +248,7 @@ def test_files_of_a_host_keep_it_and_lose_its_password(port: Port, attic: str, p
     spec = port.with_source(path=path).spec
     arrived = [ingest(spec, port.registry, port.store, landing=attic, cache=port.home / "cache") for _ in range(2)]
     assert [one.rows for one in arrived] == [1, 0]
-    assert port.landed()[0].uri == "attic://house/attic/small/a[1].csv"
+    assert port.landed()[0].uri == "attic://me:***@house/attic/small/a[1].csv"
 
 
 def test_a_new_file_in_a_store_is_seen_by_the_same_process(port: Port, bucket: str) -> None:

@@ -239,7 +239,7 @@ def test_the_future_is_refused_in_every_kind_of_file(port: Port, labels: bool) -
     """Also where labels bring times, as part of their key."""
     port = port.with_source(labels="labels")
     folder: Callable[[str], Path] = lambda name: port.home / "landing" / name  # noqa: E731
-    folder("labels").mkdir()
+    folder("labels").mkdir(exist_ok=True)
     if labels:
         (folder("labels") / "a.csv").write_text("at,id,late\n2099-01-01,1,1\n")
     else:
