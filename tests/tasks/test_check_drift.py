@@ -16,11 +16,13 @@ import polars as pl
 import pytest
 
 from errors import ServerFailed
+from learning.catalog import load_spec
 from learning.spec import DriftPolicy, Schema
 from monitoring.decision import Pending
 from monitoring.drift import compare_files
+from settings import Settings
 from tasks.check_drift import Comparison, check_drift, compare_elsewhere
-from tasks.run import Run
+from tasks.run import Context, Run
 
 SCHEMA = Schema(time="at", key=("id",), target="y", numeric=("speed",), categorical=("city",))
 SCRIPT = """
@@ -124,9 +126,10 @@ def alive(process: int) -> bool:
     return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
 
 
-def test_a_process_that_was_killed_is_named_with_what_to_do() -> None:
+def test_a_process_that_was_killed_is_named_with_what_to_do(home: Settings) -> None:
     """The operating system ends the largest process when memory runs out."""
+    run = Run(1, Context(load_spec("flights", home.model_folders), None, None, home))
     broken: Comparison = Future()
     broken.set_exception(BrokenExecutor("gone"))
     with pytest.raises(ServerFailed, match="whether memory ran out"):
-        check_drift.fn(Run(1, None), Pending(1, (), "key"), broken)
+        check_drift.fn(run, Pending(1, (), "key"), broken)
