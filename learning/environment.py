@@ -8,9 +8,12 @@ import platform
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
+from threading import Lock
 from typing import Any
 
 from learning.spec import ModelSpec
+
+PARSING = Lock()  # CPython can fail where two threads parse source at once (github.com/python/cpython/issues/106905)
 
 
 @cache
@@ -42,7 +45,8 @@ def custom_digest() -> str:
 def _source(thing: Any) -> str:
     """The source of a module, class or function, or its name where there is none to read."""
     try:
-        return inspect.getsource(thing)
+        with PARSING:
+            return inspect.getsource(thing)
     except (OSError, TypeError):
         return str(getattr(thing, "__qualname__", type(thing).__qualname__))
 
