@@ -91,7 +91,7 @@ def test_four_processes_take_what_one_would(tmp_path: Path, alone: Port, correct
     assert sum(record.rows for record in port.landed()) == ROWS
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
 def database(request: pytest.FixtureRequest) -> Iterator[str]:
     """URL of an empty database; none for the port's own in SQLite."""
     if request.param == "sqlite":
@@ -104,6 +104,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("corrections", "database"), [("refuse", "sqlite"), ("replace", "postgresql")], indirect=True)
 def test_killed_processes_leave_nothing_half_done(tmp_path: Path, alone: Port, corrections: str, database: str) -> None:
     """Four at once, thirty killed at any moment: the next one does the rest, and the outcome is the same."""
     port = land(tmp_path / "killed", corrections, database)

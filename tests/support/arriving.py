@@ -82,6 +82,7 @@ class Port:
 
     def with_source(self, **changes: Any) -> Port:
         """The same port, with another source."""
+        self.registry.close()  # the other port opens it anew
         return replace(self, spec=replace(self.spec, source=replace(self.spec.source, **changes)))
 
     def land(self, name: str, *lines: str, header: str = HEADER) -> Path:
