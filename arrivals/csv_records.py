@@ -65,7 +65,7 @@ class CsvRecords:
             return pl.DataFrame(schema=kinds)
         every = dict.fromkeys(self.header, pl.String)
         table = pl.scan_csv(good, has_header=False, separator=self.separator, schema=every).select(self.columns)
-        if b'""' in good:
+        if b'"' in good and b'""' in good:  # one byte is found much faster than two
             table = table.with_columns(pl.all().replace("", None))
         rows = table.collect()
         return rows.filter(~pl.all_horizontal(pl.all().is_null()))  # a line of separators only is a blank one
