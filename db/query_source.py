@@ -68,8 +68,9 @@ class QuerySource:
         with self._connected() as connection:
             names = list(self._run(connection, "SELECT *", "1 = 0").keys())
         if self.cursor not in names:  # SQLite would take the name for a text, the same for every row
-            why, known = f"it has no column '{self.cursor}' for a cursor", ", ".join(names[:20])
-            raise UnreachableSource(self.uri, why, f"{did_you_mean(self.cursor, names)}it has {known}")
+            known = ", ".join(names[:20])
+            fix = f"{did_you_mean(self.cursor, names)}name one of its columns in Source(cursor=...): {known}"
+            raise UnreachableSource(self.uri, f"it has no column '{self.cursor}' for a cursor", fix)
         return names
 
     def stand(self, now: datetime) -> Stand:
