@@ -90,6 +90,9 @@ class NewVersion:
         reason: how the training went, in a sentence.
         trained: digests of the partitions it learned from.
         replayed: digests of the partitions it was reminded of.
+        partly: digests of the partitions whose older rows it learned from, while the newer ones prove it: to whoever
+            promotes it they are still pending.
+        refit_of: number of the version that was proven, where this one is its refit on everything pending.
         metrics: figures that describe the version by itself.
         epochs: learning curves.
     """
@@ -104,6 +107,8 @@ class NewVersion:
     reason: str | None = None
     trained: tuple[str, ...] = ()
     replayed: tuple[str, ...] = ()
+    partly: tuple[str, ...] = ()
+    refit_of: int | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     epochs: tuple[EpochMetric, ...] = ()
 
@@ -123,6 +128,7 @@ class VersionRecord:
     reason: str | None
     metrics: dict[str, float]
     created_at: datetime
+    refit_of: int | None = None
 
 
 class VersionSummary(NamedTuple):
@@ -237,7 +243,11 @@ class DriftCheckRecord(NewDriftCheck):
 
 @dataclass(frozen=True)
 class EvaluationMetric:
-    """Champion and challenger on one dataset and slice; an interval is given where there is one."""
+    """Champion and challenger on one dataset and slice; an interval is given where there is one.
+
+    `blocks` is the number of time blocks (or entities) that count as observations, `effective_rows` how many
+    independent rows would say as much; `against` the version it was compared with, where that is not the champion.
+    """
 
     dataset: str
     slice: str
@@ -249,6 +259,74 @@ class EvaluationMetric:
     ci_low: float | None
     ci_high: float | None
     verdict: str
+    blocks: int | None = None
+    effective_rows: float | None = None
+    against: int | None = None
+
+
+@dataclass(frozen=True)
+class RuleVerdict:
+    """What one rule of the gate says of a challenger, whether or not it is the one that decides."""
+
+    rule: str
+    passed: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class BlockLoss:
+    """A version's mean loss on the labelled rows of one time block of a partition, which it had not learned from."""
+
+    partition: str
+    block: datetime
+    rows: int
+    loss: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockLossRecord(BlockLoss):
+    """A version's mean loss on a time block, as recorded; `proving` where it was a challenger on trial."""
+
+    number: int
+    proving: bool
+
+
+@dataclass(frozen=True)
+class PromiseRecord:
+    """What the gate announced of a promotion, and what came; both are relative changes of the mean loss.
+
+    Args:
+        sequence: the promotion's.
+        number: the version that was promoted.
+        predecessor: the one that it replaced.
+        at: when.
+        until: when the next promotion or rollback came; None while it is the champion.
+        announced: the change that was announced, None where it was promoted before changes were.
+        low: lower end of the announced interval.
+        high: upper end.
+        rows: labelled rows that arrived since and both have been scored on.
+        blocks: in how many time blocks.
+        came: the change on those rows; None while there are none.
+    """
+
+    sequence: int
+    number: int
+    predecessor: int
+    at: datetime
+    until: datetime | None
+    announced: float | None
+    low: float | None
+    high: float | None
+    rows: int
+    blocks: int
+    came: float | None
+
+    @property
+    def held(self) -> bool | None:
+        """Whether what came lies in the interval; None while that is not known."""
+        if self.came is None or self.low is None or self.high is None:
+            return None
+        return self.low <= self.came <= self.high
 
 
 @dataclass(frozen=True)
@@ -256,6 +334,21 @@ class NewEvaluation:
     """The gate's verdict on a challenger; `champion` is None where there was none to beat.
 
     Of the metrics, the one that decided stands first.
+
+    Args:
+        run_id: the run that asked.
+        model: name of the model.
+        challenger: the version on trial.
+        champion: the version in production.
+        passed: whether it may take its place.
+        reason: why, in a sentence.
+        metrics: every figure.
+        rules: what each rule of the gate says.
+        announced: relative change of the mean loss that is promised for what comes next.
+        announced_low: lower end of its interval.
+        announced_high: upper end.
+        blocked: whether it was better on what is new and was refused for what it does elsewhere.
+        prove_from: start of the proving window; None where held-out entities were the proof.
     """
 
     run_id: int | None
@@ -265,6 +358,12 @@ class NewEvaluation:
     passed: bool
     reason: str
     metrics: tuple[EvaluationMetric, ...]
+    rules: tuple[RuleVerdict, ...] = ()
+    announced: float | None = None
+    announced_low: float | None = None
+    announced_high: float | None = None
+    blocked: bool = False
+    prove_from: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -121,6 +121,7 @@ class Replay(Checked):
         share: old rows for each new row; 0 replays nothing.
         rows: old rows in all, instead of a share.
         balance: "eras" draws evenly from every past partition, "classes" from every value of the target.
+        recent: share of the replayed rows that are the newest of the past; the others are drawn from all of it.
     """
 
     share: Strength = 1.0
@@ -128,6 +129,7 @@ class Replay(Checked):
     balance: Annotated[Literal["eras", "classes"], Rule(("eras", "classes").__contains__, '"eras" or "classes"')] = (
         "eras"
     )
+    recent: Annotated[float, Rule(lambda share: 0 <= share <= 1, "a share, from 0 to 1")] = 0.5
 
 
 @dataclass(frozen=True)

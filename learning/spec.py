@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from errors import InvalidSpec, valid_name
 from learning.objectives import Binary, Multiclass, Objective, Regression
-from learning.plans import Checked, Count, FineTune, FromScratch, Natural, Pretrain, Replay, Rule, Stage, Strength
-from learning.source import Source
+from learning.plans import (
+    Checked,
+    Count,
+    FineTune,
+    FromScratch,
+    Inside,
+    Natural,
+    Pretrain,
+    Replay,
+    Rule,
+    Stage,
+    Strength,
+)
+from learning.source import Source, one_of
 
 if TYPE_CHECKING:
     import keras
@@ -54,6 +67,8 @@ class Schema:
         ranges: smallest and largest value allowed in a numeric column.
         allowed: the values allowed in a categorical column.
         holdout: share of entities that no version ever trains on, 0 < holdout < 1.
+        block: length of a time block, as "1d", "6h" or "1w". Rows of one block share their weather, so that to the
+            gate they are one observation, not many; "" where time says nothing.
     """
 
     time: str
@@ -67,6 +82,7 @@ class Schema:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     holdout: float = 0.2
+    block: str = "1d"
 
     def __post_init__(self) -> None:
         """Refuse a schema that contradicts itself.
@@ -99,6 +115,8 @@ class Schema:
                 raise InvalidSpec(f"{rule} for {strangers}", "they are no inputs", f"choose from {sorted(inputs)}")
         if not 0 < self.holdout < 1:
             raise InvalidSpec(f"holdout {self.holdout}", "it is a share", "use a number between 0 and 1")
+        if not re.fullmatch(r"([1-9]\d{0,5}[mhdw])?", self.block):
+            raise InvalidSpec(f"block {self.block!r}", "it is no length of time", 'write "1d", "6h", "30m", "1w" or ""')
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -131,38 +149,57 @@ class DriftPolicy(Checked):
     max_rows: Count = 5_000
 
 
+Escalation = Literal["recent replay", "thaw", "from scratch"]
+ESCALATIONS = ("recent replay", "thaw", "from scratch")
+
+
 @dataclass(frozen=True)
 class RetrainPolicy(Checked):
-    """When pending data is worth a retrain.
+    """When pending data is worth a retrain, and what is tried when challengers stay stuck.
 
     Args:
         min_rows: pending labelled rows below which the run waits for more.
         only_on_drift: wait for drift even when there are enough rows.
+        escalate: what the next challengers are trained with, one after the other, when several in a row were better
+            on what is new and yet refused: "recent replay" of new rows only, "thaw" the base, learn "from scratch".
     """
 
     min_rows: Natural = 500
     only_on_drift: bool = False
+    escalate: Annotated[
+        tuple[Escalation, ...], Rule(lambda words: set(words) <= set(ESCALATIONS), f"some of {', '.join(ESCALATIONS)}")
+    ] = ("recent replay",)
 
 
 @dataclass(frozen=True)
 class Gate(Checked):
-    """What a challenger must show on holdout rows to take the champion's place.
+    """What a challenger must show to take the champion's place.
 
     Args:
-        min_gain: least relative reduction of the mean loss on the newest era.
+        rule: "better": better so far on the proving window, and watched afterwards; "proven": shown better by a test
+            that goes on from run to run; "not worse": not shown worse, to follow the world at any price.
+        prove_on: share of the pending rows, the newest, that prove a challenger: whole time blocks, at least one.
+        min_gain: least relative reduction of the mean loss that is worth a change of production.
         max_forgetting: largest relative rise of the mean loss accepted on a past era or a slice.
-        confidence: of the intervals; a verdict is never a bare point estimate.
-        min_rows: holdout rows below which a dataset is shown but gives no verdict.
+        confidence: of the intervals, and of the tests.
+        min_rows: rows below which a dataset is shown and said to prove nothing.
+        min_events: the same for events: rows of the rarer outcome of a classification.
         eras: past eras that the champion's history is divided into.
         slices: categorical columns whose every value is judged by itself.
+        watch: time blocks after a promotion during which a version that is shown to be worse than its predecessor is
+            rolled back; 0 never does.
     """
 
-    min_gain: Annotated[float, Rule(lambda share: -1 < share < 1, "a share, as in 0.01")] = 0.0
+    rule: Annotated[Literal["better", "proven", "not worse"], one_of("better", "proven", "not worse")] = "better"
+    prove_on: Inside = 0.25
+    min_gain: Annotated[float, Rule(lambda share: -1 < share < 1, "a share, as in 0.01")] = 0.005
     max_forgetting: Strength = 0.05
     confidence: Annotated[float, Rule(lambda share: 0 < share < 1, "a share between 0 and 1, as in 0.9")] = 0.9
-    min_rows: Count = 200
+    min_rows: Count = 50
+    min_events: Natural = 20
     eras: Count = 3
     slices: tuple[str, ...] = ()
+    watch: Natural = 7
 
 
 @dataclass(frozen=True)
