@@ -151,6 +151,7 @@ class DriftPolicy(Checked):
 
 Escalation = Literal["recent replay", "thaw", "from scratch"]
 ESCALATIONS = ("recent replay", "thaw", "from scratch")
+Ladder = Rule(lambda words: set(words) <= set(ESCALATIONS), f"some of {', '.join(ESCALATIONS)}")
 
 
 @dataclass(frozen=True)
@@ -166,9 +167,7 @@ class RetrainPolicy(Checked):
 
     min_rows: Natural = 500
     only_on_drift: bool = False
-    escalate: Annotated[
-        tuple[Escalation, ...], Rule(lambda words: set(words) <= set(ESCALATIONS), f"some of {', '.join(ESCALATIONS)}")
-    ] = ("recent replay",)
+    escalate: Annotated[tuple[Escalation, ...], Ladder] = ("recent replay",)
 
 
 @dataclass(frozen=True)
