@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from learning.blocks import block_of, labelled
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,6 +23,7 @@ Split = Literal["train", "holdout", "all"]
 Array = NDArray[Any]
 Columns = dict[str, Array]
 Indices = NDArray[np.int64]
+Blocks = NDArray[np.datetime64]
 
 
 @dataclass(frozen=True)
@@ -32,15 +36,24 @@ class PartitionFile:
 
 @dataclass(frozen=True)
 class Selection:
-    """Some labelled rows of one partition: their ascending positions, and their targets in the same order."""
+    """Some labelled rows of one partition.
+
+    Args:
+        partition: where they are.
+        rows: their ascending positions.
+        target: their targets, in the same order.
+        block: start of each one's time block; None where the schema has no blocks.
+    """
 
     partition: PartitionFile
     rows: Indices
     target: NDArray[np.float64]
+    block: Blocks | None = None
 
     def take(self, chosen: NDArray[Any]) -> Selection:
         """The rows at these positions (or under this mask) of the selection."""
-        return Selection(self.partition, self.rows[chosen], self.target[chosen])
+        block = None if self.block is None else self.block[chosen]
+        return Selection(self.partition, self.rows[chosen], self.target[chosen], block)
 
     def every(self, step: int) -> Selection:
         """Its first row, and every so manieth after it."""
@@ -52,18 +65,45 @@ def row_count(selections: Iterable[Selection]) -> int:
     return sum(len(selection.rows) for selection in selections)
 
 
-def select(schema: Schema, partitions: Sequence[PartitionFile], split: Split) -> list[Selection]:
-    """The labelled rows of a split, one selection a partition; files are read side by side, as a history has many."""
+def blocks_of(selections: Sequence[Selection]) -> Blocks | None:
+    """The time blocks of all rows, selection by selection; None where the schema has none, or nothing was selected."""
+    parts = [selection.block for selection in selections if selection.block is not None]
+    return np.concatenate(parts) if parts else None
+
+
+def select(
+    schema: Schema,
+    partitions: Sequence[PartitionFile],
+    split: Split,
+    *,
+    since: datetime | None = None,
+    before: datetime | None = None,
+) -> list[Selection]:
+    """The labelled rows of a split, one selection a partition; files are read side by side, as a history has many.
+
+    Args:
+        schema: names the columns.
+        partitions: where the rows are.
+        split: "train", "holdout" or "all".
+        since: only rows from this time on.
+        before: only rows before this time.
+    """
     import polars as pl
 
-    target = pl.col(schema.target).cast(pl.Float64)
-    wanted = target.is_not_null() & target.is_not_nan()
+    time, wanted = pl.col(schema.time), labelled(schema)
     if split != "all":
         wanted &= pl.col(HOLDOUT) == (split == "holdout")
-    row = pl.int_range(pl.len(), dtype=pl.Int64).alias("row")
-    plans = [pl.scan_parquet(one.path).select(row.filter(wanted), target.filter(wanted)) for one in partitions]
-    frames = zip(partitions, pl.collect_all(plans), strict=True)
-    return [Selection(one, frame["row"].to_numpy(), frame[schema.target].to_numpy()) for one, frame in frames]
+    if since is not None:
+        wanted &= time >= since
+    if before is not None:
+        wanted &= time < before
+    columns = {"rows": pl.int_range(pl.len(), dtype=pl.Int64), "target": pl.col(schema.target).cast(pl.Float64)}
+    if schema.block:
+        columns["block"] = block_of(time, schema.block)
+    chosen = {name: column.filter(wanted) for name, column in columns.items()}
+    frames = pl.collect_all([pl.scan_parquet(one.path).select(**chosen) for one in partitions])
+    arrays = ({column.name: column.to_numpy() for column in frame} for frame in frames)
+    return [Selection(one, **named) for one, named in zip(partitions, arrays, strict=True)]
 
 
 def read_inputs(schema: Schema, partition: PartitionFile, rows: Indices | None = None) -> Columns:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from math import prod
 from pathlib import Path
 
@@ -12,10 +13,12 @@ from numpy.typing import NDArray
 
 from evergreen_client.model_files import load_model
 from learning.data import (
+    Blocks,
     Columns,
     Indices,
     PartitionFile,
     Split,
+    blocks_of,
     concatenate,
     read_columns,
     read_inputs,
@@ -42,6 +45,7 @@ class Predictions:
         partition: each row's place in the list of partitions, shape (rows,).
         rows: each row's place in its partition, shape (rows,).
         columns: more columns of the rows, where they were asked for.
+        block: start of each row's time block, shape (rows,); None where the schema has no blocks.
     """
 
     target: NDArray[np.float64]
@@ -49,6 +53,7 @@ class Predictions:
     partition: NDArray[np.int64]
     rows: Indices
     columns: Columns
+    block: Blocks | None = None
 
 
 def predict(  # noqa: PLR0913 - all but the first three by name
@@ -59,6 +64,8 @@ def predict(  # noqa: PLR0913 - all but the first three by name
     split: Split,
     cache: Path,
     columns: Sequence[str] = (),
+    since: datetime | None = None,
+    before: datetime | None = None,
 ) -> Predictions:
     """A version's predictions on the labelled rows of a split.
 
@@ -69,21 +76,24 @@ def predict(  # noqa: PLR0913 - all but the first three by name
         split: "train", "holdout" or "all".
         cache: folder of cached features.
         columns: names of columns to give back beside the predictions, for slices.
+        since: only rows from this time on.
+        before: only rows before this time.
     """
-    chosen = select(spec.schema, partitions, split)
+    chosen = select(spec.schema, partitions, split, since=since, before=before)
     base = FrozenBase(files.base, files.base_digest, spec.schema)
     examples = Examples(chosen, FeatureCache(cache).reader(base), memory_bytes=BLOCK_BYTES)
     counts = [len(selection.rows) for selection in chosen]
     if not examples.rows:
         nothing = {name: np.empty(0, "object") for name in columns}
         none = np.empty(0, "int64")
-        return Predictions(np.empty(0), np.empty((0, 1), "float32"), none, none, nothing)
+        return Predictions(np.empty(0), np.empty((0, 1), "float32"), none, none, nothing, blocks_of(chosen))
     return Predictions(
         target=examples.target,
         prediction=predictor(load_model(files.head))(examples),
         partition=np.repeat(np.arange(len(chosen)), counts),
         rows=np.concatenate([selection.rows for selection in chosen]),
         columns=concatenate([read_columns(part.partition, columns, part.rows) for part in chosen]),
+        block=blocks_of(chosen),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,22 @@ def test_only_labelled_rows_of_the_split_are_selected(spec: ModelSpec, partition
     train, holdout, everything = (select(spec.schema, [new], split)[0].rows for split in ("train", "holdout", "all"))
     assert sorted([*train, *holdout]) == list(everything) == [2, 3, 4, 5, 6, 7]
     assert pl.read_parquet(new.path)["holdout"].to_numpy()[holdout].all()
+
+
+def test_rows_are_selected_by_time_too(spec: ModelSpec, partition: Partition) -> None:
+    """From a moment on, and before one; here a row a minute."""
+    since, before = (datetime(2024, 1, 1, 0, minute, tzinfo=UTC) for minute in (2, 6))
+    new = partition("new")
+    assert select(spec.schema, [new], "all", since=since, before=before)[0].rows.tolist() == [2, 3, 4, 5]
+    assert select(spec.schema, [new], "holdout", before=before)[0].rows.tolist() == [3]
+
+
+def test_a_selected_row_knows_its_time_block(spec: ModelSpec, partition: Partition) -> None:
+    """Also after some of them were taken; without blocks there is nothing to know."""
+    (chosen,) = select(replace(spec.schema, block="5m"), [partition("new")], "all")
+    starts = np.array(["2024-01-01T00:00", "2024-01-01T00:05"], "datetime64[us]")
+    assert np.array_equal(chosen.take(np.array([4, 5])).block, starts)
+    assert select(replace(spec.schema, block=""), [partition("new")], "all")[0].block is None
 
 
 def test_missing_text_is_empty_in_columns_too(tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 """What a version says about rows."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +31,24 @@ def test_predictions_are_head_of_base_for_labelled_rows_in_order(
     assert predicted.partition.tolist() == [0, 0, 1, 1]
     assert np.array_equal(predicted.target, (predicted.columns["a"] > 0).astype(float))
     assert predicted.columns["c"].tolist() == [value for part in rows for value in part["c"].ravel()]
+
+
+def test_rows_are_predicted_from_a_moment_on_with_their_blocks(
+    spec: ModelSpec, champion: Trained, partition: Partition, tmp_path: Path
+) -> None:
+    """A proving window is what both splits hold from its beginning on; whatever else is asked, a row says the same."""
+    schema = replace(spec.schema, block="3m")
+    parts, since = [partition("one"), partition("two", seed=1)], datetime(2024, 1, 1, 0, 3, tzinfo=UTC)
+    ask = partial(predict, replace(spec, schema=schema), champion.files, parts, split="all", cache=tmp_path / "cache")
+    later, all_rows, earlier = ask(since=since), ask(), ask(before=since)
+    assert later.rows.tolist() == [3, 4, 5, 6, 7] * 2
+    assert earlier.rows.tolist() == [0, 1, 2] * 2
+    assert np.array_equal(later.prediction, all_rows.prediction[all_rows.rows >= 3])
+    assert later.block is not None
+    assert later.block.astype("datetime64[m]").astype(str).tolist() == [
+        *["2024-01-01T00:03"] * 3, *["2024-01-01T00:06"] * 2,
+        *["2024-01-01T00:03"] * 3, *["2024-01-01T00:06"] * 2,
+    ]  # fmt: skip
 
 
 def test_no_labelled_row_gives_empty_predictions(

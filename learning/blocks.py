@@ -1,0 +1,75 @@
+"""Time blocks: rows of one share their weather, so a challenger is proven on whole blocks that it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from learning.data import PartitionFile
+    from learning.spec import Gate, Schema
+
+
+def block_of(times: pl.Expr, block: str) -> pl.Expr:
+    """The start of each time's block, in UTC and without a zone, as numpy writes times; weeks begin on Mondays.
+
+    Args:
+        times: datetimes.
+        block: length of a block, as in `Schema.block`, but not "".
+
+    Example:
+        >>> import polars as pl
+        >>> times = pl.DataFrame({"at": ["2013-05-01T23:59+00:00", "2013-05-02T03:00+04:00"]}).select(
+        ...     pl.col("at").str.to_datetime(time_zone="UTC")
+        ... )
+        >>> times.select(block_of(pl.col("at"), "1d"))["at"].dt.to_string("%d.%m. %H:%M").to_list()
+        ['01.05. 00:00', '01.05. 00:00']
+    """
+    return times.dt.convert_time_zone("UTC").dt.replace_time_zone(None).dt.cast_time_unit("us").dt.truncate(block)
+
+
+def labelled(schema: Schema) -> pl.Expr:
+    """Whether a row's label is known."""
+    import polars as pl
+
+    target = pl.col(schema.target).cast(pl.Float64)
+    return target.is_not_null() & target.is_not_nan()
+
+
+def proving_window(schema: Schema, gate: Gate, partitions: Sequence[PartitionFile]) -> datetime | None:
+    """Where the proving window begins: the newest rows, in whole blocks, that a challenger is judged on.
+
+    As few blocks as hold `gate.prove_on` of the labelled rows, and `gate.min_rows`. The blocks before them must leave
+    enough to learn from: as large a share as the window is to have (or, where that is most of the rows, as is left).
+    One old row that came with a day of new ones is no such history.
+
+    Args:
+        schema: the length of a block, and the columns of time and label.
+        gate: how large the window is to be.
+        partitions: the pending ones.
+
+    Returns:
+        Start of a block, in UTC; None where there are no blocks, or too few of them.
+    """
+    import polars as pl
+
+    if not schema.block or not partitions:
+        return None
+    block = block_of(pl.col(schema.time), schema.block).alias("block")
+    found = pl.concat([pl.scan_parquet(one.path).filter(labelled(schema)).select(block) for one in partitions])
+    counts = found.group_by("block").len().sort("block", descending=True).collect()
+    held = counts["len"].to_numpy().cumsum()  # by the newest block, by the newest two, ...
+    rows = int(held[-1]) if len(held) else 0
+    learned = rows - held
+    allowed = held[(learned > 0) & (learned >= min(gate.prove_on, 1 - gate.prove_on) * rows)]
+    if not len(allowed):
+        return None
+    reached = allowed >= max(gate.prove_on * rows, gate.min_rows)
+    last = int(np.argmax(reached)) if reached.any() else len(allowed) - 1
+    start: datetime = counts["block"][last]
+    return start.replace(tzinfo=UTC)
