@@ -24,9 +24,10 @@ from evergreen_client.model_files import load_model
 from learning.data import PartitionFile, Selection, concatenate, read_inputs, select
 from learning.files import ModelFiles, Trained
 from learning.finetuning import finetune
+from learning.held_back import hold_back
 from learning.plans import FineTune, Pretrain, Replay, Stage
 from learning.prediction import predict
-from learning.pretraining import hold_back, pretrain
+from learning.pretraining import pretrain
 from learning.schedules import constant
 from learning.spec import ModelSpec
 from models.digits import spec as small_digits

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import polars as pl
@@ -41,6 +42,16 @@ def labelled(schema: Schema) -> pl.Expr:
     return target.is_not_null() & target.is_not_nan()
 
 
+def fewest(held: NDArray[np.integer[Any]], wanted: float) -> int:
+    """The place of the first of these growing numbers that is enough, or of the last one.
+
+    Example:
+        >>> fewest(np.array([10, 30, 60]), 20), fewest(np.array([10, 30, 60]), 70)
+        (1, 2)
+    """
+    return min(int(np.searchsorted(held, wanted)), len(held) - 1)
+
+
 def proving_window(schema: Schema, gate: Gate, partitions: Sequence[PartitionFile]) -> datetime | None:
     """Where the proving window begins: the newest rows, in whole blocks, that a challenger is judged on.
 
@@ -69,7 +80,5 @@ def proving_window(schema: Schema, gate: Gate, partitions: Sequence[PartitionFil
     allowed = held[(learned > 0) & (learned >= min(gate.prove_on, 1 - gate.prove_on) * rows)]
     if not len(allowed):
         return None
-    reached = allowed >= max(gate.prove_on * rows, gate.min_rows)
-    last = int(np.argmax(reached)) if reached.any() else len(allowed) - 1
-    start: datetime = counts["block"][last]
+    start: datetime = counts["block"][fewest(allowed, max(gate.prove_on * rows, gate.min_rows))]
     return start.replace(tzinfo=UTC)

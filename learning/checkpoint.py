@@ -42,10 +42,15 @@ class TrainingState:
     curve: tuple[EpochValue, ...] = ()
 
     def after(self, metrics: dict[str, float], *, patience: int, epochs: int) -> TrainingState:
-        """One epoch later; a validation loss that is not lower than the best costs patience."""
+        """One epoch later; a validation loss that is not lower than the best costs patience.
+
+        Without a validation loss there is no better or worse, and the last epoch is the one to keep.
+        """
         epoch = self.epoch + 1
-        better = metrics["val_loss"] < self.best
-        best, best_epoch = (metrics["val_loss"], epoch) if better else (self.best, self.best_epoch)
+        loss = metrics.get("val_loss")
+        best, best_epoch = self.best, self.best_epoch
+        if loss is None or loss < best:
+            best, best_epoch = best if loss is None else loss, epoch
         return replace(
             self,
             epoch=epoch,

@@ -65,6 +65,13 @@ def row_count(selections: Iterable[Selection]) -> int:
     return sum(len(selection.rows) for selection in selections)
 
 
+def pick(selections: Sequence[Selection], places: Indices) -> list[Selection]:
+    """The rows at these ascending places, counted through all selections: as many selections, also empty ones."""
+    starts = np.cumsum([0, *(len(selection.rows) for selection in selections)])[:-1]
+    parts = np.split(places, np.searchsorted(places, starts[1:]))
+    return [selection.take(rows - start) for selection, rows, start in zip(selections, parts, starts, strict=False)]
+
+
 def blocks_of(selections: Sequence[Selection]) -> Blocks | None:
     """The time blocks of all rows, selection by selection; None where the schema has none, or nothing was selected."""
     parts = [selection.block for selection in selections if selection.block is not None]

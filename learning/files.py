@@ -47,6 +47,7 @@ class Trained:
         replayed: digests of the partitions that replayed rows came from.
         plan: how it was trained, as JSON can hold it.
         reason: a sentence for people: how many rows and epochs, and what was kept.
+        kept: the epoch that each stage kept, by its name; 0 is the stage's beginning. A refit takes it.
     """
 
     files: ModelFiles
@@ -54,6 +55,7 @@ class Trained:
     replayed: tuple[str, ...]
     plan: dict[str, Any]
     reason: str
+    kept: dict[str, int]
 
 
 class Progress(Protocol):

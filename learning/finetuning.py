@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +20,14 @@ from learning.examples import Examples, Read
 from learning.features import FeatureCache, FrozenBase
 from learning.files import ModelFiles, Progress, Trained, save_model
 from learning.finite import INHERITED, refuse_features, refuse_weights
+from learning.held_back import all_of, hold_back
 from learning.keras_private import set_seed
 from learning.loop import Learner, TrainingContext, train
 from learning.losses import anchored, distilled, fisher_information, plain
 from learning.plans import FineTune, FromScratch, Stage
-from learning.pretraining import hold_back, pretrain, sample
+from learning.pretraining import pretrain, sample
 from learning.replay import draw
-from learning.work_folder import plan_of, task_digest, train_once
+from learning.work_folder import record_of, task_digest, train_once
 
 if TYPE_CHECKING:
     import keras
@@ -48,6 +50,9 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
     seed: int = 0,
     progress: Progress | None = None,
     plan: FineTune | FromScratch | None = None,
+    before: datetime | None = None,
+    refit: Mapping[str, int] | None = None,
+    replay_since: datetime | None = None,
 ) -> Trained:
     """Train a challenger on new rows, with old rows replayed as the plan says.
 
@@ -62,6 +67,10 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
         seed: the same seed, rows and plan give the same weights on the same machine.
         progress: called after every epoch.
         plan: by default `spec.finetune`.
+        before: learn only from rows before this time: what comes after proves the challenger.
+        refit: `Trained.kept` of an earlier training, its proof: each stage learns for as many epochs, by the same
+            schedule, with no row held back. It needs a work folder of its own.
+        replay_since: replay only rows from this time on; a challenger from scratch learns from no others either.
 
     Raises:
         NotEnoughData: there is no labelled new row to train on.
@@ -70,20 +79,38 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
     """
     plan = plan or spec.finetune
     if isinstance(plan, FromScratch):
-        everything = [*old, *new]
-        return pretrain(spec, everything, work=work, logs=logs, seed=seed, progress=progress, plan=plan.pretrain)
+        return pretrain(
+            spec,
+            [*old, *new],
+            work=work,
+            logs=logs,
+            seed=seed,
+            progress=progress,
+            plan=plan.pretrain,
+            since=replay_since,
+            before=before,
+            refit=refit,
+        )
     rates = {stage.name: stage.rate(spec.pretrain) for stage in plan.stages}
-    record = {**plan_of(plan), "learning_rates": rates, "seed": seed}
+    record = record_of(plan, seed, learning_rates=rates, before=before, refit=refit, replay_since=replay_since)
     context = TrainingContext(work, logs, progress, spec.callbacks() if spec.callbacks else (), seed)
 
     def train_anew() -> Trained:
-        rows = _Rows.choose(spec, plan, new, old, seed)
+        fresh = select(spec.schema, new, "train", before=before)
+        replays = plan.replay.rows != 0 and plan.replay.share > 0
+        past = select(spec.schema, old if replays else (), "train", since=replay_since, before=before)
+        replayed = draw(plan.replay, past, row_count(fresh), seed)
+        learning, validating = [*all_of(fresh), *replayed], []
+        if refit is None:
+            learning, validating = hold_back(spec.schema, fresh, plan, seed, replayed)
+        rows = _Rows(learning, validating, replayed, row_count(fresh), refit)
         challenger, features = _Challenger(spec, plan, champion, rows, context), FeatureCache(cache)
         refuse_features(spec, [*rows.learning, *rows.validating], features.reader(challenger.base))
-        states = [challenger.train(stage, features) for stage in plan.stages]
+        states = [challenger.train(stage, features) for stage in plan.stages if rows.epochs(stage) != 0]
         curves = tuple(value for state in states for value in state.curve)
-        replayed = tuple(selection.partition.digest for selection in rows.replayed)
-        return Trained(challenger.save(work), curves, replayed, record, _reason(rows, states))
+        again = tuple(selection.partition.digest for selection in replayed)
+        kept = {stage.name: 0 for stage in plan.stages} | {state.stage: state.best_epoch for state in states}
+        return Trained(challenger.save(work), curves, again, record, _reason(rows, states), kept)
 
     start = (champion.base_digest, champion.head_digest)
     with absurd_rows_named(spec, new, old):
@@ -98,16 +125,11 @@ class _Rows:
     validating: list[Selection]
     replayed: list[Selection]
     new: int
+    refit: Mapping[str, int] | None
 
-    @staticmethod
-    def choose(
-        spec: ModelSpec, plan: FineTune, new: Sequence[PartitionFile], old: Sequence[PartitionFile], seed: int
-    ) -> _Rows:
-        fresh = select(spec.schema, new, "train")
-        past = select(spec.schema, old, "train") if plan.replay.rows != 0 and plan.replay.share > 0 else []
-        replayed = draw(plan.replay, past, row_count(fresh), seed)
-        learning, validating = hold_back(spec.schema, [*fresh, *replayed], plan, seed)
-        return _Rows(learning, validating, replayed, row_count(fresh))
+    def epochs(self, stage: Stage) -> int | None:
+        """How many a stage is to keep; None where rows are held back to choose."""
+        return None if self.refit is None else self.refit[stage.name]
 
 
 class _Challenger:
@@ -178,7 +200,7 @@ class _Challenger:
         loss, rate = self._loss(model, teacher, read), stage.rate(self.spec.pretrain)
         learner = Learner(model, variables, self.spec.objective, loss, stage, rate, self.loss)
         examples, validation = (Examples(rows, read) for rows in (self.rows.learning, self.rows.validating))
-        return train(learner, examples, validation, self.context)
+        return train(learner, examples, validation, self.context, self.rows.epochs(stage))
 
     def _loss(self, model: keras.Model, teacher: keras.Model | None, read: Read) -> Loss:
         objective = self.spec.objective
@@ -209,8 +231,12 @@ def _shrink_and_perturb(head: keras.Model, shrink: float, perturb: float) -> Non
 
 
 def _reason(rows: _Rows, states: Sequence[TrainingState]) -> str:
+    learned = f"{rows.new:,} new and {row_count(rows.replayed):,} replayed rows"
+    if rows.refit is not None:
+        epochs = [f"stage '{name}' {number} epochs" for name, number in rows.refit.items() if number]
+        return f"{learned}, refit as proven: {', '.join(epochs) or 'no epoch, so that it is as it began'}"
     stages = []
     for state in states:
         kept = f"kept epoch {state.best_epoch}" if state.best_epoch else "no epoch was better than the start"
         stages.append(f"stage '{state.stage}' ran {state.epoch} epochs and {kept}")
-    return f"{rows.new:,} new and {row_count(rows.replayed):,} replayed rows; " + "; ".join(stages)
+    return f"{learned}; " + "; ".join(stages)

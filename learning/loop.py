@@ -77,11 +77,21 @@ class TrainingContext:
     seed: int = 0
 
 
-def train(learner: Learner, examples: Examples, validation: Examples, context: TrainingContext) -> TrainingState:
+def train(
+    learner: Learner, examples: Examples, validation: Examples, context: TrainingContext, until: int | None = None
+) -> TrainingState:
     """Train through a stage, or on from its last whole epoch; leaves the best weights in the model.
 
     The best are the weights with the lowest validation loss, and those the stage began with are a candidate:
     a stage that only makes things worse changes nothing.
+
+    Args:
+        learner: the model, and how it learns.
+        examples: rows to learn from.
+        validation: rows to choose the best epoch by.
+        context: where it runs.
+        until: the epoch to stop after and to keep, where that was chosen before: the steps go by the plan's schedule
+            as before, and nothing is validated.
 
     Raises:
         TrainingDiverged: a loss became NaN, infinite or absurdly large.
@@ -95,11 +105,13 @@ def train(learner: Learner, examples: Examples, validation: Examples, context: T
     variables = [*learner.variables, *optimizer.variables]
     checkpoint = context.work / f"{plan.name}.npz"
     validate = partial(_validate, learner.objective, validation, predictor(model))
-    saved = load_checkpoint(checkpoint)
+    saved, epochs = load_checkpoint(checkpoint), plan.epochs if until is None else until
     if saved is None:
-        start = validate()["val_loss"] if learner.start is None else learner.start
+        start = learner.start
+        if start is None:
+            start = validate()["val_loss"] if until is None else np.inf
         start = start if np.isfinite(start) else np.inf  # to a start without a loss, every epoch that has one is better
-        state = TrainingState(plan.name, epoch=0, start=start, best=start, stopped=plan.epochs == 0)
+        state = TrainingState(plan.name, epoch=0, start=start, best=start, stopped=epochs == 0)
         best = values_of(learner.variables)
     else:
         state, values, best = saved
@@ -113,17 +125,17 @@ def train(learner: Learner, examples: Examples, validation: Examples, context: T
     while not state.stopped:
         callbacks.on_epoch_begin(state.epoch)
         loss = _run_epoch(run_block, learner, examples, (context.seed, state.epoch), callbacks)
-        metrics = {"loss": loss, **validate()}
+        metrics = {"loss": loss, **(validate() if until is None else {})}
         _assert_sane(metrics, limit, learner, state.epoch + 1)  # before it is saved: nobody goes on from nonsense
         callbacks.on_epoch_end(state.epoch, metrics)
-        state = state.after(metrics, patience=plan.patience, epochs=plan.epochs)
+        state = state.after(metrics, patience=plan.patience, epochs=epochs)
         if state.best_epoch == state.epoch:
             best = values_of(learner.variables)
-        if model.stop_training:
+        if model.stop_training and until is None:
             state = replace(state, stopped=True)
         save_checkpoint(checkpoint, state, values_of(variables), best)
         if context.progress is not None:
-            context.progress(plan.name, state.epoch, plan.epochs, metrics)
+            context.progress(plan.name, state.epoch, epochs, metrics)
     callbacks.on_train_end()
     assign(learner.variables, best)
     return state
@@ -224,7 +236,7 @@ def _constant_loss(objective: Objective, target: NDArray[np.float64]) -> float:
 
 
 def _assert_sane(metrics: dict[str, float], limit: float, learner: Learner, epoch: int) -> None:
-    for name in ("loss", "val_loss"):
+    for name in metrics.keys() & {"loss", "val_loss"}:
         if not np.isfinite(metrics[name]) or metrics[name] > limit:
             raise TrainingDiverged(
                 f"{name} {metrics[name]:g} in epoch {epoch} of stage '{learner.plan.name}'",

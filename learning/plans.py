@@ -121,7 +121,8 @@ class Replay(Checked):
         share: old rows for each new row; 0 replays nothing.
         rows: old rows in all, instead of a share.
         balance: "eras" draws evenly from every past partition, "classes" from every value of the target.
-        recent: share of the replayed rows that are the newest of the past; the others are drawn from all of it.
+        recent: share of the replayed rows that are drawn from the newest of the past, four times as many as the new
+            rows; the others are drawn from all of it.
     """
 
     share: Strength = 1.0

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from errors import InvalidSpec, NotEnoughData
+from errors import InvalidSpec
 from evergreen_client.model_files import load_model
 from evergreen_client.shown import gist
 from learning.absurd import absurd_rows_named
@@ -19,7 +20,6 @@ from learning.data import (
     PartitionFile,
     Selection,
     concatenate,
-    entity_marks,
     read_inputs,
     row_count,
     select,
@@ -27,19 +27,20 @@ from learning.data import (
 from learning.examples import Examples
 from learning.files import ModelFiles, Progress, Trained, save_model
 from learning.finite import BUILT, refuse_hidden_nulls, refuse_weights
+from learning.held_back import all_of, hold_back
 from learning.keras_private import set_seed
 from learning.loop import Learner, TrainingContext, train
 from learning.losses import plain
 from learning.objectives import Regression
 from learning.plans import FineTune
 from learning.split import as_graph
-from learning.work_folder import plan_of, task_digest, train_once
+from learning.work_folder import record_of, task_digest, train_once
 
 if TYPE_CHECKING:
     import keras
 
     from learning.checkpoint import TrainingState
-    from learning.spec import ModelSpec, Pretrain, Schema
+    from learning.spec import ModelSpec, Pretrain
 
 TRIED_ROWS = 64
 
@@ -53,6 +54,9 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
     seed: int = 0,
     progress: Progress | None = None,
     plan: Pretrain | None = None,
+    since: datetime | None = None,
+    before: datetime | None = None,
+    refit: Mapping[str, int] | None = None,
 ) -> Trained:
     """Train base and head on the training rows of all partitions.
 
@@ -64,32 +68,43 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
         seed: the same seed, rows and plan give the same weights on the same machine.
         progress: called after every epoch.
         plan: by default `spec.pretrain`.
+        since: learn only from rows from this time on.
+        before: learn only from rows before this time.
+        refit: `Trained.kept` of an earlier training, its proof: learn for as many epochs, by the same schedule, with
+            no row held back.
 
     Raises:
         NotEnoughData: there is no labelled row to train on.
         TrainingDiverged: the loss became NaN, infinite or absurdly large.
     """
     plan = plan or spec.pretrain
-    record = {**plan_of(plan), "seed": seed}
+    record = record_of(plan, seed, since=since, before=before, refit=refit)
     context = TrainingContext(work, logs, progress, spec.callbacks() if spec.callbacks else (), seed)
 
     def train_anew() -> Trained:
-        files, state, rows = _pretrain(spec, plan, history, context)
+        rows = select(spec.schema, history, "train", since=since, before=before)
+        chosen = (all_of(rows), []) if refit is not None else hold_back(spec.schema, rows, plan, seed)
+        files, state = _pretrain(spec, plan, chosen, context, None if refit is None else refit[plan.name])
+        best = f"the best was epoch {state.best_epoch}, validation loss {state.best:.4f}"
         reason = (
-            f"learned from {rows:,} rows of {len(history)} partitions in {state.epoch} epochs; "
-            f"the best was epoch {state.best_epoch}, validation loss {state.best:.4f}"
+            f"learned from {row_count(chosen[0]):,} rows of {len(history)} partitions in {state.epoch} epochs; "
+            f"{best if refit is None else 'as many as its proof kept'}"
         )
-        return Trained(files, state.curve, (), record, reason)
+        return Trained(files, state.curve, (), record, reason, {plan.name: state.best_epoch})
 
     with absurd_rows_named(spec, history):
         return train_once(work, task_digest(spec, record, (), [history]), train_anew)
 
 
 def _pretrain(
-    spec: ModelSpec, plan: Pretrain, history: Sequence[PartitionFile], context: TrainingContext
-) -> tuple[ModelFiles, TrainingState, int]:
-    """Build base and head, check them, train them: their files, where training ended, and from how many rows."""
-    learning, validating = hold_back(spec.schema, select(spec.schema, history, "train"), plan, context.seed)
+    spec: ModelSpec,
+    plan: Pretrain,
+    chosen: tuple[list[Selection], list[Selection]],
+    context: TrainingContext,
+    until: int | None,
+) -> tuple[ModelFiles, TrainingState]:
+    """Build base and head, check them, train them: their files, and where training ended."""
+    learning, validating = chosen
     set_seed(context.seed)
     rows, loss = sample(spec, learning, plan.sample_rows), plain(spec.objective)
     base, head, augment = _build(spec, rows)
@@ -105,36 +120,8 @@ def _pretrain(
     _refuse_unloadable(head, paths[1])
     learner = Learner(model, model.variables, spec.objective, loss, plan, plan.learning_rate)
     learned, validated = (Examples(part, partial(read_inputs, spec.schema)) for part in (learning, validating))
-    state = train(learner, learned, validated, context)
-    return ModelFiles(*paths, save_model(base, paths[0]), save_model(head, paths[1])), state, learned.rows
-
-
-def hold_back(
-    schema: Schema, chosen: Sequence[Selection], plan: Pretrain | FineTune, seed: int
-) -> tuple[list[Selection], list[Selection]]:
-    """Rows to learn from, and rows to choose the best epoch by; with too few rows both are all rows.
-
-    Rows of one entity fall on the same side: an epoch must not look good because it knows the patient.
-
-    Raises:
-        NotEnoughData: there are no rows.
-    """
-    rows = row_count(chosen)
-    if rows == 0:
-        raise NotEnoughData(
-            "0 labelled training rows", "there is nothing to learn from", "wait for labels, or land more files"
-        )
-    share = min(plan.validation, plan.validation_rows / rows)
-    if schema.entity:
-        parts = [entity_marks(schema, selection, share, seed) for selection in chosen]
-    else:
-        marks = np.zeros(rows, "bool")
-        marks[np.random.default_rng([seed, rows]).permutation(rows)[: round(share * rows)]] = True
-        parts = np.split(marks, np.cumsum([len(selection.rows) for selection in chosen])[:-1])
-    if not 0 < sum(int(part.sum()) for part in parts) < rows:
-        return list(chosen), list(chosen)
-    learning = [selection.take(~part) for selection, part in zip(chosen, parts, strict=True)]
-    return learning, [selection.take(part) for selection, part in zip(chosen, parts, strict=True)]
+    state = train(learner, learned, validated, context, until)
+    return ModelFiles(*paths, save_model(base, paths[0]), save_model(head, paths[1])), state
 
 
 def sample(spec: ModelSpec, learning: Sequence[Selection], most: int) -> Columns:

@@ -8,30 +8,30 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.data import Selection
+from learning.data import Indices, Selection, blocks_of, pick, row_count
 from learning.spec import Replay
+
+POOL = 4  # recent rows are drawn from so many times the new rows: with an arrival a week, from the last four weeks
 
 
 def draw(replay: Replay, old: Sequence[Selection], new_rows: int, seed: int) -> list[Selection]:
     """Draw old rows without repeats; the same rows for the same seed.
 
     Args:
-        replay: how many, and what they are balanced over.
+        replay: how many, what they are balanced over, and how many of them are from the newest of the past.
         old: labelled training rows of the past, one selection a partition.
         new_rows: rows that they are mixed with.
         seed: decides which rows.
     """
     budget = replay.rows if replay.rows is not None else round(replay.share * new_rows)
     strata = _strata(old, by_class=replay.balance == "classes")
-    quota = even_shares([len(rows) for rows in strata], budget)
-    random = np.random.default_rng([seed, len(strata)])
-    chosen = [random.choice(rows, count, replace=False) for rows, count in zip(strata, quota, strict=True)]
-    drawn = np.sort(np.concatenate([np.empty(0, "int64"), *chosen]).astype("int64"))
-    starts = np.cumsum([0, *(len(selection.rows) for selection in old)])[:-1]
-    parts = np.split(drawn, np.searchsorted(drawn, starts[1:]))
-    return [
-        selection.take(rows - start) for selection, rows, start in zip(old, parts, starts, strict=False) if len(rows)
-    ]
+    random, newest = np.random.default_rng([seed, len(strata)]), _newest(old, POOL * new_rows)
+    recent = _sample([rows[newest[rows]] for rows in strata], round(replay.recent * budget), random)
+    left = np.ones(len(newest), "bool")
+    left[recent] = False
+    others = _sample([rows[left[rows]] for rows in strata], budget - len(recent), random)
+    drawn = pick(old, np.sort(np.concatenate([recent, others])))
+    return [selection for selection in drawn if len(selection.rows)]
 
 
 def even_shares(sizes: Sequence[int], budget: int) -> list[int]:
@@ -51,10 +51,26 @@ def even_shares(sizes: Sequence[int], budget: int) -> list[int]:
     return shares
 
 
-def _strata(old: Sequence[Selection], *, by_class: bool) -> list[NDArray[np.int64]]:
+def _strata(old: Sequence[Selection], *, by_class: bool) -> list[Indices]:
     """Groups of positions, counted through all selections: one an era (a partition) or one a class."""
     ends = np.cumsum([0, *(len(selection.rows) for selection in old)])
     if not by_class:
         return [np.arange(start, end) for start, end in pairwise(ends)]
     targets = np.concatenate([np.empty(0), *(selection.target for selection in old)])
     return [np.flatnonzero(targets == value) for value in np.unique(targets)]
+
+
+def _sample(strata: Sequence[Indices], budget: int, random: np.random.Generator) -> Indices:
+    """So many positions, as evenly from each group as the groups allow."""
+    quota = even_shares([len(rows) for rows in strata], budget)
+    chosen = [random.choice(rows, count, replace=False) for rows, count in zip(strata, quota, strict=True)]
+    return np.concatenate([np.empty(0, "int64"), *chosen]).astype("int64")
+
+
+def _newest(old: Sequence[Selection], rows: int) -> NDArray[np.bool_]:
+    """Marks the newest blocks that hold so many rows; without blocks, the rows that arrived last."""
+    age, blocks = np.arange(row_count(old)), blocks_of(old)
+    moments = age if blocks is None else blocks
+    if not 0 < rows < len(age):
+        return np.full(len(age), rows > 0)
+    return np.asarray(moments >= np.partition(moments, -rows)[-rows])

@@ -36,6 +36,12 @@ def plan_of(plan: Plan) -> dict[str, Any]:
     return {"kind": type(plan).__name__, **plain}
 
 
+def record_of(plan: Pretrain | FineTune, seed: int, **more: Any) -> dict[str, Any]:
+    """A training as a version remembers it: plan, seed, and what else was asked for, as JSON can hold it."""
+    asked = {name: value for name, value in more.items() if value is not None}
+    return {**plan_of(plan), "seed": seed, **json.loads(json.dumps(asked, default=str))}
+
+
 def task_digest(
     spec: ModelSpec, plan: dict[str, Any], files: Sequence[str], partitions: Sequence[Sequence[PartitionFile]]
 ) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,15 @@ def tune(
 def head(*stages: Stage, **how: Any) -> FineTune:
     """A plan; without stages, of two short epochs of the head."""
     return FineTune(stages=stages or (Stage(epochs=2, batch_size=4, learning_rate=0.05),), **how)
+
+
+class Crash(Exception):
+    """The process ends here."""
+
+
+def no_callbacks() -> list[keras.callbacks.Callback]:
+    """Nothing, but written in this file, whose text is part of the task."""
+    return []
 
 
 THAW = Stage("thawed", thaw=("block2",), epochs=1, batch_size=4, learning_rate=0.05)
@@ -184,6 +194,106 @@ def test_replayed_partitions_are_named_and_without_replay_there_are_none(tune: C
     assert tune("without", plan=head(replay=Replay(share=0.0))).replayed == ()
 
 
+@pytest.mark.parametrize("plan", [head(), FromScratch(Pretrain(epochs=1, batch_size=4))], ids=["head", "from scratch"])
+def test_rows_of_the_proving_window_do_not_reach_a_proof(
+    tune: Callable[..., Trained], partition: Partition, tmp_path: Path, plan: FineTune | FromScratch
+) -> None:
+    """Whatever their labels and values, the challenger is the same to the last bit; of old rows too."""
+    before = datetime(2024, 1, 1, 0, 6, tzinfo=UTC)
+    later = pl.col("at") >= before
+    proofs = []
+    for name, change in (("as it was", 0.0), ("otherwise", 1.0)):
+        parts = {}
+        for role in ("new", "old"):
+            frame = pl.read_parquet(partition(f"{role} {name}", seed=len(role), number=8).path)
+            frame = frame.with_columns(
+                y=pl.when(later).then((change - pl.col("y")).abs()).otherwise("y"),
+                a=pl.when(later).then(pl.col("a") + change).otherwise("a"),
+            )
+            frame.write_parquet(tmp_path / f"{role} {name}.parquet")
+            parts[role] = [PartitionFile(f"{role} {name}", tmp_path / f"{role} {name}.parquet")]
+        proofs.append(tune(name, plan=plan, before=before, **parts))
+    one, other = (load_model(proof.files.head).get_weights() for proof in proofs)
+    assert all(map(np.array_equal, one, other))
+
+
+@pytest.fixture
+def proof_and_refit(spec: ModelSpec, tune: Callable[..., Trained]) -> Callable[..., tuple[Trained, Trained]]:
+    """A function that trains a proof on all but the last minutes, and its refit; a row is a block."""
+    fine = replace(spec, schema=replace(spec.schema, block="1m"))
+
+    def train_both(plan: FineTune, **more: Any) -> tuple[Trained, Trained]:
+        proof = tune("proof", spec=fine, plan=plan, before=datetime(2024, 1, 1, 0, 6, tzinfo=UTC))
+        return proof, tune(more.pop("work", "refit"), spec=fine, plan=plan, refit=more.pop("refit", proof.kept), **more)
+
+    return train_both
+
+
+def test_a_refit_learns_from_everything_for_as_many_epochs_as_the_proof_kept(
+    proof_and_refit: Callable[..., tuple[Trained, Trained]],
+) -> None:
+    """Each stage for its own, nothing validated; and both trainings are recorded as what they are."""
+    plan = head(Stage(epochs=6, patience=9, batch_size=4, learning_rate=0.05), THAW)
+    proof, refit = proof_and_refit(plan, refit={"head": 2, "thawed": 1})
+    assert set(proof.kept) == {"head", "thawed"}
+    assert refit.kept == {"head": 2, "thawed": 1}
+    points = [(point.stage, point.epoch, point.name) for point in refit.epochs]
+    assert points == [("head", 1, "loss"), ("head", 2, "loss"), ("thawed", 1, "loss")]
+    assert proof.plan["before"] == "2024-01-01 00:06:00+00:00"
+    assert refit.plan["refit"] == {"head": 2, "thawed": 1}
+    assert "5 new" in proof.reason  # of six rows a fourth is held out
+    assert "6 new" in refit.reason
+    assert "refit as proven: stage 'head' 2 epochs, stage 'thawed' 1 epochs" in refit.reason
+    assert "before" not in refit.plan
+
+
+def test_a_refit_of_no_epoch_is_the_champion(
+    proof_and_refit: Callable[..., tuple[Trained, Trained]], champion: Trained
+) -> None:
+    """Where no stage found anything better than its beginning, there is nothing to repeat."""
+    _, refit = proof_and_refit(head(Stage(epochs=2, batch_size=4), THAW), refit={"head": 0, "thawed": 0})
+    assert refit.files.head_digest == champion.files.head_digest
+    assert refit.files.base == champion.files.base
+    assert refit.kept == {"head": 0, "thawed": 0}
+    assert refit.epochs == ()
+
+
+def test_a_crash_in_a_refit_changes_nothing_in_the_end(proof_and_refit: Callable[..., tuple[Trained, Trained]]) -> None:
+    """It goes on from the last whole epoch to the very same bits; the proof's work is not touched."""
+    plan = head(Stage(epochs=4, patience=9, batch_size=4, learning_rate=0.05))
+
+    def die(_stage: str, done: int, total: int, _metrics: Any) -> None:
+        assert total == 3
+        if done == 2:
+            raise Crash
+
+    with pytest.raises(Crash):
+        proof_and_refit(plan, refit={"head": 3}, progress=die)
+    epochs: list[int] = []
+    _, again = proof_and_refit(
+        plan, refit={"head": 3}, progress=lambda _stage, done, _total, _metrics: epochs.append(done)
+    )
+    _, whole = proof_and_refit(plan, refit={"head": 3}, work="whole")
+    assert epochs == [3]
+    assert (again.files.head_digest, again.epochs) == (whole.files.head_digest, whole.epochs)
+
+
+def test_only_rows_since_a_moment_are_replayed(
+    spec: ModelSpec, tune: Callable[..., Trained], history: History, tmp_path: Path
+) -> None:
+    """After the world turned, what was before it teaches the wrong thing; from scratch it is left out too."""
+    turned = datetime(2024, 2, 1, tzinfo=UTC)
+    frame = pl.read_parquet(history[1].path).with_columns(pl.col("at").dt.offset_by("40d"))
+    frame.write_parquet(tmp_path / "since.parquet")
+    old = [history[0], PartitionFile("since", tmp_path / "since.parquet")]
+    new = tmp_path / "later.parquet"
+    pl.read_parquet(history[0].path).with_columns(pl.col("at").dt.offset_by("50d")).write_parquet(new)
+    ask = {"spec": spec, "old": old, "new": [PartitionFile("later", new)], "replay_since": turned}
+    assert tune("tuned", plan=head(replay=Replay(share=1.0)), **ask).replayed == ("since",)
+    scratch = tune("scratch", plan=FromScratch(Pretrain(epochs=1, batch_size=4)), refit={"pretrain": 1}, **ask)
+    assert "learned from 12 rows" in scratch.reason
+
+
 @pytest.mark.parametrize("how", [{"distill": 0.5}, {"anchor": 10.0}, {"shrink": 0.5, "perturb": 0.1}])
 def test_other_cures_against_forgetting_lead_elsewhere(tune: Callable[..., Trained], how: dict[str, float]) -> None:
     """Distillation, EWC and shrink-and-perturb each act, and act the same twice."""
@@ -261,15 +371,6 @@ def test_the_plan_comes_back_as_json_with_the_rates_that_were_used(tune: Callabl
     assert plan["kind"] == "FineTune"
     assert plan["stages"][0]["schedule"] == "cosine"
     assert plan["learning_rates"] == {"head": 0.0005}
-
-
-class Crash(Exception):
-    """The process ends here."""
-
-
-def no_callbacks() -> list[keras.callbacks.Callback]:
-    """Nothing, but written in this file, whose text is part of the task."""
-    return []
 
 
 @pytest.mark.parametrize(("stage", "epoch"), [("head", 0), ("head", 2), ("thawed", 0), ("thawed", 3)])

@@ -33,6 +33,17 @@ def examples(target: np.ndarray = TARGET, rows: np.ndarray = ROWS) -> Examples:
     return Examples([Selection(PartitionFile("p", Path()), np.arange(32), target)], read)
 
 
+def folder(parent: Path, name: str) -> Path:
+    """A new folder."""
+    (parent / name).mkdir()
+    return parent / name
+
+
+def none(_partition: PartitionFile, _chosen: Indices) -> np.ndarray:
+    """A reader that nobody may ask."""
+    pytest.fail("rows were read that nobody needs")
+
+
 def learner(objective: Objective | None = None, **how: Any) -> Learner:
     """One dense layer from zero, for two short epochs, or as the test wants."""
     objective = objective or Binary()
@@ -114,6 +125,42 @@ def test_the_best_weights_come_back_not_the_last(tmp_path: Path) -> None:
     assert state.best == min([state.start, *losses])
     prediction = one.model(ROWS).numpy()
     assert np.mean(Binary().row_loss(TARGET, prediction)) == pytest.approx(state.best)
+
+
+def test_a_training_until_an_epoch_is_the_same_one_up_to_there(tmp_path: Path) -> None:
+    """A refit goes by the same schedule, and ends with the very weights that its proof kept; it validates nothing."""
+    usual = {"epochs": 6, "learning_rate": 5.0, "schedule": cosine}
+    other = np.where(np.arange(32) < 6, 1 - TARGET, TARGET)  # too sure is worse there
+    proof, refit = learner(**usual), learner(**usual)
+    contexts = [TrainingContext(folder(tmp_path, name), seed=1) for name in ("proof", "refit")]
+    state = train(proof, examples(), examples(other), contexts[0])
+    assert 0 < state.best_epoch < 6
+    again = train(refit, examples(), Examples([], none), contexts[1], state.best_epoch)
+    assert (again.epoch, again.best_epoch, again.stopped) == (state.best_epoch, state.best_epoch, True)
+    assert {point.name for point in again.curve} == {"loss"}
+    assert all(map(np.array_equal, proof.model.get_weights(), refit.model.get_weights()))
+
+
+def test_a_training_until_its_beginning_changes_nothing(tmp_path: Path) -> None:
+    """Where no epoch of the proof was better than the start, none is repeated."""
+    one = learner()
+    before = one.model.get_weights()
+    train(one, examples(), Examples([], none), TrainingContext(tmp_path, seed=1), 0)
+    assert all(map(np.array_equal, one.model.get_weights(), before))
+
+
+def test_a_callback_does_not_end_a_training_until_an_epoch(tmp_path: Path) -> None:
+    """The number of epochs was chosen before, with all that callbacks had to say."""
+
+    class Stop(keras.callbacks.Callback):
+        """Stops after every epoch."""
+
+        def on_epoch_end(self, _epoch: int, _logs: Any = None) -> None:
+            """At once."""
+            self.model.stop_training = True
+
+    context = TrainingContext(tmp_path, seed=1, callbacks=(Stop(),))
+    assert train(learner(), examples(), Examples([], none), context, 2).epoch == 2
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ import numpy as np
 import pytest
 
 from errors import InvalidSpec, NotEnoughData
-from learning.data import PartitionFile, read_inputs, select
+from learning.data import PartitionFile, select
 from learning.plans import FineTune, Pretrain, Stage
 from learning.prediction import predict
-from learning.pretraining import hold_back, pretrain, sample
+from learning.pretraining import pretrain, sample
 from learning.spec import ModelSpec
 
 Partition = Callable[..., PartitionFile]
@@ -66,6 +67,29 @@ def test_a_crash_changes_nothing_in_the_end(
     assert again.epochs == whole.epochs
 
 
+def test_a_refit_learns_from_every_row_for_as_many_epochs_as_its_proof_kept(
+    spec: ModelSpec, history: tuple[PartitionFile, ...], tmp_path: Path
+) -> None:
+    """No row is held back any more, and the version says how it came to be."""
+    plan = Pretrain(epochs=3, batch_size=4, patience=9, validation=0.25)
+    proof = pretrain(spec, history, work=tmp_path / "proof", seed=1, plan=plan)
+    refit = pretrain(spec, history, work=tmp_path / "refit", seed=1, plan=plan, refit={"pretrain": 2})
+    assert "from 9 rows" in proof.reason
+    assert "from 12 rows of 2 partitions in 2 epochs" in refit.reason
+    assert [(point.epoch, point.name) for point in refit.epochs] == [(1, "loss"), (2, "loss")]
+    assert (refit.kept, refit.plan["refit"]) == ({"pretrain": 2}, {"pretrain": 2})
+    assert set(proof.kept) == {"pretrain"}
+
+
+def test_rows_outside_of_a_stretch_of_time_are_not_learned(
+    spec: ModelSpec, history: tuple[PartitionFile, ...], tmp_path: Path
+) -> None:
+    """From a moment on, and before another; of eight rows, a minute apart, every fourth is held out."""
+    since, before = (datetime(2024, 1, 1, 0, minute, tzinfo=UTC) for minute in (1, 5))
+    trained = pretrain(spec, history, work=tmp_path, since=since, before=before, refit={"pretrain": 1})
+    assert "learned from 6 rows of 2 partitions" in trained.reason
+
+
 def test_no_labelled_row_is_not_enough(spec: ModelSpec, partition: Partition, tmp_path: Path) -> None:
     """Nothing to learn from is an error that says what to do."""
     with pytest.raises(NotEnoughData, match="wait for labels"):
@@ -83,39 +107,6 @@ def test_a_base_whose_inputs_are_not_the_columns_is_refused(
 
     with pytest.raises(InvalidSpec, match="name of its column"):
         pretrain(replace(spec, build_base=build_base), history, work=tmp_path)
-
-
-def test_rows_held_back_are_a_share_of_all_and_no_row_is_in_both(
-    spec: ModelSpec, history: tuple[PartitionFile, ...]
-) -> None:
-    """The best epoch is chosen by rows that are not trained on."""
-    chosen = select(spec.schema, history, "train")
-    learning, validating = hold_back(spec.schema, chosen, Pretrain(validation=0.25), seed=0)
-    for selection, one, two in zip(chosen, learning, validating, strict=True):
-        assert sorted([*one.rows, *two.rows]) == list(selection.rows)
-    assert sum(len(part.rows) for part in validating) == 3
-
-
-def test_a_large_batch_holds_back_no_more_rows_than_the_plan_wants(
-    spec: ModelSpec, history: tuple[PartitionFile, ...]
-) -> None:
-    """A share of many rows would cost every epoch, and choose no better."""
-    chosen = select(spec.schema, history, "train")
-    for plan in (Pretrain(validation=0.5, validation_rows=2), FineTune(validation=0.5, validation_rows=2)):
-        _, validating = hold_back(spec.schema, chosen, plan, seed=0)
-        assert sum(len(part.rows) for part in validating) == 2
-
-
-def test_rows_of_one_entity_are_held_back_together(spec: ModelSpec, history: tuple[PartitionFile, ...]) -> None:
-    """Whoever is known from training does not help to choose the best epoch; here c, in all partitions, is who."""
-    schema = replace(spec.schema, entity=("c",))
-    chosen = select(schema, history, "all")
-    learning, validating = (
-        {one for part in parts for one in read_inputs(schema, part.partition, part.rows)["c"].ravel()}
-        for parts in hold_back(schema, chosen, Pretrain(validation=0.5), seed=1)
-    )
-    assert learning | validating == {"x", "y", "z"}
-    assert not learning & validating
 
 
 def test_a_sample_is_spread_over_the_history(spec: ModelSpec, history: tuple[PartitionFile, ...]) -> None:

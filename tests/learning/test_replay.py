@@ -1,8 +1,11 @@
 """Replay: which old rows come back."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +24,7 @@ def past(*sizes: int) -> list[Selection]:
 
 def test_eras_are_drawn_from_evenly_whatever_their_size() -> None:
     """A small era is not drowned by a large one; what it lacks, the larger ones give."""
-    drawn = draw(Replay(share=1.0), past(1000, 10, 1000), new_rows=110, seed=0)
+    drawn = draw(Replay(share=1.0, recent=0.0), past(1000, 10, 1000), new_rows=110, seed=0)
     assert [len(part.rows) for part in drawn] == [50, 10, 50]
 
 
@@ -29,6 +32,33 @@ def test_classes_are_drawn_from_evenly() -> None:
     """Rare labels come back as often as frequent ones."""
     drawn = draw(Replay(share=1.0, balance="classes"), past(500, 500), new_rows=100, seed=0)
     assert np.concatenate([part.target for part in drawn]).mean() == 0.5
+
+
+def test_a_share_comes_from_the_newest_of_the_past() -> None:
+    """With 100 new rows half are from the 400 newest, which are in the last four partitions; the others from all."""
+    old = past(*[100] * 20)
+    counts = {
+        recent: [len(part.rows) for part in draw(Replay(rows=80, recent=recent), old, new_rows=100, seed=0)]
+        for recent in (0.0, 0.5, 1.0)
+    }
+    assert counts == {0.0: [4] * 20, 0.5: [2] * 16 + [12] * 4, 1.0: [20] * 4}
+
+
+@pytest.mark.parametrize("balance", ["eras", "classes"])
+def test_a_row_that_was_drawn_as_a_recent_one_is_not_drawn_again(balance: Literal["eras", "classes"]) -> None:
+    """Where there are fewer rows than wanted, each comes once."""
+    drawn = draw(Replay(rows=500, balance=balance), past(100, 100), new_rows=10, seed=0)
+    assert [len(np.unique(part.rows)) for part in drawn] == [len(part.rows) for part in drawn] == [100, 100]
+
+
+def test_time_says_what_is_new_where_rows_have_blocks() -> None:
+    """What arrived last may be old: here the first partition's days are the latest."""
+    old = [
+        replace(part, block=np.full(len(part.rows), np.datetime64(day, "us")))
+        for part, day in zip(past(100, 100), ("2024-02-02", "2024-01-01"), strict=True)
+    ]
+    (part,) = draw(Replay(recent=1.0), old, new_rows=20, seed=0)
+    assert part.partition.digest == "p0"
 
 
 def test_rows_keep_their_targets_and_come_once() -> None:
