@@ -188,7 +188,7 @@ class Evaluation(Base):
     announced: Mapped[float | None] = mapped_column(Bound)
     announced_low: Mapped[float | None] = mapped_column(Bound)
     announced_high: Mapped[float | None] = mapped_column(Bound)
-    blocked: Mapped[bool]
+    blocked: Mapped[bool] = mapped_column(default=False)
     prove_from: Mapped[datetime | None]
     at: Mapped[datetime]
 
