@@ -90,6 +90,8 @@ def test_trials_and_rows_from_before_the_promotion_are_not_what_came(kept: Model
     record(kept, 2, loss("p2", 0.1))
     record(kept, 2, loss("p3", 0.1), proving=True)
     record(kept, 1, loss("p3", 0.5))
+    record(kept, 2, loss("p4", 0.1))
+    record(kept, 1, loss("p4", 0.5), proving=True)
     assert kept.promises(MODEL)[0].came is None
 
 
@@ -123,6 +125,14 @@ def test_a_loss_that_is_no_number_tells_nothing(kept: ModelRegistry, before: flo
     record(kept, 1, loss("p3", before))
     record(kept, 2, loss("p3", after))
     assert kept.promises(MODEL)[0].came is None
+
+
+def test_a_block_without_a_loss_leaves_the_others_as_they_are(kept: ModelRegistry) -> None:
+    """Where either version has none, the block counts for neither, nor do its rows."""
+    record(kept, 1, loss("p3", 0.5), loss("p3", 9.0, hour=1), loss("p3", math.nan, hour=2))
+    record(kept, 2, loss("p3", 0.4), loss("p3", math.nan, hour=1), loss("p3", 9.0, hour=2))
+    (promise,) = kept.promises(MODEL)
+    assert (promise.came, promise.rows, promise.blocks) == (pytest.approx(-0.2), 90, 1)
 
 
 def test_block_losses_read_back_oldest_first(kept: ModelRegistry) -> None:
