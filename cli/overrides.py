@@ -22,10 +22,18 @@ def promote(model: Model, number: Number, reason: Reason, actor: Actor = None, j
             actor=actor or user(),
             reason=reason,
         )
+        refit = registry.refit(model, number)
     if json:
         print_json(done)
     else:
         say(f"{model}: version {done.number} is the champion (promotion {done.sequence})")
+    if refit:
+        say(
+            f"version {number} is a proof: it has not learned from the newest rows that were pending then; version "
+            f"{refit}, its refit, has. If that is the one you mean: evergreen registry promote {model} {refit} "
+            "--reason …",
+            err=True,
+        )
 
 
 def rollback(

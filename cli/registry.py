@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import overrides
+from cli import overrides, promises
 from cli.arguments import Limit, Model, Number, open_named_registry
 from cli.printing import SHORT, Json, percent, print_facts, print_json, print_records, print_table, say
+from cli.promises import print_evaluation
 
 if TYPE_CHECKING:
-    from db.records import DriftCheckRecord, EvaluationRecord, PromotionRecord, RunRecord, VersionSummary
+    from db.records import DriftCheckRecord, PromotionRecord, RunRecord, VersionSummary
 
 app = typer.Typer(help="Versions, promotions and verdicts.", no_args_is_help=True)
-for override in (overrides.promote, overrides.rollback, overrides.recall):
-    app.command()(override)
+for command in (overrides.promote, overrides.rollback, overrides.recall, promises.promises):
+    app.command()(command)
 
 
 @app.command()
@@ -81,19 +82,24 @@ def versions(
 
 def verdict(version: VersionSummary) -> str:
     """The gate's verdict in a word or two."""
-    judged = {True: "passed", False: "rejected", None: "not judged"}[version.passed]
+    unjudged = f"refit of {version.refit_of}" if version.refit_of else "not judged"
+    judged = {True: "passed", False: "rejected", None: unjudged}[version.passed]
     return f"{judged}, tainted" if version.tainted else judged
 
 
 @app.command()
 def show(model: Model, number: Number, json: Json = False) -> None:
-    """Show one version: its files, its figures, what it learned from, and how it was judged."""
+    """Show one version: its files, its figures, what it learned from, and how it, or its proof, was judged."""
     with open_named_registry() as registry:
         version = registry.version(model, number)
         learned = registry.trained_on(model, number)
-        evaluations = registry.evaluations(model, number)
+        partly = registry.learned_by(model, number, "partly")
+        refit = registry.refit(model, number)
+        judged = [one for one in (version.refit_of, number) if one]
+        evaluations = [evaluation for one in judged for evaluation in registry.evaluations(model, one)]
     if json:
-        print_json({"version": version, "trained_on": learned, "evaluations": evaluations})
+        known = {"version": version, "refit": refit, "trained_on": learned, "partly": partly}
+        print_json(known | {"evaluations": evaluations})
         return
     print_facts(
         f"{model}: version {number}",
@@ -101,38 +107,17 @@ def show(model: Model, number: Number, json: Json = False) -> None:
             "created": f"{version.created_at:%Y-%m-%d %H:%M:%S} UTC, by run {version.run_id}",
             "training": version.reason,
             "parent": f"version {version.parent}" if version.parent else "none",
+            **({"refit of": f"version {version.refit_of}, its proof, which was judged"} if version.refit_of else {}),
+            **({"refit": f"version {refit}, on all rows that were pending"} if refit else {}),
             "base": f"{version.base.digest[:SHORT]}  {version.base.uri}",
             "head": f"{version.head.digest[:SHORT]}  {version.head.uri}",
-            "learned from": f"{sum(p.rows for p in learned):,} rows in {len(learned)} partitions, ancestors included",
+            "learned from": f"{sum(p.rows for p in learned):,} rows in {len(learned)} partitions, ancestors included"
+            + (f"; older rows of {len(partly)} more, whose newer ones prove it" if partly else ""),
             **version.metrics,
         },
     )
     for evaluation in evaluations:
         print_evaluation(evaluation)
-
-
-def print_evaluation(evaluation: EvaluationRecord) -> None:
-    """Print the gate's verdict on a version, and a line for each figure that it rests on."""
-    against = f"version {evaluation.champion}" if evaluation.champion else "the best constant"
-    say(f"\n{'passed' if evaluation.passed else 'rejected'} against {against}: {evaluation.reason}")
-    print_table(
-        ["dataset", "slice", "metric", ">rows", ">champion", ">challenger", ">change", "interval", "verdict"],
-        (
-            [
-                m.dataset,
-                m.slice,
-                m.metric,
-                f"{m.rows:,}",
-                m.champion_value,
-                m.challenger_value,
-                m.delta if m.ci_low is None else percent(m.delta),
-                "" if m.ci_low is None else f"{percent(m.ci_low)} to {percent(m.ci_high)}",
-                m.verdict,
-            ]
-            for m in evaluation.metrics
-        ),
-        empty="no figures were recorded",
-    )
 
 
 @app.command()
@@ -176,6 +161,7 @@ def lineage(model: Model, number: Number, json: Json = False) -> None:
     with open_named_registry() as registry:
         line = registry.lineage(model, number)
         learned = {v.number: registry.learned_by(model, v.number) for v in line}
+        partly = {v.number: registry.learned_by(model, v.number, "partly") for v in line}
         tainted = registry.tainted(model)
         superseded = registry.superseded(model)
     digests = {number: {p.digest for p in partitions} for number, partitions in learned.items()}
@@ -185,18 +171,20 @@ def lineage(model: Model, number: Number, json: Json = False) -> None:
     }
     if json:
         also = [{"tainted": v.number in tainted, "corrected": sorted(corrected[v.number])} for v in line]
-        print_json([{"version": v, "learned": learned[v.number]} | more for v, more in zip(line, also, strict=True)])
+        rows = [{"version": v, "learned": learned[v.number], "partly": partly[v.number]} for v in line]
+        print_json([row | more for row, more in zip(rows, also, strict=True)])
         return
     print_table(
         [">version", ">parent", "learned", "from", "to", ">rows", "", "source"],
         (
             [
                 *(v.number, v.parent, p.digest[:SHORT], p.time_from, p.time_to, f"{p.rows:,}"),
-                "corrected since" if p.digest in corrected[v.number] else "",
+                note or ("corrected since" if p.digest in corrected[v.number] else ""),
                 p.source_uri,
             ]
             for v in line
-            for p in learned[v.number]
+            for note, partitions in (("", learned[v.number]), ("older rows only", partly[v.number]))
+            for p in partitions
         ),
         empty=f"version {number} and its ancestors learned from no partition that is still there",
     )

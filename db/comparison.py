@@ -17,6 +17,7 @@ from db.versions import version
 from errors import RegistryError
 
 Parent = aliased(Version)
+Proof = aliased(Version)
 Against = aliased(Version)
 Later = aliased(Evaluation)
 NEWEST_EVALUATION = (
@@ -41,6 +42,7 @@ def summaries(
             VersionSummary,
             Version,
             parent=Parent.number,
+            refit_of=Proof.number,
             champion=Version.id.in_(CHAMPION_ID),
             tainted=Version.number.in_(TAINTED),
             passed=Evaluation.passed,
@@ -53,6 +55,7 @@ def summaries(
             head=Version.head_digest,
         )
         .outerjoin(Parent, Parent.id == Version.parent_id)
+        .outerjoin(Proof, Proof.id == Version.refit_of_id)
         .outerjoin(Evaluation, Evaluation.id == NEWEST_EVALUATION)
         .outerjoin(Against, Against.id == Evaluation.champion_id)
         .outerjoin(

@@ -9,7 +9,7 @@ from db.arrival_records import PartitionRecord, RecallRecord
 from db.arrival_tables import Partition, Recall
 from db.arrivals import partition, select_ready
 from db.lookups import CHAMPION_ID, OF_MODEL, model_id, now, partition_ids, version_id
-from db.records import VersionRecord
+from db.records import Role, VersionRecord
 from db.statements import Statement, add_if_new, read
 from db.tables import Model, Version, VersionPartition
 from db.versions import VERSIONS, version_records
@@ -32,7 +32,7 @@ TAINTED = _descendants(
 
 
 def pending(session: Session, model: str, number: int | None = None) -> tuple[PartitionRecord, ...]:
-    """The partitions that a version (by default the champion) and its ancestors have not learned from."""
+    """The partitions that a version (by default the champion) and its ancestors have not learned, or only partly."""
     statement = select_ready(model_id(session, model))
     if number is None:
         version = session.connection().scalar(CHAMPION_ID, {"model": model})
@@ -48,10 +48,10 @@ def trained_on(session: Session, model: str, number: int) -> tuple[PartitionReco
     return _ready_among(session, model, _learned_by_line(version_id(session, model, number)))
 
 
-def learned_by(session: Session, model: str, number: int) -> tuple[PartitionRecord, ...]:
-    """The partitions that one version learned from, recalled ones left out."""
+def learned_by(session: Session, model: str, number: int, role: Role = "trained") -> tuple[PartitionRecord, ...]:
+    """The partitions that one version learned from, or replayed, or learned partly; recalled ones left out."""
     own = select(VersionPartition.partition_id).where(
-        VersionPartition.version_id == version_id(session, model, number), VersionPartition.role == "trained"
+        VersionPartition.version_id == version_id(session, model, number), VersionPartition.role == role
     )
     return _ready_among(session, model, own)
 

@@ -12,6 +12,7 @@ from evergreen_client.artifacts import StoredArtifact
 from evergreen_client.shown import said
 
 PromotionKind = Literal["bootstrap", "promote", "rollback"]
+Role = Literal["trained", "replayed", "partly"]
 
 NEEDS_ATTENTION = "needs attention"
 SENTENCES = 3  # of those that need attention, how many a reason repeats,
@@ -137,6 +138,7 @@ class VersionSummary(NamedTuple):
     Args:
         number: the version.
         parent: the version it was fine-tuned from.
+        refit_of: the proof that was judged in its place, if it is a refit.
         created_at: when it was registered.
         champion: whether it is the champion now.
         tainted: whether it, or a version it descends from, learned from a recalled partition.
@@ -152,6 +154,7 @@ class VersionSummary(NamedTuple):
 
     number: int
     parent: int | None
+    refit_of: int | None
     created_at: datetime
     champion: bool
     tainted: bool

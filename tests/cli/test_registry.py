@@ -12,13 +12,22 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from filled import MODEL, add_version, three_champions
+from filled import MODEL, START, add_partition, add_version, three_champions
 from sqlalchemy import text
 from typer.testing import CliRunner
 
 from cli.main import app
 from db.engine import open_engine
-from db.records import DriftColumn, EpochMetric, EvaluationMetric, NewDriftCheck, NewEvaluation, RunEnding
+from db.records import (
+    BlockLoss,
+    DriftColumn,
+    EpochMetric,
+    EvaluationMetric,
+    NewDriftCheck,
+    NewEvaluation,
+    RuleVerdict,
+    RunEnding,
+)
 from db.registry import ModelRegistry, open_registry
 from db.schema import migrate
 from errors import EvergreenError, NoChampion, RegistryOutdated, UnknownModel, UnknownVersion
@@ -125,6 +134,101 @@ def test_show_says_how_the_training_went(registry: ModelRegistry) -> None:
     assert answer["version"]["reason"] == sentence
 
 
+def test_show_says_what_was_announced_and_what_each_rule_said(registry: ModelRegistry) -> None:
+    """With the proving window, how many rows a figure is worth, and the version that it was measured against."""
+    era = EvaluationMetric("era 1", "", "log_loss", 900, 0.3, 0.4, 0.3, 0.1, 0.5, "forgotten", 12, 310.5, against=1)
+    rules = (RuleVerdict("better", False, "era 1 is forgotten"), RuleVerdict("not worse", True, "follows the world"))
+    registry.record_evaluation(
+        NewEvaluation(None, MODEL, 3, 2, False, "better, but", (era,), rules, -0.02, -0.05, 0.01, True, START)
+    )
+    shown = run("registry", "show", MODEL, "3")
+    for said in (
+        "version 3 rejected against version 2: better, but",
+        "its proving window begins 2013-01-01 00:00:00 UTC",
+        "announced for what comes next: -2.0% (-5.0% to +1.0%)",
+        "it was better on what is new, and refused for what it does elsewhere",
+    ):
+        assert said in shown
+    lines = [re.split(r"\s{2,}", line.strip()) for line in shown.splitlines()]
+    assert ["not worse", "passes", "follows the world"] in lines
+    assert lines[-2][3:5] == ["blocks", "worth rows"]
+    assert lines[-1][3:5] == ["12", "310"]
+    assert lines[-1][-2:] == ["1", "forgotten"]
+    assert "worth rows" not in run("registry", "show", MODEL, "4")  # judged before such figures were kept
+
+
+@pytest.fixture
+def refit(registry: ModelRegistry) -> ModelRegistry:
+    """The registry with a proof, version 5, which passed, and version 6, its refit."""
+    add_partition(registry, "p4", 4)
+    add_version(registry, parent=3, partly=("p4",))
+    registry.record_evaluation(NewEvaluation(None, MODEL, 5, 3, True, "better so far", ()))
+    add_version(registry, parent=3, trained=["p4"], refit_of=5)
+    return registry
+
+
+def test_a_refit_names_its_proof(refit: ModelRegistry) -> None:
+    """Whoever looks at the one finds the other, and the verdict that both rest on."""
+    newest = run("registry", "versions", MODEL).splitlines()[1]
+    assert "refit of 5" in newest
+    shown = run("registry", "show", MODEL, "6")
+    assert "version 5, its proof, which was judged" in shown
+    assert "version 5 passed against version 3: better so far" in shown
+    shown = run("registry", "show", MODEL, "5")
+    assert "version 6, on all rows that were pending" in shown
+    assert "300 rows in 3 partitions, ancestors included; older rows of 1 more, whose newer ones prove it" in shown
+    answer = run_json("registry", "show", MODEL, "5")
+    assert isinstance(answer, dict)
+    assert (answer["refit"], [p["digest"] for p in answer["partly"]]) == (6, ["p4"])
+    assert "older rows only" in run("registry", "lineage", MODEL, "5").splitlines()[1]
+    assert "older rows only" not in run("registry", "lineage", MODEL, "6")
+
+
+def test_a_proof_that_is_promoted_by_hand_is_said_to_be_one(refit: ModelRegistry) -> None:
+    """It is allowed; the hint names its refit, apart from what a program reads."""
+    done = RUNNER.invoke(app, ["registry", "promote", MODEL, "5", "--reason", "I know better", "--json"])
+    assert json.loads(done.stdout)["number"] == 5
+    assert "version 6, its refit, has" in done.stderr
+    assert "evergreen registry promote flights 6" in done.stderr
+    assert RUNNER.invoke(app, ["registry", "promote", MODEL, "6", "--reason", "the refit"]).stderr == ""
+
+
+def test_promises(registry: ModelRegistry) -> None:
+    """A line a promotion, and how many of those promises held that can be told."""
+    assert run("registry", "promises", MODEL).splitlines()[-1] == "of none is it known yet whether it held"
+    for number, parent, change, came in ((5, 3, -0.10, 0.45), (6, 5, -0.04, 0.6)):
+        add_version(registry, parent=parent)
+        new = NewEvaluation(None, MODEL, number, parent, True, "better so far", (), (), change, change - 0.1, 0.01)
+        registry.promote(
+            MODEL,
+            number,
+            seen=registry.sequence(MODEL),
+            kind="promote",
+            actor="gate",
+            reason="better so far",
+            evaluation_id=registry.record_evaluation(new),
+        )
+        arrived = add_partition(registry, f"p{number}", number)
+        for one, loss in ((parent, 0.5), (number, came)):
+            registry.record_block_losses(
+                MODEL, one, [BlockLoss(arrived.digest, arrived.time_from, 1234, loss)], proving=False
+            )
+    lines = run("registry", "promises", MODEL).splitlines()
+    assert [re.split(r"\s{2,}", line.strip()) for line in lines[-3:]] == [
+        ["4", "5", "-10.0%", "-20.0% to +1.0%", "-10.0%", "yes", "1,234", "1"],
+        ["5", "6", "-4.0%", "-14.0% to +1.0%", "+20.0%", "no", "1,234", "1"],
+        ["1 of 2 held; announced -7.0% on average, came +5.0%"],
+    ]
+    answer = run_json("registry", "promises", MODEL)
+    assert isinstance(answer, list)
+    assert [(line["number"], line["predecessor"], line["held"]) for line in answer] == [
+        (2, 1, None),
+        (3, 2, None),
+        (5, 3, True),
+        (6, 5, False),
+    ]
+
+
 def test_curves(registry: ModelRegistry) -> None:
     """A line an epoch, a column a figure; what an epoch did not measure stays empty."""
     points = [
@@ -220,7 +324,7 @@ def test_drift_and_runs(registry: ModelRegistry) -> None:
     assert "rejected" in run("registry", "runs", MODEL)
 
 
-@pytest.mark.parametrize("command", ["versions", "history", "drift", "runs"])
+@pytest.mark.parametrize("command", ["versions", "history", "promises", "drift", "runs"])
 def test_nothing_yet_is_a_sentence(home: Settings, command: str) -> None:
     """An empty table is no answer."""
     with open_registry(home.database_url) as registry:
@@ -263,7 +367,7 @@ def test_db_upgrade_of_an_older_registry(home: Settings) -> None:
     migrate(engine, "0001")
     engine.dispose()
     assert isinstance(error_of("registry", "champion", MODEL), RegistryOutdated)
-    assert "schema 0001 is now 0003" in run("db", "upgrade")
+    assert "schema 0001 is now 0004" in run("db", "upgrade")
     assert isinstance(error_of("registry", "champion", MODEL), UnknownModel)
 
 

@@ -80,7 +80,7 @@ def upgraded(old: Engine, empty_url: str) -> Iterator[ModelRegistry]:
 
 def test_an_older_registry_is_refused_until_it_is_upgraded(old: Engine, empty_url: str) -> None:
     """Nothing is changed behind anybody's back."""
-    with pytest.raises(RegistryOutdated, match=r"its schema is 0001, this code writes 0003.*evergreen db upgrade"):
+    with pytest.raises(RegistryOutdated, match=r"its schema is 0001, this code writes 0004.*evergreen db upgrade"):
         open_registry(empty_url)
 
 
@@ -107,13 +107,23 @@ def test_the_new_words_hold_the_old_facts(upgraded: ModelRegistry) -> None:
     assert (upgraded.recalled(MODEL), upgraded.tainted(MODEL)) == ({2}, (2,))
     [metric] = upgraded.evaluations(MODEL, 2)[0].metrics
     assert (metric.champion_value, metric.challenger_value, metric.verdict) == (0.5, 0.6, "worse")
+    assert (metric.blocks, metric.effective_rows, metric.against) == (None, None, None)
+    [evaluation] = upgraded.model_evaluations(MODEL)
+    assert (evaluation.rules, evaluation.announced, evaluation.blocked, evaluation.prove_from) == (
+        (),
+        None,
+        False,
+        None,
+    )
+    assert [version.refit_of for version in upgraded.lineage(MODEL, 2)] == [None, None]
+    assert (upgraded.block_losses(MODEL), upgraded.promises(MODEL)) == ((), ())
     assert (upgraded.champion(MODEL).number, upgraded.champion(MODEL).reason) == (1, None)
     assert upgraded.drift_checks(MODEL)[0].columns[0].column == "speed"
     assert upgraded.learning_curves(MODEL, 2) == (EpochMetric("head", 1, "loss", 0.7),)
 
 
 def test_an_upgraded_registry_goes_on(upgraded: ModelRegistry) -> None:
-    """New rows get numbers of their own and may be conflicts and corrections; counts must still add up."""
+    """New rows get numbers of their own, may be conflicts, corrections and partly learned; counts must still add up."""
     with upgraded.engine.begin() as connection:
         columns = "(model_id, landed_id, source_uri, kind, rows, reason, at)"
         connection.execute(
@@ -122,11 +132,17 @@ def test_an_upgraded_registry_goes_on(upgraded: ModelRegistry) -> None:
         connection.execute(text("UPDATE partition SET kind = 'corrections' WHERE id = 2"))
         connection.execute(text("UPDATE landed_file SET conflicts = 1, duplicates = 0 WHERE id = 1"))
         connection.execute(text("INSERT INTO supersession (partition_id, by_id, rows) VALUES (1, 2, 1)"))
+        connection.execute(text("UPDATE version SET refit_of_id = 1 WHERE id = 2"))
+        connection.execute(text("UPDATE version_partition SET role = 'partly' WHERE role = 'replayed'"))
     assert len(upgraded.refusals(MODEL)) == 2
+    assert (upgraded.refit(MODEL, 1), upgraded.version(MODEL, 2).refit_of) == (2, 1)
+    assert [p.digest for p in upgraded.learned_by(MODEL, 2, "partly")] == ["p1"]
     for nonsense, check in (
         ("landed_file SET refused = 4", "adds_up"),
         ("partition SET kind = 'guesses'", "kind"),
         ("refused_rows SET kind = 'guesses'", "kind"),
+        ("version_partition SET role = 'by heart' WHERE version_id = 1", "role"),
+        ("evaluation SET blocked = NULL", "blocked"),
     ):
         with upgraded.engine.begin() as connection, pytest.raises(IntegrityError, match=check):
             connection.execute(text(f"UPDATE {nonsense}"))

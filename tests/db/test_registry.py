@@ -246,6 +246,40 @@ def test_replayed_rows_are_not_learned_rows(registry: ModelRegistry) -> None:
     assert digests(registry.pending(MODEL)) == ["p1"]
 
 
+def test_partly_learned_rows_are_pending_for_whoever_promotes_the_proof(registry: ModelRegistry) -> None:
+    """A proof knows only the older rows of what is pending; its refit knows them all, and says whose refit it is."""
+    for day in (1, 2):
+        add_partition(registry, f"p{day}", day)
+    add_version(registry, trained=["p1"])
+    promote(registry, 1)
+    proof = add_version(registry, parent=1, partly=("p2",))
+    refit = add_version(registry, parent=1, trained=["p2"], refit_of=2)
+    assert (proof.refit_of, refit.refit_of) == (None, 2)
+    assert (registry.refit(MODEL, 2), registry.refit(MODEL, 3)) == (3, None)
+    assert [(line.number, line.refit_of) for line in registry.versions(MODEL)] == [(3, 2), (2, None), (1, None)]
+    assert digests(registry.pending(MODEL, 2)) == ["p2"]
+    assert digests(registry.trained_on(MODEL, 2)) == ["p1"]
+    assert digests(registry.learned_by(MODEL, 2)) == []
+    assert digests(registry.learned_by(MODEL, 2, "partly")) == ["p2"]
+    assert digests(registry.pending(MODEL, 3)) == []
+
+
+def test_partly_learned_rows_taint_when_they_are_recalled(registry: ModelRegistry) -> None:
+    """A proof that learned from the older half of wrong rows learned from wrong rows."""
+    for day in (1, 2):
+        add_partition(registry, f"p{day}", day)
+    add_version(registry, trained=["p1"])
+    add_version(registry, parent=1, partly=("p2",))
+    assert registry.recall(MODEL, "p2", reason="wrong zone", actor="me").tainted == (2,)
+
+
+def test_a_refit_of_nobody_is_refused(registry: ModelRegistry) -> None:
+    """Nothing of it is kept; the number that it would have had goes to the next one."""
+    with pytest.raises(UnknownVersion, match="version 9"):
+        add_version(registry, refit_of=9)
+    assert add_version(registry).number == 1
+
+
 def test_recall_taints_all_descendants(registry: ModelRegistry) -> None:
     """Versions that learned or replayed the rows, and all that were fine-tuned from them; never their ancestors."""
     three_champions(registry)

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from unittest.mock import ANY
 
 import pytest
-from filled import MODEL, add_partition, add_version, three_champions
+from filled import MODEL, START, add_partition, add_version, three_champions
 
-from db.records import DriftColumn, EvaluationMetric, NewDriftCheck, NewEvaluation, NewScores
+from db.records import (
+    DriftColumn,
+    EvaluationMetric,
+    EvaluationRecord,
+    NewDriftCheck,
+    NewEvaluation,
+    NewScores,
+    RuleVerdict,
+)
 from db.registry import ModelRegistry
 from errors import UnknownPartition, UnknownVersion
 
@@ -49,6 +59,36 @@ def test_an_evaluation_keeps_the_order_of_its_figures(registry: ModelRegistry) -
     assert registry.evaluations(MODEL, 2) == ()
 
 
+def test_an_evaluation_keeps_what_was_announced_and_what_each_rule_said(registry: ModelRegistry) -> None:
+    """Also which version a figure was measured against, where that is not the champion."""
+    three_champions(registry)
+    add_version(registry, parent=3)
+    era = EvaluationMetric("era 1", "", "log_loss", 900, 0.3, 0.4, 0.3, 0.1, 0.5, "forgotten", 12, 310.5, against=1)
+    rules = (RuleVerdict("better", False, "era 1 is forgotten"), RuleVerdict("always", True, "it follows the world"))
+    new = NewEvaluation(None, MODEL, 4, 3, False, "better, but", (NEWEST, era), rules, -0.02, -0.05, 0.01, True, START)
+    number = registry.record_evaluation(new)
+    assert registry.evaluations(MODEL, 4) == (EvaluationRecord(**vars(new), id=number, at=ANY),)
+
+
+def test_the_verdicts_on_a_models_versions_are_listed_newest_first(registry: ModelRegistry) -> None:
+    """All of them, or the last few; those on other models' versions are not among them."""
+    three_champions(registry)
+    registry.add_model("digits")
+    add_version(registry, model="digits")
+    registry.record_evaluation(NewEvaluation(None, "digits", 1, None, True, "of digits", (NEWEST,)))
+    for number, reason in ((2, "first"), (3, "second"), (2, "third")):
+        registry.record_evaluation(NewEvaluation(None, MODEL, number, 1, True, reason, (NEWEST, AUC)))
+
+    found = registry.model_evaluations(MODEL)
+
+    assert [(one.reason, one.challenger, len(one.metrics)) for one in found] == [
+        ("third", 2, 2),
+        ("second", 3, 2),
+        ("first", 2, 2),
+    ]
+    assert [one.reason for one in registry.model_evaluations(MODEL, 1)] == ["third"]
+
+
 def test_the_first_version_is_judged_without_a_champion(registry: ModelRegistry) -> None:
     """There was none to beat, and the record says so."""
     add_version(registry)
@@ -77,6 +117,8 @@ def test_an_evaluation_of_nobody_is_refused(registry: ModelRegistry) -> None:
     add_version(registry)
     with pytest.raises(UnknownVersion):
         registry.record_evaluation(NewEvaluation(None, MODEL, 1, 9, True, "?", (NEWEST,)))
+    with pytest.raises(UnknownVersion, match="version 8"):
+        registry.record_evaluation(NewEvaluation(None, MODEL, 1, None, True, "?", (replace(NEWEST, against=8),)))
     assert registry.evaluations(MODEL, 1) == ()
 
 

@@ -54,6 +54,8 @@ def test_version_history(filled: ModelRegistry, query: Query) -> None:
     assert rows[1] == (2, 1, None, None, None, None, None, None, None, True)
     assert rows[3] == (4, 3, "1 epoch, the best", False, "worse", 3, "log_loss", 0.6, 0.2, False)
     assert len(rows) == 4
+    add_version(filled, parent=1, refit_of=4)
+    assert query("SELECT version, refit_of FROM version_history WHERE refit_of IS NOT NULL") == [(5, 4)]
 
 
 def test_learning_curves(filled: ModelRegistry, query: Query) -> None:
@@ -83,11 +85,13 @@ def test_run_history(filled: ModelRegistry, query: Query) -> None:
 
 
 def test_lineage(filled: ModelRegistry, query: Query) -> None:
-    """What a version and each of its ancestors learned, and what of it was recalled."""
+    """What a version and each of its ancestors learned, as what, and what of it was recalled."""
     rows = query(
         "SELECT learned_by, distance, partition, recalled_because FROM lineage WHERE version = 4 ORDER BY learned_by"
     )
     assert rows == [(1, 3, "p1", None), (2, 2, "p2", None), (3, 1, "p3", "wrong zone")]
+    add_version(filled, partly=("p2",))
+    assert query("SELECT role, partition FROM lineage WHERE version = 5") == [("partly", "p2")]
 
 
 def test_the_guide_explains_every_column(filled: ModelRegistry, query: Query) -> None:
