@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from errors import NotEnoughData
-from evaluation.gate import NEWEST, Paired, judge, mean_interval
+from evaluation.gate import NEWEST, Paired, judge
 from learning.objectives import Binary
 from learning.spec import Gate
 from tasks.evaluate import numbered
