@@ -1,0 +1,95 @@
+"""A promoted version that is shown to be worse than its predecessor goes back; an equal one stays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from db.records import BlockLossRecord
+from evaluation.watch import paired_blocks, shown_worse
+from learning.spec import Gate
+
+START = datetime(2025, 1, 1, tzinfo=UTC)
+GATE = Gate()
+
+
+def losses(number: int, values: np.ndarray, *, rows: int = 100, partition: str = "p") -> list[BlockLossRecord]:
+    """One block a day."""
+    return [
+        BlockLossRecord(partition, START + timedelta(days=day), rows, float(value), number=number, proving=False)
+        for day, value in enumerate(values)
+    ]
+
+
+def blocks_until_back(worse: float, spread: float, cases: int = 800, gate: Gate = GATE) -> np.ndarray:
+    """After how many blocks a version so much worse is taken back, looked at after each; 99: never while watched."""
+    draw, until = np.random.default_rng(1), np.full(cases, 99)
+    for case in range(cases):
+        before = 0.5 + draw.normal(0, 0.05, gate.watch)  # the weather of the day, which both share
+        change = draw.normal(worse, spread, gate.watch)
+        after = losses(2, before * (1 + change))
+        looks = (n for n in range(1, gate.watch + 1) if shown_worse(after[:n], losses(1, before)[:n], gate))
+        until[case] = next(looks, 99)
+    return until
+
+
+@pytest.mark.parametrize("spread", [0.02, 0.03])
+def test_a_version_5_percent_worse_is_taken_back_within_four_blocks(spread: float) -> None:
+    """In half of the cases at least, where the difference varies by 2 to 3 % of the loss from block to block."""
+    until = blocks_until_back(0.05, spread)
+    print(f"5 % worse, {spread:.0%}: {[f'{(until <= n).mean():.0%}' for n in range(1, 8)]}")  # noqa: T201 - to read
+    assert (until <= 4).mean() >= 0.5
+
+
+@pytest.mark.parametrize("spread", [0.02, 0.03])
+def test_an_equal_version_is_rarely_taken_back(spread: float) -> None:
+    """At most as often as the confidence allows, over the whole watch."""
+    rate = (blocks_until_back(0.0, spread, cases=800) < 99).mean()
+    print(f"equal, {spread:.0%}: {rate:.1%} taken back")  # noqa: T201 - to read
+    assert rate <= 0.1
+
+
+def test_a_long_watch_is_as_honest() -> None:
+    """The error is shared among as many looks as there are."""
+    assert (blocks_until_back(0.0, 0.03, gate=Gate(watch=30), cases=120) < 99).mean() <= 0.1
+
+
+def test_a_better_version_stays() -> None:
+    """Whatever else is certain about it, also if every block says the same."""
+    assert not shown_worse(losses(2, np.full(7, 0.45)), losses(1, np.full(7, 0.5)), GATE)
+    assert not shown_worse(losses(2, np.full(7, 0.5)), losses(1, np.full(7, 0.5)), GATE)
+
+
+def test_the_sentence_says_by_how_much() -> None:
+    """The versions, the blocks, both losses and the change."""
+    draw = np.random.default_rng(2)
+    said = shown_worse(losses(2, 0.525 + draw.normal(0, 0.001, 4)), losses(1, np.full(4, 0.5)), GATE)
+    assert said == "shown worse than version 1 over 4 blocks: 0.5000 to 0.5242 (+4.8%)"
+
+
+def test_a_watch_ends() -> None:
+    """What comes after `watch` blocks is for the next challenger to make better; 0 never watches, 2 cannot tell."""
+    after = losses(2, np.r_[np.full(7, 0.5), np.full(30, 0.9)] + np.arange(37) % 2 * 1e-3)
+    before = losses(1, np.full(37, 0.5004))
+    assert not shown_worse(after, before, GATE)
+    assert shown_worse(after, before, Gate(watch=37))
+    for watch in (0, 1, 2):
+        assert not shown_worse(losses(2, np.full(9, 0.9)), losses(1, np.full(9, 0.5)), Gate(watch=watch))
+
+
+def test_only_the_same_rows_are_compared() -> None:
+    """A block of which each version saw another part says nothing; parts of one block count by their rows."""
+    assert not list(paired_blocks(losses(2, np.ones(3)), losses(1, np.ones(3), partition="q")))
+    mine = [*losses(2, np.array([1.0]), rows=100), *losses(2, np.array([4.0]), rows=200, partition="q")]
+    theirs = [*losses(1, np.array([2.0]), rows=100), *losses(1, np.array([5.0]), rows=200, partition="q")]
+    assert list(paired_blocks(mine, theirs)) == [(START, 3.0, 4.0)]
+    assert not shown_worse([], [], GATE)
+
+
+def test_what_a_version_was_promoted_for_does_not_count() -> None:
+    """Its proving window is where it looked best."""
+    mine, theirs = losses(2, np.array([0.4])), losses(1, np.array([0.5]))
+    assert not list(paired_blocks([replace(record, proving=True) for record in mine], theirs))
