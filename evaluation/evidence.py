@@ -23,6 +23,7 @@ NEWEST = "newest"  # held-out entities of what is pending: the weaker proof
 CANNOT_TELL = "cannot tell"
 NOT_COUNTED = "not counted"
 NEW, ERA, SLICE = "new", "era", "slice"  # the kinds of rows, each with a rule of its own
+ONE = {"blocks": "block", "entities": "entity", "rows": "row"}
 NEGLIGIBLE = 0.01  # of a constant's loss: where both are all but perfect, half as bad again is no forgetting
 
 
@@ -64,14 +65,10 @@ class Losses:
         rows = len(self.before)
         rare = "rows of the rarer outcome" if self.events < rows else "labelled rows"
         needs = (rows, gate.min_rows, "labelled rows"), (self.events, gate.min_events, rare)
-        return next(
-            (
-                f"{there:,} of the {least:,} {what} that a verdict takes"
-                for there, least, what in needs
-                if there < least
-            ),
-            "",
-        )
+        short = [
+            f"{there:,} of the {least:,} {what} that a verdict takes" for there, least, what in needs if there < least
+        ]
+        return short[0] if short else ""
 
 
 def events(objective: Objective, target: Floats) -> int:
@@ -98,12 +95,12 @@ class Compared:
     @property
     def change(self) -> str:
         """The relative change and its interval, for people, and how many observations that stands on."""
-        if self.interval is None:
-            return f"{self.figure.delta:+.1%}, of a single block or entity, which gives no interval"
-        low, high, clusters = self.interval.low, self.interval.high, self.interval.clusters
         sizes = {name: len(np.unique(names)) for name, names in self.losses.clusters.items()}
-        what = next((name for name, size in sizes.items() if size == clusters), "rows")
-        return f"{self.figure.delta:+.1%}, between {low:+.1%} and {high:+.1%}, {clusters:,} {what}"
+        fewest = min(sizes, key=sizes.__getitem__, default="rows")
+        if self.interval is None:
+            return f"{self.figure.delta:+.1%}, without an interval: 1 {ONE[fewest]}"
+        low, high, clusters = self.interval.low, self.interval.high, self.interval.clusters
+        return f"{self.figure.delta:+.1%}, between {low:+.1%} and {high:+.1%}, {clusters:,} {fewest}"
 
 
 def compare(losses: Losses, metric: str, gate: Gate, confidence: float) -> Compared:

@@ -101,12 +101,12 @@ def judge(  # noqa: PLR0913 - all that a verdict depends on, and the most of it 
         NotEnoughData: not one labelled row.
     """
     if not len(paired.target):
-        raise NotEnoughData("0 labelled holdout rows", "champion and challenger cannot be compared", "wait for labels")
+        raise NotEnoughData("0 labelled rows", "champion and challenger cannot be compared", "wait for labels")
     everywhere = parts(paired, objective, uncounted, against)
-    family = Counter(losses.kind for losses in everywhere if losses.counted and not losses.lacking(gate))
-    sizes = family | {NEW: 1}
+    family = Counter(x.kind for x in everywhere if x.kind != NEW and x.counted and not x.lacking(gate))
+    chances = [(1 - gate.confidence) / max(family[x.kind], 1) for x in everywhere]
     compared = [
-        compare(x, objective.loss_name, gate, 1 - (1 - gate.confidence) / max(sizes[x.kind], 1)) for x in everywhere
+        compare(x, objective.loss_name, gate, 1 - chance) for x, chance in zip(everywhere, chances, strict=True)
     ]
     window = compared[0] if compared[0].losses.kind == NEW else None
     rules = verdicts(window, looks, gate)
