@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -95,7 +96,8 @@ def judge(  # noqa: PLR0913 - all that a verdict depends on, and the most of it 
         looks: the blocks on which earlier challengers of the same champion were proven, oldest first.
         uncounted: eras that veto nothing, since the world turned after them.
         against: era to the number of the version that the reference predictions are of.
-        announce: from a relative change, its standard error and the blocks to what may be promised of the next ones.
+        announce: from a relative change, its standard error (infinite of a single block) and the number of blocks to
+            what may be promised of the next ones.
 
     Raises:
         NotEnoughData: not one labelled row.
@@ -112,9 +114,10 @@ def judge(  # noqa: PLR0913 - all that a verdict depends on, and the most of it 
     rules = verdicts(window, looks, gate)
     passed, reason, blocked = conclusion(paired, compared, next(rule for rule in rules if rule.rule == gate.rule))
     verdict = Verdict(passed, reason, tuple(figures(paired, compared, objective)), rules, blocked=blocked)
-    if announce is None or window is None or window.interval is None:
+    if announce is None or window is None or window.losses.lacking(gate):
         return verdict
-    promised = announce(window.figure.delta, window.interval.error, window.interval.clusters)
+    found = window.interval
+    promised = announce(window.figure.delta, found.error if found else math.inf, found.clusters if found else 1)
     return replace(verdict, announced=promised.delta, announced_low=promised.low, announced_high=promised.high)
 
 

@@ -210,12 +210,11 @@ def test_without_a_row_that_is_new_nothing_passes() -> None:
 
 
 def test_one_block_decides_by_its_point_and_gives_no_interval() -> None:
-    """A first proving window may be a single day: better so far, said to be without an interval, nothing promised."""
-    verdict = judge(paired(0.4, 0.05, days=1), Binary(), GATE, announce=lambda *_: Announcement(0, 0, 0))
+    """A proving window may be a single day: better so far, said to be without an interval."""
+    verdict = judge(paired(0.4, 0.05, days=1), Binary(), GATE)
     assert verdict.passed
     assert verdict.reason.endswith("%, without an interval: 1 block)")
     assert verdict.metrics[0].verdict == "cannot tell"
-    assert verdict.announced is None
     assert judge(paired(0.05, 0.4, days=1), Binary(), GATE).reason.startswith("not shown better")
 
 
@@ -258,21 +257,28 @@ def test_one_patient_alone_gives_no_verdict() -> None:
     assert judge(alone, Binary(), GATE).reason == "cannot tell: all labelled rows that are new are of one entity"
 
 
-def test_what_is_announced_is_made_of_the_change_its_error_and_the_blocks() -> None:
-    """The gate hands over the point, the clustered standard error and how many blocks that stands on."""
+@pytest.mark.parametrize("days", [1, 4])
+def test_what_is_announced_is_made_of_the_change_its_error_and_the_blocks(days: int) -> None:
+    """The gate hands over the point, the clustered error, which a single block has none of, and how many blocks."""
     asked = []
 
     def announce(point: float, error: float, blocks: int) -> Announcement:
         asked.append((point, error, blocks))
         return Announcement(point / 2, point, 0.0)
 
-    verdict = judge(paired(0.4, 0.05), Binary(), GATE, announce=announce)
+    verdict = judge(paired(0.4, 0.05, days=days), Binary(), GATE, announce=announce)
     ((point, error, blocks),) = asked
-    figure = verdict.metrics[0]
-    assert point == figure.delta
-    assert blocks == 4
-    assert 0 < error < (figure.ci_high or 0) - (figure.ci_low or 0)
+    assert (point, blocks) == (verdict.metrics[0].delta, days)
+    assert (0 < error < abs(point)) if days > 1 else error == np.inf
     assert (verdict.announced, verdict.announced_low, verdict.announced_high) == (point / 2, point, 0.0)
+
+
+def test_nothing_is_announced_of_what_cannot_be_told() -> None:
+    """Too few rows make no promise; nor does a gate that is not given how to make one."""
+    assert (
+        judge(first(paired(0.4, 0.05), 50), Binary(), GATE, announce=lambda *_: Announcement(0, 0, 0)).announced is None
+    )
+    assert judge(paired(0.4, 0.05), Binary(), GATE).announced is None
 
 
 @pytest.mark.parametrize(("rule", "passes"), [("better", True), ("proven", False), ("not worse", True)])
