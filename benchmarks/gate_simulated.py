@@ -95,7 +95,7 @@ def ever_proven(icc: float, draw: np.random.Generator, gates: int = 100) -> bool
     return False
 
 
-def proven_is_rare(claims: Claims, lines: int = 150) -> None:
+def proven_is_rare(claims: Claims, lines: int = 100) -> None:
     """Rule "proven": how many lines of no-better challengers get through."""
     goal = 1 - Gate().confidence
     for icc in (0.0, 0.01, 0.1):

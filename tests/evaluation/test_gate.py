@@ -14,7 +14,6 @@ from evaluation.promises import Announcement
 from evaluation.sequential import Look
 from learning.objectives import Binary, Regression
 from learning.spec import Gate
-from tasks.evaluate import numbered
 
 ROWS = 4000
 ERA = "2013-01-01 to 2013-02-28"
@@ -300,12 +299,3 @@ def test_earlier_looks_prove_a_line_of_challengers() -> None:
     ]
     assert judge(window, Binary(), gate, looks=looks).passed
     assert not judge(paired(0.05, 0.4), Binary(), gate, looks=looks).passed
-
-
-def test_rows_of_the_same_entity_have_the_same_number() -> None:
-    """Several columns together name an entity; without any, every row is one by itself."""
-    found = numbered({"ward": np.array(["a", "a", "b", "a"]), "bed": np.array([1, 1, 1, 2])})
-    assert found is not None
-    assert found[0] == found[1]
-    assert len(set(found.tolist())) == 3
-    assert numbered({}) is None

@@ -103,3 +103,14 @@ def test_days_and_patients_count_together() -> None:
 
     assert held(sample) >= 0.86
     assert held(one_way) <= 0.84
+
+
+def test_two_ways_of_grouping_are_never_surer_than_one() -> None:
+    """Where chance makes days and patients look unlike each other, the wider error of the two stands."""
+    draw = np.random.default_rng(5)
+    for _ in range(50):
+        ways = [draw.integers(0, 4, 60), draw.integers(0, 4, 60)]
+        values = draw.normal(0, 1, 60)
+        both, *alone = (mean_interval(values, names, 0.9) for names in (ways, ways[:1], ways[1:]))
+        assert both is not None
+        assert all(one is not None and both.error >= one.error for one in alone)
