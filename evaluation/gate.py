@@ -1,182 +1,190 @@
-"""The gate: champion and challenger on the same holdout rows, in pairs, with intervals and not point estimates."""
+"""The gate: champion and challenger on the same rows, in pairs, that neither has learned from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from db.records import EvaluationMetric
+from db.records import EvaluationMetric, RuleVerdict
 from errors import NotEnoughData
-from evaluation.losses import NO_PREDICTION, paired_losses, predicted
+from evaluation.evidence import CANNOT_TELL, ERA, NEW, NEWEST, NOT_COUNTED, PROVING, SLICE, Compared, Losses, compare
+from evaluation.losses import NO_PREDICTION, predicted
+from evaluation.paired import Paired, parts
+from evaluation.promises import Announcement
+from evaluation.rules import verdicts
+from evaluation.sequential import Look
 from evergreen_client.shown import said
 
 if TYPE_CHECKING:
-    from db.arrival_records import PartitionRecord
     from learning.objectives import Objective
     from learning.spec import Gate
 
-Floats = NDArray[np.floating]
+__all__ = ["NAMED", "NEWEST", "PROVING", "Announce", "Paired", "Verdict", "judge"]
 
-NEWEST = "newest"
+Announce = Callable[[float, float, int], Announcement]
+
 UNPREDICTED = "no prediction"  # the verdict on a challenger without one
 NAMED = 80  # characters of a slice's name in a sentence: it holds a category, which may be of any length
-
-
-@dataclass(frozen=True)
-class Paired:
-    """The same holdout rows, predicted by both versions; all arrays are in the same order.
-
-    Args:
-        target: labels, shape (rows,).
-        champion_prediction: the champion's, shape (rows, outputs).
-        challenger_prediction: the challenger's, of the same shape.
-        dataset: name of the dataset that each row belongs to, shape (rows,).
-        slices: slice column to its values, each of shape (rows,).
-        entity: a number for the patient or card that each row belongs to, shape (rows,); by default every row is
-            one by itself.
-    """
-
-    target: Floats
-    champion_prediction: Floats
-    challenger_prediction: Floats
-    dataset: NDArray[np.str_]
-    slices: Mapping[str, NDArray[np.str_]]
-    entity: NDArray[np.integer] | None = None
+NO_VERSIONS: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate says, with a sentence for people and every figure behind it."""
+    """What the gate says, with a sentence for people and every figure behind it.
+
+    Args:
+        passed: whether the challenger may take the champion's place.
+        reason: why.
+        metrics: every figure; the one that decided stands first.
+        rules: what each rule says of the rows that are new.
+        announced: relative change of the mean loss that is promised for what comes next; None without a promise.
+        announced_low: lower end of its interval.
+        announced_high: upper end.
+        blocked: whether it would have passed on what is new, and was refused for an era or a slice.
+    """
 
     passed: bool
     reason: str
     metrics: tuple[EvaluationMetric, ...]
+    rules: tuple[RuleVerdict, ...] = ()
+    announced: float | None = None
+    announced_low: float | None = None
+    announced_high: float | None = None
+    blocked: bool = False
 
     @property
     def harmful(self) -> bool:
-        """Shown to be worse on the newest era, or without a prediction of some row: more than not proven better."""
-        newest = [m for m in self.metrics if m.dataset == NEWEST and not m.slice]
+        """Shown to be worse where it decides, or without a prediction there: more than not shown to be better."""
+        newest = [m for m in self.metrics if m.dataset == self.metrics[0].dataset and not m.slice]
         return any(m.verdict in {"worse", UNPREDICTED} for m in newest)
 
 
-def judge(paired: Paired, objective: Objective, gate: Gate) -> Verdict:
-    """Let the challenger pass if it is proven better on the newest era and not shown worse elsewhere.
+def judge(  # noqa: PLR0913 - all that a verdict depends on, and the most of it optional
+    paired: Paired,
+    objective: Objective,
+    gate: Gate,
+    *,
+    looks: Sequence[Look] = (),
+    uncounted: frozenset[str] = frozenset(),
+    against: Mapping[str, int] = NO_VERSIONS,
+    announce: Announce | None = None,
+) -> Verdict:
+    """Let the challenger pass if the gate's rule says so of what is new, and no harm is shown elsewhere.
 
     A challenger that gives no prediction (NaN, infinite) of a single row does not pass, whatever its losses are; a
-    champion that gives none loses that row (`paired_losses`). Then three rules, each on the relative change of the
-    mean loss and its confidence interval:
+    champion that gives none loses that row (`paired_losses`). Then:
 
-    * newest era: the whole interval lies below -min_gain ("better");
-    * past eras: the whole interval lies below max_forgetting ("kept"), so forgetting is ruled out, not just unproven;
-    * slices: the interval does not lie above max_forgetting ("kept"). Slices are many and small, so here harm has
-      to be shown: to rule it out for each of them would refuse every challenger.
+    * the proving window or, where there is none, the held-out entities of what is new: by the rule (`rules.verdicts`);
+    * past eras, against the reference, and slices, against the champion: a veto where the whole interval lies above
+      the margin, max_forgetting of the loss before and a hundredth of a constant's. To rule harm out, instead of
+      showing it, would refuse every challenger on small eras. The intervals of all eras hold together, and those of
+      all slices (Bonferroni: Dunn 1961), so that many of them are no more likely to refuse an equal challenger.
+
+    Where there are fewer rows or events than the gate asks for, or a single cluster, the word is "cannot tell".
+
+    Args:
+        paired: the rows.
+        objective: gives the loss of each.
+        gate: the rules.
+        looks: the blocks on which earlier challengers of the same champion were proven, oldest first.
+        uncounted: eras that veto nothing, since the world turned after them.
+        against: era to the number of the version that the reference predictions are of.
+        announce: from a relative change, its standard error (infinite of a single block) and the number of blocks to
+            what may be promised of the next ones.
 
     Raises:
-        NotEnoughData: not one labelled holdout row.
+        NotEnoughData: not one labelled row.
     """
     if not len(paired.target):
-        raise NotEnoughData("0 labelled holdout rows", "champion and challenger cannot be compared", "wait for labels")
-    predictions = paired.champion_prediction, paired.challenger_prediction
-    before, after = paired_losses(objective, paired.target, *predictions)
-    missing = ~predicted(predictions[0]), ~predicted(predictions[1])
-    entity = np.arange(len(before)) if paired.entity is None else paired.entity
-    metrics: list[EvaluationMetric] = []
-    for dataset, part, rows in parts(paired):
-        losses = Losses(dataset, part, before[rows], after[rows], entity[rows])
-        metrics.append(compare(losses, objective.loss_name, gate))
-        if not part:
-            metrics += unpredicted(dataset, missing[0][rows], missing[1][rows])
-            metrics += other_figures(dataset, paired, rows & ~missing[0] & ~missing[1], objective)
-    return Verdict(*conclusion(metrics, objective.loss_name), tuple(metrics))
+        raise NotEnoughData("0 labelled rows", "champion and challenger cannot be compared", "wait for labels")
+    everywhere = parts(paired, objective, uncounted, against)
+    family = Counter(x.kind for x in everywhere if x.kind != NEW and x.counted and not x.lacking(gate))
+    chances = [(1 - gate.confidence) / max(family[x.kind], 1) for x in everywhere]
+    compared = [
+        compare(x, objective.loss_name, gate, 1 - chance) for x, chance in zip(everywhere, chances, strict=True)
+    ]
+    window = compared[0] if compared[0].losses.kind == NEW else None
+    rules = verdicts(window, looks, gate)
+    passed, reason, blocked = conclusion(paired, compared, next(rule for rule in rules if rule.rule == gate.rule))
+    verdict = Verdict(passed, reason, tuple(figures(paired, compared, objective)), rules, blocked=blocked)
+    if announce is None or window is None or window.losses.lacking(gate):
+        return verdict
+    found = window.interval
+    promised = announce(window.figure.delta, found.error if found else math.inf, found.clusters if found else 1)
+    return replace(verdict, announced=promised.delta, announced_low=promised.low, announced_high=promised.high)
 
 
-def parts(paired: Paired) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
-    """Datasets, newest first, then slices over all rows: (dataset, slice, which rows)."""
-    names = sorted(set(paired.dataset.tolist()), key=lambda name: (name != NEWEST, name))
-    for name in names:
-        yield name, "", paired.dataset == name
-    for column, values in paired.slices.items():
-        for value in sorted(set(values.tolist())):
-            yield "all", f"{column}={value}", values == value
+def conclusion(paired: Paired, compared: Sequence[Compared], rule: RuleVerdict) -> tuple[bool, str, bool]:
+    """Whether the challenger passes, why, and whether it would have if only what is new counted."""
+    lost = int((~predicted(paired.challenger_prediction)).sum())
+    if lost:
+        return False, f"no prediction (NaN or infinite) of {lost:,} of {len(paired.target):,} labelled rows", False
+    lost = int((~predicted(paired.champion_prediction)).sum())
+    aside = f"; the champion gave no prediction (NaN or infinite) of {lost:,} rows" if lost else ""
+    vetoes = [c for c in compared if c.figure.verdict in {"forgotten", "harmed"}]
+    if not rule.passed or not vetoes:
+        return rule.passed, rule.reason + (elsewhere(compared) if rule.passed else "") + aside, False
+    worst = max(vetoes, key=lambda c: c.figure.ci_low or 0.0)
+    where = said(worst.figure.slice or worst.figure.dataset, NAMED)
+    return False, f"{worst.figure.verdict} on {where} ({worst.change}), although {rule.reason}{aside}", True
 
 
-@dataclass(frozen=True)
-class Losses:
-    """The losses of the same rows under both versions; `slice` is empty for a whole dataset."""
-
-    dataset: str
-    slice: str
-    champion_loss: Floats
-    challenger_loss: Floats
-    entity: NDArray[np.integer]
-
-
-def compare(losses: Losses, metric: str, gate: Gate) -> EvaluationMetric:
-    """Paired comparison of row losses; delta and interval are relative to the champion's mean loss."""
-    before, after = float(losses.champion_loss.mean()), float(losses.challenger_loss.mean())
-    scale = max(abs(before), 1e-12)
-    difference = losses.challenger_loss - losses.champion_loss
-    low = high = (after - before) / scale
-    if np.ptp(difference) > 0 and np.ptp(losses.entity) > 0:
-        low, high = (limit / scale for limit in mean_interval(difference, losses.entity, gate.confidence))
-    return EvaluationMetric(
-        dataset=losses.dataset,
-        slice=losses.slice,
-        metric=metric,
-        rows=len(difference),
-        champion_value=before,
-        challenger_value=after,
-        delta=(after - before) / scale,
-        ci_low=low,
-        ci_high=high,
-        verdict=verdict(losses, low, high, gate),
-    )
+def elsewhere(compared: Sequence[Compared]) -> str:
+    """That nothing was shown on past eras and slices, and of how many of them that says nothing."""
+    said_of = []
+    for kind in (ERA, SLICE):
+        verdicts = [c.figure.verdict for c in compared if c.losses.kind == kind]
+        unsure = [f"{n} {word}" for word in (CANNOT_TELL, NOT_COUNTED) if (n := verdicts.count(word))]
+        if verdicts:
+            said_of.append(
+                f"{len(verdicts)} {kind}{'s' * (len(verdicts) != 1)}" + f" ({', '.join(unsure)})" * bool(unsure)
+            )
+    return f"; no harm shown on {' and '.join(said_of)}" if said_of else ""
 
 
-def mean_interval(values: Floats, entity: NDArray[np.integer], confidence: float) -> tuple[float, float]:
-    """Student's confidence interval of a mean, of rows that are alike within an entity and independent between them.
-
-    The rows of one patient say less than as many patients would: the standard error is the cluster-robust one of
-    Liang and Zeger, "Longitudinal data analysis using generalized linear models", Biometrika 73 (1986). Where every
-    row is an entity, it is the plain one.
-    """
-    from scipy.special import stdtrit  # scipy.stats imports ten times as long
-
-    mean = float(values.mean())
-    _, place = np.unique(entity, return_inverse=True)
-    sums = np.bincount(place, weights=values - mean)
-    error = np.sqrt(np.sum(sums**2) * len(sums) / (len(sums) - 1)) / len(values)
-    reach = float(stdtrit(len(sums) - 1, 0.5 + confidence / 2) * error)
-    return mean - reach, mean + reach
+def figures(paired: Paired, compared: Sequence[Compared], objective: Objective) -> Iterator[EvaluationMetric]:
+    """Of each dataset and slice the loss; of datasets also the rows without a prediction, and what people ask for."""
+    missing = ~predicted(paired.champion_prediction), ~predicted(paired.challenger_prediction)
+    there = predicted(paired.earlier_prediction) & ~missing[1]
+    for one in compared:
+        yield one.figure
+        if not one.losses.slice:
+            rows = one.losses.rows
+            yield from unpredicted(one.losses, missing[0][rows], missing[1][rows])
+            yield from other_figures(one.losses, paired, rows & there, objective)
 
 
-def verdict(losses: Losses, low: float, high: float, gate: Gate) -> str:
-    """One word for one comparison, by the rule of its kind."""
-    if len(losses.champion_loss) < gate.min_rows or np.ptp(losses.entity) == 0:
-        return "too few rows"
-    if losses.slice:
-        return "harmed" if low > gate.max_forgetting else "kept"
-    if losses.dataset == NEWEST:
-        return "better" if high < -gate.min_gain else "worse" if low > 0 else "same"
-    return "kept" if high <= gate.max_forgetting else "forgotten"
+def unpredicted(
+    losses: Losses, champion: NDArray[np.bool_], challenger: NDArray[np.bool_]
+) -> Iterator[EvaluationMetric]:
+    """For how many rows of a dataset there was no prediction, if for any."""
+    before, after = int(champion.sum()), int(challenger.sum())
+    if before or after:
+        word = UNPREDICTED if after else "shown"
+        yield EvaluationMetric(
+            losses.dataset, "", NO_PREDICTION, len(champion), before, after, after - before, None, None, word
+        )
 
 
 def other_figures(
-    dataset: str, paired: Paired, rows: NDArray[np.bool_], objective: Objective
+    losses: Losses, paired: Paired, rows: NDArray[np.bool_], objective: Objective
 ) -> Iterator[EvaluationMetric]:
     """The figures people ask for beside the loss, of rows that both predict; shown, and never decisive."""
     if not rows.any():
         return
-    before = objective.metrics(paired.target[rows], paired.champion_prediction[rows])
+    before = objective.metrics(paired.target[rows], paired.earlier_prediction[rows])
     after = objective.metrics(paired.target[rows], paired.challenger_prediction[rows])
     for name in before:
         if name != objective.loss_name:
             yield EvaluationMetric(
-                dataset=dataset,
+                dataset=losses.dataset,
                 slice="",
                 metric=name,
                 rows=int(rows.sum()),
@@ -186,64 +194,5 @@ def other_figures(
                 ci_low=None,
                 ci_high=None,
                 verdict="shown",
+                against=losses.against,
             )
-
-
-def unpredicted(dataset: str, champion: NDArray[np.bool_], challenger: NDArray[np.bool_]) -> Iterator[EvaluationMetric]:
-    """For how many rows of a dataset there was no prediction, if for any."""
-    before, after = int(champion.sum()), int(challenger.sum())
-    if before or after:
-        word = UNPREDICTED if after else "shown"
-        yield EvaluationMetric(
-            dataset, "", NO_PREDICTION, len(champion), before, after, after - before, None, None, word
-        )
-
-
-def conclusion(figures: Sequence[EvaluationMetric], loss_name: str) -> tuple[bool, str]:
-    """Whether the challenger passes, and why, from the figures of every dataset and slice."""
-    missing = [m for m in figures if m.metric == NO_PREDICTION]
-    lost = sum(m.challenger_value for m in missing)
-    if lost:
-        rows = sum(m.rows for m in figures if m.metric == loss_name and not m.slice)
-        return False, f"no prediction (NaN or infinite) of {lost:,} of {rows:,} holdout rows"
-    passed, reason = weighed([m for m in figures if m.metric == loss_name])
-    lost = sum(m.champion_value for m in missing)
-    return passed, reason + (f"; the champion gave no prediction (NaN or infinite) of {lost:,} rows" if lost else "")
-
-
-def weighed(metrics: Sequence[EvaluationMetric]) -> tuple[bool, str]:
-    """Whether the challenger passes, and why, from the losses of every dataset and slice."""
-    newest = next((m for m in metrics if m.dataset == NEWEST), None)
-    if newest is None or newest.verdict == "too few rows":
-        rows = newest.rows if newest else 0
-        return False, f"only {rows} labelled holdout rows arrived, too few for a verdict"
-    values = f"{newest.champion_value:.4f} to {newest.challenger_value:.4f}"
-    gain = f"{newest.metric} {values} on the newest era ({interval(newest)})"
-    if newest.verdict != "better":
-        return False, f"{'shown worse' if newest.verdict == 'worse' else 'not proven better'}: {gain}"
-    lost = [m for m in metrics if m.verdict in {"forgotten", "harmed"}]
-    if lost:
-        worst = max(lost, key=lambda m: m.ci_high or 0.0)
-        where = f"on {said(worst.slice or worst.dataset, NAMED)}"
-        return False, f"{worst.verdict} {where} ({interval(worst)}), although {gain}"
-    return True, f"better: {gain}, nothing forgotten"
-
-
-def interval(metric: EvaluationMetric) -> str:
-    """The relative change and its interval, for people."""
-    return f"{metric.delta:+.1%}, between {metric.ci_low:+.1%} and {metric.ci_high:+.1%}"
-
-
-def past_eras(learned: Sequence[PartitionRecord], eras: int) -> dict[str, str]:
-    """Divide what the champion learned from, oldest first, into eras of about as many rows: digest to era name."""
-    total = sum(partition.rows for partition in learned)
-    groups: dict[int, list[PartitionRecord]] = {}
-    seen = 0
-    for partition in learned:
-        groups.setdefault(min(seen * eras // max(total, 1), eras - 1), []).append(partition)
-        seen += partition.rows
-    return {
-        partition.digest: f"{group[0].time_from:%Y-%m-%d} to {max(p.time_to for p in group):%Y-%m-%d}"
-        for group in groups.values()
-        for partition in group
-    }

@@ -13,7 +13,8 @@ from prefect import get_run_logger
 
 from db.records import NewEvaluation
 from errors import UnusableVersion
-from evaluation.gate import NEWEST, Paired, judge, past_eras
+from evaluation.eras import past_eras
+from evaluation.gate import NEWEST, Paired, judge
 from learning.prediction import predict
 from learning.startup import start_tensorflow
 from tasks.infra_check import InfraCheck

@@ -68,7 +68,7 @@ def test_a_challenger_without_a_prediction_of_one_row_is_rejected(objective: Obj
         verdict = judged(objective, target, champion, good)
         assert not verdict.passed
         assert verdict.harmful
-        assert verdict.reason == "no prediction (NaN or infinite) of 1 of 1,000 holdout rows"
+        assert verdict.reason == "no prediction (NaN or infinite) of 1 of 1,000 labelled rows"
 
 
 @OBJECTIVES
@@ -117,7 +117,7 @@ def test_slices_and_past_eras_know_the_rule_too() -> None:
     )
     assert judge(paired, Binary(), GATE).passed
     turned = replace(paired, champion_prediction=paired.challenger_prediction, challenger_prediction=champion)
-    assert judge(turned, Binary(), GATE).reason == "no prediction (NaN or infinite) of 1,000 of 2,000 holdout rows"
+    assert judge(turned, Binary(), GATE).reason == "no prediction (NaN or infinite) of 1,000 of 2,000 labelled rows"
 
 
 @OBJECTIVES

@@ -1,0 +1,111 @@
+"""The rows that champion and challenger both predict, and their losses on each dataset and slice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.evidence import NEWEST, PROVING, Losses, constant_loss, events
+from evaluation.losses import paired_losses
+
+if TYPE_CHECKING:
+    from learning.objectives import Objective
+
+Floats = NDArray[np.floating[Any]]
+Marks = NDArray[np.bool_]
+
+ALL = "all"  # the dataset of slices: every row that counts
+
+
+@dataclass(frozen=True)
+class Paired:
+    """The same rows, predicted by both versions; all arrays are in the same order.
+
+    Args:
+        target: labels, shape (rows,).
+        champion_prediction: the champion's, shape (rows, outputs).
+        challenger_prediction: the challenger's, of the same shape.
+        dataset: name of the dataset that each row belongs to, shape (rows,): PROVING, NEWEST or an era.
+        slices: slice column to its values, each of shape (rows,).
+        entity: a number for the patient or card that each row belongs to, shape (rows,); by default every row is
+            one by itself.
+        block: start of the time block of each row, datetime64, shape (rows,); None where time says nothing.
+        reference_prediction: that of the version which past eras are compared with, of the champion's shape; only rows
+            of past eras are looked at. By default the champion's.
+    """
+
+    target: Floats
+    champion_prediction: Floats
+    challenger_prediction: Floats
+    dataset: NDArray[np.str_]
+    slices: Mapping[str, NDArray[np.str_]]
+    entity: NDArray[np.integer[Any]] | None = None
+    block: NDArray[np.datetime64] | None = None
+    reference_prediction: Floats | None = None
+
+    @property
+    def earlier_prediction(self) -> Floats:
+        """What the challenger's is compared with: the champion's, and on past eras the reference's."""
+        champion, reference = self.champion_prediction, self.reference_prediction
+        if reference is None:
+            return champion
+        return np.where(np.isin(self.dataset, (PROVING, NEWEST))[:, None], champion, reference)
+
+    def clusters(self, dataset: str, rows: Marks) -> dict[str, NDArray[Any]]:
+        """What makes some rows of one observation: their block, their entity.
+
+        Held-out entities of a single block are told apart by entity alone: that is the weaker proof.
+        """
+        found: dict[str, NDArray[Any]] = {}
+        if self.block is not None and not (dataset == NEWEST and len(np.unique(self.block[rows])) == 1):
+            found["blocks"] = self.block[rows]
+        if self.entity is not None:
+            found["entities"] = self.entity[rows]
+        return found
+
+
+def parts(paired: Paired, objective: Objective, uncounted: frozenset[str], against: Mapping[str, int]) -> list[Losses]:
+    """The losses on every dataset, the one that decides first, and then on slices of all rows that count."""
+    challenger = paired.challenger_prediction
+    before, after = paired_losses(objective, paired.target, paired.champion_prediction, challenger)
+    earlier = before
+    if paired.reference_prediction is not None:
+        earlier, _ = paired_losses(objective, paired.target, paired.earlier_prediction, challenger)
+
+    def losses(dataset: str, part: str, rows: Marks, before: Floats) -> Losses:
+        target = paired.target[rows]
+        return Losses(
+            dataset=dataset,
+            slice=part,
+            rows=rows,
+            before=before[rows],
+            after=after[rows],
+            clusters=paired.clusters(dataset, rows),
+            events=events(objective, target),
+            constant=constant_loss(objective, target),
+            counted=dataset not in uncounted,
+            against=None if part else against.get(dataset),
+        )
+
+    return [
+        *(losses(dataset, "", rows, earlier) for dataset, rows in _datasets(paired)),
+        *(losses(ALL, part, rows, before) for part, rows in _slices(paired, uncounted)),
+    ]
+
+
+def _datasets(paired: Paired) -> Iterator[tuple[str, Marks]]:
+    """What is new first: the proving window, where there is one, before the held-out entities."""
+    for name in sorted(set(paired.dataset.tolist()), key=lambda name: (name != PROVING, name != NEWEST, name)):
+        yield name, paired.dataset == name
+
+
+def _slices(paired: Paired, uncounted: frozenset[str]) -> Iterator[tuple[str, Marks]]:
+    """Every value of every slice column, as "column=value", among the rows that count."""
+    counted = ~np.isin(paired.dataset, sorted(uncounted))
+    for column, values in paired.slices.items():
+        for value in sorted(set(values[counted].tolist())):
+            yield f"{column}={value}", counted & (values == value)

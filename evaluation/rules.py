@@ -1,0 +1,82 @@
+"""The gate's three rules: what each says of a challenger on the rows that are to prove it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from db.records import EvaluationMetric, RuleVerdict
+from evaluation.evidence import CANNOT_TELL, PROVING, Compared, Losses
+from evaluation.sequential import Look, proven
+
+if TYPE_CHECKING:
+    from learning.spec import Gate
+
+RULES = "better", "proven", "not worse"
+
+
+def verdicts(window: Compared | None, looks: Sequence[Look], gate: Gate) -> tuple[RuleVerdict, ...]:
+    """What each rule says, whichever of them decides.
+
+    * "better": the mean gains more than min_gain, and is not shown worse. A block or two prove nothing, so it says
+      "so far": whoever is promoted by it is watched.
+    * "proven": that, and a test that goes on from run to run shows the line of challengers better; where held-out
+      entities are the proof, the whole interval gains more than min_gain.
+    * "not worse": it is not shown worse.
+    """
+    lacking = _lacking(window, gate)
+    if lacking or window is None:
+        return tuple(RuleVerdict(rule, passed=False, reason=f"{CANNOT_TELL}: {lacking}") for rule in RULES)
+    gain, worse = gained(window), window.figure.verdict == "worse"
+    better = _better(window.figure, gain, gate)
+    proof = _proven(window, gain, looks, gate) if better.passed else replace(better, rule="proven")
+    return better, proof, RuleVerdict("not worse", not worse, f"{'' if worse else 'not '}shown worse: {gain}")
+
+
+def _lacking(window: Compared | None, gate: Gate) -> str:
+    """What there is too little of for any rule; a single new block is enough for the point, a single patient is not."""
+    if window is None:
+        return "no labelled row is new"
+    alone = window.losses.dataset != PROVING and window.interval is None
+    return window.losses.lacking(gate) or ("all labelled rows that are new are of one entity" if alone else "")
+
+
+def _better(figure: EvaluationMetric, gain: str, gate: Gate) -> RuleVerdict:
+    """By the point, unless the interval says worse."""
+    if figure.verdict == "worse":
+        return RuleVerdict("better", passed=False, reason=f"shown worse: {gain}")
+    if figure.delta < -gate.min_gain:
+        return RuleVerdict("better", passed=True, reason=f"better so far: {gain}")
+    least = f"; a change takes {-gate.min_gain:+.1%}" if figure.delta < 0 else ""
+    return RuleVerdict("better", passed=False, reason=f"not shown better: {gain}{least}")
+
+
+def _proven(window: Compared, gain: str, looks: Sequence[Look], gate: Gate) -> RuleVerdict:
+    """By the blocks of this window and those before; without blocks, by the interval."""
+    if window.losses.dataset == PROVING:
+        proof = proven([*looks, *blocks(window.losses)], gate)
+        return replace(proof, reason=f"{proof.reason}; {gain}")
+    shown = window.figure.verdict == "better"
+    return RuleVerdict("proven", shown, f"{'' if shown else 'not '}proven better: {gain}")
+
+
+def blocks(losses: Losses) -> Iterator[Look]:
+    """Both versions' mean losses, block by block, oldest first."""
+    times, place, rows = np.unique(losses.clusters["blocks"], return_inverse=True, return_counts=True)
+    before, after = (np.bincount(place, weights=values) / rows for values in (losses.before, losses.after))
+    for time, count, old, new in zip(times.tolist(), rows.tolist(), before.tolist(), after.tolist(), strict=True):
+        yield Look(time, count, old, new)
+
+
+def gained(window: Compared) -> str:
+    """The loss before and after, and where; with the change, its interval and what that stands on."""
+    losses, figure = window.losses, window.figure
+    where = "by held-out entities of the same days, the weaker proof"
+    if losses.dataset == PROVING:
+        since = losses.clusters["blocks"].min().astype("datetime64[m]").item()
+        where = f"on the proving window since {since:%Y-%m-%d %H:%M}".removesuffix(" 00:00")
+    values = f"{figure.champion_value:.4f} to {figure.challenger_value:.4f}"
+    return f"{figure.metric} {values} {where} ({window.change})"
