@@ -1,4 +1,4 @@
-"""Before a challenger can be promoted, a fresh process loads it as a service would: it must answer the same, as soon."""
+"""Before a challenger can be promoted, a fresh process loads it as a service would, and it answers the same as soon."""
 
 from __future__ import annotations
 
