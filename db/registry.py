@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from db import arrivals, comparison, lookups, schema, verdicts
+from db import arrivals, comparison, lookups, promises, schema, verdicts
 from db import lineage as lines
 from db import promotions as production
 from db import runs as run_records
@@ -113,6 +113,7 @@ class ModelRegistry:
     register = writing(version_records.register)
     record_metrics = writing(version_records.record_metrics)
     version = reading(version_records.version)
+    refit = reading(version_records.refit)
     learning_curves = reading(version_records.learning_curves)
     versions = reading(comparison.summaries)
     diff = reading(comparison.diff)
@@ -131,8 +132,12 @@ class ModelRegistry:
     record_evaluation = writing(verdicts.record_evaluation)
     evaluations = reading(verdicts.evaluations)
     run_evaluations = reading(verdicts.run_evaluations)
+    model_evaluations = reading(verdicts.model_evaluations)
     record_scores = writing(verdicts.record_scores)
     scores = reading(verdicts.scores)
+    record_block_losses = writing(promises.record_block_losses)
+    block_losses = reading(promises.block_losses)
+    promises = reading(promises.promises)
 
     # Runs
     start_run = writing(run_records.start_run)

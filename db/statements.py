@@ -10,7 +10,7 @@ from functools import cache
 from inspect import signature
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Insert, Select, insert, select
+from sqlalchemy import ColumnElement, Executable, Insert, Select, insert, select
 from sqlalchemy.orm import Session
 
 from db.columns import Base
@@ -38,7 +38,7 @@ def select_as(record: type, table: type[Base], **elsewhere: Any) -> Statement:
 
 
 def read(
-    session: Session, statement: Statement, record: Callable[..., Record], parameters: Row | None = None
+    session: Session, statement: Executable, record: Callable[..., Record], parameters: Row | None = None
 ) -> tuple[Record, ...]:
     """Run a statement, and make a record of each row; its columns are called like the record's fields."""
     rows = session.connection().execute(statement, parameters)

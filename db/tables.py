@@ -56,7 +56,10 @@ class Artifact(Base):
 
 
 class Version(Base):
-    """One trained model, `head(base(x))`, what it descends from, and how its training went, in a sentence."""
+    """One trained model, `head(base(x))`, what it descends from, and how its training went, in a sentence.
+
+    A refit names its proof: the version that was judged, and that learned the same way from older rows alone.
+    """
 
     __tablename__ = "version"
     __table_args__ = (UniqueConstraint("model_id", "number"),)
@@ -65,6 +68,7 @@ class Version(Base):
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
     number: Mapped[int]
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("version.id"), index=True)
+    refit_of_id: Mapped[int | None] = mapped_column(ForeignKey("version.id"))
     run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))
     base_digest: Mapped[Hash] = mapped_column(ForeignKey("artifact.digest"), index=True)
     head_digest: Mapped[Hash] = mapped_column(ForeignKey("artifact.digest"), index=True)
@@ -75,10 +79,13 @@ class Version(Base):
 
 
 class VersionPartition(Base):
-    """Lineage: which rows a version learned from, as new ones (trained) or against forgetting (replayed)."""
+    """Lineage: which rows a version learned from, as new ones (trained) or against forgetting (replayed).
+
+    Of a partition that it learned partly, it knows the older rows, and the newer ones proved it.
+    """
 
     __tablename__ = "version_partition"
-    __table_args__ = (CheckConstraint("role IN ('trained', 'replayed')", name="role"),)
+    __table_args__ = (CheckConstraint("role IN ('trained', 'replayed', 'partly')", name="role"),)
 
     version_id: Mapped[int] = mapped_column(ForeignKey("version.id"), primary_key=True)
     partition_id: Mapped[int] = mapped_column(ForeignKey(Partition.id), primary_key=True, index=True)
@@ -122,6 +129,19 @@ class Score(Base):
     at: Mapped[datetime]
 
 
+class BlockLoss(Base):
+    """A version's mean loss on a time block of a partition that it had not learned from; `proving` on its trial."""
+
+    __tablename__ = "block_loss"
+
+    version_id: Mapped[int] = mapped_column(ForeignKey("version.id"), primary_key=True)
+    partition_id: Mapped[int] = mapped_column(ForeignKey(Partition.id), primary_key=True)
+    block: Mapped[datetime] = mapped_column(primary_key=True)
+    rows: Mapped[Count]
+    loss: Mapped[Measured]
+    proving: Mapped[bool]
+
+
 class DriftCheck(Base):
     """Whether arrived rows had drifted away from what the champion learned from."""
 
@@ -152,7 +172,10 @@ class DriftColumn(Base):
 
 
 class Evaluation(Base):
-    """The gate's verdict on a challenger; without a champion it was judged against a constant."""
+    """The gate's verdict on a challenger; without a champion it was judged against a constant.
+
+    What it announced is a relative change of the mean loss, for what comes next.
+    """
 
     __tablename__ = "evaluation"
 
@@ -162,11 +185,31 @@ class Evaluation(Base):
     champion_id: Mapped[int | None] = mapped_column(ForeignKey("version.id"))
     passed: Mapped[bool]
     reason: Mapped[Words]
+    announced: Mapped[float | None] = mapped_column(Bound)
+    announced_low: Mapped[float | None] = mapped_column(Bound)
+    announced_high: Mapped[float | None] = mapped_column(Bound)
+    blocked: Mapped[bool]
+    prove_from: Mapped[datetime | None]
     at: Mapped[datetime]
 
 
+class EvaluationRule(Base):
+    """What one rule of the gate said of a challenger, in the order in which the gate says it."""
+
+    __tablename__ = "evaluation_rule"
+
+    evaluation_id: Mapped[int] = mapped_column(ForeignKey("evaluation.id"), primary_key=True)
+    rule: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
+    passed: Mapped[bool]
+    reason: Mapped[Words]
+
+
 class EvaluationMetric(Base):
-    """Champion and challenger side by side on one dataset and slice; at position 0 the figure that decided."""
+    """Champion and challenger side by side on one dataset and slice; at position 0 the figure that decided.
+
+    Where the challenger was compared with another version than the champion, `against_id` says with which.
+    """
 
     __tablename__ = "evaluation_metric"
 
@@ -182,6 +225,9 @@ class EvaluationMetric(Base):
     ci_low: Mapped[float | None] = mapped_column(Bound)
     ci_high: Mapped[float | None] = mapped_column(Bound)
     verdict: Mapped[str]
+    blocks: Mapped[int | None]
+    effective_rows: Mapped[float | None] = mapped_column(Bound)
+    against_id: Mapped[int | None] = mapped_column(ForeignKey("version.id"))
 
 
 class Promotion(Base):

@@ -20,16 +20,18 @@ from db.records import (
     NewDriftCheck,
     NewEvaluation,
     NewScores,
+    RuleVerdict,
     ScoreRecord,
 )
-from db.statements import add_if_new, add_row, add_rows, columns_of, read, row_of, select_as
-from db.tables import DriftCheck, Evaluation, Model, Score, Version
+from db.statements import add_if_new, add_row, add_rows, columns_of, portions, read, row_of, select_as
+from db.tables import DriftCheck, Evaluation, EvaluationRule, Model, Score, Version
 from db.tables import DriftColumn as DriftColumnRow
 from db.tables import EvaluationMetric as EvaluationMetricRow
 
 Part = TypeVar("Part")
 Challenger = aliased(Version)
 Champion = aliased(Version)
+AGAINST = select(Version.number).where(Version.id == EvaluationMetricRow.against_id).scalar_subquery()
 
 
 def record_drift(session: Session, new: NewDriftCheck) -> int:
@@ -53,19 +55,23 @@ def drift_checks(session: Session, model: str, limit: int | None = None) -> tupl
     )
     checks = session.execute(statement).mappings().all()
     in_order = (DriftColumnRow.column, DriftColumnRow.method)
-    columns = _parts(session, DriftColumn, DriftColumnRow.check_id, [check["id"] for check in checks], *in_order)
+    columns = _parts(session, DriftColumn, DriftColumnRow.check_id, [check["id"] for check in checks], in_order)
     return tuple(DriftCheckRecord(**check, columns=columns.get(check["id"], ())) for check in checks)
 
 
 def record_evaluation(session: Session, new: NewEvaluation) -> int:
-    """Record the gate's verdict and every figure it rests on."""
-    champion = None if new.champion is None else version_id(session, new.model, new.champion)
-    challenger = version_id(session, new.model, new.challenger)
-    row = row_of(Evaluation, new, challenger_id=challenger, champion_id=champion, at=now())
-    evaluation = add_row(session, Evaluation, row)
-    metrics = enumerate(new.metrics)
-    rows = (row_of(EvaluationMetricRow, m, evaluation_id=evaluation, position=place) for place, m in metrics)
-    add_rows(session, EvaluationMetricRow, rows)
+    """Record the gate's verdict, every figure it rests on, and what each of its rules says."""
+    named = {new.challenger, new.champion, *(metric.against for metric in new.metrics)} - {None}
+    ids = {None: None} | {number: version_id(session, new.model, number) for number in named if number is not None}
+    versions = {"challenger_id": ids[new.challenger], "champion_id": ids[new.champion]}
+    evaluation = add_row(session, Evaluation, row_of(Evaluation, new, at=now(), **versions))
+    figures = [row_of(EvaluationMetricRow, metric, against_id=ids[metric.against]) for metric in new.metrics]
+    for table, rows in (
+        (EvaluationMetricRow, figures),
+        (EvaluationRule, [row_of(EvaluationRule, rule) for rule in new.rules]),
+    ):
+        in_order = enumerate(rows)
+        add_rows(session, table, (row | {"evaluation_id": evaluation, "position": place} for place, row in in_order))
     return evaluation
 
 
@@ -74,12 +80,20 @@ def evaluations(session: Session, model: str, number: int) -> tuple[EvaluationRe
     return _evaluations(session, Evaluation.challenger_id == version_id(session, model, number))
 
 
+def model_evaluations(session: Session, model: str, limit: int | None = None) -> tuple[EvaluationRecord, ...]:
+    """The gate's verdicts on a model's versions, newest first."""
+    mine = Challenger.model_id == model_id(session, model)
+    return _evaluations(session, mine, Evaluation.id.desc(), limit)
+
+
 def run_evaluations(session: Session, run_id: int) -> tuple[EvaluationRecord, ...]:
     """The gate's verdicts in one run, oldest first."""
     return _evaluations(session, Evaluation.run_id == run_id)
 
 
-def _evaluations(session: Session, wanted: ColumnElement[bool]) -> tuple[EvaluationRecord, ...]:
+def _evaluations(
+    session: Session, wanted: ColumnElement[bool], in_order: Any = Evaluation.id, limit: int | None = None
+) -> tuple[EvaluationRecord, ...]:
     numbers = {"challenger": Challenger.number, "champion": Champion.number}
     statement = (
         select_as(EvaluationRecord, Evaluation, model=Model.name, **numbers)
@@ -87,12 +101,17 @@ def _evaluations(session: Session, wanted: ColumnElement[bool]) -> tuple[Evaluat
         .join(Model, Model.id == Challenger.model_id)
         .outerjoin(Champion, Champion.id == Evaluation.champion_id)
         .where(wanted)
-        .order_by(Evaluation.id)
+        .order_by(in_order)
+        .limit(limit)
     )
     found = session.execute(statement).mappings().all()
-    owner, in_order = EvaluationMetricRow.evaluation_id, EvaluationMetricRow.position
-    metrics = _parts(session, EvaluationMetric, owner, [row["id"] for row in found], in_order)
-    return tuple(EvaluationRecord(**row, metrics=metrics.get(row["id"], ())) for row in found)
+    ids = [row["id"] for row in found]
+    owner, place = EvaluationMetricRow.evaluation_id, EvaluationMetricRow.position
+    metrics = _parts(session, EvaluationMetric, owner, ids, (place,), against=AGAINST)
+    rules = _parts(session, RuleVerdict, EvaluationRule.evaluation_id, ids, (EvaluationRule.position,))
+    return tuple(
+        EvaluationRecord(**row, metrics=metrics.get(row["id"], ()), rules=rules.get(row["id"], ())) for row in found
+    )
 
 
 def record_scores(
@@ -124,10 +143,12 @@ def scores(session: Session, model: str) -> tuple[ScoreRecord, ...]:
 
 
 def _parts(
-    session: Session, part: type[Part], owner: Any, owners: Sequence[int], *in_order: Any
+    session: Session, part: type[Part], owner: Any, owners: Sequence[int], in_order: Sequence[Any], **elsewhere: Any
 ) -> dict[int, tuple[Part, ...]]:
     """The parts of some checks or evaluations, in order, by the id of what they belong to."""
-    columns = columns_of(owner.class_, part)
-    statement = select(owner, *columns).where(owner.in_(owners)).order_by(owner, *in_order)
-    rows = session.execute(statement)
-    return {key: tuple(part(*row[1:]) for row in some) for key, some in groupby(rows, itemgetter(0))}
+    statement = select(owner, *columns_of(owner.class_, part, **elsewhere)).order_by(owner, *in_order)
+    found: dict[int, tuple[Part, ...]] = {}
+    for some in portions(owners):
+        rows = groupby(session.execute(statement.where(owner.in_(some))), itemgetter(0))
+        found |= {key: tuple(part(*row[1:]) for row in parts) for key, parts in rows}
+    return found

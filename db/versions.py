@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from db.lookups import OF_MODEL, model_id, now, partition_ids, version_id
@@ -13,6 +13,7 @@ from db.tables import EpochMetric as EpochMetricRow
 from evergreen_client.artifacts import StoredArtifact
 
 Parent = aliased(Version)
+Proof = aliased(Version)
 Base = aliased(Artifact)
 Head = aliased(Artifact)
 
@@ -22,11 +23,12 @@ VERSIONS = (
         *columns_of(Base, StoredArtifact),
         *columns_of(Head, StoredArtifact),
         Version.id,
-        *columns_of(Version, VersionRecord, model=Model.name, parent=Parent.number),
+        *columns_of(Version, VersionRecord, model=Model.name, parent=Parent.number, refit_of=Proof.number),
     )
     .select_from(Version)
     .join(Model, Model.id == Version.model_id)
     .outerjoin(Parent, Parent.id == Version.parent_id)
+    .outerjoin(Proof, Proof.id == Version.refit_of_id)
     .join(Base, Base.digest == Version.base_digest)
     .join(Head, Head.digest == Version.head_digest)
 )
@@ -50,20 +52,21 @@ def register(session: Session, new: NewVersion) -> VersionRecord:
 
     Raises:
         UnknownModel: the model was never added.
-        UnknownVersion: the parent does not exist.
+        UnknownVersion: the parent, or the version that it is a refit of, does not exist.
         UnknownPartition: it learned from a partition that the registry does not know.
     """
     taken = session.connection().execute(NEXT_NUMBER, {"model": new.model}).one_or_none()
     model, number = taken or (model_id(session, new.model), 0)
     add_artifacts(session, new.base, new.head)
-    parent = None if new.parent is None else version_id(session, new.model, new.parent)
-    files = {"base_digest": new.base.digest, "head_digest": new.head.digest}
-    row = row_of(Version, new, model_id=model, number=number, parent_id=parent, created_at=now(), **files)
+    named = (new.parent, new.refit_of)
+    parent, proof = (None if one is None else version_id(session, new.model, one) for one in named)
+    own = {"base_digest": new.base.digest, "head_digest": new.head.digest, "parent_id": parent, "refit_of_id": proof}
+    row = row_of(Version, new, model_id=model, number=number, created_at=now(), **own)
     version_row = add_row(session, Version, row)
-    ids = partition_ids(session, model, {*new.trained, *new.replayed})
+    ids = partition_ids(session, model, {*new.trained, *new.replayed, *new.partly})
     learned = [
         {"version_id": version_row, "partition_id": ids[digest], "role": role}
-        for role, digests in (("trained", new.trained), ("replayed", new.replayed))
+        for role, digests in (("trained", new.trained), ("replayed", new.replayed), ("partly", new.partly))
         for digest in dict.fromkeys(digests)
     ]
     add_rows(session, VersionPartition, learned)
@@ -120,6 +123,12 @@ def version_records(session: Session, statement: Statement, parameters: Row | No
         )
         for key, row in found.items()
     )
+
+
+def refit(session: Session, model: str, number: int) -> int | None:
+    """The version that is the refit of this one on everything that was pending; None if it was not refit."""
+    refits = select(func.max(Version.number)).where(Version.refit_of_id == version_id(session, model, number))
+    return session.scalar(refits)
 
 
 def learning_curves(session: Session, model: str, number: int) -> tuple[EpochMetric, ...]:

@@ -17,7 +17,8 @@ VIEWS = {
         WHERE p.sequence = (SELECT max(newer.sequence) FROM promotion newer WHERE newer.model_id = p.model_id)
     """,
     "version_history": """
-        SELECT m.name AS model, v.number AS version, parent.number AS parent, v.created_at, v.run_id, v.reason,
+        SELECT m.name AS model, v.number AS version, parent.number AS parent, proof.number AS refit_of, v.created_at,
+               v.run_id, v.reason,
                e.passed, e.reason AS verdict, against.number AS against,
                em.metric, em.champion_value, em.challenger_value AS value, em.delta, em.ci_low, em.ci_high,
                EXISTS (SELECT 1 FROM promotion p WHERE p.version_id = v.id
@@ -27,6 +28,7 @@ VIEWS = {
         FROM version v
         JOIN model m ON m.id = v.model_id
         LEFT JOIN version parent ON parent.id = v.parent_id
+        LEFT JOIN version proof ON proof.id = v.refit_of_id
         LEFT JOIN evaluation e ON e.id = (SELECT max(e2.id) FROM evaluation e2 WHERE e2.challenger_id = v.id)
         LEFT JOIN version against ON against.id = e.champion_id
         LEFT JOIN evaluation_metric em ON em.evaluation_id = e.id AND em.position = 0
@@ -45,6 +47,36 @@ VIEWS = {
         JOIN version v ON v.id = p.version_id
         LEFT JOIN promotion successor
                ON successor.model_id = p.model_id AND successor.sequence = p.sequence + 1
+    """,
+    "promise": """
+        WITH pair AS (
+            SELECT p.id AS promotion_id, CAST(sum(mine.rows) AS bigint) AS rows, count(DISTINCT mine.block) AS blocks,
+                   sum(mine.rows * mine.loss) AS loss, sum(mine.rows * theirs.loss) AS predecessor_loss
+            FROM promotion p
+            JOIN promotion previous ON previous.model_id = p.model_id AND previous.sequence = p.sequence - 1
+            JOIN block_loss mine ON mine.version_id = p.version_id AND NOT mine.proving AND mine.loss IS NOT NULL
+            JOIN block_loss theirs ON theirs.version_id = previous.version_id AND theirs.block = mine.block
+                 AND theirs.partition_id = mine.partition_id AND NOT theirs.proving AND theirs.loss IS NOT NULL
+            JOIN partition arrived ON arrived.id = mine.partition_id AND arrived.arrived_at > p.at
+            WHERE p.kind = 'promote' AND NOT EXISTS (SELECT 1 FROM recall r WHERE r.partition_id = arrived.id)
+            GROUP BY p.id
+        ), found AS (
+            SELECT m.name AS model, p.sequence, v.number AS version, predecessor.number AS predecessor, p.at AS since,
+                   successor.at AS until, p.evaluation_id, e.announced, e.announced_low AS low,
+                   e.announced_high AS high, coalesce(pair.rows, 0) AS rows, coalesce(pair.blocks, 0) AS blocks,
+                   pair.loss / nullif(pair.predecessor_loss, 0) - 1 AS came
+            FROM promotion p
+            JOIN model m ON m.id = p.model_id
+            JOIN version v ON v.id = p.version_id
+            JOIN promotion previous ON previous.model_id = p.model_id AND previous.sequence = p.sequence - 1
+            JOIN version predecessor ON predecessor.id = previous.version_id
+            LEFT JOIN promotion successor
+                   ON successor.model_id = p.model_id AND successor.sequence = p.sequence + 1
+            LEFT JOIN evaluation e ON e.id = p.evaluation_id
+            LEFT JOIN pair ON pair.promotion_id = p.id
+            WHERE p.kind = 'promote'
+        )
+        SELECT found.*, came BETWEEN low AND high AS held FROM found
     """,
     "drift_timeline": """
         SELECT m.name AS model, d.at, d.id AS check_id, d.run_id, v.number AS champion, d.drifted AS check_drifted,

@@ -134,7 +134,7 @@ NEXT = """
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0004", "0003"
+revision, down_revision = "0005", "0004"
 
 
 def upgrade():
@@ -151,17 +151,17 @@ def test_an_older_registry_is_upgraded_with_all_it_holds(
     with open_registry(url) as registry:
         registry.add_model(MODEL)
         three_champions(registry)
-    (tmp_path / "0004_next.py").write_text(NEXT)
+    (tmp_path / "0005_next.py").write_text(NEXT)
     config = schema.alembic_config()
     config.set_main_option("path_separator", "os")
     config.set_main_option("version_locations", f"{config.get_main_option('script_location')}/versions:{tmp_path}")
     monkeypatch.setattr(schema, "alembic_config", lambda: config)
-    monkeypatch.setattr(schema, "HEAD", "0004")
+    monkeypatch.setattr(schema, "HEAD", "0005")
 
-    with pytest.raises(RegistryOutdated, match=r"its schema is 0003, this code writes 0004.*evergreen db upgrade"):
+    with pytest.raises(RegistryOutdated, match=r"its schema is 0004, this code writes 0005.*evergreen db upgrade"):
         open_registry(url)
     engine = open_engine(url)
-    assert schema.migrate(engine, "0004") == "0003"
+    assert schema.migrate(engine, "0005") == "0004"
 
     with open_registry(url) as registry:
         assert registry.champion(MODEL).number == 3
