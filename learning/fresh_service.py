@@ -13,19 +13,27 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from textwrap import shorten
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self
+from zipfile import ZipFile
 
 from evergreen_client.errors import EvergreenError
 
 if TYPE_CHECKING:
     from evergreen_client.artifacts import StoredArtifact
+    from evergreen_client.champion import LoadedVersion
 
 PROGRAM = "from learning.fresh_service import serve; serve()"
 WAIT_SECONDS = 600.0
 LONGEST = 300  # characters of what a library says of an error
+TRAINING = {"compile_config", "shared_object_id", "trainable"}  # in a file's configuration, nothing of its layers
+TURNS = 5  # in which two versions are timed,
+TURNS_SECONDS = 2.0  # unless so much time was spent before
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,7 @@ class Question:
         root: the artifact root.
         cache: local folder for files of a remote root.
         columns: inputs of some rows, name to values.
+        champion: stored base and head of the champion, whose speed the version's is compared with.
     """
 
     model: str
@@ -49,14 +58,20 @@ class Question:
     root: str
     cache: str
     columns: Mapping[str, Any]
+    champion: tuple[StoredArtifact, StoredArtifact] | None = None
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Predictions, a list for each row, or why there are none, in a sentence."""
+    """Predictions, a list for each row, or why there are none, in a sentence.
+
+    `seconds` is what the version took for these rows, and what the champion took; None if there was nothing to compare:
+    no champion, or one of the very same layers.
+    """
 
     predictions: list[list[float]]
     error: str = ""
+    seconds: tuple[float, float] | None = None
 
 
 class FreshService:
@@ -122,25 +137,59 @@ def serve() -> None:
 def answered(text: str) -> Answer:
     """The answer to a question that is written in JSON."""
     try:
-        return Answer(_predict(json.loads(text)))
+        return _answer(json.loads(text))
     except EvergreenError as error:
         return Answer([], str(error))
     except Exception as error:  # noqa: BLE001 - the user's layers and Keras raise what they like
         return Answer([], shorten(f"{type(error).__name__}: {error}", LONGEST, placeholder=" ..."))
 
 
-def _predict(question: dict[str, Any]) -> list[list[float]]:
+def _answer(question: dict[str, Any]) -> Answer:
     from evergreen_client.artifacts import ArtifactRoot, StoredArtifact
+
+    model, number, columns = question["model"], question["number"], question["columns"]
+    artifacts = ArtifactRoot(question["root"], Path(question["cache"]))
+    parts = [StoredArtifact(**question[part]) for part in ("base", "head")]
+    files = {part: artifacts.fetch(part, of=f"version {number} of model '{model}'") for part in parts}
+    version = _loaded(model, number, files)
+    predictions: list[list[float]] = version.predict(columns).astype("float64").tolist()
+    seconds = None
+    with suppress(Exception):  # a champion that cannot be used is no yardstick, and no fault of the version
+        parts = [StoredArtifact(**part) for part in question["champion"] or ()]
+        others = {part: files.get(part) or artifacts.fetch(part, of=f"model '{model}'") for part in parts}
+        if others and list(map(_layers, others.values())) != list(map(_layers, files.values())):
+            seconds = in_turns(version, _loaded(model, number, others), columns)
+    return Answer(predictions, seconds=seconds)
+
+
+def _loaded(model: str, number: int, files: Mapping[StoredArtifact, Path]) -> LoadedVersion:
     from evergreen_client.champion import LoadedVersion
     from evergreen_client.model_files import load_model_of
     from evergreen_client.registry import ChampionRecord
 
-    model, number, columns = question["model"], question["number"], question["columns"]
-    base, head = (StoredArtifact(**question[part]) for part in ("base", "head"))
-    artifacts = ArtifactRoot(question["root"], Path(question["cache"]))
-    parts = [
-        load_model_of(model, artifacts.fetch(part, of=f"version {number} of model '{model}'")) for part in (base, head)
-    ]
-    version = LoadedVersion.of(ChampionRecord(number, "", base, head), *parts)
-    answers: list[list[float]] = version.predict(columns).astype("float64").tolist()
-    return answers
+    parts = [load_model_of(model, path) for path in files.values()]
+    return LoadedVersion.of(ChampionRecord(number, "", *files), *parts)
+
+
+def _layers(path: Path) -> Any:
+    """What a `.keras` file says of its layers, without how they were trained: where it is the same, so is the speed."""
+    with ZipFile(path) as file:
+        described = file.read("config.json")
+    return json.loads(described, object_hook=lambda part: {name: part[name] for name in part.keys() - TRAINING})
+
+
+def in_turns(version: LoadedVersion, champion: LoadedVersion, columns: Mapping[str, Any]) -> tuple[float, float]:
+    """The median seconds that each takes for these rows, asked in turns: what else the machine does slows both."""
+    champion.predict(columns)  # as the version has before: the first call makes the graph
+    taken: list[tuple[float, float]] = []
+    give_up = perf_counter() + TURNS_SECONDS
+    while not taken or (len(taken) < TURNS and perf_counter() < give_up):
+        taken.append((_seconds(version, columns), _seconds(champion, columns)))
+    first, second = zip(*taken, strict=True)
+    return median(first), median(second)
+
+
+def _seconds(version: LoadedVersion, columns: Mapping[str, Any]) -> float:
+    started = perf_counter()
+    version.predict(columns)
+    return perf_counter() - started

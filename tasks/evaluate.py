@@ -49,7 +49,8 @@ def evaluate(context: Context, run_id: int, challenger: int, check: InfraCheck) 
     """Compare a challenger with the present champion on holdout rows, and record every figure.
 
     The first version has no champion to beat; it is compared with the best constant, and the registry says so. So is
-    one that was bootstrapped because its champion had learned from recalled data.
+    one that was bootstrapped because its champion had learned from recalled data. One that would be promoted and
+    answers much slower than the champion is rejected; a person may promote it all the same.
 
     Raises:
         UnusableVersion: it would be promoted, but a fresh process cannot load it, or answers otherwise than this one.
@@ -66,8 +67,9 @@ def evaluate(context: Context, run_id: int, challenger: int, check: InfraCheck) 
         verdict = replace(verdict, reason=f"{verdict.reason}; {LOOK_AT.format(spec.name, challenger)}")
     late = overtaken(context, challenger, champion.number) if champion else ""
     unusable = check.failure() if accepted and not late else ""
-    if late or unusable:
-        accepted, verdict = False, replace(verdict, passed=False, reason=late or unusable)
+    slow = check.slow() if accepted and not late and not unusable else ""
+    if late or unusable or slow:
+        accepted, verdict = False, replace(verdict, passed=False, reason=late or unusable or slow)
     evaluation_id = registry.record_evaluation(
         NewEvaluation(
             run_id=run_id,
@@ -120,13 +122,13 @@ def pair(context: Context, challenger: int, champion: int | None, check: InfraCh
         cache=cache,
         columns=tuple(dict.fromkeys((*spec.gate.slices, *spec.schema.entity))),
     )
-    check.begin(version, after, rows)
-    if champion is None:
+    present = registry.version(spec.name, champion) if champion else None
+    check.begin(version, after, rows, present)
+    if present is None:
         constant = spec.objective.constant(after.target)
         before = np.tile(constant, (len(after.target), 1))
     else:
-        version = registry.version(spec.name, champion)
-        before = predict(spec, context.model_files(version), rows, split="holdout", cache=cache).prediction
+        before = predict(spec, context.model_files(present), rows, split="holdout", cache=cache).prediction
     names = np.array([eras.get(partition.digest, NEWEST) for partition in learned])
     return Paired(
         after.target,

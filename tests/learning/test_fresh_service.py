@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import keras
@@ -26,6 +27,19 @@ class AtHome(keras.layers.Layer):
     def call(self, rows: Any) -> Any:
         """Nothing changes."""
         return rows * 1.0
+
+
+@keras.saving.register_keras_serializable("fresh_service")
+class Waiting(keras.layers.Layer):
+    """A layer that takes its time."""
+
+    def call(self, rows: Any) -> Any:
+        """Nothing changes, a tenth of a second later."""
+        import tensorflow as tf
+
+        later = tf.py_function(lambda same: sleep(0.1) or same, [rows], rows.dtype)
+        later.set_shape(rows.shape)
+        return later
 
 
 @pytest.fixture
@@ -116,3 +130,35 @@ def test_another_signature_is_a_sentence(question: Question, home: Settings) -> 
         stored = store.put(path, kind=part, digest=save_model(other[part], path))
         said = answered(written(replace(question, **{part: stored}))).error
         assert why in said
+
+
+def test_versions_of_other_layers_are_timed_in_turns(question: Question, home: Settings) -> None:
+    """A champion that is gone is no fault of the version."""
+    path = home.home / "head.keras"
+    head = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8), Waiting(), keras.layers.Dense(1)])
+    digest = save_model(head, path)
+    slow = ArtifactStore(home.artifact_root, home.cache).put(path, kind="head", digest=digest)
+    champion = question.base, question.head
+    said = answered(written(replace(question, head=slow, champion=champion)))
+    assert said.seconds is not None
+    assert said.seconds[0] > 0.1 > said.seconds[1] > 0
+    (Path(home.artifact_root) / champion[1].uri).unlink()
+    said = answered(written(replace(question, head=slow, champion=champion)))
+    assert (said.error, said.seconds) == ("", None)
+    assert said.predictions
+
+
+def test_a_version_of_the_same_layers_takes_the_same_time(
+    question: Question, champion: Trained, home: Settings
+) -> None:
+    """Training changed its weights, how it was compiled and what of it may learn."""
+    store, stored = ArtifactStore(home.artifact_root, home.cache), {}
+    for part in ("base", "head"):
+        model, path = keras.models.load_model(getattr(champion.files, part)), home.home / f"{part}.keras"
+        model.set_weights([weight + 1 for weight in model.get_weights()])
+        model.layers[-1].trainable = False
+        model.compile("adam", "mse")
+        stored[part] = store.put(path, kind=part, digest=save_model(model, path))
+    tuned = replace(question, **stored, champion=(question.base, question.head))
+    said = answered(written(tuned))
+    assert (said.error, said.seconds) == ("", None)

@@ -74,6 +74,18 @@ def test_other_predictions_and_errors_are_failures(home: Settings, partition: Pa
     assert check.failure().endswith("cannot use it: it has no head")
 
 
+def test_a_slow_challenger_is_a_sentence_of_its_own(home: Settings, partition: PartitionFile) -> None:
+    """It is no failure: its answers are right, and a person may want them all the same."""
+    said = PREDICTED.prediction.tolist()
+    check, _ = begun(Answer(said, seconds=(0.5, 0.05)), home, partition)
+    assert check.failure() == ""
+    assert "it takes 100.00 ms a row, 10.0 times as long as the champion (10.00 ms)" in check.slow()
+    assert check.slow().endswith("if it is worth that: `evergreen registry promote tiny 3 --reason …`")
+    for seconds in ((0.05, 0.05), None):
+        check, _ = begun(Answer(said, seconds=seconds), home, partition)
+        assert check.slow() == ""
+
+
 def test_without_a_row_there_is_nothing_to_check(home: Settings, partition: PartitionFile) -> None:
     """The gate says what is missing."""
     service = Scripted(Answer([]))
@@ -81,4 +93,4 @@ def test_without_a_row_there_is_nothing_to_check(home: Settings, partition: Part
     check = InfraCheck(context, cast("FreshService", service))
     none = Predictions(np.empty(0), np.empty((0, 1)), ROWS[:0], ROWS[:0], {})
     check.begin(cast("Any", None), none, [partition])
-    assert (check.failure(), service.asked) == ("", [])
+    assert (check.failure(), check.slow(), service.asked) == ("", "", [])

@@ -1,0 +1,175 @@
+"""Streams to live through: real and made ones, each as a model with default policies and a file an arrival.
+
+What turns in them is said beside each. The made ones have 1,000 rows a week, spread evenly over its seven days, so that
+there are days to judge by as in flights; their columns are River's, their base and head those of flights. No policy,
+rate or threshold is chosen for a stream; seeds are fixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from demo.digits import LOOKS, digits_month
+from demo.flights import flights_week
+from learning.spec import Binary, Gate, ModelSpec, Schema, Source
+from models import digits, flights
+
+if TYPE_CHECKING:
+    import keras
+
+    from learning.spec import BuildBase, Columns
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+WEEK_ROWS = 1_000
+SEED = 2013
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What arrives for a model, one file after the other.
+
+    Args:
+        name: of the stream.
+        spec: the model.
+        rows: what arrives, by number; the same number always has the same rows.
+        history: the first arrivals, from which version 1 learns.
+        last: number of the last arrival.
+        turned: the first arrival after the world turned; None if it does not, or does so more than once.
+        comes_back: whether what was seen long ago is seen again.
+    """
+
+    name: str
+    spec: ModelSpec
+    rows: Callable[[int], pl.DataFrame]
+    history: range = range(1, 9)
+    last: int = 52
+    turned: int | None = None
+    comes_back: bool = False
+
+
+def inverted(origin: str | None) -> Callable[[int], pl.DataFrame]:
+    """Weeks of flights whose labels are the other way round from week 27 on, of one airport or of all."""
+
+    def week(number: int) -> pl.DataFrame:
+        rows = flights_week(number)
+        if number < 27:
+            return rows
+        turned = pl.lit(True) if origin is None else pl.col("origin") == origin
+        return rows.with_columns(late=pl.when(turned).then(1 - pl.col("late")).otherwise(pl.col("late")))
+
+    return week
+
+
+def seasons(number: int) -> pl.DataFrame:
+    """Two weeks of 2013, every second flight of them; after 26 arrivals the year comes again, with the others."""
+    year, place = divmod(number - 1, 26)
+    rows = pl.concat([flights_week(2 * place + 1), flights_week(2 * place + 2)])
+    again = timedelta(days=364 * year)  # the same days of the week
+    return rows.gather_every(2, offset=year).with_columns(pl.col("ts") + again)
+
+
+def digits_turned(number: int) -> pl.DataFrame:
+    """Upright for three months, then turned by 45°, turned by 90° and upright again, each for two months, and so on.
+
+    A month's images are spread over its 30 days, as the demo's are not.
+    """
+    place = (number - 4) // 2 % 3 if number > 3 else 2
+    rows = digits_month(number, 1_200, LOOKS[(place + 1) % 3])
+    first = START + timedelta(days=30 * (number - 1))
+    times = [first + timedelta(minutes=36 * row) for row in range(len(rows))]
+    return rows.with_columns(written_at=pl.Series(times, dtype=pl.Datetime("us", "UTC")))
+
+
+def river_week(kind: Callable[[int, int], Iterable[tuple[dict[Any, Any], Any]]]) -> Callable[[int], pl.DataFrame]:
+    """Weeks of one of River's generators, which is given the week and a seed."""
+
+    def week(number: int) -> pl.DataFrame:
+        drawn = list(islice(kind(number, SEED + number), WEEK_ROWS))
+        first = START + timedelta(days=7 * (number - 1))
+        rows = [{f"x{name}" if isinstance(name, int) else name: x for name, x in row.items()} for row, _ in drawn]
+        return pl.DataFrame(rows, infer_schema_length=None).with_columns(
+            at=pl.Series([first + timedelta(days=7) * (row / WEEK_ROWS) for row in range(len(rows))]),
+            id=pl.Series([f"{number}-{row}" for row in range(len(rows))]),
+            label=pl.Series([float(label) for _, label in drawn]),
+        )
+
+    return week
+
+
+def agrawal(week: int, seed: int) -> Any:
+    """Who gets a loan (Agrawal, Imielinski and Swami 1993): by age, from week 27 on by age, schooling and salary."""
+    from river.datasets.synth import Agrawal
+
+    return Agrawal(classification_function=3 if week >= 27 else 0, seed=seed)
+
+
+def sea(week: int, seed: int) -> Any:
+    """Whether two of three numbers add up to more than a bound, a tenth of the labels wrong (Street and Kim 2001).
+
+    The bound moves after weeks 13, 26 and 39.
+    """
+    from river.datasets.synth import SEA
+
+    return SEA(variant=min((week - 1) // 13, 3), noise=0.1, seed=seed)
+
+
+def dense(schema: Schema) -> BuildBase:
+    """The base of flights, for other columns."""
+
+    def build_base(sample: Columns) -> keras.Model:
+        from keras import Input, Model, layers, ops
+
+        inputs = {name: Input((1,), name=name) for name in schema.numeric}
+        inputs |= {name: Input((1,), name=name, dtype="string") for name in schema.categorical}
+        parts = []
+        for name in schema.numeric:
+            scale = layers.Normalization()
+            scale.adapt(sample[name])
+            parts.append(ops.clip(scale(inputs[name]), -3, 3))
+        for name in schema.categorical:
+            lookup = layers.StringLookup()
+            lookup.adapt(sample[name])
+            parts.append(layers.Flatten()(layers.Embedding(lookup.vocabulary_size(), 8)(lookup(inputs[name]))))
+        rows = layers.Concatenate()(parts)
+        features = layers.Dense(64, activation="relu")(layers.Dense(128, activation="relu")(rows))
+        return Model(inputs, layers.Concatenate()([rows, features]))
+
+    return build_base
+
+
+def made(name: str, numeric: tuple[str, ...], categorical: tuple[str, ...] = ()) -> ModelSpec:
+    """A model of a made stream: all but its columns is by default."""
+    schema = Schema(time="at", key=("id",), target="label", numeric=numeric, categorical=categorical)
+    return ModelSpec(
+        name=name,
+        schema=schema,
+        objective=Binary(),
+        source=Source(path=name),
+        build_base=dense(schema),
+        build_head=flights.build_head,
+    )
+
+
+@cache
+def streams() -> dict[str, Stream]:
+    """All of them, by name."""
+    loans = made("agrawal", ("salary", "commission", "age", "hvalue", "hyears", "loan"), ("elevel", "car", "zipcode"))
+    plain = replace(digits.spec, gate=Gate())
+    return {stream.name: stream for stream in _all(loans, plain)}
+
+
+def _all(loans: ModelSpec, plain: ModelSpec) -> Iterator[Stream]:
+    yield Stream("flights", flights.spec, flights_week)
+    yield Stream("ewr-inverted", flights.spec, inverted("EWR"), turned=27)
+    yield Stream("all-inverted", flights.spec, inverted(None), turned=27)
+    yield Stream("agrawal", loans, river_week(agrawal), turned=27)
+    yield Stream("sea", made("sea", ("x0", "x1", "x2")), river_week(sea))
+    yield Stream("seasons", flights.spec, seasons, history=range(1, 5), comes_back=True)
+    yield Stream("digits", plain, digits_turned, history=range(1, 4), last=27, comes_back=True)
