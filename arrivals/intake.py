@@ -125,6 +125,10 @@ class Intake:
         finally:
             self._history.catch_up(recorded)
 
+    def save_keys(self) -> None:
+        """Leave the next ingest the keys of what was taken."""
+        self._history.keys.save()
+
     def kept(self, landed: Iterable[LandedRecord]) -> dict[RefusalKind, pl.DataFrame]:
         """The refused rows and the conflicts of landed files, as they are kept."""
         found = [refusal for file in landed for refusal in self._registry.refusals(self._spec.name, landed_id=file.id)]
