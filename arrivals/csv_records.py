@@ -68,6 +68,8 @@ class CsvRecords:
         if b'"' in good and b'""' in good:  # one byte is found much faster than two
             table = table.with_columns(pl.all().replace("", None))
         rows = table.collect()
+        if not all(column.null_count() for column in rows.iter_columns()):
+            return rows
         return rows.filter(~pl.all_horizontal(pl.all().is_null()))  # a line of separators only is a blank one
 
     def _whole(self, block: bytes, last: bool) -> tuple[bytes, int] | None:

@@ -43,13 +43,18 @@ class History:
         schema = spec.schema
         by_time = schema.time in schema.key
         self.keys = KnownKeys(cache / "keys", self._read_keys, meaning=meaning(schema), by_time=by_time)
-        self.newest_time = LONG_AGO
+        self._newest_time = LONG_AGO
         self._ask_at = 0.0
 
     @property
     def recorded(self) -> int:
         """Sequence number of the newest partition that is known to be recorded."""
         return len(self._recorded)
+
+    @property
+    def newest_time(self) -> datetime:
+        """The newest event time so far; an older row is late."""
+        return max([self._newest_time, *(storing.time_to for storing in self._storing)])
 
     def catch_up(self, mine: Sequence[PartitionRecord] | None = None) -> None:
         """Learn which partitions were recorded since, and which recalled; forget those that are not recorded.
@@ -66,9 +71,9 @@ class History:
         else:
             newer = tuple(LedgerEntry(*(getattr(entry, name) for name in LedgerEntry._fields)) for entry in mine)
         if recalled != self._recalled or not self._recorded:
-            self.newest_time = self._registry.watermark(self._spec.name) or LONG_AGO
+            self._newest_time = self._registry.watermark(self._spec.name) or LONG_AGO
         else:
-            self.newest_time = max([self.newest_time, *(entry.time_to for entry in newer)])
+            self._newest_time = max([self._newest_time, *(entry.time_to for entry in newer)])
         self._recalled, self._storing = recalled, []
         self.keys.cut(self.recorded)
         self._recorded += newer

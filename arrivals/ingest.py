@@ -54,6 +54,7 @@ def ingest(  # noqa: PLR0913 - what an ingest needs, in named words
     with PartitionFiles(store, cache.with_name("work") / f"arrivals-{spec.name}-{uuid4().hex}") as files:
         intake = Intake(spec, registry, files, cache, run_id)
         result = Sources(spec, registry, intake, landing, progress).take_all()
+        intake.save_keys()
     result.attention += _silence(spec, registry)
     if result.conflicts:
         result.attention += conflicts_only(spec, registry.landed_files(spec.name, ingest=intake.id))

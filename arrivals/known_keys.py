@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 FANOUT = 8  # so many files become one, or every look-up would open a file for each partition there ever was
 LARGEST = 1 << 24  # keys that are sorted at once, in some 70 bytes of memory each
 TRIES = 4
-SMALL = 10_000
+SMALL, AT_HAND = 10_000, 128  # keys of a partition; partitions so small whose keys are kept in memory
 CHECKSUM = ".crc32"  # of the whole file, and of HIGH alone
 WHOLE, ONLY_HIGH = 0, 1
 PLACE = "place"  # of a key's partition among those that its file covers
@@ -69,7 +69,7 @@ class KnownKeys:
         self._partitions: list[LedgerEntry | NewPartition] = []
         self._runs: dict[tuple[int, int], list[_Run]] = {}
         self._whole: set[Path] = set()  # files that were checked to the last byte
-        self._small: dict[Path, NDArray[np.uint64]] = {}  # HIGH of small files that were just written
+        self._small: dict[Path, pl.DataFrame] = {}  # what files of small partitions will hold, until they are merged
 
     def __len__(self) -> int:
         """How many partitions are covered."""
@@ -85,12 +85,20 @@ class KnownKeys:
         self._runs = {span: runs for span, runs in self._runs.items() if span[1] <= count}
 
     def write(self, digest: str, keys: pl.DataFrame) -> None:
-        """Write the file of a partition whose keys are at hand, so that it need not be read for them."""
-        place = pl.lit(0, pl.UInt32).alias(PLACE)
-        if keys.height <= SMALL:  # where files are many and small, reading each again would cost most
-            self._small[self._path([digest])] = keys[HIGH].sort().to_numpy()
+        """Take note of a partition whose keys are at hand, so that it need not be read for them."""
+        keys = _alone(keys)
+        if keys.height <= SMALL and len(self._small) < AT_HAND:  # a file for each of many small ones would cost most
+            self._small[self._path([digest])] = keys
+            return
         with suppress(OSError, pl.exceptions.PolarsError):  # it is made when it is asked for
-            _write(self._path([digest]), keys.lazy().select(HIGH, LOW, place, FEATURES, LABEL))
+            _write(self._path([digest]), keys.lazy())
+
+    def save(self) -> None:
+        """Write what is in memory only, for those that ask next."""
+        with suppress(OSError, pl.exceptions.PolarsError):
+            while self._small:
+                path, keys = self._small.popitem()
+                _write(path, keys.lazy())
 
     def find(self, keys: pl.DataFrame) -> pl.DataFrame:
         """Find keys as `_find` does, whoever empties the folder meanwhile; if it is of no use, without files."""
@@ -127,7 +135,7 @@ class KnownKeys:
                         path.unlink(missing_ok=True)
                         self._runs.clear()
                         return self._find(keys)
-                    finds = _scan(path).join(keyed.filter(pl.Series(maybe)), on=[HIGH, LOW])
+                    finds = self._rows(path).join(keyed.filter(pl.Series(maybe)), on=[HIGH, LOW])
                     sequence = (pl.col(PLACE).cast(pl.Int64) + (before + 1)).alias(SEQUENCE)
                     found.append(finds.select(ROW, sequence, FEATURES, LABEL).collect(engine="streaming"))
         self._runs = {span: runs for span, runs in self._runs.items() if span in spans}
@@ -151,7 +159,8 @@ class KnownKeys:
         for path in (self._path([partition.digest]) for partition in some):
             if not self._is_whole(path):
                 return True
-            if theirs and not _scan(path).join(_scan(theirs), on=[HIGH, LOW], how="semi").head(1).collect().is_empty():
+            taken = [self._rows(path).join(self._rows(other), on=[HIGH, LOW], how="semi") for other in theirs]
+            if taken and pl.concat(taken).head(1).collect().height:
                 return True
         return False
 
@@ -161,11 +170,16 @@ class KnownKeys:
 
     def _is_whole(self, path: Path) -> bool:
         """Whether every byte of a file is as it was written; each file is read for this once."""
-        if path not in self._whole:
+        if path not in self._whole and path not in self._small:
             with suppress(OSError, ValueError):
                 _check(path.read_bytes(), path, WHOLE)
                 self._whole.add(path)
-        return path in self._whole
+        return path in self._whole or path in self._small
+
+    def _rows(self, path: Path) -> pl.LazyFrame:
+        """What a file holds, or will hold."""
+        small = self._small.get(path)
+        return pl.scan_parquet(path, glob=False) if small is None else small.lazy()
 
     def _made(self, first: int, last: int, *, whole: bool = False) -> list[_Run]:
         """The run of these partitions, made if it is not there or is changed; or several, where one would be too large.
@@ -176,20 +190,22 @@ class KnownKeys:
             whole: more than HIGH is read from it.
         """
         path = self._path([partition.digest for partition in self._partitions[first:last]])
-        if not whole and (high := self._small.pop(path, None)) is not None:
-            return [_Run(path, first, high)]
+        if (small := self._small.get(path)) is not None:
+            return [_Run(path, first, small[HIGH].to_numpy())]
         if not whole or self._is_whole(path):
             with suppress(OSError, ValueError):
                 return [_Run(path, first, _read(path))]
         if last - first == 1:
-            self.write(self._partitions[first].digest, self._load(last))
+            _write(path, _alone(self._load(last)).lazy())
         else:
             size = (last - first) // FANOUT
             parts = [part for start in range(first, last, size) for part in self._made(start, start + size, whole=True)]
             if sum(len(part.high) for part in parts) > LARGEST:
                 return parts
-            places = (_scan(part.path).with_columns(pl.col(PLACE) + (part.before - first)) for part in parts)
+            places = (self._rows(part.path).with_columns(pl.col(PLACE) + (part.before - first)) for part in parts)
             _write(path, pl.concat(places))
+            for part in parts:
+                self._small.pop(part.path, None)
         return [_Run(path, first, _read(path))]
 
 
@@ -204,8 +220,9 @@ def _spans(count: int) -> Iterator[tuple[int, int]]:
         start += size
 
 
-def _scan(path: Path | list[Path]) -> pl.LazyFrame:
-    return pl.scan_parquet(path, glob=False)
+def _alone(keys: pl.DataFrame) -> pl.DataFrame:
+    """Keys as the file of their partition alone holds them."""
+    return keys.select(HIGH, LOW, pl.lit(0, pl.UInt32).alias(PLACE), FEATURES, LABEL).sort(HIGH)
 
 
 def _write(path: Path, keys: pl.LazyFrame) -> None:

@@ -162,6 +162,8 @@ def _check_start(file: LocalCopy) -> None:
 
 def complete(frame: pl.DataFrame, wanted: Wanted) -> pl.DataFrame:
     """The wanted columns in the wanted order; what is missing is null."""
+    if tuple(frame.columns) == wanted.columns:
+        return frame
     gone = [pl.lit(None, pl.String).alias(column) for column in wanted.columns if column not in frame.columns]
     return frame.with_columns(gone).select(wanted.columns)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -17,20 +18,23 @@ from arrivals.listing import HINT, ListedFile, expanded, list_files, still_same
 from arrivals.local_copies import LocalCopy, local_copy
 from arrivals.queries import Reading
 from arrivals.readers import Wanted, check_columns, read_file
-from arrivals.validation import Batch
+from arrivals.validation import FAILURES, Batch
 from db.arrival_records import LandedRecord, NewLandedFile
 from db.cursors import written
 from db.query_source import FIX, QuerySource
 from errors import ArrivalConflict, ArrivalError, FileNotReady, UnreachableSource
 
 if TYPE_CHECKING:
-    from arrivals.intake import Intake, Taken
+    import polars as pl
+
+    from arrivals.intake import Intake
     from db.arrival_records import PartitionRecord
     from db.registry import ModelRegistry
     from learning.files import Progress
     from learning.spec import ModelSpec
 
 SECONDS_BETWEEN_REPORTS = 0.5
+TOGETHER, SMALL = 64, 1 << 16  # files that are taken together at most, and bytes of each
 
 
 @dataclass
@@ -171,30 +175,69 @@ class Sources:
         new = [file for file in listing.files if _is_new(earlier.get(file.stamp), rules, share)]
         size, done = sum(file.size for file in new), 0
         self._contents = self.registry.taken_contents(self.spec.name, rules, list({file.size for file in new}))
-        for place, file in enumerate(new):
+        place, most = 0, 1  # files that are taken together: more after such as are in order, fewer after others
+        while place < len(new):
             self._report(place, len(new), done / max(size, 1))
-            before = earlier.get(file.stamp)
-            attempt = before.attempt + 1 if before and before.waiting else 0
-            landed = NewLandedFile(file.uri, file.stamp, rules, self.intake.id, attempt, bytes=file.size)
-            self._take_file(file, landed, labels=labels)
-            done += file.size
+            some = [(file, self._landed(file, earlier.get(file.stamp), rules)) for file in new[place : place + most]]
+            if len(some) > 1:
+                plain = self._take_together(some)
+            else:
+                plain = self._take_file(*some[0], labels=labels) and not labels
+            most = min(2 * most, TOGETHER) if plain else max(most // 2, 1)
+            if plain or len(some) == 1:
+                place, done = place + len(some), done + sum(file.size for file, _ in some)
         self._report(len(new), len(new), 1.0)
 
-    def _take_file(self, file: ListedFile, landed: NewLandedFile, *, labels: bool) -> None:
-        """Take one file, or refuse it, or leave it for the next ingest; the others go on, whatever it does."""
+    def _landed(self, file: ListedFile, before: LandedRecord | None, rules: str) -> NewLandedFile:
+        """A listed file, of which nothing is counted yet."""
+        attempt = before.attempt + 1 if before and before.waiting else 0
+        return NewLandedFile(file.uri, file.stamp, rules, self.intake.id, attempt, bytes=file.size)
+
+    def _take_together(self, files: Sequence[tuple[ListedFile, NewLandedFile]]) -> bool:
+        """Take several small files at once; False if they must be taken one by one, which then shows what is odd."""
+        others = self.registry.earlier_outcomes(self.spec.name, [file.stamp for file, _ in files])
+        files = [(file, landed) for file, landed in files if not _is_taken(others.get(file.stamp), landed.rules)]
+        if any(file.size > SMALL for file, _ in files):
+            return False
+        found: dict[str, tuple[NewLandedFile, pl.DataFrame]] = {}
+        try:
+            for file, landed in files:
+                with local_copy(file, self.intake.work) as copy:
+                    batches = list(islice(self._batches(file, copy, labels=False), 2))
+                if len(batches) != 1 or batches[0].refused is not None or copy.sha256 in self._contents.keys() | found:
+                    return False
+                found[copy.sha256] = replace(landed, sha256=copy.sha256), batches[0].rows
+            taken = self.intake.take_together(list(found.values())) if found else []
+        except FAILURES as error:
+            if is_ours(error) and not isinstance(error, ArrivalConflict):
+                raise
+            return False
+        for sha256, (recorded, partitions) in zip(found, taken, strict=False):
+            self.result.add(recorded, partitions)
+            self._contents[sha256] = recorded.uri, recorded.rows
+        return len(taken) == len(found)
+
+    def _take_file(self, file: ListedFile, landed: NewLandedFile, *, labels: bool) -> bool:
+        """Take one file, or refuse it, or leave it for the next ingest; the others go on, whatever it does.
+
+        Returns:
+            Whether all of its rows were taken.
+        """
         try:
             with local_copy(file, self.intake.work) as copy:
                 read = replace(landed, sha256=copy.sha256)
                 if twin := self._contents.get(copy.sha256):
                     self.result.reasons.append(f"{file.uri}: it holds what {twin[0]} held, which was taken")
                     self.result.add(*self.intake.take_none(replace(read, rows=twin[1], duplicates=twin[1])))
-                    return
-                recorded, partitions = self._take_rows(file, copy, read, labels=labels)
+                    return False
+                batches = partial(self._batches, file, copy, labels=labels)
+                recorded, partitions = self.intake.take(read, batches, labels=labels)
             self.result.add(recorded, partitions)
             if not recorded.waiting and not recorded.conflicts:
                 self._contents[copy.sha256] = file.uri, recorded.rows
+            return recorded.taken == recorded.rows
         except ArrivalConflict:
-            return  # another process took it meanwhile
+            return False  # another process took it meanwhile
         except BaseException as error:  # Polars' panics are no Exceptions
             fault = fault_of(file, error)
             if fault is None:
@@ -205,20 +248,16 @@ class Sources:
             if fault.recorded:
                 with suppress(ArrivalConflict):
                     self.result.add(*self.intake.take_none(replace(landed, reason=fault.why)))
+            return False
 
-    def _take_rows(self, file: ListedFile, copy: LocalCopy, landed: NewLandedFile, *, labels: bool) -> Taken:
-        """Take the rows of a file that can be opened."""
-        wanted = self._wanted(copy.format, labels=labels)
-
-        def batches() -> Iterator[Batch]:
-            try:
-                yield from read_file(copy, wanted, self.intake.batch_rows)
-            except OSError as error:  # one of the file's own; those of the store come from elsewhere
-                raise FileNotReady(file.uri, f"it cannot be read ({error.strerror or error})", HINT) from error
-            if not still_same(file):
-                raise FileNotReady(file.uri, "it changed while it was read", "wait until it is whole")
-
-        return self.intake.take(landed, batches, labels=labels)
+    def _batches(self, file: ListedFile, copy: LocalCopy, *, labels: bool) -> Iterator[Batch]:
+        """Read the rows of a file that can be opened."""
+        try:
+            yield from read_file(copy, self._wanted(copy.format, labels=labels), self.intake.batch_rows)
+        except OSError as error:  # one of the file's own; those of the store come from elsewhere
+            raise FileNotReady(file.uri, f"it cannot be read ({error.strerror or error})", HINT) from error
+        if not still_same(file):
+            raise FileNotReady(file.uri, "it changed while it was read", "wait until it is whole")
 
     def _wanted(self, kind: str, *, labels: bool) -> Wanted:
         """The columns that a file must have."""
@@ -247,6 +286,11 @@ class Sources:
         left = spent / share - spent if share else 0.0
         figures = {"rows": self.result.rows, "rows/s": self.result.rows / spent, "seconds left": left}
         self.progress("taking files", done, total, figures)
+
+
+def _is_taken(now: LandedRecord | None, rules: str) -> bool:
+    """Whether another process has taken a file of rows since it was listed as new."""
+    return now is not None and now.rules == rules
 
 
 def _is_new(before: LandedRecord | None, rules: str, bad_share: float) -> bool:

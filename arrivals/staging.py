@@ -52,7 +52,7 @@ class Staging:
         self, spec: ModelSpec, history: History, files: PartitionFiles, landed: NewLandedFile, run_id: int | None
     ) -> None:
         self._spec, self._schema, self._history, self._files = spec, spec.schema, history, files
-        self._landed, self._run_id = landed, run_id
+        self._landed, self._run_id, self._newest_time = landed, run_id, history.newest_time
         self._validator = Validator(spec.schema, spec.objective, spec.source)
         self._refusals: Counter[tuple[str, str, RefusalKind]] = Counter()
         self._storing: list[Future[NewPartition]] = []
@@ -124,9 +124,14 @@ class Staging:
             duplicates=self._landed.duplicates + duplicates,
         )
 
+    def add_new(self, rows: pl.DataFrame, new: pl.DataFrame) -> None:
+        """Store rows of a file that are all good and new; `new` is what was asked of them, and names their ROW."""
+        taken = self._store_rows(rows, new)
+        self._landed = replace(self._landed, rows=new.height, taken=taken, duplicates=new.height - taken)
+
     def _store_rows(self, rows: pl.DataFrame, new: pl.DataFrame) -> int:
         """Store new rows, by time and then by hash; late ones by themselves if they are not to be trained on."""
-        late = new[TIME] < self._history.newest_time
+        late = new[TIME] < self._newest_time
         self._landed = replace(self._landed, late=self._landed.late + int(late.sum()))
         if self._spec.source.late == "train":
             parts = [(new, bool(late.any()))]
@@ -157,7 +162,7 @@ class Staging:
         """Store rows in place of those that were taken of their keys; they are late where those were."""
         known = {sequence: self._history.partition(sequence).late for sequence in corrections[SEQUENCE].drop_nulls()}
         was_late = pl.col(SEQUENCE).replace_strict(known, default=None, return_dtype=pl.Boolean)
-        late = corrections.select(pl.coalesce(was_late, pl.col(TIME) < self._history.newest_time)).to_series()
+        late = corrections.select(pl.coalesce(was_late, pl.col(TIME) < self._newest_time)).to_series()
         stored = 0
         for part, marked in ((corrections.filter(~late), False), (corrections.filter(late), True)):
             order = part.sort(TIME, maintain_order=True)

@@ -24,7 +24,7 @@ from db.arrival_records import (
 )
 from db.arrival_tables import LandedFile, Partition, Recall, RefusedRows, Supersession
 from db.lookups import model_id, now, partition_ids
-from db.statements import Statement, add_row, add_rows, portions, read, row_of, select_as
+from db.statements import Row, Statement, add_row, add_rows, portions, read, row_of, select_as
 from db.tables import Model
 from errors import ArrivalConflict, UnknownPartition
 
@@ -36,26 +36,36 @@ def record_arrival(session: Session, arrival: NewArrival) -> tuple[PartitionReco
         ArrivalConflict: there are partitions after `arrival.seen`, or the file is recorded already.
         UnknownModel: the registry has no model of this name.
     """
+    return record_arrivals(session, [arrival])
+
+
+def record_arrivals(session: Session, arrivals: Sequence[NewArrival]) -> tuple[PartitionRecord, ...]:
+    """Record landed files of one model, all or none; their partitions follow those that the first of them has seen.
+
+    Raises:
+        ArrivalConflict: there are partitions after those, or one of the files is recorded already.
+        UnknownModel: the registry has no model of this name.
+    """
     try:
-        model = model_id(session, arrival.model)
-        at = now()
-        row = row_of(LandedFile, arrival.file, model_id=model, run_id=arrival.run_id, at=at)
-        landed = add_row(session, LandedFile, row)
-        of_file = {"model_id": model, "landed_id": landed}
-        partitions = (
-            row_of(Partition, new, **of_file, sequence=arrival.seen + place, arrived_at=at)
-            for place, new in enumerate(arrival.partitions, 1)
-        )
+        model, at = model_id(session, arrivals[0].model), now()
+        partitions, refusals = list[Row](), list[Row]()
+        for arrival in arrivals:
+            row = row_of(LandedFile, arrival.file, model_id=model, run_id=arrival.run_id, at=at)
+            of_file: Row = {"model_id": model, "landed_id": add_row(session, LandedFile, row)}
+            partitions += (row_of(Partition, new, **of_file, arrived_at=at) for new in arrival.partitions)
+            source = of_file | {"source_uri": arrival.file.uri, "at": at}
+            refusals += (row_of(RefusedRows, refusal, **source) for refusal in arrival.refusals)
+        for sequence, row in enumerate(partitions, arrivals[0].seen + 1):
+            row["sequence"] = sequence
         add_rows(session, Partition, partitions)
-        source = of_file | {"source_uri": arrival.file.uri, "at": at}
-        add_rows(session, RefusedRows, (row_of(RefusedRows, refusal, **source) for refusal in arrival.refusals))
-        add_superseded(session, model, arrival.superseded)
-        return tuple(PartitionRecord(**vars(new), arrived_at=at) for new in arrival.partitions)
+        add_rows(session, RefusedRows, refusals)
+        add_superseded(session, model, [one for arrival in arrivals for one in arrival.superseded])
+        return tuple(PartitionRecord(**vars(new), arrived_at=at) for each in arrivals for new in each.partitions)
     except IntegrityError as error:
         if "check constraint" in str(error.orig).lower():
             raise  # counts that do not add up are a fault of ours, and nobody else's arrival
         raise ArrivalConflict(
-            f"the rows of {arrival.file.uri}",
+            f"the rows of {arrivals[0].file.uri}",
             "somebody else took rows of this model in the meantime",
             "look for duplicates among the newest partitions and try again",
         ) from error

@@ -86,6 +86,7 @@ class ModelRegistry:
 
     # What arrived
     record_arrival = writing(arrivals.record_arrival)
+    record_arrivals = writing(arrivals.record_arrivals)
     ledger = reading(arrivals.ledger)
     partition_at = reading(arrivals.partition_at)
     recalled = reading(arrivals.recalled)
