@@ -23,57 +23,66 @@ from benchmarks.streams import Stream
 from learning.data import PartitionFile
 from learning.files import ModelFiles
 from learning.spec import ModelSpec
-from tasks.infra_check import InfraCheck
 
 if TYPE_CHECKING:
+    from db.records import RunEnding
+    from monitoring.decision import Pending
+    from tasks.register_version import Learned
     from tasks.run import Context
 
 Floats = NDArray[np.floating[Any]]
 FIRST = 1
 
 
-class NotTriedOut(InfraCheck):
-    """No fresh process: what a version says elsewhere is not what is measured here."""
-
-    def __init__(self) -> None:
-        pass
-
-    def begin(self, *_: object) -> None:
-        """Start nothing."""
-
-    def failure(self) -> str:
-        """None was found."""
-        return ""
-
-    def slow(self) -> str:
-        """Nothing was timed."""
-        return ""
-
-
 def one_run(context: Context) -> str:
-    """One run as the flows do it, without Prefect; gives its outcome."""
+    """One run as the flows do it, without Prefect, drift check and trial in a fresh process; gives its outcome."""
     from arrivals.ingest import ingest
-    from tasks.evaluate import evaluate
     from tasks.find_pending import pending_work
-    from tasks.finetune import finetune_champion
     from tasks.pretrain import pretrain_on_history
-    from tasks.promote import promote
-    from tasks.register_version import register
-    from tasks.score_champion import score_arrivals
+    from tasks.score_champion import score_pending
+    from tasks.watch_champion import roll_back
 
     spec, registry, settings = context.spec, context.registry, context.settings
     ingest(spec, registry, context.store, landing=settings.landing, cache=settings.cache)
     run = registry.start_run(spec.name, trigger="benchmark").id
     if registry.find_champion(spec.name) is None:
-        learned = pretrain_on_history(context, run)
+        ending = _judged(context, run, pretrain_on_history(context, run), None)
     else:
         pending = pending_work(context)
-        score_arrivals(context, run, pending.champion, pending.partitions)
-        learned = finetune_champion(context, run, pending)
-    ending = promote(context, evaluate(context, run, register(context, run, learned), NotTriedOut()))
-    assert ending is not None
+        score_pending(context, run, pending)
+        if roll_back(context):
+            pending = pending_work(context)
+        ending = _retrained(context, run, pending)
     registry.finish_run(run, ending)
     return ending.outcome
+
+
+def _retrained(context: Context, run: int, pending: Pending) -> RunEnding:
+    from monitoring.decision import decide
+    from tasks.finetune import finetune_champion
+
+    ending = decide(pending, None, context.spec.retrain, context.spec.gate.min_rows)
+    if ending.decision != "retrain":
+        return ending
+    return _judged(context, run, finetune_champion(context, run, pending), pending)
+
+
+def _judged(context: Context, run: int, learned: Learned, pending: Pending | None) -> RunEnding:
+    from tasks.evaluate import evaluate
+    from tasks.finetune import Proven, finetune_champion
+    from tasks.promote import promote, refused
+    from tasks.register_version import register
+
+    number = register(context, run, learned)
+    decision = evaluate(context, run, number, pending)
+    if not decision.accepted:
+        return refused(decision, context.spec.name, pending.stuck if pending else 0)
+    if pending and pending.prove_from:
+        proven = Proven(number, learned.trained.kept)
+        number = register(context, run, finetune_champion(context, run, pending, proven=proven))
+    ending = promote(context, decision, number)
+    assert ending is not None
+    return ending
 
 
 @dataclass(frozen=True)

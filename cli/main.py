@@ -14,6 +14,7 @@ import typer
 from cli import database, demo, init, new, partitions, registry, schema, up
 from cli.arguments import open_named_registry
 from cli.printing import say
+from db.records import NEEDS_ATTENTION
 from errors import EvergreenError, ServerFailed
 from learning.startup import large_import
 from settings import get_settings
@@ -21,10 +22,10 @@ from settings import get_settings
 if TYPE_CHECKING:
     from prefect import Flow
 
-NEEDS_ATTENTION = 3  # exit code
+SOMEBODY_SHOULD_LOOK = 3  # exit code
 EXIT_CODES = (
     "Exit codes: 0 done; 1 not done, and a line on stderr says why; 2 the command is not understood; "
-    "3 the run came to its end, and somebody should look at it (needs attention)."
+    "3 the run came to its end, and somebody should look at it (needs attention, stuck)."
 )
 
 app = typer.Typer(
@@ -63,7 +64,7 @@ def bootstrap(model: Model) -> None:
 
 @app.command()
 def retrain(model: Model) -> None:
-    """Run the retrain flow now, as the schedule would. Exit code 3: it needs attention."""
+    """Run the retrain flow now, as the schedule would. Exit code 3: it needs attention, or is stuck."""
     prepare(model)
     with large_import("prefect"):
         from flows.retrain import retrain as flow
@@ -82,15 +83,19 @@ def prepare(model: str) -> None:
 
 def run_to_its_end(flow: Flow[[str], str], model: str) -> str:
     """Run a flow, print what became of it, and give it back; end with an exit code of its own if it needs attention."""
-    from tasks.run import ATTENTION_STATE
+    from tasks.run import STATES
 
     state = flow(model, return_state=True)
     outcome: str = state.result()
     say(outcome)
-    if state.name == ATTENTION_STATE:
-        where = f"the warnings above are complete, and `evergreen partitions refused {model}` lists what was refused"
-        say(f"evergreen: {state.message}\nevergreen: {where}", err=True)
-        raise typer.Exit(NEEDS_ATTENTION)
+    if state.name in STATES.values():
+        say(f"evergreen: {state.message}", err=True)
+        if state.name == STATES[NEEDS_ATTENTION]:
+            where = (
+                f"the warnings above are complete, and `evergreen partitions refused {model}` lists what was refused"
+            )
+            say(f"evergreen: {where}", err=True)
+        raise typer.Exit(SOMEBODY_SHOULD_LOOK)
     return outcome
 
 

@@ -20,8 +20,12 @@ Parent = aliased(Version)
 Proof = aliased(Version)
 Against = aliased(Version)
 Later = aliased(Evaluation)
+# A refit's verdict is that on its proof, unless it has one of its own.
 NEWEST_EVALUATION = (
-    select(func.max(Later.id)).where(Later.challenger_id == Version.id).correlate(Version).scalar_subquery()
+    select(func.max(Later.id))
+    .where(Later.challenger_id.in_((Version.id, Version.refit_of_id)))
+    .correlate(Version)
+    .scalar_subquery()
 )
 
 

@@ -48,6 +48,19 @@ def trained_on(session: Session, model: str, number: int) -> tuple[PartitionReco
     return _ready_among(session, model, _learned_by_line(version_id(session, model, number)))
 
 
+def learners(session: Session, model: str, number: int) -> dict[str, int]:
+    """Which version of a line, a version and its ancestors, learned each partition: its digest to that number."""
+    line = _line(version_id(session, model, number))
+    found = (
+        select(Partition.digest, Version.number)
+        .join(VersionPartition, VersionPartition.partition_id == Partition.id)
+        .join(line, line.c.id == VersionPartition.version_id)
+        .join(Version, Version.id == line.c.id)
+        .where(VersionPartition.role == "trained")
+    )
+    return dict(session.execute(found).tuples().all())
+
+
 def learned_by(session: Session, model: str, number: int, role: Role = "trained") -> tuple[PartitionRecord, ...]:
     """The partitions that one version learned from, or replayed, or learned partly; recalled ones left out."""
     own = select(VersionPartition.partition_id).where(

@@ -15,6 +15,7 @@ PromotionKind = Literal["bootstrap", "promote", "rollback"]
 Role = Literal["trained", "replayed", "partly"]
 
 NEEDS_ATTENTION = "needs attention"
+STUCK = "stuck"
 SENTENCES = 3  # of those that need attention, how many a reason repeats,
 SENTENCE = 300  # and how many characters of each: the run's log has them whole
 

@@ -105,6 +105,7 @@ class ModelRegistry:
     partition = reading(arrivals.partition)
     pending = reading(lines.pending)
     trained_on = reading(lines.trained_on)
+    learners = reading(lines.learners)
     learned_by = reading(lines.learned_by)
     lineage = reading(lines.ancestors)
     tainted = reading(lines.tainted_versions)

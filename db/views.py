@@ -29,7 +29,8 @@ VIEWS = {
         JOIN model m ON m.id = v.model_id
         LEFT JOIN version parent ON parent.id = v.parent_id
         LEFT JOIN version proof ON proof.id = v.refit_of_id
-        LEFT JOIN evaluation e ON e.id = (SELECT max(e2.id) FROM evaluation e2 WHERE e2.challenger_id = v.id)
+        LEFT JOIN evaluation e ON e.id = (SELECT max(e2.id) FROM evaluation e2
+                                         WHERE e2.challenger_id IN (v.id, v.refit_of_id))
         LEFT JOIN version against ON against.id = e.champion_id
         LEFT JOIN evaluation_metric em ON em.evaluation_id = e.id AND em.position = 0
     """,

@@ -39,15 +39,20 @@ def paired_losses(objective: Objective, target: Floats, champion: Floats, challe
     )
 
 
+def row_losses(objective: Objective, target: Floats, prediction: Floats) -> Floats:
+    """One version's losses, row by row, shape (rows,), all finite; a row without a prediction is worse than a guess."""
+    losses, missing, constant = _losses(objective, target, prediction)
+    return np.where(missing, constant + (float(constant.mean()) or 1.0), losses) if missing.any() else losses
+
+
 def figures(objective: Objective, target: Floats, prediction: Floats) -> dict[str, float]:
     """The objective's metrics: of rows without a prediction the loss alone, and how many there are, if any."""
     there = predicted(prediction)
     if there.all():
         return objective.metrics(target, prediction)
-    losses, missing, constant = _losses(objective, target, prediction)
-    losses = np.where(missing, constant + (float(constant.mean()) or 1.0), losses)
+    loss = float(row_losses(objective, target, prediction).mean())
     others = objective.metrics(target[there], prediction[there]) if there.any() else {}
-    return others | {objective.loss_name: float(losses.mean()), NO_PREDICTION: float(missing.sum())}
+    return others | {objective.loss_name: loss, NO_PREDICTION: float((~there).sum())}
 
 
 def _losses(objective: Objective, target: Floats, prediction: Floats) -> tuple[Floats, Marks, Floats]:

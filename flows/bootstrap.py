@@ -4,7 +4,7 @@ from prefect import flow
 
 from tasks.infra_check import infra_check
 from tasks.pretrain import pretrain_first
-from tasks.promote import evaluate_and_promote
+from tasks.promote import Trial, evaluate_and_promote
 from tasks.register_version import register_version
 from tasks.report import report
 from tasks.run import end_run, recorded_run
@@ -21,7 +21,8 @@ def bootstrap(model: str) -> str:
     with recorded_run(model) as run:
         take_arrivals(run)
         with infra_check(run) as check:
-            first = register_version(run, pretrain_first(run))
-            ending = evaluate_and_promote(run, first, check)
+            learned = pretrain_first(run)
+            first = register_version(run, learned)
+            ending = evaluate_and_promote(run, Trial(first, learned, check))
         report(run, ending)
         return end_run(run, ending)

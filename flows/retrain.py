@@ -8,12 +8,13 @@ from tasks.decide_retrain import decide_retrain
 from tasks.find_pending import find_pending
 from tasks.finetune import finetune_challenger
 from tasks.infra_check import infra_check
-from tasks.promote import evaluate_and_promote
+from tasks.promote import Trial, evaluate_and_promote
 from tasks.register_version import register_version
 from tasks.report import report
 from tasks.run import end_run, recorded_run
 from tasks.score_champion import score_champion
 from tasks.take_arrivals import take_arrivals
+from tasks.watch_champion import roll_back_if_worse
 
 
 @flow(name="retrain", flow_run_name="retrain {model}")
@@ -21,7 +22,7 @@ def retrain(model: str) -> str:
     """Fine-tune the champion on the data that arrived, and promote the challenger if the gate says so.
 
     Returns:
-        How the run ended: "promoted", "rejected", "waiting", "no new data" or "needs attention".
+        How the run ended: "promoted", "rejected", "stuck", "waiting", "no new data" or "needs attention".
     """
     with recorded_run(model) as run:
         take_arrivals(run)
@@ -31,6 +32,9 @@ def retrain(model: str) -> str:
 
         comparison = begin_drift_check(run, pending)
         score_champion(run, pending)
+        if roll_back_if_worse(run):  # what it learned is pending again
+            pending = find_pending(run)
+            comparison = begin_drift_check(run, pending)
         drift = check_drift(run, pending, comparison)
         ending = decide_retrain(run, pending, drift)
 
@@ -38,7 +42,7 @@ def retrain(model: str) -> str:
             with infra_check(run) as check:
                 learned = finetune_challenger(run, pending)
                 challenger = register_version(run, learned)
-                ending = evaluate_and_promote(run, challenger, check)
+                ending = evaluate_and_promote(run, Trial(challenger, learned, check, pending))
 
         report(run, ending)
         return end_run(run, ending, pending.work_key)

@@ -10,6 +10,8 @@ from errors import InvalidSpec, did_you_mean
 if TYPE_CHECKING:
     import keras
 
+EVERY_LAYER = "*"  # in place of a layer's name
+
 
 def assemble(base: keras.Model, head: keras.Model, *, frozen: bool, augment: keras.Model | None = None) -> keras.Model:
     """The model head(base(row)), or head(base(augment(row))).
@@ -57,6 +59,8 @@ def named_layers(base: keras.Model, names: Sequence[str]) -> list[keras.Layer]:
         InvalidSpec: the base has no layer of such a name.
     """
     known = [layer.name for layer in base.layers]
+    if EVERY_LAYER in names:
+        return list(base.layers)
     for name in names:
         if name not in known:
             fix = f"{did_you_mean(name, known)}it has {', '.join(known)}"

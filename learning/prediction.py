@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import prod
 from pathlib import Path
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from evergreen_client.model_files import load_model
 from learning.data import (
+    Array,
     Blocks,
     Columns,
     Indices,
@@ -54,6 +55,29 @@ class Predictions:
     rows: Indices
     columns: Columns
     block: Blocks | None = None
+
+    def take(self, chosen: NDArray[np.bool_]) -> Predictions:
+        """The rows under a mask."""
+        return self._each(lambda values: values[chosen])
+
+    def followed_by(self, others: Predictions, places: int) -> Predictions:
+        """These rows, and then those of another list of partitions; `places` is how many this list has."""
+        if not len(others.target):
+            return self
+        moved = replace(others, partition=others.partition + places)
+        return self._each(lambda *both: np.concatenate(both), moved) if len(self.target) else moved
+
+    def _each(self, change: Callable[..., Array], *others: Predictions) -> Predictions:
+        """Every array, changed together with the same one of others."""
+        everyone = (self, *others)
+        return Predictions(
+            target=change(*(one.target for one in everyone)),
+            prediction=change(*(one.prediction for one in everyone)),
+            partition=change(*(one.partition for one in everyone)),
+            rows=change(*(one.rows for one in everyone)),
+            columns={name: change(*(one.columns[name] for one in everyone)) for name in self.columns},
+            block=None if self.block is None else change(*(one.block for one in everyone)),
+        )
 
 
 def predict(  # noqa: PLR0913 - all but the first three by name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from db.records import NEEDS_ATTENTION, RunEnding
@@ -24,12 +25,19 @@ class Pending:
         partitions: the pending ones, oldest first.
         work_key: digest of all that a retrain on them depends on.
         settled: why this very work need not be done again; empty when it must be.
+        prove_from: when the proving window begins: the newest of these rows, that a challenger is judged on before
+            it may learn them. None where they are no two time blocks; then held-out entities are the proof.
+        proving_rows: labelled rows of the proving window.
+        stuck: how many challengers in a row were better on what is new, and refused.
     """
 
     champion: int
     partitions: tuple[PartitionRecord, ...]
     work_key: str
     settled: str = ""
+    prove_from: datetime | None = None
+    proving_rows: int = 0
+    stuck: int = 0
 
     @property
     def labelled_rows(self) -> int:
@@ -68,13 +76,16 @@ def decide(pending: Pending, drift: DriftVerdict | None, policy: RetrainPolicy, 
         pending: what has not been learned.
         drift: what the drift check found, if there was one.
         policy: when a retrain is worth it.
-        judged_rows: new holdout rows without which the gate could give no verdict on a challenger.
+        judged_rows: new rows, kept from the challenger, without which the gate could give no verdict on it.
     """
     rows = f"{pending.labelled_rows:,} labelled rows are pending"
     if pending.labelled_rows < policy.min_rows:
         return RunEnding("waiting", "wait", f"{rows}, a retrain needs {policy.min_rows:,}")
-    if pending.holdout_rows < judged_rows:
-        held = f"{pending.holdout_rows:,} of the pending rows are held out"
+    judging, what = pending.holdout_rows, "are held out"
+    if pending.prove_from:
+        judging, what = pending.proving_rows, f"are of the proving window, since {pending.prove_from:%Y-%m-%d %H:%M}"
+    if judging < judged_rows:
+        held = f"{judging:,} of the pending rows {what}"
         return RunEnding("waiting", "wait", f"{held}, the gate needs {judged_rows:,} to judge a challenger")
     found = drift.reason if drift else "too few new rows to check for drift"
     if policy.only_on_drift and not (drift and drift.drifted):

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from monitoring.chart import ArrivalLoss, broken_since
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from db.arrival_records import PartitionRecord
+    from db.records import ScoreRecord
     from db.registry import ModelRegistry
     from learning.data import PartitionFile
     from learning.spec import ModelSpec
@@ -48,6 +51,15 @@ def mean_losses(record: Sequence[ArrivalScore]) -> tuple[float, ...]:
     """The three losses over all rows of the record."""
     rows = sum(line.rows for line in record)
     return tuple(sum(line.rows * line.losses[which] for line in record) / rows for which in range(3))
+
+
+def world_turned(registry: ModelRegistry, spec: ModelSpec) -> datetime | None:
+    """Since when the world is another, by the live losses on what arrived; None if it is as it was."""
+    live: dict[str, ScoreRecord] = {}
+    for score in registry.scores(spec.name):  # of the versions that scored an arrival, the newest was in production
+        if score.metric == spec.objective.loss_name:
+            live[score.partition] = score
+    return broken_since([ArrivalLoss(score.time_from, score.value) for score in live.values()])
 
 
 def track_record(spec: ModelSpec, registry: ModelRegistry, files: Files) -> tuple[ArrivalScore, ...]:

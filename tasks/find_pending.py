@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from db.arrival_records import PartitionRecord
 from errors import TaintedVersion
+from evaluation.past_verdicts import MOST_STUCK, stuck
+from learning.blocks import proving_window
+from learning.data import row_count, select
 from learning.digests import json_digest
 from learning.environment import code_digest
 from learning.spec import ModelSpec
@@ -33,7 +36,13 @@ def pending_work(context: Context) -> Pending:
     partitions = context.newest.counted(learnable(spec, registry.pending(spec.name)))
     key = work_key(spec, champion, [partition.digest for partition in partitions])
     settled = why_settled(champion, partitions, registry.run_with_work_key(spec.name, key))
-    return Pending(champion, partitions, key, settled)
+    if settled:
+        return Pending(champion, partitions, key, settled)
+    files = context.partition_files(partitions)
+    prove_from = proving_window(spec.schema, spec.gate, files)
+    rows = row_count(select(spec.schema, files, "all", since=prove_from)) if prove_from else 0
+    in_a_row = stuck(registry.model_evaluations(spec.name, limit=MOST_STUCK), champion)
+    return Pending(champion, partitions, key, "", prove_from, rows, in_a_row)
 
 
 def learnable(spec: ModelSpec, partitions: Sequence[PartitionRecord]) -> tuple[PartitionRecord, ...]:

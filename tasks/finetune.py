@@ -1,22 +1,39 @@
-"""Fine-tune the champion on what arrived since it last learned."""
+"""Fine-tune the champion on what arrived since it last learned: to be proven first, then on all of it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+from evaluation.past_verdicts import STUCK_AFTER
+from learning.escalation import escalated
 from learning.files import Progress
 from learning.finetuning import finetune
 from learning.startup import start_tensorflow
 from learning.work_folder import remove_old
 from monitoring.decision import Pending
+from monitoring.track_record import world_turned
 from tasks.register_version import Learned
 from tasks.run import Context, Run, shown_progress, step
 
 SEED = 2013
 
 
-def finetune_champion(context: Context, run_id: int, pending: Pending, progress: Progress | None = None) -> Learned:
-    """Fine-tune the champion on the pending partitions, with replay from what it learned before."""
+@dataclass(frozen=True)
+class Proven:
+    """A challenger that passed the gate on its proving window: its number, and the epochs that each stage kept."""
+
+    number: int
+    kept: Mapping[str, int]
+
+
+def finetune_champion(
+    context: Context, run_id: int, pending: Pending, progress: Progress | None = None, proven: Proven | None = None
+) -> Learned:
+    """Fine-tune the champion on the pending partitions, with replay from what it learned before.
+
+    Rows of the proving window are left out, unless they have proven a challenger already: then this is its refit.
+    """
     spec, registry, settings = context.spec, context.registry, context.settings
     work, learned = settings.work / spec.name, registry.trained_on(spec.name, pending.champion)
     remove_old(work)
@@ -28,13 +45,22 @@ def finetune_champion(context: Context, run_id: int, pending: Pending, progress:
         context.partition_files(pending.partitions),
         past,
         cache=settings.cache,
-        work=work / pending.work_key,
-        logs=settings.logs / spec.name / f"run-{run_id}",
+        work=work / (f"{pending.work_key}-refit" if proven else pending.work_key),
+        logs=settings.logs / spec.name / f"run-{run_id}" / ("refit" if proven else ""),
         seed=SEED,
         progress=progress,
+        plan=escalated(spec, pending.stuck // STUCK_AFTER),
+        before=None if proven else pending.prove_from,
+        refit=proven.kept if proven else None,
+        replay_since=world_turned(registry, spec),
     )
     names = {file.digest: partition.digest for file, partition in zip(past, learned, strict=True)}
     trained = replace(trained, replayed=tuple(names[digest] for digest in trained.replayed))
+    if proven:
+        return Learned(trained, pending.champion, pending.partitions, refit_of=proven.number)
+    if pending.prove_from:
+        before = tuple(p for p in pending.partitions if p.time_from < pending.prove_from)
+        return Learned(trained, pending.champion, (), partly=before)
     return Learned(trained, pending.champion, pending.partitions)
 
 
@@ -43,3 +69,10 @@ def finetune_challenger(run: Run, pending: Pending) -> Learned:
     """Train a challenger from the champion and the pending data."""
     with shown_progress(f"fine-tune {run.model}") as progress:
         return finetune_champion(run.context, run.id, pending, progress)
+
+
+@step("refit on everything")
+def refit(run: Run, pending: Pending, proven: Proven) -> Learned:
+    """Train what was proven once more, with the rows that proved it."""
+    with shown_progress(f"refit {run.model}") as progress:
+        return finetune_champion(run.context, run.id, pending, progress, proven)

@@ -7,14 +7,17 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from db.records import VersionRecord
+from db.records import NewEvaluation, VersionRecord
+from errors import UnusableVersion
 from evaluation.reproduction import Floats, difference
 from evaluation.speed import slower
 from learning.data import PartitionFile
 from learning.fresh_service import FreshService, Question
-from learning.prediction import Predictions, probe
-from tasks.run import Context, Run
+from learning.prediction import Predictions, predict, probe
+from tasks.run import Context, Run, step
 
+MEND = "mend that and run again: what was trained is kept, and no version was promoted"
+PROBED_PARTITIONS = 5
 GET_READY = "from learning.startup import start_tensorflow; start_tensorflow()"
 
 
@@ -73,3 +76,29 @@ def infra_check(run: Run) -> Iterator[InfraCheck]:
     """Start the process now, while there is time: to import TensorFlow takes it as long as many a training."""
     with FreshService(run.context.settings.model_folders, GET_READY) as service:
         yield InfraCheck(run.context, service)
+
+
+def try_out(context: Context, run_id: int, number: int, champion: int | None, check: InfraCheck) -> str:
+    """Let the fresh process answer for some of the newest rows that a version learned about; why it is too slow, or "".
+
+    Raises:
+        UnusableVersion: the process cannot load the version, or answers otherwise than this one.
+    """
+    registry, spec = context.registry, context.spec
+    version = registry.version(spec.name, number)
+    newest = context.partition_files(registry.trained_on(spec.name, number)[-PROBED_PARTITIONS:])
+    found = predict(spec, context.model_files(version), newest, split="all", cache=context.settings.cache)
+    check.begin(version, found, newest, registry.version(spec.name, champion) if champion else None)
+    unusable = check.failure()
+    refused = unusable or check.slow()
+    if refused:
+        registry.record_evaluation(NewEvaluation(run_id, spec.name, number, champion, False, refused, ()))
+    if unusable:
+        raise UnusableVersion(f"version {number} of model '{spec.name}'", unusable, MEND)
+    return refused
+
+
+@step("try out in a fresh process")
+def try_out_version(run: Run, number: int, champion: int | None, check: InfraCheck) -> str:
+    """A version that a service could not use is not promoted; why it is too slow, or ""."""
+    return try_out(run.context, run.id, number, champion, check)

@@ -1,24 +1,48 @@
-"""Let the challenger take the champion's place if the gate says so."""
+"""Let a challenger take the champion's place if the gate says so: refit on everything, and tried out."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from db.records import PromotionKind, RunEnding
 from errors import PromotionConflict
+from evaluation.past_verdicts import STUCK_AFTER
+from monitoring.decision import Pending
 from tasks.evaluate import ACTOR, PromotionDecision, evaluate_challenger
-from tasks.infra_check import InfraCheck
+from tasks.finetune import Proven, refit
+from tasks.infra_check import InfraCheck, try_out_version
+from tasks.register_version import Learned, register_version
 from tasks.run import Context, Run, step
 
+WAYS_OUT = (
+    "stuck: {} challengers in a row were better on what is new, and refused. Of version {}: {}. If what is new matters "
+    "more: `evergreen registry promote {} {} --reason ...`. If the past still counts: let the next ones learn "
+    "otherwise (`RetrainPolicy(escalate=...)`), or allow more (`Gate(max_forgetting=...)`), and `evergreen retrain {}`"
+)
 
-def promote(context: Context, decision: PromotionDecision) -> RunEnding | None:
-    """Promote a challenger that was accepted; None if somebody else promoted first and the gate has to judge again."""
-    work = "bootstrap" if decision.champion is None else "retrain"
-    if not decision.accepted:
-        return RunEnding("rejected", work, decision.reason)
-    kind: PromotionKind = "bootstrap" if decision.champion is None else "promote"
+
+@dataclass
+class Trial:
+    """A challenger on trial: what it learned, of which pending rows.
+
+    `ready` is the version that is promoted in the end, tried out once, and why it is too slow for that.
+    """
+
+    challenger: int
+    learned: Learned
+    check: InfraCheck
+    pending: Pending | None = None
+    ready: tuple[int, str] | None = None
+
+
+def promote(context: Context, decision: PromotionDecision, number: int) -> RunEnding | None:
+    """Promote what was accepted; None if somebody else promoted first and the gate has to judge again."""
+    first = decision.champion is None
+    kind: PromotionKind = "bootstrap" if first else "promote"
     try:
         context.registry.promote(
             context.spec.name,
-            decision.challenger,
+            number,
             seen=decision.seen,
             kind=kind,
             actor=ACTOR,
@@ -27,18 +51,46 @@ def promote(context: Context, decision: PromotionDecision) -> RunEnding | None:
         )
     except PromotionConflict:
         return None
-    return RunEnding("promoted", work, decision.reason)
+    return RunEnding("promoted", "bootstrap" if first else "retrain", decision.reason)
 
 
-@step("promote or reject")
-def promote_challenger(run: Run, decision: PromotionDecision) -> RunEnding | None:
+def refused(decision: PromotionDecision, model: str, stuck: int) -> RunEnding:
+    """How a run ends whose challenger was refused.
+
+    Args:
+        decision: the gate's.
+        model: name of the model.
+        stuck: how many challengers in a row before this one were better on what is new, and refused.
+    """
+    if decision.blocked and stuck + 1 >= STUCK_AFTER:
+        number = decision.challenger
+        return RunEnding("stuck", "retrain", WAYS_OUT.format(stuck + 1, number, decision.reason, model, number, model))
+    return RunEnding("rejected", "bootstrap" if decision.champion is None else "retrain", decision.reason)
+
+
+@step("promote")
+def promote_version(run: Run, decision: PromotionDecision, number: int) -> RunEnding | None:
     """Promote what was accepted; None means that somebody else promoted first."""
-    return promote(run.context, decision)
+    return promote(run.context, decision, number)
 
 
-def evaluate_and_promote(run: Run, challenger: int, check: InfraCheck) -> RunEnding:
+def evaluate_and_promote(run: Run, trial: Trial) -> RunEnding:
     """Let the gate judge; where somebody else promoted in the meantime, judge again, against the new champion."""
     while True:
-        ending = promote_challenger(run, evaluate_challenger(run, challenger, check))
+        decision = evaluate_challenger(run, trial.challenger, trial.pending)
+        if not decision.accepted:
+            return refused(decision, run.model, trial.pending.stuck if trial.pending else 0)
+        number, slow = made_ready(run, trial, decision)
+        ending = RunEnding("rejected", "retrain", slow) if slow else promote_version(run, decision, number)
         if ending is not None:
             return ending
+
+
+def made_ready(run: Run, trial: Trial, decision: PromotionDecision) -> tuple[int, str]:
+    """The version to promote, tried out: what was proven is refit on all that is pending. And why it is too slow."""
+    if trial.ready is None:
+        number, pending = trial.challenger, trial.pending
+        if pending and pending.prove_from:
+            number = register_version(run, refit(run, pending, Proven(number, trial.learned.trained.kept)))
+        trial.ready = number, try_out_version(run, number, decision.champion, trial.check)
+    return trial.ready

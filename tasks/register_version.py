@@ -15,11 +15,21 @@ from tasks.run import Context, Run, step
 
 @dataclass(frozen=True)
 class Learned:
-    """What was trained, from which version (None for a first one), on which partitions."""
+    """What was trained, from which version (None for a first one), on which partitions.
+
+    Args:
+        trained: the files, and how it went.
+        parent: number of the version it was trained from.
+        partitions: those that it learned whole.
+        partly: those of whose rows some prove it.
+        refit_of: number of the version that was proven, of which this is the refit.
+    """
 
     trained: Trained
     parent: int | None
     partitions: tuple[PartitionRecord, ...]
+    partly: tuple[PartitionRecord, ...] = ()
+    refit_of: int | None = None
 
 
 def register(context: Context, run_id: int, learned: Learned) -> int:
@@ -37,6 +47,8 @@ def register(context: Context, run_id: int, learned: Learned) -> int:
             reason=trained.reason,
             trained=tuple(partition.digest for partition in learned.partitions),
             replayed=trained.replayed,
+            partly=tuple(partition.digest for partition in learned.partly),
+            refit_of=learned.refit_of,
             epochs=tuple(EpochMetric(e.stage, e.epoch, e.name, e.value) for e in trained.epochs),
         )
     )

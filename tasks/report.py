@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
-from db.records import RunEnding
+from db.records import EvaluationRecord, RunEnding
 from db.registry import ModelRegistry
 from evaluation.gate import NAMED
 from evergreen_client.shown import markdown, said
@@ -25,19 +27,33 @@ def summary(registry: ModelRegistry, run: Run, ending: RunEnding) -> str:
             for c in sorted(check.columns, key=lambda column: column.threshold - column.score)
         ]
     for evaluation in registry.run_evaluations(run.id):
-        against = f"version {evaluation.champion}" if evaluation.champion else "the best constant"
-        lines += ["", f"## Version {evaluation.challenger} against {against}", ""]
-        lines += ["| dataset | metric | rows | champion | challenger | change | interval | verdict |"]
-        lines += ["| --- | --- | ---: | ---: | ---: | ---: | --- | --- |"]
-        for m in evaluation.metrics:
-            interval = f"{m.ci_low:+.1%} to {m.ci_high:+.1%}" if m.ci_low is not None and m.ci_high is not None else ""
-            change = f"{m.delta:+.1%}" if interval else f"{m.delta:+.4f}"
-            place = _name(f"{m.dataset} {m.slice}".strip())
-            figures = f"{m.champion_value:.4f} | {m.challenger_value:.4f} | {change} | {interval} | {m.verdict}"
-            lines.append(f"| {place} | {_name(m.metric)} | {m.rows:,} | {figures} |")
+        lines += trial(evaluation)
     lines += ["", "## Seconds", "", "| step | seconds |", "| --- | ---: |"]
     lines += [f"| {name} | {seconds:.1f} |" for name, seconds in run.timings.items()]
     return "\n".join(lines)
+
+
+def trial(evaluation: EvaluationRecord) -> Iterator[str]:
+    """What the gate measured of a challenger, what it announces, and what each of its rules says."""
+    against = f"version {evaluation.champion}" if evaluation.champion else "the best constant"
+    yield from ("", f"## Version {evaluation.challenger} against {against}", "")
+    if evaluation.announced is not None:
+        between = f"between {evaluation.announced_low:+.1%} and {evaluation.announced_high:+.1%}"
+        yield from (f"Announced for what comes next: {evaluation.announced:+.1%}, {between}", "")
+    yield "| dataset | metric | rows | blocks | worth rows | champion | challenger | change | interval | verdict |"
+    yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- |"
+    for m in evaluation.metrics:
+        interval = f"{m.ci_low:+.1%} to {m.ci_high:+.1%}" if m.ci_low is not None and m.ci_high is not None else ""
+        change = f"{m.delta:+.1%}" if interval else f"{m.delta:+.4f}"
+        place = _name(f"{m.dataset} {m.slice}".strip()) + (f" (against version {m.against})" if m.against else "")
+        worth = f"{m.effective_rows:,.0f}" if m.effective_rows is not None else ""
+        evidence = f"{m.rows:,} | {m.blocks or ''} | {worth}"
+        figures = f"{m.champion_value:.4f} | {m.challenger_value:.4f} | {change} | {interval} | {m.verdict}"
+        yield f"| {place} | {_name(m.metric)} | {evidence} | {figures} |"
+    if evaluation.rules:
+        yield from ("", "| rule | would promote | because |", "| --- | --- | --- |")
+    for rule in evaluation.rules:
+        yield f"| {rule.rule} | {'yes' if rule.passed else 'no'} | {markdown(rule.reason)} |"
 
 
 def _name(text: str) -> str:

@@ -18,7 +18,7 @@ from prefect.states import Completed
 from arrivals.newest import NewestRows
 from db.arrival_records import PartitionRecord
 from db.artifacts import ArtifactStore
-from db.records import NEEDS_ATTENTION, RunEnding, VersionRecord
+from db.records import NEEDS_ATTENTION, STUCK, RunEnding, VersionRecord
 from db.registry import ModelRegistry, open_registry
 from evergreen_client.shown import markdown
 from learning.catalog import load_spec
@@ -31,7 +31,8 @@ from tasks.logs import ending_of, foreseen, watch_logs
 P = ParamSpec("P")
 R = TypeVar("R")
 
-ATTENTION_STATE = "NeedsAttention"  # what Prefect's UI calls a run that somebody should look at
+# What Prefect's UI calls runs that somebody should look at.
+STATES = {NEEDS_ATTENTION: "NeedsAttention", STUCK: "Stuck"}
 SECONDS_BETWEEN_UPDATES = 5.0  # of the UI's artifact: every update is a request to the server, of about 20 ms
 
 
@@ -120,10 +121,10 @@ def end_run(run: Run, ending: RunEnding, work_key: str | None = None) -> str:
     ending = ending.with_attention(run.attention)
     run.context.registry.finish_run(run.id, ending, work_key=work_key, timings=run.timings)
     get_run_logger().info("%s: %s", ending.outcome, ending.reason)
-    if ending.outcome != NEEDS_ATTENTION:
+    if ending.outcome not in STATES:
         return ending.outcome
     # To Prefect that is success under a name of its own; whoever calls the flow gets the state's data.
-    return cast("str", Completed(name=ATTENTION_STATE, message=ending.reason, data=ending.outcome))
+    return cast("str", Completed(name=STATES[ending.outcome], message=ending.reason, data=ending.outcome))
 
 
 def step(name: str) -> Callable[[Callable[Concatenate[Run, P], R]], Task[Concatenate[Run, P], R]]:

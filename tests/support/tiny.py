@@ -55,17 +55,18 @@ class Landing:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True)
-        self.files = 0
+        self.files = self.more_days = 0
 
-    def land(self, rows: int, *, flipped: bool = False, labelled: bool = True) -> Path:
-        """Let a file of rows arrive: fast is late, or the other way round once the world has flipped."""
+    def land(self, rows: int, *, flipped: bool = False, labelled: bool = True, days: int = 1) -> Path:
+        """Let a file of rows arrive, of some days: fast is late, or the other way round once the world has flipped."""
         draw = np.random.default_rng(self.files)
         speed = draw.normal(0, 1, rows)
         late = ((speed > 0) != flipped).astype(float)
-        first = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=self.files)
+        first = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=self.files + self.more_days)
+        apart = timedelta(days=days) / rows if days > 1 else timedelta(minutes=1)
         frame = pl.DataFrame(
             {
-                "at": [first + timedelta(minutes=minute) for minute in range(rows)],
+                "at": [first + place * apart for place in range(rows)],
                 "id": [f"{self.files}-{i}" for i in range(rows)],
                 "speed": speed,
                 "city": draw.choice(["A", "B"], rows),
@@ -74,5 +75,5 @@ class Landing:
         )
         path = self.folder / f"{self.files:03}.parquet"
         frame.write_parquet(path)
-        self.files += 1
+        self.files, self.more_days = self.files + 1, self.more_days + days - 1
         return path

@@ -35,7 +35,7 @@ from settings import Settings
 from tasks.evaluate import PromotionDecision, evaluate
 from tasks.find_pending import pending_work
 from tasks.finetune import finetune_champion
-from tasks.infra_check import InfraCheck
+from tasks.infra_check import InfraCheck, try_out
 from tasks.pretrain import pretrain_on_history
 from tasks.promote import promote
 from tasks.register_version import Learned, register
@@ -142,8 +142,8 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     with opened(home) as context:
         land(context, landing / "1.parquet", arriving(0, DAYS))
         learned = given(pretrain_on_history(context, 1), home.home, head=knowing(0.5))
-        check = InfraCheck(context, cast("FreshService", ServiceHere([])))
-        assert promote(context, evaluate(context, 1, register(context, 1, learned), check))
+        first = register(context, 1, learned)
+        assert promote(context, evaluate(context, 1, first), first)
         land(context, landing / "2.parquet", arriving(DAYS, NEW_DAYS))
     return home
 
@@ -171,10 +171,16 @@ def context(begun: Settings, home: Settings) -> Iterator[Context]:
 
 
 def on_trial(context: Context, service: ServiceHere | None = None, **parts: keras.Model) -> PromotionDecision:
-    """Plant a challenger with other parts than those that were trained, and let the gate judge it."""
-    learned = finetune_champion(context, 2, pending_work(context))
+    """Plant a challenger with other parts than those that were trained, and let the gate judge it, and try it out."""
+    pending = pending_work(context)
+    learned = finetune_champion(context, 2, pending)
     number = register(context, 2, given(learned, context.settings.home, **parts))
-    return evaluate(context, 2, number, InfraCheck(context, cast("FreshService", service or ServiceHere([]))))
+    decision = evaluate(context, 2, number, pending)
+    if not decision.accepted:
+        return decision
+    check = InfraCheck(context, cast("FreshService", service or ServiceHere([])))
+    slow = try_out(context, 2, number, decision.champion, check)
+    return replace(decision, accepted=not slow, reason=slow or decision.reason)
 
 
 def figure(context: Context, decision: PromotionDecision, *, part: str = "") -> EvaluationMetric:
@@ -260,7 +266,7 @@ def test_a_file_that_is_damaged_later_is_found_by_a_fresh_process(context: Conte
 
     with pytest.raises(UnusableVersion, match="SHA-256"):
         on_trial(context, Damaging([]), head=knowing(0.9))
-    assert not context.registry.evaluations(SPEC.name, 2)[0].passed
+    assert not context.registry.evaluations(SPEC.name, 2)[-1].passed
 
 
 def test_another_signature_is_refused_before_anything_is_judged(context: Context) -> None:
@@ -271,3 +277,13 @@ def test_another_signature_is_refused_before_anything_is_judged(context: Context
     with pytest.raises(InvalidSpec, match="a base with the inputs"):
         on_trial(context, base=base, head=knowing(0.9))
     assert context.registry.champion(SPEC.name).number == 1
+
+
+def test_who_learned_the_proving_window_proves_nothing_by_it(context: Context) -> None:
+    """Its lineage says so, however good its figures are."""
+    pending = pending_work(context)
+    learned = finetune_champion(context, 2, replace(pending, prove_from=None))
+    number = register(context, 2, given(learned, context.settings.home, head=knowing(0.9)))
+    decision = evaluate(context, 2, number, pending)
+    assert not decision.accepted
+    assert "it learned from 1 partition of the proving window" in decision.reason

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.evaluate import numbered
+from tasks.paired_rows import numbered
 
 
 def test_rows_of_the_same_entity_have_the_same_number() -> None:

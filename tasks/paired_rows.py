@@ -1,0 +1,132 @@
+"""The rows on which a challenger meets the champion, predicted by both: the proving window, past eras, slices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from evaluation.eras import past_eras
+from evaluation.gate import NEWEST, PROVING, Paired
+from evaluation.losses import row_losses
+from learning.data import Split
+from learning.prediction import Predictions, predict
+from learning.startup import start_tensorflow
+from monitoring.track_record import world_turned
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from db.arrival_records import PartitionRecord
+    from db.records import VersionRecord
+    from tasks.run import Context
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which rows are predicted.
+
+    Args:
+        past: partitions that the champion's line learned from; their held-out rows are the past eras.
+        new: those that it has not.
+        since: where the proving window begins; None where the held-out rows of `new` are judged.
+    """
+
+    past: tuple[PartitionRecord, ...]
+    new: tuple[PartitionRecord, ...]
+    since: datetime | None = None
+
+    def predicted(self, context: Context, version: VersionRecord, columns: Sequence[str] = ()) -> Predictions:
+        """What a version says of them: new rows first, then those of the past."""
+        new, past = (context.partition_files(partitions) for partitions in (self.new, self.past))
+        spec, files, cache = context.spec, context.model_files(version), context.settings.cache
+        split: Split = "holdout" if self.since is None else "all"
+        first = predict(spec, files, new, split=split, cache=cache, columns=columns, since=self.since)
+        return first.followed_by(predict(spec, files, past, split="holdout", cache=cache, columns=columns), len(new))
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """Paired predictions, and what the gate has to know of them.
+
+    Args:
+        paired: the rows.
+        challenger: what the challenger says of them.
+        uncounted: eras that began before the world turned: to have forgotten them is no fault.
+        against: era to the version that it is compared with, where that is not the champion.
+    """
+
+    paired: Paired
+    challenger: Predictions
+    uncounted: frozenset[str]
+    against: Mapping[str, int]
+
+
+def meet(context: Context, challenger: VersionRecord, champion: VersionRecord | None, rows: Rows) -> Meeting:
+    """Predict the rows with both versions; without a champion, a constant stands in its place."""
+    start_tensorflow()
+    registry, spec = context.registry, context.spec
+    wanted = tuple(dict.fromkeys((*spec.gate.slices, *spec.schema.entity)))
+    after = rows.predicted(context, challenger, wanted)
+    eras = past_eras(rows.past, spec.gate.eras)
+    names = [PROVING if rows.since else NEWEST] * len(rows.new) + [eras[p.digest] for p in rows.past]
+    dataset = np.array(names, "str")[after.partition]
+    if champion is None:
+        before = np.tile(spec.objective.constant(after.target), (len(after.target), 1))
+        references, against = None, dict[str, int]()
+    else:
+        before = rows.predicted(context, champion).prediction
+        references, against = best_of_each_era(context, champion, rows.past, eras, (after, before, dataset))
+    turned = world_turned(registry, spec)
+    begun = {eras[p.digest]: p.time_from for p in reversed(rows.past)}
+    uncounted = frozenset(name for name, start in begun.items() if turned and start < turned)
+    paired = Paired(
+        after.target,
+        before,
+        after.prediction,
+        dataset,
+        slices={column: after.columns[column] for column in spec.gate.slices},
+        entity=numbered({column: after.columns[column] for column in spec.schema.entity}),
+        block=after.block,
+        reference_prediction=references,
+    )
+    return Meeting(paired, after, uncounted, against)
+
+
+def best_of_each_era(
+    context: Context,
+    champion: VersionRecord,
+    past: Sequence[PartitionRecord],
+    eras: Mapping[str, str],
+    found: tuple[Predictions, NDArray[Any], NDArray[np.str_]],
+) -> tuple[NDArray[Any], dict[str, int]]:
+    """What the better of two says of each era: the champion, or the version that was promoted when the era was over.
+
+    Compared with the champion alone, a loss of a little at every step would never be seen.
+    """
+    spec, registry, cache = context.spec, context.registry, context.settings.cache
+    after, before, dataset = found
+    references, against = before.copy(), dict[str, int]()
+    learners = registry.learners(spec.name, champion.number)
+    for era in dict.fromkeys(eras.values()):
+        partitions = [p for p in past if eras[p.digest] == era]
+        learner, mine = learners[partitions[-1].digest], dataset == era
+        if learner == champion.number or not mine.any():
+            continue
+        files = context.model_files(registry.version(spec.name, learner))
+        said = predict(spec, files, context.partition_files(partitions), split="holdout", cache=cache).prediction
+        losses = (row_losses(spec.objective, after.target[mine], one).mean() for one in (said, before[mine]))
+        if next(losses) < next(losses):
+            references[mine], against[era] = said, learner
+    return references, against
+
+
+def numbered(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.uint64] | None:
+    """A number for every combination of values, shape (rows,); None of no columns."""
+    if not columns:
+        return None
+    return pl.DataFrame(dict(columns)).select(pl.struct(pl.all()).hash()).to_series().to_numpy()

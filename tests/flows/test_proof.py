@@ -1,0 +1,159 @@
+"""A retrain whose rows span several days: proven on the newest, refit on all, watched, and never stuck in silence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from db.registry import ModelRegistry, open_registry
+from errors import StepFailed
+from flows.bootstrap import bootstrap
+from flows.retrain import retrain
+from monitoring.decision import Pending
+from settings import Settings
+from tasks.finetune import finetune_champion
+from tasks.register_version import Learned
+from tasks.run import Context
+from tiny import TINY, Landing
+
+DAYS, DAY = 8, timedelta(days=1)
+
+
+@pytest.fixture
+def registry(home: Settings) -> ModelRegistry:
+    """The registry that the flows write."""
+    return open_registry(home.database_url)
+
+
+@pytest.fixture
+def started(landing: Landing, registry: ModelRegistry) -> ModelRegistry:
+    """Version 1 has learned four days; then the world flipped, for four days."""
+    landing.land(400, days=DAYS)
+    bootstrap("tiny")
+    landing.land(400, flipped=True, days=DAYS)
+    return registry
+
+
+def test_what_is_proven_on_the_newest_days_is_refit_on_all_and_promoted(started: ModelRegistry) -> None:
+    """The registry has both: the version that was on trial, and the one in production, which learned every row."""
+    assert retrain("tiny") == "promoted"
+    proof, champion = started.version("tiny", 2), started.champion("tiny")
+    assert (champion.number, champion.parent, champion.refit_of) == (3, 1, 2)
+    assert champion.head != proof.head
+    (verdict,) = started.evaluations("tiny", 2)
+    assert verdict.passed
+    assert verdict.prove_from == started.partitions("tiny")[1].time_from + (DAYS - 2) * DAY
+    assert verdict.metrics[0].dataset == "proving window"
+    assert verdict.metrics[0].rows == 100  # every row of the last day, held out or not
+    assert verdict.reason.startswith("better so far: log_loss")
+    assert verdict.announced is not None
+    assert {rule.rule for rule in verdict.rules} == {"better", "proven", "not worse"}
+    assert started.pending("tiny") == ()
+    assert [p.rows for p in started.pending("tiny", 2)] == [400]
+
+
+def test_of_rows_that_no_longer_follow_the_old_rule_the_newest_days_decide(
+    landing: Landing, registry: ModelRegistry
+) -> None:
+    """Three days flipped and the fourth flipped back: what was learned of the three is no good on the fourth."""
+    landing.land(400, days=DAYS)
+    bootstrap("tiny")
+    landing.land(300, flipped=True, days=3)
+    landing.land(100)
+    assert retrain("tiny") == "rejected"
+    assert registry.champion("tiny").number == 1
+    assert [version.number for version in registry.versions("tiny")] == [2, 1]  # nothing was refit
+    assert str(registry.runs("tiny")[0].reason).startswith("shown worse") or "not shown better" in str(
+        registry.runs("tiny")[0].reason
+    )
+
+
+def test_a_killed_refit_goes_on_and_gives_the_same_version(started: ModelRegistry) -> None:
+    """Whoever kills a run while it refits finds the very same files in the next one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.promote.register_version", lambda *_: 1 // 0)
+        with pytest.raises(StepFailed):
+            retrain("tiny")
+    assert started.champion("tiny").number == 1
+    assert retrain("tiny") == "promoted"
+    champion = started.champion("tiny")
+    assert champion.refit_of is not None
+    assert started.pending("tiny") == ()
+
+
+def test_a_single_day_is_judged_by_held_out_rows_and_the_sentence_says_so(
+    landing: Landing, registry: ModelRegistry
+) -> None:
+    """There is nothing older to learn from: that is the weaker proof."""
+    landing.land(400)
+    bootstrap("tiny")
+    landing.land(400, flipped=True)
+    assert retrain("tiny") == "promoted"
+    assert registry.champion("tiny").refit_of is None
+    assert "the weaker proof" in str(registry.runs("tiny")[0].reason)
+
+
+def test_a_challenger_that_learned_the_proving_window_proves_nothing_by_it(started: ModelRegistry) -> None:
+    """Lineage is asked, not trusted: whoever trained on the rows that are to prove it is refused."""
+
+    def cheats(context: Context, run_id: int, pending: Pending, *_: object) -> Learned:
+        learned = finetune_champion(context, run_id, replace(pending, prove_from=None))
+        return replace(learned, partitions=pending.partitions)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.finetune.finetune_champion", cheats)
+        assert retrain("tiny") == "rejected"
+    assert "proving window" in str(started.runs("tiny")[0].reason)
+    assert started.champion("tiny").number == 1
+
+
+def test_a_promotion_that_turns_out_worse_is_taken_back(started: ModelRegistry, landing: Landing) -> None:
+    """The world flips back: on what arrives next the predecessor was better, and returns with a sentence."""
+    assert retrain("tiny") == "promoted"
+    for _ in range(2):
+        landing.land(200, days=2)
+    assert retrain("tiny") == "needs attention"
+    newest = started.promotions("tiny")[1:]
+    assert [(p.kind, p.actor, p.number) for p in newest][:2] == [("promote", "gate", 3), ("rollback", "watch", 1)]
+    assert "shown worse than version 1" in newest[1].reason
+    assert "rolled back to version 1" in str(started.runs("tiny")[0].reason)
+    assert {p.digest for p in started.trained_on("tiny", 1)} < {p.digest for p in started.partitions("tiny")}
+
+
+def test_what_the_gate_announced_is_compared_with_what_came(started: ModelRegistry, landing: Landing) -> None:
+    """Whether promises are kept is a fact of the registry, for every promotion."""
+    retrain("tiny")
+    landing.land(400, flipped=True, days=DAYS)
+    retrain("tiny")
+    (promise, *_) = started.promises("tiny")
+    assert (promise.number, promise.predecessor) == (3, 1)
+    assert promise.announced is not None
+    assert (promise.rows, promise.blocks) == (400, DAYS)
+    assert promise.came is not None
+    assert promise.came < 0
+    losses = [loss for loss in started.block_losses("tiny", [2]) if loss.proving]
+    assert [loss.rows for loss in losses] == [50, 50]
+
+
+def test_nobody_stays_stuck_in_silence(
+    started: ModelRegistry, landing: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three challengers in a row, better on what is new and refused for the past: the run says so, and the ways out."""
+    strict = replace(
+        TINY, gate=replace(TINY.gate, max_forgetting=0.0), retrain=replace(TINY.retrain, escalate=("from scratch",))
+    )
+    monkeypatch.setattr("tasks.run.load_spec", lambda *_: strict)
+    monkeypatch.setattr("tasks.paired_rows.world_turned", lambda *_: None)
+    outcomes = []
+    for _ in range(3):
+        outcomes.append(retrain("tiny"))
+        landing.land(100, flipped=True)
+    assert outcomes == ["rejected", "rejected", "stuck"]
+    run = started.runs("tiny")[0]
+    assert "3 challengers in a row were better on what is new" in str(run.reason)
+    assert "evergreen registry promote tiny" in str(run.reason)
+    assert retrain("tiny") in {"stuck", "promoted"}
+    newest = started.versions("tiny")[0].number
+    assert started.version("tiny", newest).plan["kind"] == "Pretrain"
