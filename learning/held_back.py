@@ -15,6 +15,8 @@ from learning.data import Selection, blocks_of, entity_marks, pick, row_count
 if TYPE_CHECKING:
     from learning.spec import FineTune, Pretrain, Schema
 
+Divided = tuple[list[Selection], list[Selection]]  # rows to learn from, rows to choose the best epoch by
+
 
 def all_of(chosen: Sequence[Selection]) -> list[Selection]:
     """All rows, to learn from.
@@ -35,7 +37,7 @@ def hold_back(
     plan: Pretrain | FineTune,
     seed: int,
     replayed: Sequence[Selection] = (),
-) -> tuple[list[Selection], list[Selection]]:
+) -> Divided:
     """Rows to learn from, and rows to choose the best epoch by; with too few rows both are all rows.
 
     Rows of the same days say no more than those that are learned from, so the newest blocks choose, thinned evenly to
