@@ -55,10 +55,9 @@ def hold_back(
         NotEnoughData: there are no new rows.
     """
     rows = [*all_of(chosen), *replayed]
-    share = min(plan.validation, plan.validation_rows / row_count(rows))
-    marks = _newest_blocks(chosen, share * row_count(rows))
+    marks = _newest_blocks(chosen, min(plan.validation * row_count(chosen), plan.validation_rows))
     if marks is None:
-        marks = _random_share(schema, rows, share, seed)
+        marks = _random_share(schema, rows, min(plan.validation, plan.validation_rows / row_count(rows)), seed)
     held = np.flatnonzero(marks)
     learning = np.setdiff1d(np.arange(row_count(rows)), held, assume_unique=True)
     if not len(held) or not len(learning):
