@@ -20,7 +20,7 @@ from learning.examples import Examples, Read
 from learning.features import FeatureCache, FrozenBase
 from learning.files import ModelFiles, Progress, Trained, save_model
 from learning.finite import INHERITED, refuse_features, refuse_weights
-from learning.held_back import all_of, hold_back
+from learning.held_back import Divided, all_of, hold_back
 from learning.keras_private import set_seed
 from learning.loop import Learner, TrainingContext, train
 from learning.losses import anchored, distilled, fisher_information, plain
@@ -100,10 +100,9 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
         replays = plan.replay.rows != 0 and plan.replay.share > 0
         past = select(spec.schema, old if replays else (), "train", since=replay_since, before=before)
         replayed = draw(plan.replay, past, row_count(fresh), seed)
-        learning, validating = [*all_of(fresh), *replayed], []
-        if refit is None:
-            learning, validating = hold_back(spec.schema, fresh, plan, seed, replayed)
-        rows = _Rows(learning, validating, replayed, row_count(fresh), refit)
+        every: Divided = [*all_of(fresh), *replayed], []
+        divided = every if refit is not None else hold_back(spec.schema, fresh, plan, seed, replayed)
+        rows = _Rows(*divided, replayed, row_count(fresh), refit)
         challenger, features = _Challenger(spec, plan, champion, rows, context), FeatureCache(cache)
         refuse_features(spec, [*rows.learning, *rows.validating], features.reader(challenger.base))
         states = [challenger.train(stage, features) for stage in plan.stages if rows.epochs(stage) != 0]

@@ -15,6 +15,8 @@ from learning.data import Selection, blocks_of, entity_marks, pick, row_count
 if TYPE_CHECKING:
     from learning.spec import FineTune, Pretrain, Schema
 
+Divided = tuple[list[Selection], list[Selection]]  # rows to learn from, rows to choose the best epoch by
+
 
 def all_of(chosen: Sequence[Selection]) -> list[Selection]:
     """All rows, to learn from.
@@ -35,7 +37,7 @@ def hold_back(
     plan: Pretrain | FineTune,
     seed: int,
     replayed: Sequence[Selection] = (),
-) -> tuple[list[Selection], list[Selection]]:
+) -> Divided:
     """Rows to learn from, and rows to choose the best epoch by; with too few rows both are all rows.
 
     Rows of the same days say no more than those that are learned from, so the newest blocks choose, thinned evenly to
@@ -53,10 +55,9 @@ def hold_back(
         NotEnoughData: there are no new rows.
     """
     rows = [*all_of(chosen), *replayed]
-    share = min(plan.validation, plan.validation_rows / row_count(rows))
-    marks = _newest_blocks(chosen, share * row_count(rows))
+    marks = _newest_blocks(chosen, min(plan.validation * row_count(chosen), plan.validation_rows))
     if marks is None:
-        marks = _random_share(schema, rows, share, seed)
+        marks = _random_share(schema, rows, min(plan.validation, plan.validation_rows / row_count(rows)), seed)
     held = np.flatnonzero(marks)
     learning = np.setdiff1d(np.arange(row_count(rows)), held, assume_unique=True)
     if not len(held) or not len(learning):

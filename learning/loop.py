@@ -236,10 +236,10 @@ def _constant_loss(objective: Objective, target: NDArray[np.float64]) -> float:
 
 
 def _assert_sane(metrics: dict[str, float], limit: float, learner: Learner, epoch: int) -> None:
-    for name in metrics.keys() & {"loss", "val_loss"}:
-        if not np.isfinite(metrics[name]) or metrics[name] > limit:
+    for name, value in metrics.items():
+        if name in {"loss", "val_loss"} and not value <= limit:
             raise TrainingDiverged(
-                f"{name} {metrics[name]:g} in epoch {epoch} of stage '{learner.plan.name}'",
+                f"{name} {value:g} in epoch {epoch} of stage '{learner.plan.name}'",
                 f"it is not finite, or {EXPLODED:.0f} times more than before and than a constant prediction",
                 f"lower the stage's learning rate (now {learner.learning_rate:g})",
             )

@@ -27,7 +27,7 @@ from learning.data import (
 from learning.examples import Examples
 from learning.files import ModelFiles, Progress, Trained, save_model
 from learning.finite import BUILT, refuse_hidden_nulls, refuse_weights
-from learning.held_back import all_of, hold_back
+from learning.held_back import Divided, all_of, hold_back
 from learning.keras_private import set_seed
 from learning.loop import Learner, TrainingContext, train
 from learning.losses import plain
@@ -83,11 +83,11 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
 
     def train_anew() -> Trained:
         rows = select(spec.schema, history, "train", since=since, before=before)
-        chosen = (all_of(rows), []) if refit is not None else hold_back(spec.schema, rows, plan, seed)
-        files, state = _pretrain(spec, plan, chosen, context, None if refit is None else refit[plan.name])
+        divided = (all_of(rows), []) if refit is not None else hold_back(spec.schema, rows, plan, seed)
+        files, state = _pretrain(spec, plan, divided, context, None if refit is None else refit[plan.name])
         best = f"the best was epoch {state.best_epoch}, validation loss {state.best:.4f}"
         reason = (
-            f"learned from {row_count(chosen[0]):,} rows of {len(history)} partitions in {state.epoch} epochs; "
+            f"learned from {row_count(divided[0]):,} rows of {len(history)} partitions in {state.epoch} epochs; "
             f"{best if refit is None else 'as many as its proof kept'}"
         )
         return Trained(files, state.curve, (), record, reason, {plan.name: state.best_epoch})
@@ -99,12 +99,12 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
 def _pretrain(
     spec: ModelSpec,
     plan: Pretrain,
-    chosen: tuple[list[Selection], list[Selection]],
+    divided: Divided,
     context: TrainingContext,
     until: int | None,
 ) -> tuple[ModelFiles, TrainingState]:
     """Build base and head, check them, train them: their files, and where training ended."""
-    learning, validating = chosen
+    learning, validating = divided
     set_seed(context.seed)
     rows, loss = sample(spec, learning, plan.sample_rows), plain(spec.objective)
     base, head, augment = _build(spec, rows)
