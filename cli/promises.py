@@ -68,7 +68,7 @@ def print_evaluation(evaluation: EvaluationRecord) -> None:
         "metric": lambda m: m.metric,
         ">rows": lambda m: f"{m.rows:,}",
         ">blocks": lambda m: m.blocks,
-        ">worth rows": lambda m: None if m.effective_rows is None else f"{m.effective_rows:,.0f}",
+        ">effective rows": lambda m: None if m.effective_rows is None else f"{m.effective_rows:,.0f}",
         ">champion": lambda m: m.champion_value,
         ">challenger": lambda m: m.challenger_value,
         ">change": lambda m: m.delta if m.ci_low is None else percent(m.delta),

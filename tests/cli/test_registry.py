@@ -135,7 +135,7 @@ def test_show_says_how_the_training_went(registry: ModelRegistry) -> None:
 
 
 def test_show_says_what_was_announced_and_what_each_rule_said(registry: ModelRegistry) -> None:
-    """With the proving window, how many rows a figure is worth, and the version that it was measured against."""
+    """With the proving window, the effective rows of a figure, and the version that it was measured against."""
     era = EvaluationMetric("era 1", "", "log_loss", 900, 0.3, 0.4, 0.3, 0.1, 0.5, "forgotten", 12, 310.5, against=1)
     rules = (RuleVerdict("better", False, "era 1 is forgotten"), RuleVerdict("not worse", True, "follows the world"))
     registry.record_evaluation(
@@ -151,10 +151,10 @@ def test_show_says_what_was_announced_and_what_each_rule_said(registry: ModelReg
         assert said in shown
     lines = [re.split(r"\s{2,}", line.strip()) for line in shown.splitlines()]
     assert ["not worse", "passes", "follows the world"] in lines
-    assert lines[-2][3:5] == ["blocks", "worth rows"]
+    assert lines[-2][3:5] == ["blocks", "effective rows"]
     assert lines[-1][3:5] == ["12", "310"]
     assert lines[-1][-2:] == ["1", "forgotten"]
-    assert "worth rows" not in run("registry", "show", MODEL, "4")  # judged before such figures were kept
+    assert "effective rows" not in run("registry", "show", MODEL, "4")  # judged before such figures were kept
 
 
 @pytest.fixture
