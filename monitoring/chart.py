@@ -41,8 +41,8 @@ def broken_since(track: Sequence[ArrivalLoss]) -> datetime | None:
       inverted, the first week lay 3.3 standard deviations above.
     * the first of two or more arrivals in a row on which the champion is worse than a constant. One may be chance.
 
-    Of quiet years of 52 arrivals, 17 % have a false alarm of the chart if losses are normal, 19 to 20 % if neighbours are
-    correlated by 0.3 or 0.5; but 38 % at Student's t of 5 degrees, and 55 % if losses are lognormal and vary by 30 %.
+    Of quiet years of 52 arrivals, 17 % have a false alarm of the chart if losses are normal, 19 and 20 % if neighbours
+    are correlated by 0.3 and 0.5; but 38 % at Student's t of 5 degrees, and 55 % if lognormal losses vary by 30 %.
 
     Args:
         track: oldest first; a loss that is not finite is above every limit.
