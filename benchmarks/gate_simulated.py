@@ -73,14 +73,11 @@ def window(
 
 def looked(paired: Paired) -> list[Look]:
     """What the registry would have kept of a window."""
-    times, place, rows = np.unique(paired.block, return_inverse=True, return_counts=True)
-    before, after = (
-        np.bincount(place, weights=losses[:, 0]) / rows
-        for losses in (paired.champion_prediction, paired.challenger_prediction)
-    )
-    return [
-        Look(*values) for values in zip(times.tolist(), rows.tolist(), before.tolist(), after.tolist(), strict=True)
-    ]
+    starts, place, rows = np.unique(paired.block, return_inverse=True, return_counts=True)
+    sides = paired.champion_prediction, paired.challenger_prediction
+    before, after = (np.bincount(place, weights=losses[:, 0]) / rows for losses in sides)
+    columns = starts.tolist(), rows.tolist(), before.tolist(), after.tolist()
+    return [Look(start.replace(tzinfo=UTC), *values) for start, *values in zip(*columns, strict=True)]
 
 
 def ever_proven(icc: float, draw: np.random.Generator, gates: int = 100) -> bool:
