@@ -51,8 +51,8 @@ def mean_interval(values: Floats, clusters: Sequence[NDArray[Any]], confidence: 
     Example:
         >>> days = np.repeat([1, 2, 3, 4], 100)
         >>> found = mean_interval(np.repeat([0.1, 0.3, 0.2, 0.2], 100), [days], 0.9)
-        >>> f"{found.mean:.2f}, between {found.low:.2f} and {found.high:.2f}: {found.effective_rows:.0f} rows' worth"
-        '0.20, between 0.10 and 0.30: 3 rows' worth'
+        >>> f"{found.mean:.2f}, between {found.low:.2f} and {found.high:.2f}, worth {found.effective_rows:.0f} rows"
+        '0.20, between 0.10 and 0.30, worth 4 rows'
     """
     from scipy.special import stdtrit  # scipy.stats imports ten times as long
 
@@ -70,7 +70,7 @@ def mean_interval(values: Floats, clusters: Sequence[NDArray[Any]], confidence: 
     error = float(np.sqrt(variance))
     reach = float(stdtrit(min(degrees for _, degrees in ways), 0.5 + confidence / 2)) * error
     rows = float(len(values))
-    effective = min(rows, float(values.var(ddof=1)) / variance) if variance > 0 else rows
+    effective = min(rows, 1 + float(values.var()) / variance) if variance > 0 else rows
     return Interval(mean, mean - reach, mean + reach, error, fewest, effective)
 
 

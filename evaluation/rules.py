@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,11 +65,11 @@ def _proven(window: Compared, gain: str, looks: Sequence[Look], gate: Gate) -> R
 
 
 def blocks(losses: Losses) -> Iterator[Look]:
-    """Both versions' mean losses, block by block, oldest first."""
+    """Both versions' mean losses, block by block, oldest first; a block's start in UTC, as the registry has it."""
     times, place, rows = np.unique(losses.clusters["blocks"], return_inverse=True, return_counts=True)
     before, after = (np.bincount(place, weights=values) / rows for values in (losses.before, losses.after))
     for time, count, old, new in zip(times.tolist(), rows.tolist(), before.tolist(), after.tolist(), strict=True):
-        yield Look(time, count, old, new)
+        yield Look(time.replace(tzinfo=UTC), count, old, new)
 
 
 def gained(window: Compared) -> str:

@@ -127,6 +127,8 @@ def test_eras_are_compared_with_the_best_version_of_the_past() -> None:
     assert (era.verdict, era.against) == ("forgotten", 3)
     assert verdict.metrics[0].against is None
     assert {m.metric: m.against for m in verdict.metrics if m.dataset == ERA}["auc"] == 3
+    newest = replace(step, reference_prediction=best, dataset=np.where(step.dataset == PROVING, NEWEST, ERA))
+    assert judge(newest, Binary(), GATE).metrics[0].champion_value == verdict.metrics[0].champion_value
 
 
 def test_a_harmed_slice_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC
 
 import numpy as np
 import pytest
@@ -80,6 +81,13 @@ def test_proof_goes_on_from_the_looks_before() -> None:
     assert "over 12 blocks" in verdicts(found, looks, GATE)[1].reason
 
 
+def test_a_block_that_was_looked_at_before_is_no_new_evidence() -> None:
+    """The registry gives times in UTC, and the window has them without a zone: they are the same blocks."""
+    found = window(-0.05, count=2)
+    recorded = tuple(Look(look.block.astimezone(UTC), look.rows, 1.0, 1.0) for look in blocks(found.losses))
+    assert "over 2 blocks" in verdicts(found, recorded, GATE)[1].reason
+
+
 def test_a_line_that_is_proven_promotes_no_challenger_that_is_worse_itself() -> None:
     """The earlier ones were better; this one is not."""
     looks = tuple(blocks(window(-0.05).losses))
@@ -90,7 +98,7 @@ def test_the_blocks_of_a_window_are_its_looks() -> None:
     """In order of time, each with its rows and both mean losses."""
     found = window(-0.05)
     looks = list(blocks(found.losses))
-    assert [look.block for look in looks] == HOURS.tolist()
+    assert [look.block for look in looks] == [hour.replace(tzinfo=UTC) for hour in HOURS.tolist()]
     assert sum(look.rows for look in looks) == ROWS
     rows = found.losses.clusters["blocks"] == HOURS[3]
     assert looks[3].champion_loss == pytest.approx(found.losses.before[rows].mean())
