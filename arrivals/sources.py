@@ -223,7 +223,7 @@ class Sources:
         """Take one file, or refuse it, or leave it for the next ingest; the others go on, whatever it does.
 
         Returns:
-            Whether all of its rows were taken.
+            Whether it has rows, and all of them were taken.
         """
         try:
             with local_copy(file, self.intake.work) as copy:
@@ -250,7 +250,7 @@ class Sources:
                 with suppress(ArrivalConflict):
                     self.result.add(*self.intake.take_none(replace(landed, reason=fault.why)))
             return False
-        return recorded.taken == recorded.rows
+        return 0 < recorded.taken == recorded.rows
 
     def _batches(self, file: ListedFile, copy: LocalCopy, *, labels: bool) -> Iterator[Batch]:
         """Read the rows of a file that can be opened."""
@@ -282,8 +282,9 @@ class Sources:
 
 def _few_rows(batches: Iterator[Batch]) -> pl.DataFrame | None:
     """The rows of a small file; None if one cannot be read, or they are not small: it may be packed."""
-    first, *more = islice(batches, 2)
-    return None if more or first.refused is not None or first.rows.estimated_size() > LARGE else first.rows
+    found = list(islice(batches, 2))
+    few = len(found) == 1 and found[0].refused is None and found[0].rows.estimated_size() <= LARGE
+    return found[0].rows if few else None
 
 
 def _is_new(before: LandedRecord | None, rules: str, bad_share: float) -> bool:

@@ -75,6 +75,17 @@ def test_files_without_rows_are_recorded_too(port: Port) -> None:
     assert len(port.landed()) == 6
 
 
+def test_twins_are_told(port: Port) -> None:
+    """Also where both are new at the same time."""
+    for file, number in enumerate([0, 1, 1, 2, 3, 4, 5, 3]):
+        port.land(f"{file}.csv", line(number))
+    arrived = port.ingest()
+    assert [reason[-40:] for reason in arrived.reasons] == [
+        f"{port.folder / name} held, which was taken"[-40:] for name in ("1.csv", "4.csv")
+    ]
+    assert [file.duplicates for file in port.landed()] == [0, 0, 1, 0, 0, 0, 0, 1]
+
+
 def test_after_an_odd_file_fewer_are_taken_at_once(port: Port, recorded: list[int]) -> None:
     """A folder in which every file is odd costs no more than one by one."""
     land_good(port, 8)
