@@ -96,31 +96,24 @@ class Intake:
             self._history.catch_up(recorded)
 
     def take_together(self, files: Sequence[tuple[NewLandedFile, pl.DataFrame]]) -> list[Taken]:
-        """Take the rows of small files as `take` does one after the other, but ask once for all, and record all at once.
+        """Take small files, each with its rows as they were read, as `take` does one by one; but record all at once.
 
-        Asking costs a small file more than all else, and ten thousand rows hardly more than ten. What is odd is left to
-        `take`: the answers are for each file only if all rows are good, and no key is known or there twice.
-
-        Args:
-            files: each with its rows, as they were read.
-
-        Returns:
-            What became of each; nothing, and nothing is recorded, if they must be taken one by one.
+        What costs a small file most, validation and the search for its keys, is done once for all of them. That tells
+        what becomes of each file's rows only if all rows are good, and no key is known or there twice: if not, nothing
+        is taken, and the files must be taken one by one.
 
         Raises:
             ArrivalConflict: somebody else came first.
         """
-        if (found := self._all_new([frame for _, frame in files])) is None:
-            return []
-        recorded: tuple[PartitionRecord, ...] | None = None
+        rows, parts = self._all_new([frame for _, frame in files])
+        recorded, staged = None, list[Staging]()
         try:
-            staged = list[Staging]()
-            for (landed, _), new in zip(files, found[1], strict=True):
+            for (landed, _), new in zip(files, parts, strict=False):
                 staged.append(Staging(self._spec, self._history, self._files, landed, self._run_id))
-                staged[-1].add_new(found[0], new)
+                staged[-1].add_new(rows, new)
             arrivals = [staging.arrival() for staging in staged]
-            recorded = self._registry.record_arrivals(arrivals)
-            rest = iter(recorded)
+            recorded = self._registry.record_arrivals(arrivals) if arrivals else None
+            rest = iter(recorded or ())
             return [(arrival.file, tuple(islice(rest, len(arrival.partitions)))) for arrival in arrivals]
         finally:
             self._history.catch_up(recorded)
@@ -143,19 +136,17 @@ class Intake:
         arrival = NewArrival(self._spec.name, self._history.recorded, landed, run_id=self._run_id)
         return landed, self._registry.record_arrival(arrival)
 
-    def _all_new(self, frames: Sequence[pl.DataFrame]) -> tuple[pl.DataFrame, list[pl.DataFrame]] | None:
-        """Files' rows, typed, and what was asked of those of each; None if one is bad, or a key is known or there twice."""
+    def _all_new(self, frames: Sequence[pl.DataFrame]) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+        """Files' rows, typed, and the asked ones of each file; of no file if a row is bad or no new one."""
         checked = Validator(self._spec.schema, self._spec.objective, self._spec.source).validate(pl.concat(frames))
         asked = asked_rows(checked.rows, self._spec.schema)
         twice = (asked[HIGH] == asked[HIGH].shift()).any()
         if checked.refused is not None or twice or self._history.find(asked).height:
-            return None
-        ends = np.cumsum([frame.height for frame in frames])
-        of_file = np.searchsorted(ends, asked[ROW].to_numpy(), side="right")
-        asked = asked[np.argsort(of_file, kind="stable")]
-        return checked.rows, [
-            asked.slice(end - frame.height, frame.height) for end, frame in zip(ends, frames, strict=True)
-        ]
+            return checked.rows, []
+        sizes = [frame.height for frame in frames]
+        ends = np.cumsum(sizes)
+        asked = asked[np.argsort(np.searchsorted(ends, asked[ROW].to_numpy(), side="right"), kind="stable")]
+        return checked.rows, [asked.slice(end - size, size) for end, size in zip(ends, sizes, strict=True)]
 
     def _after_conflict(self, arrival: NewArrival) -> NewArrival | None:
         """The arrival as it may follow what others have recorded; None if the file must be read again.

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -20,6 +21,9 @@ from arrivals.text_blocks import BOM, LONGEST, batched, judged_blocks
 from arrivals.validation import Batch
 from errors import EvergreenError, FileNotReady, SchemaMismatch, UnreadableFile
 from evergreen_client.shown import gist
+
+if TYPE_CHECKING:
+    from learning.spec import ModelSpec
 
 SEPARATORS = (",", ";", "\t", "|")
 SAMPLE_BYTES = 1 << 16
@@ -43,6 +47,17 @@ class Wanted:
     columns: tuple[str, ...]
     optional: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+
+
+def wanted_of(spec: ModelSpec, kind: str, *, labels: bool) -> Wanted:
+    """The columns that a model's files must have: of rows, or of labels that came for rows."""
+    schema, source = spec.schema, spec.source
+    if labels:
+        return Wanted(tuple(dict.fromkeys((*schema.key, schema.target))), ignore=source.ignore)
+    optional: tuple[str, ...] = (schema.target,) if source.labels else ()
+    if kind == "jsonl":  # where a key that is left out means null
+        optional += (schema.target, *schema.nullable)
+    return Wanted(schema.columns, optional, source.ignore)
 
 
 def read_file(file: LocalCopy, wanted: Wanted, rows: int, *, careful: bool = False) -> Iterator[Batch]:

@@ -17,7 +17,7 @@ from arrivals.faults import fault_of, first_few, is_ours
 from arrivals.listing import HINT, ListedFile, expanded, list_files, still_same
 from arrivals.local_copies import LocalCopy, local_copy
 from arrivals.queries import Reading
-from arrivals.readers import Wanted, check_columns, read_file
+from arrivals.readers import check_columns, read_file, wanted_of
 from arrivals.validation import FAILURES, Batch
 from db.arrival_records import LandedRecord, NewLandedFile
 from db.cursors import written
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from learning.spec import ModelSpec
 
 SECONDS_BETWEEN_REPORTS = 0.5
-TOGETHER, SMALL = 64, 1 << 16  # files that are taken together at most, and bytes of each
+TOGETHER, SMALL, LARGE = 64, 1 << 16, 1 << 20  # files that are taken at once; most bytes of each, and of its rows
 
 
 @dataclass
@@ -136,7 +136,7 @@ class Sources:
         """Take the rows of a database from the last cursor value on, or from an overlap before it."""
         spec, source, now = self.spec, self.spec.source, datetime.now(ZoneInfo(self.spec.source.timezone))
         rows = QuerySource(expanded(source.path), source.query, source.cursor, source.timezone)
-        wanted = self._wanted("query", labels=False)
+        wanted = wanted_of(spec, "query", labels=False)
         check_columns(rows.columns(), replace(wanted, ignore=(*wanted.ignore, source.cursor)), rows.uri)
         earlier = self.registry.landed_files(spec.name, uri=rows.uri)
         reading = Reading(rows, rows.stand(now), earlier, source.overlap, now)
@@ -172,19 +172,19 @@ class Sources:
         for uri in listing.unfinished:
             self.result.reasons.append(f"{uri}: it is still being written; the next run looks again")
         share = self.spec.source.max_bad_share
-        new = [file for file in listing.files if _is_new(earlier.get(file.stamp), rules, share)]
-        size, done = sum(file.size for file in new), 0
-        self._contents = self.registry.taken_contents(self.spec.name, rules, list({file.size for file in new}))
+        found = [(file, earlier.get(file.stamp)) for file in listing.files]
+        new = [(file, self._landed(file, before, rules)) for file, before in found if _is_new(before, rules, share)]
+        size, done = sum(file.size for file, _ in new), 0
+        self._contents = self.registry.taken_contents(self.spec.name, rules, list({file.size for file, _ in new}))
         place, most = 0, 1  # files that are taken together: more after such as are in order, fewer after others
-        while place < len(new):
+        while some := new[place : place + most]:
             self._report(place, len(new), done / max(size, 1))
-            some = [(file, self._landed(file, earlier.get(file.stamp), rules)) for file in new[place : place + most]]
             if len(some) > 1:
-                plain = self._take_together(some)
+                in_order = self._take_together(some)
             else:
-                plain = self._take_file(*some[0], labels=labels) and not labels
-            most = min(2 * most, TOGETHER) if plain else max(most // 2, 1)
-            if plain or len(some) == 1:
+                in_order = self._take_file(*some[0], labels=labels) and not labels
+            most = min(2 * most, TOGETHER) if in_order else max(most // 2, 1)
+            if in_order or len(some) == 1:
                 place, done = place + len(some), done + sum(file.size for file, _ in some)
         self._report(len(new), len(new), 1.0)
 
@@ -195,21 +195,23 @@ class Sources:
 
     def _take_together(self, files: Sequence[tuple[ListedFile, NewLandedFile]]) -> bool:
         """Take several small files at once; False if they must be taken one by one, which then shows what is odd."""
-        others = self.registry.earlier_outcomes(self.spec.name, [file.stamp for file, _ in files])
-        files = [(file, landed) for file, landed in files if not _is_taken(others.get(file.stamp), landed.rules)]
-        if any(file.size > SMALL for file, _ in files):
+        now = self.registry.earlier_outcomes(self.spec.name, [file.stamp for file, _ in files])
+        left = [(file, new) for file, new in files if file.stamp not in now or now[file.stamp].rules != new.rules]
+        if any(file.size > SMALL for file, _ in left):
             return False
         found: dict[str, tuple[NewLandedFile, pl.DataFrame]] = {}
         try:
-            for file, landed in files:
+            for file, landed in left:  # those that no other process has taken meanwhile
                 with local_copy(file, self.intake.work) as copy:
-                    batches = list(islice(self._batches(file, copy, labels=False), 2))
-                if len(batches) != 1 or batches[0].refused is not None or copy.sha256 in self._contents.keys() | found:
+                    rows = _few_rows(self._batches(file, copy, labels=False))
+                if rows is None or copy.sha256 in found or copy.sha256 in self._contents:
                     return False
-                found[copy.sha256] = replace(landed, sha256=copy.sha256), batches[0].rows
+                found[copy.sha256] = replace(landed, sha256=copy.sha256), rows
             taken = self.intake.take_together(list(found.values())) if found else []
+        except ArrivalConflict:
+            return False
         except FAILURES as error:
-            if is_ours(error) and not isinstance(error, ArrivalConflict):
+            if is_ours(error):
                 raise
             return False
         for sha256, (recorded, partitions) in zip(found, taken, strict=False):
@@ -221,7 +223,7 @@ class Sources:
         """Take one file, or refuse it, or leave it for the next ingest; the others go on, whatever it does.
 
         Returns:
-            Whether all of its rows were taken.
+            Whether it has rows, and all of them were taken.
         """
         try:
             with local_copy(file, self.intake.work) as copy:
@@ -235,7 +237,6 @@ class Sources:
             self.result.add(recorded, partitions)
             if not recorded.waiting and not recorded.conflicts:
                 self._contents[copy.sha256] = file.uri, recorded.rows
-            return recorded.taken == recorded.rows
         except ArrivalConflict:
             return False  # another process took it meanwhile
         except BaseException as error:  # Polars' panics are no Exceptions
@@ -249,25 +250,16 @@ class Sources:
                 with suppress(ArrivalConflict):
                     self.result.add(*self.intake.take_none(replace(landed, reason=fault.why)))
             return False
+        return 0 < recorded.taken == recorded.rows
 
     def _batches(self, file: ListedFile, copy: LocalCopy, *, labels: bool) -> Iterator[Batch]:
         """Read the rows of a file that can be opened."""
         try:
-            yield from read_file(copy, self._wanted(copy.format, labels=labels), self.intake.batch_rows)
+            yield from read_file(copy, wanted_of(self.spec, copy.format, labels=labels), self.intake.batch_rows)
         except OSError as error:  # one of the file's own; those of the store come from elsewhere
             raise FileNotReady(file.uri, f"it cannot be read ({error.strerror or error})", HINT) from error
         if not still_same(file):
             raise FileNotReady(file.uri, "it changed while it was read", "wait until it is whole")
-
-    def _wanted(self, kind: str, *, labels: bool) -> Wanted:
-        """The columns that a file must have."""
-        schema, source = self.spec.schema, self.spec.source
-        if labels:
-            return Wanted(tuple(dict.fromkeys((*schema.key, schema.target))), ignore=source.ignore)
-        optional: tuple[str, ...] = (schema.target,) if source.labels else ()
-        if kind == "jsonl":  # where a key that is left out means null
-            optional += (schema.target, *schema.nullable)
-        return Wanted(schema.columns, optional, source.ignore)
 
     def _rules(self, *, labels: bool) -> str:
         """Digest of what a file is judged by: a file refused under one schema may be good under another."""
@@ -288,9 +280,11 @@ class Sources:
         self.progress("taking files", done, total, figures)
 
 
-def _is_taken(now: LandedRecord | None, rules: str) -> bool:
-    """Whether another process has taken a file of rows since it was listed as new."""
-    return now is not None and now.rules == rules
+def _few_rows(batches: Iterator[Batch]) -> pl.DataFrame | None:
+    """The rows of a small file; None if one cannot be read, or they are not small: it may be packed."""
+    found = list(islice(batches, 2))
+    few = len(found) == 1 and found[0].refused is None and found[0].rows.estimated_size() <= LARGE
+    return found[0].rows if few else None
 
 
 def _is_new(before: LandedRecord | None, rules: str, bad_share: float) -> bool:

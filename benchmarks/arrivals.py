@@ -210,6 +210,7 @@ def remember(place: Place, known: int) -> None:
     for number in range(known):
         high = np.sort(draw.integers(0, 2**64 - 1, KNOWN_ROWS, dtype=np.uint64))
         keys.write(f"{number:064}", pl.DataFrame({HIGH: high, LOW: high, FEATURES: high, LABEL: high}))
+    keys.save()
     partitions = tuple(
         NewPartition(
             model="bench", digest=f"{number:064}", source_uri="known", uri="known", sha256="0" * 64, bytes=0,

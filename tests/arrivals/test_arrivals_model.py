@@ -21,6 +21,7 @@ from arrivals.newest import NewestRows
 
 STEPS = (
     "db.registry.ModelRegistry.record_arrival",
+    "db.registry.ModelRegistry.record_arrivals",
     "arrivals.partition_files.PartitionFiles.put",
     "arrivals.known_keys._write",
     "db.registry.ModelRegistry.ledger",
