@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from learning.spec import FineTune, Gate, ModelSpec, Multiclass, Pretrain, Replay, Schema, Source, Stage
+from learning.spec import FineTune, ModelSpec, Multiclass, Pretrain, Replay, Schema, Source, Stage
 
 if TYPE_CHECKING:
     import keras
@@ -60,5 +60,4 @@ spec = ModelSpec(
         replay=Replay(share=2.0),
         validation_rows=2_000,
     ),
-    gate=Gate(max_forgetting=1.0),  # upright digits are read almost without loss; twice almost nothing is little
 )
