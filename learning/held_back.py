@@ -49,15 +49,16 @@ def hold_back(
         chosen: new rows.
         plan: how many are to choose.
         seed: decides which, where they are a random share.
-        replayed: old rows.
+        replayed: old rows. They count, so that more new ones choose; a single day chose by its own weather.
 
     Raises:
         NotEnoughData: there are no new rows.
     """
     rows = [*all_of(chosen), *replayed]
-    marks = _newest_blocks(chosen, min(plan.validation * row_count(chosen), plan.validation_rows))
+    share = min(plan.validation, plan.validation_rows / row_count(rows))
+    marks = _newest_blocks(chosen, share * row_count(rows))
     if marks is None:
-        marks = _random_share(schema, rows, min(plan.validation, plan.validation_rows / row_count(rows)), seed)
+        marks = _random_share(schema, rows, share, seed)
     held = np.flatnonzero(marks)
     learning = np.setdiff1d(np.arange(row_count(rows)), held, assume_unique=True)
     if not len(held) or not len(learning):
