@@ -217,7 +217,7 @@ def not_ruled_out(objective: Objective, target: Floats, champion: Floats, challe
     return bool(rows >= 200 and high > 0.05 * before.mean())
 
 
-def forgetting_is_shown(claims: Claims, trials: int = 200) -> None:
+def forgetting_is_shown(claims: Claims, trials: int = 120) -> None:
     """Eras: how often an equal challenger is refused as forgetful, and how often one that truly is."""
     for name, world in WORLDS.items():
         noises = {"equal": world.noise, "20 % worse": noise_for(world, 0.2), "60 % worse": noise_for(world, 0.6)}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from db.records import EvaluationMetric, RuleVerdict
 from errors import NotEnoughData
-from evaluation.evidence import CANNOT_TELL, ERA, NEW, NEWEST, NOT_COUNTED, PROVING, SLICE, Compared, Losses, compare
+from evaluation.comparison import CANNOT_TELL, ERA, NEW, NEWEST, NOT_COUNTED, PROVING, SLICE, Compared, Losses, compare
 from evaluation.losses import NO_PREDICTION, predicted
 from evaluation.paired import Paired, parts
 from evaluation.promises import Announcement

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.evidence import NEWEST, PROVING, Losses, constant_loss, events
+from evaluation.comparison import NEWEST, PROVING, Losses, constant_loss, events
 from evaluation.losses import paired_losses
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from db.records import EvaluationMetric, RuleVerdict
-from evaluation.evidence import CANNOT_TELL, PROVING, Compared, Losses
+from evaluation.comparison import CANNOT_TELL, PROVING, Compared, Losses
 from evaluation.sequential import Look, proven
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from datetime import UTC
 import numpy as np
 import pytest
 
-from evaluation.evidence import NEWEST, PROVING, Compared, Losses, compare
+from evaluation.comparison import NEWEST, PROVING, Compared, Losses, compare
 from evaluation.rules import blocks, verdicts
 from evaluation.sequential import Look
 from learning.spec import Gate

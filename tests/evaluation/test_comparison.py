@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evaluation.evidence import NEWEST, PROVING, Losses, compare, constant_loss, events
+from evaluation.comparison import NEWEST, PROVING, Losses, compare, constant_loss, events
 from learning.objectives import Binary, Multiclass, Objective, Regression
 from learning.spec import Gate
 
