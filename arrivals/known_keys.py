@@ -91,14 +91,14 @@ class KnownKeys:
             self._small[self._path([digest])] = keys
             return
         with suppress(OSError, pl.exceptions.PolarsError):  # it is made when it is asked for
-            _write(self._path([digest]), keys.lazy())
+            _write(self._path([digest]), keys)
 
     def save(self) -> None:
         """Write what is in memory only, for those that ask next."""
         with suppress(OSError, pl.exceptions.PolarsError):
             while self._small:
                 path, keys = self._small.popitem()
-                _write(path, keys.lazy())
+                _write(path, keys)
 
     def find(self, keys: pl.DataFrame) -> pl.DataFrame:
         """Find keys as `_find` does, whoever empties the folder meanwhile; if it is of no use, without files."""
@@ -196,7 +196,7 @@ class KnownKeys:
             with suppress(OSError, ValueError):
                 return [_Run(path, first, _read(path))]
         if last - first == 1:
-            _write(path, _alone(self._load(last)).lazy())
+            _write(path, _alone(self._load(last)))
         else:
             size = (last - first) // FANOUT
             parts = [part for start in range(first, last, size) for part in self._made(start, start + size, whole=True)]
@@ -225,12 +225,16 @@ def _alone(keys: pl.DataFrame) -> pl.DataFrame:
     return keys.select(HIGH, LOW, pl.lit(0, pl.UInt32).alias(PLACE), FEATURES, LABEL).sort(HIGH)
 
 
-def _write(path: Path, keys: pl.LazyFrame) -> None:
-    """Write keys and then, beside them, their checksums; the disk is not waited for, since a torn file is noticed."""
+def _write(path: Path, keys: pl.DataFrame | pl.LazyFrame) -> None:
+    """Write keys, sorted ones if it is a frame, and their checksums beside them.
+
+    The disk is not waited for, since a torn file is noticed.
+    """
     _make_way(path)
     with written_whole(path, sync=False) as temporary:
-        keys.sort(HIGH).sink_parquet(temporary, compression="uncompressed")  # hashes cannot be compressed
-        checksums = [_checksum(temporary.read_bytes(), path), _checksum(_high(temporary).data, path)]
+        keys.lazy().sort(HIGH).sink_parquet(temporary, compression="uncompressed")  # hashes cannot be compressed
+        high = _high(temporary) if isinstance(keys, pl.LazyFrame) else keys[HIGH].to_numpy()
+        checksums = [_checksum(temporary.read_bytes(), path), _checksum(high.data, path)]
     _make_way(path.with_suffix(CHECKSUM))
     with written_whole(path.with_suffix(CHECKSUM), sync=False) as temporary:
         temporary.write_text(" ".join(checksums))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from arriving import SPEC, line
+from arriving import SPEC, line, new_registry
 from typer.testing import CliRunner
 
 from arrivals.ingest import ingest
@@ -27,7 +27,7 @@ def arrived(home: Settings) -> Settings:
     folder.mkdir(parents=True)
     folder.joinpath("a.csv").write_text("\n".join(["at,id,speed,city,late", line(1), line(2), line(3, speed="fast")]))
     folder.joinpath("b.csv").write_text("a,b\n1,2\n")
-    with open_registry(home.database_url) as registry:
+    with new_registry(home.home / "registry.db") as registry:
         store = ArtifactStore(home.artifact_root, home.cache)
         ingest(SPEC, registry, store, landing=home.landing, cache=home.cache)
     return home

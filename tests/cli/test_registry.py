@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from arriving import new_registry
 from filled import MODEL, START, add_partition, add_version, three_champions
 from sqlalchemy import text
 from typer.testing import CliRunner
@@ -39,7 +40,7 @@ RUNNER = CliRunner()
 @pytest.fixture
 def registry(home: Settings) -> Iterator[ModelRegistry]:
     """The registry that the settings name: three champions, a rejected challenger with metrics, a drift check."""
-    with open_registry(home.database_url) as registry:
+    with new_registry(home.home / "registry.db") as registry:
         registry.add_model(MODEL)
         three_champions(registry)
         run = registry.start_run(MODEL, trigger="by hand")

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from arriving import new_registry
 from filled import MODEL
 
 from db.artifacts import ArtifactStore
 from db.records import NewVersion
-from db.registry import ModelRegistry, open_registry
+from db.registry import ModelRegistry
 from errors import ArtifactCorrupt, NoChampion, SchemaMismatch
 from evergreen_client import champion as serving
 from evergreen_client import load_champion
@@ -23,7 +24,7 @@ from settings import Settings
 @pytest.fixture
 def registry(home: Settings) -> Iterator[ModelRegistry]:
     """The registry that the settings name, with a model that has no version."""
-    with open_registry(home.database_url) as opened:
+    with new_registry(home.home / "registry.db") as opened:
         opened.add_model(MODEL)
         yield opened
 

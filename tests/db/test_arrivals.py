@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from arriving import new_registry
 from sqlalchemy.exc import IntegrityError
 
 from db.arrival_records import NewArrival, NewLandedFile, NewPartition, NewRefusal, Superseded
-from db.registry import ModelRegistry, open_registry
+from db.registry import ModelRegistry
 from errors import ArrivalConflict
 
 DAY = datetime(2024, 1, 1, tzinfo=UTC)
@@ -20,7 +21,7 @@ DAY = datetime(2024, 1, 1, tzinfo=UTC)
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[ModelRegistry]:
     """A registry that knows one model."""
-    with open_registry(f"sqlite:///{tmp_path / 'registry.db'}") as registry:
+    with new_registry(tmp_path / "registry.db") as registry:
         registry.add_model("small")
         yield registry
 
@@ -55,6 +56,17 @@ def test_who_did_not_see_the_newest_partition_records_nothing(registry: ModelReg
         registry.record_arrival(late)
     assert len(registry.landed_files("small")) == 1
     assert len(registry.refusals("small")) == 1
+
+
+def test_several_files_are_recorded_together_or_not_at_all(registry: ModelRegistry) -> None:
+    """Their partitions are numbered on through all of them; one file that is known undoes the whole."""
+    recorded = registry.record_arrivals([arrival(0, "one", "a", "b"), arrival(0, "two"), arrival(0, "three", "c")])
+    assert [partition.digest for partition in recorded] == ["a", "b", "c"]
+    assert [entry.digest for entry in registry.ledger("small")] == ["a", "b", "c"]
+    assert len(registry.refusals("small")) == 3
+    with pytest.raises(ArrivalConflict):
+        registry.record_arrivals([arrival(3, "four", "d"), arrival(3, "two", "e")])
+    assert len(registry.landed_files("small")) == len(registry.ledger("small")) == 3
 
 
 def test_the_watermark_forgets_what_was_recalled(registry: ModelRegistry) -> None:

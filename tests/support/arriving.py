@@ -60,6 +60,14 @@ def empty_registry() -> bytes:
         return path.read_bytes()
 
 
+def new_registry(path: Path) -> ModelRegistry:
+    """Open the registry at a path; where there is none yet, as a copy of an empty one."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(empty_registry())
+    return open_registry(f"sqlite:///{path}")
+
+
 @dataclass
 class Port:
     """Where a small model's rows arrive; its registry is in SQLite, unless `database` says where."""
@@ -71,10 +79,7 @@ class Port:
     def __post_init__(self) -> None:
         """Open the registry and the store."""
         local = self.home / "registry.db"
-        if not (self.database or local.exists()):
-            self.home.mkdir(parents=True, exist_ok=True)
-            local.write_bytes(empty_registry())
-        self.registry: ModelRegistry = open_registry(self.database or f"sqlite:///{local}")
+        self.registry = open_registry(self.database) if self.database else new_registry(local)
         self.store = ArtifactStore(str(self.home / "artifacts"), self.home / "cache")
         self.folder = self.home / "landing" / "small"
         self.folder.mkdir(parents=True, exist_ok=True)
