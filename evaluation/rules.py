@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC
@@ -58,7 +59,9 @@ def _better(figure: EvaluationMetric, gain: str, gate: Gate) -> RuleVerdict:
 def _proven(window: Compared, gain: str, looks: Sequence[Look], gate: Gate) -> RuleVerdict:
     """By the blocks of this window and those before; without blocks, by the interval."""
     if window.losses.dataset == PROVING:
-        proof = proven([*looks, *blocks(window.losses)], gate)
+        # Where one outcome is rare, a block has to hold as many of it as a verdict takes, or its mean says nothing.
+        rows = math.ceil(len(window.losses.before) * gate.min_events / max(window.losses.events, 1))
+        proof = proven([*looks, *blocks(window.losses)], replace(gate, min_rows=max(gate.min_rows, rows)))
         return replace(proof, reason=f"{proof.reason}; {gain}")
     shown = window.figure.verdict == "better"
     return RuleVerdict("proven", shown, f"{'' if shown else 'not '}proven better: {gain}")

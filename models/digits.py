@@ -18,6 +18,7 @@ schema = Schema(
     target="digit",
     numeric=("ink", "upper", "left"),  # how dark the image and two of its halves are: what a drift check can see
     tensors={"pixels": (8, 8, 1)},
+    block="6h",  # a month's images are written within a day
 )
 
 
