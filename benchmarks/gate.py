@@ -80,8 +80,8 @@ def main() -> int:
     parser.add_argument("--stream", nargs="*", choices=streams(), default=list(streams()))
     parser.add_argument("--always", action="store_true", help="live through each once more, promoting every challenger")
     options = parser.parse_args()
-    print(HEADER)
-    print(" | ".join(["---"] * (HEADER.count("|") + 1)))
+    print(HEADER, flush=True)
+    print(" | ".join(["---"] * (HEADER.count("|") + 1)), flush=True)
     claims, told = Claims(), {}
     for name in options.stream:
         stream = streams()[name]
