@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from statistics import fmean
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cli.arguments import Model, open_named_registry
@@ -32,17 +31,9 @@ def promises(model: Model, json: Json = False) -> None:
     }
     print_records(found, json, columns, empty=f"no challenger was promoted for {model} yet")
     if found:
-        say(kept(found))
+        from evaluation.promises import in_a_sentence
 
-
-def kept(found: Sequence[PromiseRecord]) -> str:
-    """How many promises held, of those of which it is known, and what they came to."""
-    known = [(p.held, p.announced, p.came) for p in found if p.held is not None]
-    if not known:
-        return "of none is it known yet whether it held"
-    held, announced, came = zip(*known, strict=True)
-    means = (fmean(change for change in changes if change is not None) for changes in (announced, came))
-    return "{} of {} held; announced {} on average, came {}".format(sum(held), len(known), *map(percent, means))
+        say(in_a_sentence(found))
 
 
 def print_evaluation(evaluation: EvaluationRecord) -> None:

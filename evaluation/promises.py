@@ -136,6 +136,15 @@ def kept(book: Sequence[PromiseRecord], confidence: float) -> tuple[float, float
     return gap, wider
 
 
+def in_a_sentence(book: Sequence[PromiseRecord]) -> str:
+    """How many promises held, of those of which it is known, and what they came to."""
+    known = [(p.held, p.announced, p.came) for p in book if p.held is not None]
+    if not known:
+        return "of none is it known yet whether it held"
+    held, announced, came = np.array(known, float).mean(axis=0)
+    return f"{held * len(known):.0f} of {len(known)} held; announced {announced:+.1%} on average, came {came:+.1%}"
+
+
 def systematic(gaps: Floats) -> float:
     """The part of the mean gap that is not chance."""
     if len(gaps) < GAPS:

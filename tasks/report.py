@@ -10,6 +10,7 @@ from prefect.artifacts import create_markdown_artifact
 from db.records import EvaluationRecord, RunEnding
 from db.registry import ModelRegistry
 from evaluation.gate import NAMED
+from evaluation.promises import in_a_sentence
 from evergreen_client.shown import markdown, said
 from tasks.run import Run, step
 
@@ -28,6 +29,7 @@ def summary(registry: ModelRegistry, run: Run, ending: RunEnding) -> str:
         ]
     for evaluation in registry.run_evaluations(run.id):
         lines += trial(evaluation)
+    lines += ["", f"Promises so far: {in_a_sentence(registry.promises(run.model))}"]
     lines += ["", "## Seconds", "", "| step | seconds |", "| --- | ---: |"]
     lines += [f"| {name} | {seconds:.1f} |" for name, seconds in run.timings.items()]
     return "\n".join(lines)
