@@ -82,8 +82,8 @@ def versions(
 
 def verdict(version: VersionSummary) -> str:
     """The gate's verdict in a word or two."""
-    unjudged = f"refit of {version.refit_of}" if version.refit_of else "not judged"
-    judged = {True: "passed", False: "rejected", None: unjudged}[version.passed]
+    judged = {True: "passed", False: "rejected", None: "not judged"}[version.passed]
+    judged += f", refit of {version.refit_of}" if version.refit_of else ""
     return f"{judged}, tainted" if version.tainted else judged
 
 
