@@ -15,6 +15,9 @@ from learning.data import Selection, blocks_of, entity_marks, pick, row_count
 if TYPE_CHECKING:
     from learning.spec import FineTune, Pretrain, Schema
 
+FEWEST = 3  # blocks that choose
+MOST = 0.25  # share of the new rows that they may be
+
 Divided = tuple[list[Selection], list[Selection]]  # rows to learn from, rows to choose the best epoch by
 
 
@@ -41,22 +44,23 @@ def hold_back(
     """Rows to learn from, and rows to choose the best epoch by; with too few rows both are all rows.
 
     Rows of the same days say no more than those that are learned from, so the newest blocks choose, thinned evenly to
-    `plan.validation_rows`. Where they would not leave two older blocks, and half of the new rows, it is a random share
-    of all; rows of one entity then fall on the same side, as an epoch must not look good because it knows the patient.
+    `plan.validation_rows`: at least three, since one or two choose by their own weather. Where three are more than a
+    quarter of the new rows, it is a random share of all, and the proving window is what keeps a challenger honest; rows
+    of one entity then fall on the same side, as an epoch must not look good because it knows the patient.
 
     Args:
         schema: names the entity.
         chosen: new rows.
         plan: how many are to choose.
         seed: decides which, where they are a random share.
-        replayed: old rows. They count, so that more new ones choose; a single day chose by its own weather.
+        replayed: old rows.
 
     Raises:
         NotEnoughData: there are no new rows.
     """
     rows = [*all_of(chosen), *replayed]
     share = min(plan.validation, plan.validation_rows / row_count(rows))
-    marks = _newest_blocks(chosen, share * row_count(rows))
+    marks = _newest_blocks(chosen, share * row_count(chosen))
     if marks is None:
         marks = _random_share(schema, rows, share, seed)
     held = np.flatnonzero(marks)
@@ -68,14 +72,14 @@ def hold_back(
 
 
 def _newest_blocks(chosen: Sequence[Selection], wanted: float) -> NDArray[np.bool_] | None:
-    """Marks the newest blocks that hold so many rows; None where they would leave too little."""
+    """Marks the newest blocks that hold so many rows; None where there are not blocks enough."""
     blocks = blocks_of(chosen)
     if blocks is None:
         return None
     starts, counts = np.unique(blocks, return_counts=True)
-    held = counts[::-1].cumsum()[:-2]
-    held = held[held <= len(blocks) / 2]
-    return np.asarray(blocks >= starts[-1 - fewest(held, wanted)]) if len(held) else None
+    held = counts[::-1].cumsum()
+    held = held[(np.arange(len(held)) >= FEWEST - 1) & (held <= MOST * len(blocks))]
+    return np.asarray(blocks >= starts[-FEWEST - fewest(held, wanted)]) if len(held) else None
 
 
 def _random_share(schema: Schema, chosen: Sequence[Selection], share: float, seed: int) -> NDArray[np.bool_]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
-
 from errors import AlreadyBootstrapped, NotEnoughData
 from learning.files import Progress
 from learning.pretraining import pretrain
@@ -39,12 +36,14 @@ def pretrain_on_history(context: Context, run_id: int, progress: Progress | None
             f"put more files where its source looks: {settings.landing}/{spec.source.path}",
         )
     start_tensorflow()
-    learn = partial(pretrain, spec, context.partition_files(history), seed=SEED, progress=progress)
-    work, logs = settings.work / spec.name, settings.logs / spec.name / f"run-{run_id}"
-    chosen = learn(work=work / "bootstrap", logs=logs)
-    # The newest rows chose the epoch; now that it is known, they are learned too, and the curves still say how it went.
-    trained = learn(work=work / "bootstrap-refit", logs=logs / "refit", refit=chosen.kept)
-    trained = replace(trained, epochs=chosen.epochs, reason=f"{chosen.reason}; then {trained.reason}")
+    trained = pretrain(
+        spec,
+        context.partition_files(history),
+        work=settings.work / spec.name / "bootstrap",
+        logs=settings.logs / spec.name / f"run-{run_id}",
+        seed=SEED,
+        progress=progress,
+    )
     return Learned(trained, None, history)
 
 

@@ -333,7 +333,7 @@ def test_a_rejected_challenger_is_not_tried_again_until_something_changes(
         assert retrain("tiny") == "no new data"
         assert retrain("tiny") == "no new data"
     assert "which ended rejected" in (registry.runs("tiny")[0].reason or "")
-    landing.land(400, flipped=True)
+    landing.land(800, flipped=True, days=8)
     assert retrain("tiny") == "promoted"
     assert len(registry.trained_on("tiny", registry.champion("tiny").number)) == 3
 

@@ -41,19 +41,19 @@ def test_the_newest_blocks_choose_the_epoch(schema: Schema, partition: Partition
 
 def test_a_block_is_held_back_as_a_whole_but_not_all_of_it_chooses(schema: Schema, partition: Partition) -> None:
     """Its other rows would be of the same weather; those that choose are spread evenly."""
-    days = replace(schema, block="10m")
+    days = replace(schema, block="2m")
     chosen = select(days, [partition("one", 40)], "all")
-    learning, validating = hold_back(days, chosen, FineTune(validation=0.2, validation_rows=5), seed=0)
-    assert row_count(learning) == 30
-    assert validating[0].rows.tolist() == [30, 32, 34, 36, 38]
+    learning, validating = hold_back(days, chosen, FineTune(validation=0.2, validation_rows=3), seed=0)
+    assert row_count(learning) == 34  # three blocks are the fewest that choose
+    assert validating[0].rows.tolist() == [34, 36, 38]
 
 
 def test_old_rows_are_learned_and_do_not_choose(schema: Schema, partition: Partition) -> None:
-    """They count among the rows of which a share is held back; but what has passed does not say when to stop."""
+    """What has passed does not say when to stop."""
     new, old = (select(schema, [partition(name, 20)], "all") for name in ("new", "old"))
     learning, validating = hold_back(schema, new, FineTune(validation=0.1), seed=0, replayed=old)
-    assert {part.partition.digest: len(part.rows) for part in learning} == {"new": 16, "old": 20}
-    assert {part.partition.digest: len(part.rows) for part in validating if len(part.rows)} == {"new": 4}
+    assert {part.partition.digest: len(part.rows) for part in learning} == {"new": 17, "old": 20}
+    assert {part.partition.digest: len(part.rows) for part in validating if len(part.rows)} == {"new": 3}
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_old_rows_are_learned_and_do_not_choose(schema: Schema, partition: Parti
 def test_with_few_blocks_a_random_share_of_all_rows_chooses(
     schema: Schema, partition: Partition, block: str, rows: int
 ) -> None:
-    """Two older blocks remain to learn from; else new and old rows are held back alike."""
+    """One or two blocks would choose by their own weather; new and old rows are held back alike then."""
     coarse = replace(schema, block=block)
     new, old = (select(coarse, [partition(name, rows)], "all") for name in ("new", "old"))
     learning, validating = hold_back(coarse, new, FineTune(validation=0.5), seed=0, replayed=old)
