@@ -470,10 +470,10 @@ def test_who_promotes_first_is_judged_against(landing: Landing, registry: ModelR
     landing.land(400, flipped=True)
     original = registry.champion("tiny")
 
-    def promote_in_between(context: Context, decision: PromotionDecision) -> RunEnding | None:
+    def promote_in_between(context: Context, decision: PromotionDecision, number: int) -> RunEnding | None:
         if decision.champion == original.number and registry.sequence("tiny") == 1:
             registry.promote("tiny", original.number, seen=1, kind="rollback", actor="a person", reason="to be sure")
-        return promote(context, decision)
+        return promote(context, decision, number)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tasks.promote.promote", promote_in_between)

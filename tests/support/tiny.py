@@ -45,7 +45,7 @@ TINY = ModelSpec(
     pretrain=Pretrain(epochs=3, learning_rate=0.05, batch_size=32),
     finetune=FineTune(stages=(Stage("head", learning_rate_scale=1.0, epochs=8, batch_size=16),), replay=Replay(0.0)),
     retrain=RetrainPolicy(min_rows=20),
-    gate=Gate(min_rows=20, max_forgetting=1000.0),
+    gate=Gate(min_rows=20, min_events=5, max_forgetting=1000.0),
 )
 
 
