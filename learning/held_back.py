@@ -15,8 +15,7 @@ from learning.data import Selection, blocks_of, entity_marks, pick, row_count
 if TYPE_CHECKING:
     from learning.spec import FineTune, Pretrain, Schema
 
-FEWEST = 3  # blocks that choose
-MOST = 0.25  # share of the new rows that they may be
+MOST = 0.5  # share of the new rows that may choose
 
 Divided = tuple[list[Selection], list[Selection]]  # rows to learn from, rows to choose the best epoch by
 
@@ -44,9 +43,8 @@ def hold_back(
     """Rows to learn from, and rows to choose the best epoch by; with too few rows both are all rows.
 
     Rows of the same days say no more than those that are learned from, so the newest blocks choose, thinned evenly to
-    `plan.validation_rows`: at least three, since one or two choose by their own weather. Where three are more than a
-    quarter of the new rows, it is a random share of all, and the proving window is what keeps a challenger honest; rows
-    of one entity then fall on the same side, as an epoch must not look good because it knows the patient.
+    `plan.validation_rows`. Where even one is more than half of the new rows, it is a random share of all; rows of one
+    entity then fall on the same side, as an epoch must not look good because it knows the patient.
 
     Args:
         schema: names the entity.
@@ -78,8 +76,8 @@ def _newest_blocks(chosen: Sequence[Selection], wanted: float) -> NDArray[np.boo
         return None
     starts, counts = np.unique(blocks, return_counts=True)
     held = counts[::-1].cumsum()
-    held = held[(np.arange(len(held)) >= FEWEST - 1) & (held <= MOST * len(blocks))]
-    return np.asarray(blocks >= starts[-FEWEST - fewest(held, wanted)]) if len(held) else None
+    held = held[held <= MOST * len(blocks)]
+    return np.asarray(blocks >= starts[-1 - fewest(held, wanted)]) if len(held) else None
 
 
 def _random_share(schema: Schema, chosen: Sequence[Selection], share: float, seed: int) -> NDArray[np.bool_]:
