@@ -148,7 +148,7 @@ class VersionSummary(NamedTuple):
         against: the champion it was judged against.
         metric: the metric that the list is ordered by, else the one that decided; None if it was not judged.
         value: the version's value of that metric; NaN if it has none.
-        delta: relative change of the loss on the newest era, as the gate measured it.
+        delta: relative change of the loss on the rows that decided, as the gate measured it.
         base: digest of its base.
         head: digest of its head.
     """
