@@ -439,3 +439,12 @@ def test_many_partitions_in_one_version(registry: ModelRegistry, monkeypatch: py
         add_partition(registry, name)
     add_version(registry, trained=names)
     assert len(registry.trained_on(MODEL, 1)) == 10
+
+
+def test_of_each_partition_the_ancestor_that_learned_it_is_known(registry: ModelRegistry) -> None:
+    """A challenger beside the line, or a replay, counts for nothing."""
+    three_champions(registry)
+    add_version(registry, parent=2, trained=["p3"], replayed=("p1",))
+    assert registry.learners(MODEL, 3) == {"p1": 1, "p2": 2, "p3": 3}
+    assert registry.learners(MODEL, 4) == {"p1": 1, "p2": 2, "p3": 4}
+    assert registry.learners(MODEL, 1) == {"p1": 1}
