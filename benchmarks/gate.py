@@ -26,7 +26,7 @@ from benchmarks.living import Arrived, Floats, Lived, always_promoting, live_thr
 from benchmarks.streams import Stream, streams
 
 if TYPE_CHECKING:
-    from db.records import PromiseRecord
+    from db.verdict_records import PromiseRecord
     from tasks.run import Context
 
 CONFIDENCE = 0.9

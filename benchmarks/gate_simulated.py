@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.claims import Claims
-from db.records import BlockLossRecord
+from db.verdict_records import BlockLossRecord
 from evaluation.gate import NEWEST, PROVING, Paired, Verdict, judge
 from evaluation.paired import parts
 from evaluation.rules import blocks

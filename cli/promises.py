@@ -9,7 +9,7 @@ from cli.arguments import Model, open_named_registry
 from cli.printing import Json, percent, print_json, print_records, print_table, say
 
 if TYPE_CHECKING:
-    from db.records import EvaluationMetric, EvaluationRecord, PromiseRecord
+    from db.verdict_records import EvaluationMetric, EvaluationRecord, PromiseRecord
 
 
 def promises(model: Model, json: Json = False) -> None:

@@ -14,7 +14,8 @@ from cli.printing import SHORT, Json, percent, print_facts, print_json, print_re
 from cli.promises import print_evaluation
 
 if TYPE_CHECKING:
-    from db.records import DriftCheckRecord, PromotionRecord, RunRecord, VersionSummary
+    from db.records import PromotionRecord, RunRecord, VersionSummary
+    from db.verdict_records import DriftCheckRecord
 
 app = typer.Typer(help="Versions, promotions and verdicts.", no_args_is_help=True)
 for command in (overrides.promote, overrides.rollback, overrides.recall, promises.promises):

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from db.arrival_tables import Partition, Recall
 from db.columns import Bound, Utc
 from db.lookups import model_id, partition_ids, version_id
-from db.records import BlockLoss as NewLoss
-from db.records import BlockLossRecord, PromiseRecord
 from db.statements import add_if_new, read, row_of, select_as
 from db.tables import BlockLoss, Version
+from db.verdict_records import BlockLoss as NewLoss
+from db.verdict_records import BlockLossRecord, PromiseRecord
 
 # The view says what came, so that SQL and Python cannot differ.
 PROMISES = text(

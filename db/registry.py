@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from db import arrivals, comparison, lookups, promises, schema, verdicts
+from db import arrivals, checks, comparison, lookups, promises, schema, verdicts
 from db import lineage as lines
 from db import promotions as production
 from db import runs as run_records
@@ -129,8 +129,12 @@ class ModelRegistry:
     promotions = reading(production.promotions)
 
     # What was measured
-    record_drift = writing(verdicts.record_drift)
-    drift_checks = reading(verdicts.drift_checks)
+    record_drift = writing(checks.record_drift)
+    drift_checks = reading(checks.drift_checks)
+    record_performance = writing(checks.record_performance)
+    performance_checks = reading(checks.performance_checks)
+    record_estimates = writing(checks.record_estimates)
+    estimates = reading(checks.estimates)
     record_evaluation = writing(verdicts.record_evaluation)
     evaluations = reading(verdicts.evaluations)
     run_evaluations = reading(verdicts.run_evaluations)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from inspect import signature
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import ColumnElement, Executable, Insert, Select, insert, select
@@ -80,6 +82,18 @@ def portions(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
     """Cut a list into parts that one statement can take."""
     for start in range(0, len(values), PARAMETERS):
         yield values[start : start + PARAMETERS]
+
+
+def parts_of(
+    session: Session, part: type[Record], owner: Any, owners: Sequence[int], in_order: Sequence[Any], **elsewhere: Any
+) -> dict[int, tuple[Record, ...]]:
+    """The parts of some checks or evaluations, in order, by the id of what they belong to."""
+    statement = select(owner, *columns_of(owner.class_, part, **elsewhere)).order_by(owner, *in_order)
+    found: dict[int, tuple[Record, ...]] = {}
+    for some in portions(owners):
+        rows = groupby(session.execute(statement.where(owner.in_(some))), itemgetter(0))
+        found |= {key: tuple(part(*row[1:]) for row in parts) for key, parts in rows}
+    return found
 
 
 # Statements that every call needs are built once: building one costs several times as much as running it.

@@ -152,14 +152,30 @@ class DriftCheck(Base):
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"), index=True)
     champion_id: Mapped[int] = mapped_column(ForeignKey("version.id"))
     drifted: Mapped[bool]
+    broken: Mapped[bool] = mapped_column(default=False)
     share: Mapped[Measured]
     reason: Mapped[Words]
     report_uri: Mapped[str | None]
+    reference_name: Mapped[str] = mapped_column(default="champion")
     at: Mapped[datetime]
 
 
+class DriftWindow(Base):
+    """The rows of one side of a drift check."""
+
+    __tablename__ = "drift_window"
+    __table_args__ = (CheckConstraint("side IN ('reference', 'current')", name="side"),)
+
+    check_id: Mapped[int] = mapped_column(ForeignKey("drift_check.id"), primary_key=True)
+    side: Mapped[str] = mapped_column(primary_key=True)
+    rows: Mapped[Count]
+    blocks: Mapped[int]
+    time_from: Mapped[datetime]
+    time_to: Mapped[datetime]
+
+
 class DriftColumn(Base):
-    """One column of a drift check; in SQL it is `column_name`, since `column` is a reserved word there."""
+    """One measure of a column; in SQL the column is `column_name`, since `column` is a reserved word there."""
 
     __tablename__ = "drift_column"
 
@@ -169,6 +185,43 @@ class DriftColumn(Base):
     score: Mapped[Measured]
     threshold: Mapped[Measured]
     drifted: Mapped[bool]
+    broken: Mapped[bool] = mapped_column(default=False)
+    importance: Mapped[float | None] = mapped_column(Bound)
+    remark: Mapped[Words | None]
+
+
+class PerformanceCheck(Base):
+    """How the champion fared on what arrived: in control, or broken since when."""
+
+    __tablename__ = "performance_check"
+
+    id: Mapped[Key]
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"), index=True)
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"), index=True)
+    champion_id: Mapped[int] = mapped_column(ForeignKey("version.id"))
+    state: Mapped[str]
+    since: Mapped[datetime | None]
+    reason: Mapped[Words]
+    blocks: Mapped[int]
+    loss: Mapped[Measured]
+    limit: Mapped[float | None] = mapped_column("loss_limit", Bound, key="limit")
+    at: Mapped[datetime]
+
+
+class Estimate(Base):
+    """The figure that a version was estimated to reach on a partition before its labels were there."""
+
+    __tablename__ = "estimate"
+
+    version_id: Mapped[int] = mapped_column(ForeignKey("version.id"), primary_key=True)
+    partition_id: Mapped[int] = mapped_column(ForeignKey(Partition.id), primary_key=True)
+    metric: Mapped[str] = mapped_column(primary_key=True)
+    rows: Mapped[Count]
+    value: Mapped[Measured]
+    low: Mapped[float | None] = mapped_column(Bound)
+    high: Mapped[float | None] = mapped_column(Bound)
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))
+    at: Mapped[datetime]
 
 
 class Evaluation(Base):

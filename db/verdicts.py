@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
-from operator import itemgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, select
@@ -12,51 +10,22 @@ from sqlalchemy.orm import Session, aliased
 
 from db.arrival_tables import Partition
 from db.lookups import model_id, now, partition_ids, version_id
-from db.records import (
-    DriftCheckRecord,
-    DriftColumn,
+from db.statements import add_if_new, add_row, add_rows, parts_of, read, row_of, select_as
+from db.tables import Evaluation, EvaluationRule, Model, Score, Version
+from db.tables import EvaluationMetric as EvaluationMetricRow
+from db.verdict_records import (
     EvaluationMetric,
     EvaluationRecord,
-    NewDriftCheck,
     NewEvaluation,
     NewScores,
     RuleVerdict,
     ScoreRecord,
 )
-from db.statements import add_if_new, add_row, add_rows, columns_of, portions, read, row_of, select_as
-from db.tables import DriftCheck, Evaluation, EvaluationRule, Model, Score, Version
-from db.tables import DriftColumn as DriftColumnRow
-from db.tables import EvaluationMetric as EvaluationMetricRow
 
 Part = TypeVar("Part")
 Challenger = aliased(Version)
 Champion = aliased(Version)
 AGAINST = select(Version.number).where(Version.id == EvaluationMetricRow.against_id).scalar_subquery()
-
-
-def record_drift(session: Session, new: NewDriftCheck) -> int:
-    """Record a drift check and its columns."""
-    model, champion = model_id(session, new.model), version_id(session, new.model, new.champion)
-    row = row_of(DriftCheck, new, model_id=model, champion_id=champion, at=now())
-    check = add_row(session, DriftCheck, row)
-    add_rows(session, DriftColumnRow, (row_of(DriftColumnRow, column, check_id=check) for column in new.columns))
-    return check
-
-
-def drift_checks(session: Session, model: str, limit: int | None = None) -> tuple[DriftCheckRecord, ...]:
-    """A model's drift checks, newest first."""
-    statement = (
-        select_as(DriftCheckRecord, DriftCheck, model=Model.name, champion=Version.number)
-        .join(Model, Model.id == DriftCheck.model_id)
-        .join(Version, Version.id == DriftCheck.champion_id)
-        .where(DriftCheck.model_id == model_id(session, model))
-        .order_by(DriftCheck.id.desc())
-        .limit(limit)
-    )
-    checks = session.execute(statement).mappings().all()
-    in_order = (DriftColumnRow.column, DriftColumnRow.method)
-    columns = _parts(session, DriftColumn, DriftColumnRow.check_id, [check["id"] for check in checks], in_order)
-    return tuple(DriftCheckRecord(**check, columns=columns.get(check["id"], ())) for check in checks)
 
 
 def record_evaluation(session: Session, new: NewEvaluation) -> int:
@@ -107,8 +76,8 @@ def _evaluations(
     found = session.execute(statement).mappings().all()
     ids = [row["id"] for row in found]
     owner, place = EvaluationMetricRow.evaluation_id, EvaluationMetricRow.position
-    metrics = _parts(session, EvaluationMetric, owner, ids, (place,), against=AGAINST)
-    rules = _parts(session, RuleVerdict, EvaluationRule.evaluation_id, ids, (EvaluationRule.position,))
+    metrics = parts_of(session, EvaluationMetric, owner, ids, (place,), against=AGAINST)
+    rules = parts_of(session, RuleVerdict, EvaluationRule.evaluation_id, ids, (EvaluationRule.position,))
     return tuple(
         EvaluationRecord(**row, metrics=metrics.get(row["id"], ()), rules=rules.get(row["id"], ())) for row in found
     )
@@ -140,15 +109,3 @@ def scores(session: Session, model: str) -> tuple[ScoreRecord, ...]:
         .order_by(Partition.time_from, Partition.id, Version.number, Score.metric)
     )
     return read(session, statement, ScoreRecord)
-
-
-def _parts(
-    session: Session, part: type[Part], owner: Any, owners: Sequence[int], in_order: Sequence[Any], **elsewhere: Any
-) -> dict[int, tuple[Part, ...]]:
-    """The parts of some checks or evaluations, in order, by the id of what they belong to."""
-    statement = select(owner, *columns_of(owner.class_, part, **elsewhere)).order_by(owner, *in_order)
-    found: dict[int, tuple[Part, ...]] = {}
-    for some in portions(owners):
-        rows = groupby(session.execute(statement.where(owner.in_(some))), itemgetter(0))
-        found |= {key: tuple(part(*row[1:]) for row in parts) for key, parts in rows}
-    return found

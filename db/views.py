@@ -81,11 +81,33 @@ VIEWS = {
     """,
     "drift_timeline": """
         SELECT m.name AS model, d.at, d.id AS check_id, d.run_id, v.number AS champion, d.drifted AS check_drifted,
-               d.share, c.column_name, c.method, c.score, c.threshold, c.drifted, d.reason
+               d.broken AS check_broken, d.share, d.reference_name, r.rows AS reference_rows,
+               r.time_from AS reference_from, r.time_to AS reference_to, n.rows AS current_rows,
+               n.time_from AS current_from, n.time_to AS current_to, c.column_name, c.method, c.score, c.threshold,
+               c.drifted, c.broken, c.importance, c.remark, d.reason
         FROM drift_check d
         JOIN model m ON m.id = d.model_id
         JOIN version v ON v.id = d.champion_id
+        LEFT JOIN drift_window r ON r.check_id = d.id AND r.side = 'reference'
+        LEFT JOIN drift_window n ON n.check_id = d.id AND n.side = 'current'
         LEFT JOIN drift_column c ON c.check_id = d.id
+    """,
+    "performance_timeline": """
+        SELECT m.name AS model, c.at, c.run_id, v.number AS champion, c.state, c.since, c.blocks, c.loss, c.loss_limit,
+               c.reason
+        FROM performance_check c
+        JOIN model m ON m.id = c.model_id
+        JOIN version v ON v.id = c.champion_id
+    """,
+    "estimate_error": """
+        SELECT m.name AS model, v.number AS version, p.digest AS partition, p.time_from, e.metric, e.rows,
+               e.value AS estimated, e.low, e.high, s.value AS came, e.value - s.value AS error,
+               s.value BETWEEN e.low AND e.high AS held
+        FROM estimate e
+        JOIN version v ON v.id = e.version_id
+        JOIN model m ON m.id = v.model_id
+        JOIN partition p ON p.id = e.partition_id
+        LEFT JOIN score s ON s.version_id = e.version_id AND s.partition_id = e.partition_id AND s.metric = e.metric
     """,
     "run_history": """
         SELECT m.name AS model, r.id AS run, r.trigger, r.decision, r.outcome, r.reason, r.started_at, r.finished_at,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from db.records import EvaluationMetric
+from db.verdict_records import EvaluationMetric
 from evaluation.intervals import Interval, mean_interval
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from db.records import EvaluationMetric, RuleVerdict
+from db.verdict_records import EvaluationMetric, RuleVerdict
 from errors import NotEnoughData
 from evaluation.comparison import CANNOT_TELL, ERA, NEW, NEWEST, NOT_COUNTED, PROVING, SLICE, Compared, Losses, compare
 from evaluation.losses import NO_PREDICTION, predicted

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from db.records import BlockLossRecord, EvaluationRecord
+    from db.verdict_records import BlockLossRecord, EvaluationRecord
 
 STUCK_AFTER = 3  # challengers in a row that were better on what is new, and refused for what they do elsewhere
 MOST_STUCK = 30  # verdicts that are looked through for it

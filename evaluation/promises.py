@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from db.records import PromiseRecord
+    from db.verdict_records import PromiseRecord
 
 Floats = NDArray[np.floating]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from db.records import EvaluationMetric, RuleVerdict
+from db.verdict_records import EvaluationMetric, RuleVerdict
 from evaluation.comparison import CANNOT_TELL, PROVING, Compared, Losses
 from evaluation.sequential import Look, proven
 

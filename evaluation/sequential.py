@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from db.records import RuleVerdict
+from db.verdict_records import RuleVerdict
 
 if TYPE_CHECKING:
     from learning.spec import Gate

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from db.records import BlockLossRecord
+    from db.verdict_records import BlockLossRecord
     from learning.spec import Gate
 
 FIRST = 3  # blocks; two can say next to nothing, and a look at them would take its share of the error

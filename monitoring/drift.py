@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from db.records import DriftColumn
+from db.verdict_records import DriftColumn
 from errors import NotEnoughData
 from monitoring.report_page import labels, lock, relabelled
 

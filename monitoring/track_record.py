@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from db.arrival_records import PartitionRecord
-    from db.records import ScoreRecord
     from db.registry import ModelRegistry
+    from db.verdict_records import ScoreRecord
     from learning.data import PartitionFile
     from learning.spec import ModelSpec
 

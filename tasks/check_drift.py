@@ -11,7 +11,7 @@ from pathlib import Path
 
 from prefect import get_run_logger
 
-from db.records import NewDriftCheck
+from db.verdict_records import NewDriftCheck
 from errors import NotEnoughData, ServerFailed
 from learning.spec import DriftPolicy, Schema
 from learning.startup import after_large_import

@@ -7,7 +7,8 @@ from functools import partial
 
 from prefect import get_run_logger
 
-from db.records import NewEvaluation, VersionRecord
+from db.records import VersionRecord
+from db.verdict_records import NewEvaluation
 from evaluation.gate import NEWEST, PROVING, Verdict, judge
 from evaluation.losses import row_losses
 from evaluation.past_verdicts import earlier_changes, looks

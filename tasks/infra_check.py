@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from db.records import NewEvaluation, VersionRecord
+from db.records import VersionRecord
+from db.verdict_records import NewEvaluation
 from errors import UnusableVersion
 from evaluation.reproduction import Floats, difference
 from evaluation.speed import slower

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
-from db.records import EvaluationRecord, RunEnding
+from db.records import RunEnding
 from db.registry import ModelRegistry
+from db.verdict_records import EvaluationRecord
 from evaluation.gate import NAMED
 from evaluation.promises import in_a_sentence
 from evergreen_client.shown import markdown, said

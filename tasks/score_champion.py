@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from db.arrival_records import PartitionRecord
-from db.records import BlockLoss, NewScores
+from db.verdict_records import BlockLoss, NewScores
 from evaluation.losses import figures, row_losses
 from learning.prediction import predict
 from learning.startup import start_tensorflow

@@ -19,18 +19,10 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from db.engine import open_engine
-from db.records import (
-    BlockLoss,
-    DriftColumn,
-    EpochMetric,
-    EvaluationMetric,
-    NewDriftCheck,
-    NewEvaluation,
-    RuleVerdict,
-    RunEnding,
-)
+from db.records import EpochMetric, RunEnding
 from db.registry import ModelRegistry, open_registry
 from db.schema import migrate
+from db.verdict_records import BlockLoss, DriftColumn, EvaluationMetric, NewDriftCheck, NewEvaluation, RuleVerdict
 from errors import EvergreenError, NoChampion, RegistryOutdated, UnknownModel, UnknownVersion
 from settings import Settings
 
@@ -368,7 +360,7 @@ def test_db_upgrade_of_an_older_registry(home: Settings) -> None:
     migrate(engine, "0001")
     engine.dispose()
     assert isinstance(error_of("registry", "champion", MODEL), RegistryOutdated)
-    assert "schema 0001 is now 0004" in run("db", "upgrade")
+    assert "schema 0001 is now 0005" in run("db", "upgrade")
     assert isinstance(error_of("registry", "champion", MODEL), UnknownModel)
 
 

@@ -80,7 +80,7 @@ def upgraded(old: Engine, empty_url: str) -> Iterator[ModelRegistry]:
 
 def test_an_older_registry_is_refused_until_it_is_upgraded(old: Engine, empty_url: str) -> None:
     """Nothing is changed behind anybody's back."""
-    with pytest.raises(RegistryOutdated, match=r"its schema is 0001, this code writes 0004.*evergreen db upgrade"):
+    with pytest.raises(RegistryOutdated, match=r"its schema is 0001, this code writes 0005.*evergreen db upgrade"):
         open_registry(empty_url)
 
 
@@ -118,7 +118,11 @@ def test_the_new_words_hold_the_old_facts(upgraded: ModelRegistry) -> None:
     assert [version.refit_of for version in upgraded.lineage(MODEL, 2)] == [None, None]
     assert (upgraded.block_losses(MODEL), upgraded.promises(MODEL)) == ((), ())
     assert (upgraded.champion(MODEL).number, upgraded.champion(MODEL).reason) == (1, None)
-    assert upgraded.drift_checks(MODEL)[0].columns[0].column == "speed"
+    [check] = upgraded.drift_checks(MODEL)
+    assert (check.broken, check.reference_name, check.reference, check.current) == (False, "champion", None, None)
+    [column] = check.columns
+    assert (column.column, column.broken, column.importance, column.remark) == ("speed", False, None, None)
+    assert (upgraded.performance_checks(MODEL), upgraded.estimates(MODEL)) == ((), ())
     assert upgraded.learning_curves(MODEL, 2) == (EpochMetric("head", 1, "loss", 0.7),)
 
 
@@ -143,6 +147,8 @@ def test_an_upgraded_registry_goes_on(upgraded: ModelRegistry) -> None:
         ("refused_rows SET kind = 'guesses'", "kind"),
         ("version_partition SET role = 'by heart' WHERE version_id = 1", "role"),
         ("evaluation SET blocked = NULL", "blocked"),
+        ("drift_check SET broken = NULL", "broken"),
+        ("drift_column SET broken = NULL", "broken"),
     ):
         with upgraded.engine.begin() as connection, pytest.raises(IntegrityError, match=check):
             connection.execute(text(f"UPDATE {nonsense}"))

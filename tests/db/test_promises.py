@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from filled import MODEL, START, add_partition, add_version, promote, three_champions
 
-from db.records import BlockLoss, BlockLossRecord, NewEvaluation, PromiseRecord
 from db.registry import ModelRegistry
+from db.verdict_records import BlockLoss, BlockLossRecord, NewEvaluation, PromiseRecord
 from errors import UnknownModel, UnknownPartition, UnknownVersion
 
 

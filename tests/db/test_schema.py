@@ -130,11 +130,13 @@ def test_a_database_of_somebody_else_is_left_alone(empty_url: str) -> None:
     engine.dispose()
 
 
-NEXT = """
+HEAD = schema.HEAD
+NEXT_HEAD = f"{int(HEAD) + 1:04}"
+NEXT = f"""
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0005", "0004"
+revision, down_revision = "{NEXT_HEAD}", "{HEAD}"
 
 
 def upgrade():
@@ -151,17 +153,18 @@ def test_an_older_registry_is_upgraded_with_all_it_holds(
     with open_registry(url) as registry:
         registry.add_model(MODEL)
         three_champions(registry)
-    (tmp_path / "0005_next.py").write_text(NEXT)
+    (tmp_path / f"{NEXT_HEAD}_next.py").write_text(NEXT)
     config = schema.alembic_config()
     config.set_main_option("path_separator", "os")
     config.set_main_option("version_locations", f"{config.get_main_option('script_location')}/versions:{tmp_path}")
     monkeypatch.setattr(schema, "alembic_config", lambda: config)
-    monkeypatch.setattr(schema, "HEAD", "0005")
+    monkeypatch.setattr(schema, "HEAD", NEXT_HEAD)
 
-    with pytest.raises(RegistryOutdated, match=r"its schema is 0004, this code writes 0005.*evergreen db upgrade"):
+    older = rf"its schema is {HEAD}, this code writes {NEXT_HEAD}.*evergreen db upgrade"
+    with pytest.raises(RegistryOutdated, match=older):
         open_registry(url)
     engine = open_engine(url)
-    assert schema.migrate(engine, "0005") == "0004"
+    assert schema.migrate(engine, NEXT_HEAD) == HEAD
 
     with open_registry(url) as registry:
         assert registry.champion(MODEL).number == 3

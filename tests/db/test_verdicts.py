@@ -9,40 +9,18 @@ from unittest.mock import ANY
 import pytest
 from filled import MODEL, START, add_partition, add_version, three_champions
 
-from db.records import (
-    DriftColumn,
+from db.registry import ModelRegistry
+from db.verdict_records import (
     EvaluationMetric,
     EvaluationRecord,
-    NewDriftCheck,
     NewEvaluation,
     NewScores,
     RuleVerdict,
 )
-from db.registry import ModelRegistry
 from errors import UnknownPartition, UnknownVersion
 
 NEWEST = EvaluationMetric("newest", "", "log_loss", 100, 0.5, 0.4, -0.2, -0.3, -0.1, "better")
 AUC = EvaluationMetric("newest", "", "auc", 100, math.nan, 0.7, math.nan, None, None, "shown")
-
-
-def test_a_drift_check_reads_back_with_its_columns(registry: ModelRegistry) -> None:
-    """Newest check first, columns in alphabetical order."""
-    three_champions(registry)
-    run = registry.start_run(MODEL, trigger="by hand")
-    columns = (
-        DriftColumn("speed", "wasserstein", 0.3, 0.1, True),
-        DriftColumn("city", "jensenshannon", 0.0, 0.1, False),
-    )
-    first = registry.record_drift(NewDriftCheck(run.id, MODEL, 3, True, 0.5, "1 of 2", "report.html", columns))
-    second = registry.record_drift(NewDriftCheck(None, MODEL, 3, False, math.nan, "nothing to compare", None, ()))
-
-    newest, oldest = registry.drift_checks(MODEL)
-
-    assert (newest.id, oldest.id) == (second, first)
-    assert (newest.columns, math.isnan(newest.share), newest.run_id) == ((), True, None)
-    assert oldest.columns == (columns[1], columns[0])
-    assert (oldest.champion, oldest.drifted, oldest.report_uri) == (3, True, "report.html")
-    assert registry.drift_checks(MODEL, limit=1) == (newest,)
 
 
 def test_an_evaluation_keeps_the_order_of_its_figures(registry: ModelRegistry) -> None:

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from filled import MODEL, add_version, three_champions
+from filled import MODEL, START, add_version, three_champions
 
-from db.records import DriftColumn, EpochMetric, EvaluationMetric, NewDriftCheck, NewEvaluation, RunEnding
+from db.records import EpochMetric, RunEnding
 from db.registry import ModelRegistry
+from db.verdict_records import (
+    DriftColumn,
+    EvaluationMetric,
+    NewDriftCheck,
+    NewEstimate,
+    NewEvaluation,
+    NewPerformanceCheck,
+    NewScores,
+    Window,
+)
 from db.views import VIEWS
 
 Query = Callable[[str], list[tuple[object, ...]]]
@@ -26,7 +37,13 @@ def filled(registry: ModelRegistry) -> ModelRegistry:
         DriftColumn("speed", "wasserstein", 0.3, 0.1, True),
         DriftColumn("city", "jensenshannon", 0.0, 0.1, False),
     )
-    registry.record_drift(NewDriftCheck(run.id, MODEL, 3, True, 0.5, "1 of 2", None, columns))
+    windows = (Window(500, 5, START, START + timedelta(days=5)), Window(100, 1, START + timedelta(days=5), START))
+    check = NewDriftCheck(run.id, MODEL, 3, True, 0.5, "1 of 2", None, columns, False, "season", *windows)
+    registry.record_drift(check)
+    fared = NewPerformanceCheck(run.id, MODEL, 3, "broken", START, "above its limit", 7, 0.9, 0.5)
+    registry.record_performance(fared)
+    registry.record_estimates(MODEL, 1, [NewEstimate("p2", "log_loss", 100, 0.5, 0.25, 0.625)], run.id)
+    registry.record_scores(MODEL, 1, [NewScores("p2", 90, {"log_loss": 0.75})])
     curve = (EpochMetric("head", 1, "loss", 0.7),)
     add_version(registry, parent=3, run_id=run.id, epochs=curve, reason="1 epoch, the best")
     loss = EvaluationMetric("newest", "", "log_loss", 100, 0.5, 0.6, 0.2, 0.1, 0.3, "worse")
@@ -75,6 +92,26 @@ def test_drift_timeline(filled: ModelRegistry, query: Query) -> None:
     """One row a column, so that a BI tool can draw a line each."""
     rows = query("SELECT champion, check_drifted, column_name, score, drifted FROM drift_timeline ORDER BY column_name")
     assert rows == [(3, True, "city", 0.0, False), (3, True, "speed", 0.3, True)]
+
+
+def test_drift_timeline_says_which_rows_were_compared(filled: ModelRegistry, query: Query) -> None:
+    """On every line of a check."""
+    rows = query("SELECT reference_name, reference_rows, current_rows, check_broken, broken FROM drift_timeline")
+    assert rows == [("season", 500, 100, False, False)] * 2
+
+
+def test_performance_timeline(filled: ModelRegistry, query: Query) -> None:
+    """One row a check."""
+    assert query("SELECT champion, state, blocks, loss, loss_limit FROM performance_timeline") == [
+        (3, "broken", 7, 0.9, 0.5)
+    ]
+
+
+def test_estimate_error(filled: ModelRegistry, query: Query) -> None:
+    """What was estimated, beside what came as soon as it has come."""
+    filled.record_estimates(MODEL, 1, [NewEstimate("p3", "log_loss", 100, 0.4)])
+    rows = query("SELECT version, partition, estimated, came, error, held FROM estimate_error ORDER BY time_from")
+    assert rows == [(1, "p2", 0.5, 0.75, -0.25, False), (1, "p3", 0.4, None, None, None)]
 
 
 def test_run_history(filled: ModelRegistry, query: Query) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from db.records import NewEvaluation
+from db.verdict_records import NewEvaluation
 from errors import NotEnoughData
 from evaluation.gate import NEWEST, PROVING, Paired, judge
 from evaluation.promises import Announcement

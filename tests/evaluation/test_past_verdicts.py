@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from scipy.special import stdtrit
 
-from db.records import BlockLossRecord, EvaluationMetric, EvaluationRecord
+from db.verdict_records import BlockLossRecord, EvaluationMetric, EvaluationRecord
 from evaluation.gate import PROVING
 from evaluation.past_verdicts import earlier_changes, looks, stuck
 from evaluation.sequential import Look

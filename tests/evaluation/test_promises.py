@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from db.records import PromiseRecord
+from db.verdict_records import PromiseRecord
 from evaluation import promises
 from evaluation.promises import Announcement, announce, expected, kept, noise
 from learning.spec import Gate

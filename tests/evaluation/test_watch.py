@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from db.records import BlockLossRecord
+from db.verdict_records import BlockLossRecord
 from evaluation.watch import paired_blocks, shown_worse
 from learning.spec import Gate
 

@@ -24,8 +24,8 @@ from service_here import ServiceHere
 
 from arrivals.ingest import ingest
 from db.artifacts import ArtifactStore
-from db.records import EvaluationMetric
 from db.registry import open_registry
+from db.verdict_records import EvaluationMetric
 from errors import InvalidSpec, TrainingDiverged, UnusableVersion
 from learning.files import save_model
 from learning.fresh_service import FreshService, Question

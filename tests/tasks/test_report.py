@@ -9,8 +9,9 @@ from typing import cast
 
 from filled import MODEL, add_version, promote
 
-from db.records import DriftColumn, EvaluationMetric, NewDriftCheck, NewEvaluation, RunEnding
+from db.records import RunEnding
 from db.registry import open_registry
+from db.verdict_records import DriftColumn, EvaluationMetric, NewDriftCheck, NewEvaluation
 from tasks.report import summary
 from tasks.run import Run
 
