@@ -67,31 +67,29 @@ def label_of(bits: pl.Expr) -> pl.Expr:
 
 def _features(rows: pl.DataFrame, schema: Schema) -> pl.Series:
     """A number for all features of a row: the sum of one for each, times a factor that its column's name gives."""
-    total = np.zeros(rows.height, np.uint64)
+    total = [pl.repeat(0, pl.len(), dtype=pl.UInt64)]
     for name in feature_names(schema):
-        factor = np.frombuffer(hashlib.sha256(name.encode()).digest(), "<u8", 1) | np.uint64(1)
-        total += (_bits(rows[name]) if name in rows.columns else np.uint64(NULL)) * factor
-    return pl.Series(FEATURES, total)
+        factor = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little") | 1
+        bits = _bits(rows[name]) if name in rows.columns else pl.lit(None, pl.UInt64)
+        total.append(bits.fill_null(NULL) * pl.lit(factor, pl.UInt64))
+    return rows.select(pl.sum_horizontal(total).alias(FEATURES)).to_series()
 
 
-def _bits(column: pl.Series) -> Bits:
+def _bits(column: pl.Series) -> pl.Expr:
     """A number for each value: a hash of text, a time's microseconds, the bits of a float32; sums of these in tensors.
 
     A float32 is what a model sees of a number: files of another format may hold it with more digits, or with fewer.
     """
+    value = pl.col(column.name)
     if isinstance(kind := column.dtype, pl.Array):
-        return _tensors(column, kind)
+        return pl.lit(pl.Series(_tensors(column, kind)))
     if kind == pl.String:
-        text = NonCryptographicHashingNameSpace(pl.col(column.name)).xxh3_64()
-        return column.to_frame().select(text.fill_null(NULL)).to_series().to_numpy()
+        return NonCryptographicHashingNameSpace(value).xxh3_64()
     if kind.is_temporal():
-        times = column.to_physical()
-        return (times.fill_null(NULL) if times.null_count() else times).to_numpy().view(np.uint64)
-    numbers = column.cast(pl.Float32).to_numpy() + np.float32(0)  # zero has one sign only
-    bits = numbers.view(np.uint32).astype(np.uint64)
-    if column.null_count():
-        bits[column.is_null().to_numpy()] = NULL
-    return bits
+        return value.to_physical().reinterpret(dtype=pl.UInt64)
+    number = value.cast(pl.Float32)
+    one_zero = pl.when(number == 0).then(pl.lit(0, pl.Float32)).otherwise(number)  # Polars takes "+ 0" away
+    return one_zero.reinterpret(dtype=pl.UInt32).cast(pl.UInt64)
 
 
 def _tensors(column: pl.Series, kind: pl.Array) -> Bits:

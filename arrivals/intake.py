@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from math import prod
@@ -59,7 +60,7 @@ class Intake:
         tensors = sum(4 * prod(shape) for shape in schema.tensors.values())
         return max(1_000, min(BATCH_ROWS, BATCH_BYTES // (24 * len(schema.columns) + tensors)))
 
-    def take(self, landed: NewLandedFile, batches: Callable[[], Iterable[Batch]], *, labels: bool = False) -> Taken:
+    def take(self, landed: NewLandedFile, batches: Callable[[], Iterator[Batch]], *, labels: bool = False) -> Taken:
         """Take a file's rows, and record them together with what became of each.
 
         This is a compare-and-swap (docs/adr/0006). Duplicates are looked for among the partitions up to a sequence
@@ -81,8 +82,9 @@ class Intake:
             while True:
                 if arrival is None:
                     staging = Staging(self._spec, self._history, self._files, landed, self._run_id)
-                    for batch in batches():
-                        staging.add(batch, labels=labels)
+                    with closing(self._files.ahead(batches())) as read:
+                        for batch in read:
+                            staging.add(batch, labels=labels)
                     arrival = staging.arrival()
                 if landed.attempt and not arrival.partitions and (labels or not arrival.refusals):
                     return arrival.file, ()  # labels that still wait, or a query without news: nothing to say
@@ -122,7 +124,7 @@ class Intake:
         """Leave the next ingest the keys of what was taken."""
         self._history.keys.save()
 
-    def kept(self, landed: Iterable[LandedRecord]) -> dict[RefusalKind, pl.DataFrame]:
+    def kept(self, landed: Sequence[LandedRecord]) -> dict[RefusalKind, pl.DataFrame]:
         """The refused rows and the conflicts of landed files, as they are kept."""
         found = [refusal for file in landed for refusal in self._registry.refusals(self._spec.name, landed_id=file.id)]
         uris = {kind: {one.uri for one in found if one.uri and one.kind == kind} for kind in get_args(RefusalKind)}

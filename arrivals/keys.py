@@ -36,13 +36,18 @@ def text(column: str, dtype: pl.DataType) -> pl.Expr:
     return value.to_physical().cast(pl.String)
 
 
-def row_hash(columns: Sequence[str], dtypes: dict[str, pl.DataType], seed: int = 0) -> pl.Expr:
-    """64 bits that name a row by these columns: XXH3-64 of each column's text, folded from left to right.
+def texts(rows: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """The texts that some columns' values are hashed as."""
+    return rows.select(text(name, rows.schema[name]).alias(name) for name in columns)
+
+
+def row_hash(columns: Sequence[str], seed: int = 0) -> pl.Expr:
+    """64 bits that name a row by the texts of these columns: XXH3-64 of each column's text, folded from left to right.
 
     `h = xxh3(first)`, then for each further column `h = h * 0x9E3779B97F4A7C15 + xxh3(column)` modulo 2**64.
     XXH3: https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md
     """
-    first, *rest = (NonCryptographicHashingNameSpace(text(name, dtypes[name])).xxh3_64(seed=seed) for name in columns)
+    first, *rest = (NonCryptographicHashingNameSpace(pl.col(name)).xxh3_64(seed=seed) for name in columns)
     folded: pl.Expr = first
     for further in rest:
         folded = folded * pl.lit(FOLD, dtype=pl.UInt64) + further
@@ -51,8 +56,7 @@ def row_hash(columns: Sequence[str], dtypes: dict[str, pl.DataType], seed: int =
 
 def key_hashes(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     """The 128 bits that name each row by its key, in two columns: the hash with seed 0, and with seed 1."""
-    kinds = dict(rows.schema)
-    return rows.select(row_hash(key, kinds).alias(HIGH), row_hash(key, kinds, seed=1).alias(LOW))
+    return texts(rows, key).select(row_hash(key).alias(HIGH), row_hash(key, seed=1).alias(LOW))
 
 
 def held_out(rows: pl.DataFrame, key_hash: pl.Series, schema: Schema) -> pl.Series:
@@ -64,7 +68,7 @@ def held_out(rows: pl.DataFrame, key_hash: pl.Series, schema: Schema) -> pl.Seri
         schema: says what the entity is, and which share is held out.
     """
     named = schema.entity and schema.entity != schema.key
-    entity = rows.select(row_hash(schema.entity, dict(rows.schema))).to_series() if named else key_hash
+    entity = texts(rows, schema.entity).select(row_hash(schema.entity)).to_series() if named else key_hash
     lowest = pl.Series([int(schema.holdout * 2**64)], dtype=pl.UInt64)
     return (entity < lowest).alias(HOLDOUT)
 

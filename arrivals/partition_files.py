@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -18,6 +18,7 @@ from errors import ArtifactError, ArtifactMissing
 from evergreen_client.artifacts import StoredArtifact
 
 if TYPE_CHECKING:
+    from arrivals.validation import Batch
     from db.artifacts import ArtifactStore
 
 WORKERS = 2
@@ -36,6 +37,7 @@ class PartitionFiles:
         self.work = work
         self._store = store
         self.workers = ThreadPoolExecutor(WORKERS)
+        self._reader = ThreadPoolExecutor(1)
 
     def __enter__(self) -> Self:
         self.work.mkdir(parents=True, exist_ok=True)
@@ -43,7 +45,18 @@ class PartitionFiles:
 
     def __exit__(self, *_: object) -> None:
         self.workers.shutdown(cancel_futures=True)
+        self._reader.shutdown()
         shutil.rmtree(self.work, ignore_errors=True)
+
+    def ahead(self, batches: Iterator[Batch]) -> Generator[Batch]:
+        """The same batches; while one is worked on, the next is read."""
+        reading = self._reader.submit(next, batches, None)
+        try:
+            while (batch := reading.result()) is not None:
+                reading = self._reader.submit(next, batches, None)
+                yield batch
+        finally:
+            wait([reading])  # whoever leaves early may remove the file next
 
     def write(self, rows: pl.DataFrame) -> Path:
         """Write rows to a local file, which is not stored yet."""
