@@ -22,7 +22,7 @@ up: .venv/ready ## set up, and start the Prefect server, its UI, the deployments
 	@$(BIN)/evergreen up
 
 test: .venv/ready-dev ## set up, and run the tests (without the slow ones)
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 check: lint test slow ## all that CI checks
 
