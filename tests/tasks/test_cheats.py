@@ -27,6 +27,7 @@ from db.artifacts import ArtifactStore
 from db.registry import open_registry
 from db.verdict_records import EvaluationMetric
 from errors import InvalidSpec, TrainingDiverged, UnusableVersion
+from evergreen_client.model_files import load_model
 from learning.files import save_model
 from learning.fresh_service import FreshService, Question
 from learning.objectives import Binary
@@ -37,7 +38,7 @@ from tasks.find_pending import pending_work
 from tasks.finetune import finetune_champion
 from tasks.infra_check import InfraCheck, try_out
 from tasks.pretrain import pretrain_on_history
-from tasks.promote import promote
+from tasks.promote import Trial, learned_nothing, promote
 from tasks.register_version import Learned, register
 from tasks.run import Context
 
@@ -193,6 +194,18 @@ def test_an_honest_challenger_passes(context: Context) -> None:
     """It knows more of the world than the champion, and does no harm."""
     decision = on_trial(context, head=knowing(0.9))
     assert decision.accepted, decision.reason
+
+
+def test_whoever_learned_nothing_is_not_judged(context: Context) -> None:
+    """The champion's own weights are no challenger; others are, however little they differ."""
+    pending = pending_work(context)
+    learned = finetune_champion(context, 2, pending)
+    same = load_model(context.model_files(context.registry.champion(SPEC.name)).head)
+    for head, nothing in ((same, True), (knowing(0.501), False)):
+        number = register(context, 2, given(learned, context.settings.home, head=head))
+        trial = Trial(number, learned, cast("InfraCheck", None), pending)
+        assert learned_nothing(context, trial) is nothing
+    assert not learned_nothing(context, replace(trial, pending=None))
 
 
 def test_shuffled_labels_teach_nothing(context: Context) -> None:
