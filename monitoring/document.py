@@ -27,7 +27,7 @@ p{margin:.3rem 0;max-width:46rem}small,.soft,caption,figcaption{color:var(--soft
 .alarm{color:var(--red);font-weight:600}
 dl{display:grid;grid-template-columns:minmax(7rem,auto) 1fr;gap:.25rem 1rem;margin:.8rem 0}
 dt{color:var(--soft)}dd{margin:0}
-figure{margin:.6rem 0}
+figure{margin:.6rem 0}.two{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(24rem,100%),1fr));gap:0 2rem}
 .plot{display:grid;grid-template-columns:auto 1fr;gap:.2rem .4rem}
 .ticks{position:relative;min-width:3rem;font-size:.8rem;color:var(--soft)}
 .ticks span{position:absolute;right:0;transform:translateY(-50%)}
@@ -36,6 +36,7 @@ figure{margin:.6rem 0}
 .field svg,.strip svg{display:block;position:absolute;inset:0;width:100%;height:100%;overflow:visible}
 .field b,.over b{position:absolute;font-size:.8rem;font-weight:600;white-space:nowrap;background:var(--paper)}
 .field b{transform:translate(-100%,-115%);padding:0 .15rem}
+.field b.under{transform:translate(-100%,15%)}
 .over{position:relative;height:1.4rem;grid-column:2}.over b{transform:translateX(-50%);font-weight:400}
 .dates{grid-column:2;display:flex;justify-content:space-between;font-size:.8rem;color:var(--soft)}
 svg *{vector-effect:non-scaling-stroke;fill:none}
@@ -43,6 +44,7 @@ svg .line{stroke:var(--blue);stroke-width:1.6}svg .dots{stroke:var(--blue);strok
 svg .limit{stroke:var(--red);stroke-width:1.4;stroke-dasharray:5 4}
 svg .alarms{stroke:var(--red);stroke-width:9;stroke-linecap:round}
 svg .mark{stroke:var(--soft);stroke-width:1}svg .back{stroke:var(--red);stroke-width:1.6}
+svg .truth{stroke:var(--ink);stroke-width:5;stroke-linecap:round}
 svg .band{fill:var(--h1)}svg .base{fill:var(--grey)}svg .bars{fill:var(--blue)}svg .badbars{fill:var(--red)}
 svg .h0{fill:var(--line)}svg .h1{fill:var(--h1)}svg .h2{fill:var(--h2)}svg .h3{fill:var(--h3)}svg .h4{fill:var(--h4)}
 svg .broken{fill:var(--red)}svg .cross{stroke:var(--paper);stroke-width:1.2}

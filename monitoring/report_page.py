@@ -80,7 +80,7 @@ def report_page(checked: Checked, values: Mapping[str, Sides]) -> str:
     if len(drawn) < len(worst):
         parts.append(f"<p><small>The worst {len(drawn)} of {len(worst)} columns are drawn.</small></p>")
     numbers = {column.column for column in worst if column.method != "jensenshannon"}
-    parts += [distribution(column, *values[column], number=column in numbers) for column in drawn]
+    parts += ['<div class="two">', *(distribution(c, *values[c], number=c in numbers) for c in drawn), "</div>"]
     return document(checked.title, "\n".join(parts))
 
 
@@ -130,7 +130,7 @@ def distribution(column: str, reference: NDArray[np.generic], current: NDArray[n
     """A column's values in both windows, one drawing over the other."""
     number = number and reference.dtype.kind in "fiub" and current.dtype.kind in "fiub"
     drawn = numbers(column, reference, current) if number else categories(reference, current)
-    return f"<h3>{name(column)}</h3>{drawn}"
+    return f"<section><h3>{name(column)}</h3>{drawn}</section>"
 
 
 def numbers(column: str, reference: NDArray[np.generic], current: NDArray[np.generic]) -> str:
@@ -163,16 +163,16 @@ def categories(reference: NDArray[np.generic], current: NDArray[np.generic]) -> 
     shares = [_shares(side) for side in (reference, current)]
     everything = {value for share in shares for value in share}
     frequent = sorted(everything, key=lambda value: (-max(share.get(value, 0.0) for share in shares), value))
-    lines = [(name(value), *(share.get(value, 0.0) for share in shares)) for value in frequent[:CATEGORIES]]
-    if len(frequent) > CATEGORIES:
-        rest = (sum(share.get(value, 0.0) for value in frequent[CATEGORIES:]) for share in shares)
-        lines.append((f"<i>{len(frequent) - CATEGORIES:,} others</i>", *rest))
-    top = max([1e-9, *(share for _, *both in lines for share in both)])
+    lines = [(name(value), [share.get(value, 0.0) for share in shares]) for value in frequent[:CATEGORIES]]
+    if others := frequent[CATEGORIES:]:
+        rest = [sum(share.get(value, 0.0) for value in others) for share in shares]
+        lines.append((f"<i>{len(others):,} others</i>", rest))
+    top = max([1e-9, *(share for _, both in lines for share in both)])
 
     def bar(kind: str, share: float) -> str:
         return f'<div class="bar {kind}" style="width:{100 * share / top:.1f}%"></div>'
 
-    rows = [[category, f"{old:.1%}", f"{new:.1%}", bar("ref", old) + bar("new", new)] for category, old, new in lines]
+    rows = [[category, f"{old:.1%}", f"{new:.1%}", bar("ref", old) + bar("new", new)] for category, (old, new) in lines]
     return table({"category": "", "reference": "n", "current": "n", "": ""}, rows, kind="cats")
 
 
