@@ -16,9 +16,9 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-a
 # Blue and vermilion are Okabe and Ito's, "Color universal design" (2008): told apart with any colour vision.
 STYLE = """
 :root{color-scheme:light dark;--paper:#fff;--ink:#1c1c1a;--soft:#5f5f59;--line:#deded8;--grey:#b9b9b1;--blue:#0072b2;
---red:#c04a00;--h1:#d3e2ef;--h2:#86b5d8;--h3:#2f7fb8;--h4:#0b4a75}
+--red:#c04a00;--band:#dbe7f1;--h1:#a9cbe6;--h2:#68a5d3;--h3:#2378b5;--h4:#083f66}
 @media(prefers-color-scheme:dark){:root{--paper:#181a1b;--ink:#ecece6;--soft:#a9a9a1;--line:#3a3d3f;--grey:#6c6f71;
---blue:#56b4e9;--red:#ff8f4d;--h1:#22384a;--h2:#2d5f85;--h3:#4a9bd1;--h4:#b5defa}}
+--blue:#56b4e9;--red:#ff8f4d;--band:#22384a;--h1:#2d5f85;--h2:#3f8cc2;--h3:#7fc0ee;--h4:#d6edfd}}
 *{box-sizing:border-box}
 body{margin:0 auto;padding:1rem;max-width:64rem;background:var(--paper);color:var(--ink);
 font:16px/1.45 system-ui,sans-serif;overflow-wrap:anywhere}
@@ -28,24 +28,24 @@ p{margin:.3rem 0;max-width:46rem}small,.soft,caption,figcaption{color:var(--soft
 dl{display:grid;grid-template-columns:minmax(7rem,auto) 1fr;gap:.25rem 1rem;margin:.8rem 0}
 dt{color:var(--soft)}dd{margin:0}
 figure{margin:.6rem 0}.two{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(24rem,100%),1fr));gap:0 2rem}
-.plot{display:grid;grid-template-columns:auto 1fr;gap:.2rem .4rem}
+.plot{display:grid;grid-template-columns:auto 1fr auto;gap:.2rem .4rem}
 .ticks{position:relative;min-width:3rem;font-size:.8rem;color:var(--soft)}
 .ticks span{position:absolute;right:0;transform:translateY(-50%)}
 .field{position:relative;height:13rem;border-bottom:1px solid var(--line);border-left:1px solid var(--line)}
 .field.low{height:7rem}
 .field svg,.strip svg{display:block;position:absolute;inset:0;width:100%;height:100%;overflow:visible}
-.field b,.over b{position:absolute;font-size:.8rem;font-weight:600;white-space:nowrap;background:var(--paper)}
-.field b{transform:translate(-100%,-115%);padding:0 .15rem}
-.field b.under{transform:translate(-100%,15%)}
+.names{position:relative;width:5.4rem}.names b,.over b{position:absolute;font-size:.8rem;white-space:nowrap}
+.names b{transform:translateY(-50%);white-space:normal;line-height:1.1}
+.plot .ticks{grid-column:1}.plot .field{grid-column:2}.plot .names{grid-column:3}
 .over{position:relative;height:1.4rem;grid-column:2}.over b{transform:translateX(-50%);font-weight:400}
 .dates{grid-column:2;display:flex;justify-content:space-between;font-size:.8rem;color:var(--soft)}
 svg *{vector-effect:non-scaling-stroke;fill:none}
 svg .line{stroke:var(--blue);stroke-width:1.6}svg .dots{stroke:var(--blue);stroke-width:5;stroke-linecap:round}
 svg .limit{stroke:var(--red);stroke-width:1.4;stroke-dasharray:5 4}
 svg .alarms{stroke:var(--red);stroke-width:9;stroke-linecap:round}
-svg .mark{stroke:var(--soft);stroke-width:1}svg .back{stroke:var(--red);stroke-width:1.6}
+svg .mark{stroke:var(--grey);stroke-width:1}svg .back{stroke:var(--red);stroke-width:1.6}
 svg .truth{stroke:var(--ink);stroke-width:5;stroke-linecap:round}
-svg .band{fill:var(--h1)}svg .base{fill:var(--grey)}svg .bars{fill:var(--blue)}svg .badbars{fill:var(--red)}
+svg .band{fill:var(--band)}svg .base{fill:var(--grey)}svg .bars{fill:var(--blue)}svg .badbars{fill:var(--red)}
 svg .h0{fill:var(--line)}svg .h1{fill:var(--h1)}svg .h2{fill:var(--h2)}svg .h3{fill:var(--h3)}svg .h4{fill:var(--h4)}
 svg .broken{fill:var(--red)}svg .cross{stroke:var(--paper);stroke-width:1.2}
 .ink-blue{color:var(--blue)}.ink-red{color:var(--red)}.ink-grey{color:var(--soft)}
@@ -53,13 +53,15 @@ table{border-collapse:collapse;width:100%;font-size:.9rem;margin:.5rem 0}caption
 th,td{text-align:left;padding:.2rem .6rem .2rem 0;vertical-align:top;border-bottom:1px solid var(--line)}
 th{font-weight:600}thead th{color:var(--soft);font-weight:400}
 .n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
-.grid th{width:25%}.grid .n{width:18%}.grid td,.grid th{vertical-align:middle}
-.strip{position:relative;height:1.35rem;min-width:6rem}
+.grid{table-layout:fixed}.grid thead th:first-child{width:24%}.grid thead .n{width:12%}
+.grid td,.grid th{vertical-align:middle}
+.strip{position:relative;height:1.35rem}
 .key{display:inline-block;width:.85em;height:.85em;vertical-align:-.05em;margin:0 .3em 0 .8em}
 .key:first-child{margin-left:0}
 .cats td:last-child{width:55%}.bar{height:.5rem;margin:.12rem 0}
 .bar.ref{background:var(--grey)}.bar.new{background:var(--blue)}
-@media(max-width:40rem){body{padding:.7rem;font-size:15px}.grid th{width:34%}.wide{display:none}.field{height:10rem}}
+@media(max-width:40rem){body{padding:.7rem;font-size:15px}.grid thead th:first-child{width:30%}
+.grid thead .n{width:21%}.wide{display:none}.field{height:10rem}.names{width:4.4rem}}
 """
 
 

@@ -6,11 +6,12 @@ Colours and stroke widths are in the style sheet of `monitoring/document.py`, by
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 WIDE, HIGH = 1000, 100  # what a drawing measures itself in, however large it is shown
 ROOM = 0.06  # of a chart's height, left free above and below
+LINE = 9  # percent of a chart's height that a line of text takes
 TICKS = 3  # values that an axis names
 
 Point = tuple[float, float]
@@ -102,7 +103,7 @@ class Chart:
         across: the axis from left to right.
         up: the axis of values.
         dates: what stands under it, from left to right; HTML already.
-        labels: text beside the lines: (place from left to right, value, text, class).
+        labels: names of lines, at their right ends: (value, text, class).
         over: text above it: (place, text).
     """
 
@@ -111,7 +112,7 @@ class Chart:
     across: Axis
     up: Axis
     dates: Sequence[str]
-    labels: Sequence[tuple[float, float, str, str]] = ()
+    labels: Sequence[tuple[float, str, str]] = ()
     over: Sequence[tuple[float, str]] = field(default=())
 
 
@@ -121,13 +122,26 @@ def chart(drawn: Chart) -> str:
     values = [up.low + (up.high - up.low) * part / (TICKS - 1) for part in range(TICKS)]
     ticks = "".join(f'<span style="top:{100 - up.share(value):.1f}%">{value:.3g}</span>' for value in values)
     labels = "".join(
-        f'<b class="{kind}" style="left:{drawn.across.share(x):.1f}%;top:{100 - up.share(y):.1f}%">{text}</b>'
-        for x, y, text, kind in drawn.labels
+        f'<b class="{kind}" style="top:{top:.1f}%">{text}</b>' for top, text, kind in spread(drawn.labels, up)
     )
     over = "".join(f'<b style="left:{drawn.across.share(x):.1f}%">{text}</b>' for x, text in drawn.over)
     above = f'<div class="over">{over}</div>' if over else ""
-    body = f'<div class="field">{svg(drawn.layers, drawn.says)}{labels}</div>{below(drawn.dates)}'
-    return f'<figure class="plot">{above}<div class="ticks">{ticks}</div>{body}</figure>'
+    body = f'<div class="field">{svg(drawn.layers, drawn.says)}</div><div class="names">{labels}</div>'
+    return f'<figure class="plot">{above}<div class="ticks">{ticks}</div>{body}{below(drawn.dates)}</figure>'
+
+
+def spread(labels: Iterable[tuple[float, str, str]], up: Axis) -> Iterator[tuple[float, str, str]]:
+    """Where labels stand, in percent from the top: at their values, but never one upon the other.
+
+    Example:
+        >>> list(spread([(5.0, "loss", ""), (5.2, "limit", "")], Axis(0.0, 10.0, 100)))
+        [(48.0, 'limit', ''), (57.0, 'loss', '')]
+    """
+    lowest = -math.inf
+    for value, text, kind in sorted(labels, reverse=True):
+        if math.isfinite(value):
+            lowest = max(100 - up.share(value), lowest + LINE)
+            yield lowest, text, kind
 
 
 def below(texts: Iterable[str]) -> str:

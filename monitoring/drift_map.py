@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from monitoring.document import name, shown, table
 from monitoring.drawings import HIGH, bars, below, boxes, cells, key, strip
 from monitoring.loss_charts import date
-from monitoring.worst import each_worst, excess, worst_first
+from monitoring.worst import excess, worst_first, worst_measures
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -35,7 +35,7 @@ def drift_section(seen: Overview) -> str:
     if not seen.checks:
         return "<h2>Drift</h2><p>Nothing was checked for drift yet.</p>"
     newest = seen.checks[-1]
-    parts = ["<h2>Drift</h2>", f"<p>{shown(newest.reason)}</p>", compared(newest)]
+    parts = ["<h2>Drift</h2>", compared(newest)]
     if any(check.columns for check in seen.checks):
         parts += [drift_map(seen.checks), key(LEGEND)]
     return "\n".join(parts) + missing_section(seen.checks)
@@ -63,7 +63,7 @@ def when(check: DriftCheckRecord) -> datetime:
 
 def drift_map(checks: Sequence[DriftCheckRecord]) -> str:
     """A row for each column, what matters most now on top."""
-    by_check = [{column.column: column for column in each_worst(check.columns)} for check in checks]
+    by_check = [worst_measures(check.columns) for check in checks]
     latest: dict[str, DriftColumn] = {}
     for found in by_check:
         latest |= found

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from monitoring.overview import LiveBlock, Overview
 
 DOTTED = 150  # blocks, beyond which dots hide the line
-APART = 5  # percent of the width, below which two labels would overlap
+APART = 8  # percent of the width, below which two labels would overlap
 METRICS = 3  # figures whose estimates are drawn
 
 
@@ -62,11 +62,8 @@ def loss_chart(seen: Overview) -> str:
     ]
     texts = [(when, f"{'↩' * (p.kind == 'rollback')}v{p.number}", p.kind == "rollback") for when, p in marks]
     known = [limit for limit in limits if math.isfinite(limit)]
-    labels = direct_labels(
-        [(blocks[-1].loss, f"loss {_named(blocks[-1].loss)}", "ink-blue")]
-        + [(limit, f"limit {limit:.3g}", "ink-red") for limit in known[-1:]]
-    )
-    last = blocks[-1].time.timestamp()
+    labels = [(limit, f"limit {limit:.3g}", "ink-red") for limit in known[-1:]]
+    labels.append((blocks[-1].loss, f"loss {_named(blocks[-1].loss)}", "ink-blue"))
     return chart(
         Chart(
             layers=layers,
@@ -74,10 +71,12 @@ def loss_chart(seen: Overview) -> str:
             across=across,
             up=up,
             dates=dates([block.time for block in blocks]),
-            labels=[(last, value, text, kind) for value, text, kind in labels],
+            labels=labels,
             over=sparse(across, texts),
         )
-    ) + (f"<p><small>v3: version 3 was promoted there; ↩: rolled back. {promotions_in_words(seen)}</small></p>")
+    ) + (
+        f"<p><small>v: the version that was promoted there; ↩: that was gone back to. {promotions_in_words(seen)}</small></p>"
+    )
 
 
 def promotions_in_words(seen: Overview) -> str:
@@ -93,13 +92,6 @@ def between(seen: Overview, when: datetime | None) -> float:
         return times[-1].timestamp()
     earlier = [time for time in times if time < when]
     return (earlier[-1].timestamp() + when.timestamp()) / 2 if earlier else when.timestamp()
-
-
-def direct_labels(wanted: Sequence[tuple[float, str, str]]) -> Iterator[tuple[float, str, str]]:
-    """Labels at the end of lines: the highest above its line, the others below theirs."""
-    finite = sorted((label for label in wanted if math.isfinite(label[0])), reverse=True)
-    for place, (value, text, kind) in enumerate(finite):
-        yield value, text, kind if place == 0 else f"{kind} under"
 
 
 def sparse(across: Axis, texts: Sequence[tuple[float, str, bool]]) -> list[tuple[float, str]]:
@@ -134,7 +126,8 @@ def estimate_chart(metric: str, estimates: Sequence[EstimateRecord]) -> str:
         ("line", path((x, downwards(up, e.value)) for x, e in zip(xs, estimates, strict=True))),
         ("truth", dots((x, downwards(up, truth)) for x, truth in zip(xs, truths, strict=True))),
     ]
-    drawn = chart(Chart(layers, f"Line chart of estimates of {words}", across, up, dates(times)))
+    labels = [(estimates[-1].value, f"estimate {_named(estimates[-1].value)}", "ink-blue")]
+    drawn = chart(Chart(layers, f"Line chart of estimates of {words}", across, up, dates(times), labels))
     legend = '<span class="ink-blue">line and band: estimate and its interval</span>; dots: what came'
     return f"<p>{words}</p>{drawn}<p><small>{legend}</small></p>"
 

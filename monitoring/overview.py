@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         PromiseRecord,
     )
 
-CHECKS, FILES, RUNS = 100, 366, 100  # the newest ones that are shown
+CHECKS, FILES, RUNS = 60, 366, 100  # the newest ones that are shown
 
 
 @dataclass(frozen=True)

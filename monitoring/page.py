@@ -5,9 +5,9 @@ Self-contained: no script, no network, light and dark, and as readable on a phon
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from monitoring.document import document, facts, shown, table
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from db.records import RunRecord
     from monitoring.overview import Overview
 
-RUNS = 20  # that are listed
+LINES = 20  # of runs; those that ended alike share one
 ALARMS = {"failed", "stuck", "needs attention"}  # outcomes
 
 
@@ -89,8 +89,8 @@ def arrivals_section(seen: Overview) -> str:
         return "<h2>Arrivals</h2><p>Nothing has arrived.</p>"
     measures: dict[str, tuple[Callable[[LandedRecord], int], str]] = {
         "rows taken": (lambda file: file.taken, "bars"),
+        "of them late": (lambda file: file.late, "bars"),
         "rows refused": (lambda file: file.refused, "badbars"),
-        "rows late": (lambda file: file.late, "bars"),
         "conflicts": (lambda file: file.conflicts, "badbars"),
     }
     rows = []
@@ -102,11 +102,10 @@ def arrivals_section(seen: Overview) -> str:
     between = f"{date(files[0].at)} to {date(files[-1].at)}"
     caption = f"The newest {len(files):,} files, {between}; a bar a file, each strip as high as its highest"
     heads = {"": "", "by file": "", "newest": "n", "most": "n wide", "in all": "n wide"}
-    whole = [file for file in files if file.reason]
-    refused = (
-        f'<p class="alarm">{len(whole):,} files were refused as a whole, the newest: {shown(whole[-1].reason)}</p>'
-    )
-    return "<h2>Arrivals</h2>" + table(heads, rows, caption, "grid") + (refused if whole else "")
+    section = "<h2>Arrivals</h2>" + table(heads, rows, caption, "grid")
+    if whole := [file.reason for file in files if file.reason]:
+        section += f'<p class="alarm">{len(whole):,} files refused as a whole, the newest: {shown(whole[-1])}</p>'
+    return section
 
 
 def runs_section(seen: Overview) -> str:
@@ -115,24 +114,22 @@ def runs_section(seen: Overview) -> str:
         return "<h2>Runs</h2><p>It has not run yet.</p>"
     counted = Counter(run.outcome or "open" for run in seen.runs)
     words = ", ".join(f"{count:,} {shown(how)}" for how, count in counted.most_common())
-    rows = [
-        [
-            *(str(run.id), f"{run.started_at:%Y-%m-%d %H:%M}", seconds(run), shown(run.decision or ""), outcome(run)),
-            shown(run.reason or ""),
-        ]
-        for run in reversed(seen.runs[-RUNS:])
+    alike = [
+        list(some) for _, some in groupby(reversed(seen.runs), lambda run: (run.decision, run.outcome, run.reason))
     ]
-    heads = {"run": "", "started": "", "seconds": "n wide", "decision": "", "outcome": "", "because": ""}
-    return f"<h2>Runs</h2><p>The newest {len(seen.runs):,}: {words}.</p>" + table(heads, rows, "", "runs")
+    heads = {"run": "", "started": "", "decision": "", "outcome": "", "because": ""}
+    return f"<h2>Runs</h2><p>The newest {len(seen.runs):,}: {words}.</p>" + table(heads, [*map(line, alike[:LINES])])
+
+
+def line(runs: Sequence[RunRecord]) -> list[str]:
+    """Runs that ended alike, one after the other, newest first."""
+    newest, oldest = runs[0], runs[-1]
+    numbers = f"{newest.id}" if len(runs) == 1 else f"{oldest.id} to {newest.id}"
+    days = dict.fromkeys((date(oldest.started_at), date(newest.started_at)))
+    return [numbers, " to ".join(days), shown(newest.decision or ""), outcome(newest), shown(newest.reason or "")]
 
 
 def outcome(run: RunRecord) -> str:
     """How a run ended."""
     told = shown(run.outcome or "open")
     return f'<span class="alarm">{told}</span>' if run.outcome in ALARMS else told
-
-
-def seconds(run: RunRecord) -> str:
-    """How long a run took; nothing while it is open."""
-    took = (run.finished_at - run.started_at).total_seconds() if run.finished_at else math.nan
-    return f"{took:,.0f}" if math.isfinite(took) else ""

@@ -15,14 +15,14 @@ def excess(column: DriftColumn) -> float:
 
     Example:
         >>> from db.verdict_records import DriftColumn
-        >>> excess(DriftColumn("speed", "wasserstein", 0.3, 0.1, drifted=True))
-        3.0
+        >>> excess(DriftColumn("speed", "wasserstein", 0.3, 0.15, drifted=True))
+        2.0
     """
     if math.isnan(column.threshold):
         return 0.0
     if not math.isfinite(column.score):
         return math.inf
-    return round(column.score / max(column.threshold, 1e-12), 6)
+    return column.score / max(column.threshold, 1e-12)
 
 
 def worst_first(columns: Iterable[DriftColumn]) -> list[DriftColumn]:
@@ -42,9 +42,17 @@ def worst_first(columns: Iterable[DriftColumn]) -> list[DriftColumn]:
     return sorted(columns, key=matters)
 
 
+def worst_measures(columns: Iterable[DriftColumn]) -> dict[str, DriftColumn]:
+    """The worst measure of each column."""
+    found: dict[str, DriftColumn] = {}
+    rank: dict[str, tuple[bool, bool, float]] = {}
+    for column in columns:
+        bad = column.broken, column.drifted, excess(column)
+        if column.column not in found or bad > rank[column.column]:
+            found[column.column], rank[column.column] = column, bad
+    return found
+
+
 def each_worst(columns: Iterable[DriftColumn]) -> list[DriftColumn]:
     """The worst measure of each column, worst column first."""
-    found: dict[str, DriftColumn] = {}
-    for column in worst_first(columns):
-        found.setdefault(column.column, column)
-    return list(found.values())
+    return worst_first(worst_measures(columns).values())
