@@ -35,9 +35,9 @@ def monitor(model: Model, html: Page = None, json: Json = False) -> None:
 
         save(monitor_page(seen, promises), html)
         say(f"written to {html}", err=True)
-    elif json:
+    if json:
         print_json(vars(seen) | {"champion": seen.champion, "promises_in_words": promises})
-    else:
+    elif html is None:
         print_overview(seen, promises)
 
 
@@ -93,7 +93,7 @@ def print_losses(seen: Overview) -> None:
 
 def print_drift(check: DriftCheckRecord) -> None:
     """Print the worst columns of a drift check, and the shares of missing values."""
-    from monitoring.worst import excess, worst_first
+    from monitoring.worst import MISSING, excess, worst_first
 
     if check.reference and check.current:
         say(f"\nnewest drift check: {check.current.rows:,} new rows against {check.reference.rows:,}")
@@ -104,7 +104,7 @@ def print_drift(check: DriftCheckRecord) -> None:
         return f"{times:,.1f} ×" if math.isfinite(times) and times else ""
 
     worst = worst_first(check.columns)
-    notable = [c for c in worst if c.drifted or c.broken or (c.method == "missing share" and c.score > 0)]
+    notable = [c for c in worst if c.drifted or c.broken or (c.method == MISSING and c.score > 0)]
     shown = (notable or worst)[:COLUMNS]
     rows = (
         [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from monitoring.document import name, shown, table
 from monitoring.drawings import HIGH, bars, below, boxes, cells, key, strip
 from monitoring.loss_charts import date
-from monitoring.worst import excess, worst_first, worst_measures
+from monitoring.worst import MISSING, excess, worst_first, worst_measures
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from monitoring.overview import Overview
 
 ROWS = 60  # columns that are shown, the worst
-MISSING = "missing share"
 STEPS = ((1.5, "h1"), (2.5, "h2"), (5.0, "h3"), (math.inf, "h4"))  # times the threshold, up to which a shade counts
 LEGEND = {
     "h0": "as usual",

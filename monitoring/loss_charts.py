@@ -64,19 +64,17 @@ def loss_chart(seen: Overview) -> str:
     known = [limit for limit in limits if math.isfinite(limit)]
     labels = [(limit, f"limit {limit:.3g}", "ink-red") for limit in known[-1:]]
     labels.append((blocks[-1].loss, f"loss {_named(blocks[-1].loss)}", "ink-blue"))
-    return chart(
-        Chart(
-            layers=layers,
-            says=f"Line chart of the champion's loss: {in_words(blocks)} {promotions_in_words(seen)}",
-            across=across,
-            up=up,
-            dates=dates([block.time for block in blocks]),
-            labels=labels,
-            over=sparse(across, texts),
-        )
-    ) + (
-        f"<p><small>v: the version that was promoted there; ↩: that was gone back to. {promotions_in_words(seen)}</small></p>"
+    counts = promotions_in_words(seen)
+    drawn = Chart(
+        layers=layers,
+        says=f"Line chart of the champion's loss: {in_words(blocks)} {counts}",
+        across=across,
+        up=up,
+        dates=dates([block.time for block in blocks]),
+        labels=labels,
+        over=sparse(across, texts),
     )
+    return f"{chart(drawn)}<p><small>v: the version that was promoted there; ↩: gone back to. {counts}</small></p>"
 
 
 def promotions_in_words(seen: Overview) -> str:

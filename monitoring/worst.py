@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from db.verdict_records import DriftColumn
 
+MISSING = "missing share"  # the measure whose figure is a share of rows without a value
+
 
 def excess(column: DriftColumn) -> float:
     """How many times its threshold a measure is; 0 where it was shown and not judged, infinite where it is no number.

@@ -72,7 +72,7 @@ def warn_of_failure(logger: Logger, writing: Future[None]) -> None:
         logger.warning("%s could not be written: %s", TIMELINE, gist(error))
 
 
-def unless_it_fails(write: Callable[[], None], what: str) -> None:
+def unless_it_fails(write: Callable[[], object], what: str) -> None:
     """Write something to look at; if that fails, the run is what it was, and its log says so."""
     try:
         write()
