@@ -20,6 +20,7 @@ from monitoring.worst import each_worst, excess, worst_first
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
     from numpy.typing import NDArray
 
     from db.verdict_records import DriftColumn, Window
@@ -84,8 +85,10 @@ def report_page(checked: Checked, values: Mapping[str, Sides]) -> str:
     return document(checked.title, "\n".join(parts))
 
 
-def write_report(file: Path, checked: Checked, reference: pd.DataFrame, current: pd.DataFrame) -> None:
-    """Write the page of a check, given the rows of both windows."""
+def write_report(
+    file: Path, checked: Checked, reference: pd.DataFrame | pl.DataFrame, current: pd.DataFrame | pl.DataFrame
+) -> None:
+    """Write the page of a check, given the rows of both windows, as pandas or Polars has them."""
     both = [column.column for column in checked.columns if column.column in reference and column.column in current]
     save(report_page(checked, {c: (reference[c].to_numpy(), current[c].to_numpy()) for c in both}), file)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from numpy.typing import NDArray
 
@@ -134,6 +135,20 @@ def test_a_page_of_whatever_the_rows_hold(old: NDArray[np.generic], new: NDArray
     for method in ("wasserstein", "jensenshannon"):
         column = DriftColumn("x", method, math.nan, math.nan, drifted=False)
         assert "</html>" in report_page(Checked("t", "r", [column]), {"x": (old, new)})
+
+
+def test_rows_may_come_from_polars_too(tmp_path: Path) -> None:
+    """The same rows give the same page."""
+    columns = [
+        DriftColumn("speed", "wasserstein", 0.2, 0.1, True),
+        DriftColumn("city", "jensenshannon", 0.2, 0.1, True),
+    ]
+    windows = [window(share, ["a", "b"]) for share in (0.2, 0.6)]
+    windows[1].loc[:9, "city"], windows[1].loc[:9, "speed"] = None, np.nan
+    for name, frames in (("pandas", windows), ("polars", [pl.from_pandas(frame) for frame in windows])):
+        write_report(tmp_path / f"{name}.html", Checked("t", "r", columns), *frames)
+    assert (tmp_path / "pandas.html").read_text() == (tmp_path / "polars.html").read_text()
+    assert "missing" in (tmp_path / "polars.html").read_text()
 
 
 def test_a_page_of_many_columns_stays_small() -> None:
