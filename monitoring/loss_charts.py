@@ -34,7 +34,8 @@ def in_words(blocks: Sequence[LiveBlock]) -> str:
     finite = [block.loss for block in blocks if math.isfinite(block.loss)]
     words = f"{len(blocks):,} block{'s' * (len(blocks) > 1)}, {date(blocks[0].time)} to {date(blocks[-1].time)}"
     if finite:
-        words += f"; between {min(finite):.4g} and {max(finite):.4g}, {_named(blocks[-1].loss)} in the newest"
+        words += f"; between {min(finite):.4g} and {max(finite):.4g}" if min(finite) < max(finite) else ""
+        words += f"; {_named(blocks[-1].loss)} in the newest"
     over = sum(block.above for block in blocks if math.isfinite(block.loss))
     words += f"; {over:,} above the limit of their time" if over else ""
     lost = len(blocks) - len(finite)
@@ -84,18 +85,23 @@ def promotions_in_words(seen: Overview) -> str:
 
 
 def between(seen: Overview, when: datetime | None) -> float:
-    """Where a promotion stands: between the blocks that arrived before and after it."""
+    """Where a promotion stands: half-way between the blocks that arrived before and after it."""
     times = [block.time for block in seen.blocks]
     if when is None:
-        return times[-1].timestamp()
+        return times[-1].timestamp() + half_gap(times)
     earlier = [time for time in times if time < when]
-    return (earlier[-1].timestamp() + when.timestamp()) / 2 if earlier else when.timestamp()
+    return (earlier[-1].timestamp() + when.timestamp()) / 2 if earlier else when.timestamp() - half_gap(times)
+
+
+def half_gap(times: Sequence[datetime]) -> float:
+    """Half the seconds between two blocks, on average; half a day where there is only one."""
+    return (times[-1] - times[0]).total_seconds() / max(len(times) - 1, 1) / 2 or 43_200.0
 
 
 def sparse(across: Axis, texts: Sequence[tuple[float, str, bool]]) -> list[tuple[float, str]]:
     """Those of the texts that have room: rollbacks first, then the newest."""
     placed: list[tuple[float, str]] = []
-    for when, text, _ in sorted(texts, key=lambda one: (one[2], one[0]), reverse=True):
+    for when, text, _ in sorted(reversed(texts), key=lambda one: (not one[2], -one[0])):
         if all(abs(across.share(when) - across.share(other)) >= APART for other, _ in placed):
             placed.append((when, text))
     return placed
@@ -175,8 +181,8 @@ def upright(xs: Iterator[float]) -> str:
 
 
 def axis_of(times: Sequence[datetime]) -> Axis:
-    """From the first time to the last; one time stands in the middle."""
-    return Axis(times[0].timestamp(), times[-1].timestamp(), WIDE)
+    """From the first time to the last, with room beside them for what stands between blocks."""
+    return Axis(times[0].timestamp() - half_gap(times), times[-1].timestamp() + half_gap(times), WIDE)
 
 
 def dates(times: Sequence[datetime]) -> list[str]:
