@@ -101,7 +101,8 @@ def half_gap(times: Sequence[datetime]) -> float:
 def sparse(across: Axis, texts: Sequence[tuple[float, str, bool]]) -> list[tuple[float, str]]:
     """Those of the texts that have room: rollbacks first, then the newest."""
     placed: list[tuple[float, str]] = []
-    for when, text, _ in sorted(reversed(texts), key=lambda one: (not one[2], -one[0])):
+    newest_first = texts[::-1]  # two may stand at one place
+    for when, text, _ in sorted(newest_first, key=lambda one: (not one[2], -one[0])):
         if all(abs(across.share(when) - across.share(other)) >= APART for other, _ in placed):
             placed.append((when, text))
     return placed
