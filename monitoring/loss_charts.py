@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DOTTED = 150  # blocks, beyond which dots hide the line
 APART = 8  # percent of the width, below which two labels would overlap
+SHORT = timedelta(days=3)  # of a chart's time, below which hours are named
 METRICS = 3  # figures whose estimates are drawn
 
 
@@ -51,7 +52,7 @@ def loss_chart(seen: Overview) -> str:
     points = [(across.at(block.time.timestamp()), downwards(up, block.loss)) for block in blocks]
     lost = ((x, 1.0) for (x, _), block in zip(points, blocks, strict=True) if not math.isfinite(block.loss))
     alarms = [point for point, block in zip(points, blocks, strict=True) if block.above]
-    marks = [(between(seen, when), promotion) for promotion, when in zip(seen.promotions, seen.places, strict=True)]
+    marks = [(between(seen, when), promotion) for promotion, when in seen.marks]
     rollbacks = {across.at(when): promotion.kind == "rollback" for when, promotion in marks}
     layers = [
         ("mark", upright(x for x, back in rollbacks.items() if not back)),
@@ -80,8 +81,8 @@ def loss_chart(seen: Overview) -> str:
 
 def promotions_in_words(seen: Overview) -> str:
     """How many there were."""
-    back = sum(promotion.kind == "rollback" for promotion in seen.promotions)
-    return f"{len(seen.promotions) - back:,} promotions, {back:,} rollbacks."
+    back = sum(promotion.kind == "rollback" for promotion, _ in seen.marks)
+    return f"{len(seen.marks) - back:,} promotions, {back:,} rollbacks."
 
 
 def between(seen: Overview, when: datetime | None) -> float:
@@ -187,10 +188,16 @@ def axis_of(times: Sequence[datetime]) -> Axis:
 
 
 def dates(times: Sequence[datetime]) -> list[str]:
-    """What stands under a chart: its first day, one in the middle of its time, and the last."""
+    """What stands under a chart: its first day, one in the middle of its time, and the last; hours where it is short.
+
+    Example:
+        >>> dates([datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in (0, 8)])
+        ['2026-03-01 00:00', '2026-03-01 04:00', '2026-03-01 08:00']
+    """
     first, last = times[0], times[-1]
-    middle = first + (last - first) / 2
-    return list(dict.fromkeys(map(date, (first, middle, last))))
+    three = (first, first + (last - first) / 2, last)
+    short = timedelta() < last - first < SHORT
+    return list(dict.fromkeys(f"{time.astimezone(UTC):%Y-%m-%d %H:%M}" if short else date(time) for time in three))
 
 
 def date(time: datetime) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         PromiseRecord,
     )
 
-CHECKS, FILES, RUNS = 60, 366, 100  # the newest ones that are shown
+BLOCKS, CHECKS, FILES, RUNS = 1000, 60, 366, 100  # the newest ones that are shown
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ class Overview:
         promotions: every promotion and rollback.
         places: for each of them, start of the first time block that arrived later; None where none did.
         performance: how its champions fared.
-        blocks: live losses.
+        blocks: the newest live losses.
         checks: the newest drift checks.
         files: the newest landed files.
-        estimates: what was estimated without labels, beside what came.
+        estimates: the newest of what was estimated without labels, beside what came.
         promises: what the gate announced, beside what came.
         runs: the newest runs.
     """
@@ -83,6 +83,13 @@ class Overview:
         """The promotion of the version in production."""
         return self.promotions[-1] if self.promotions else None
 
+    @property
+    def marks(self) -> list[tuple[PromotionRecord, datetime | None]]:
+        """The promotions that stand among the blocks that are shown, and where."""
+        first = self.blocks[0].time if self.blocks else None
+        both = zip(self.promotions, self.places, strict=True)
+        return [(promotion, place) for promotion, place in both if place is None or (first and place >= first)]
+
 
 def overview(registry: ModelRegistry, model: str) -> Overview:
     """Gather what there is to see of a model.
@@ -101,10 +108,10 @@ def overview(registry: ModelRegistry, model: str) -> Overview:
         promotions=promotions,
         places=tuple(place(promotion.at, losses, partitions) for promotion in promotions),
         performance=performance,
-        blocks=whole_blocks(losses, limits),
+        blocks=whole_blocks(losses, limits)[-BLOCKS:],
         checks=registry.drift_checks(model, CHECKS)[::-1],
         files=registry.landed_files(model)[-FILES:],
-        estimates=registry.estimates(model),
+        estimates=registry.estimates(model)[-BLOCKS:],
         promises=registry.promises(model),
         runs=registry.runs(model, RUNS)[::-1],
     )

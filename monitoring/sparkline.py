@@ -41,7 +41,7 @@ def sparkline(seen: Overview, width: int = WIDTH) -> Sparkline:
     between += f", the worst of each {size} a mark" if size > 1 else ""
     alarms = "".join("!" if any(block.above for block in group) else " " for group in groups)
     marks = [" "] * len(groups)
-    for promotion, when in zip(seen.promotions, seen.places, strict=True):
+    for promotion, when in seen.marks:
         place = _place(times, when) // size
         marks[place] = "<" if promotion.kind == "rollback" or marks[place] == "<" else "^"
     lines = [(bars(groups), "? has no finite loss" if any(not math.isfinite(b.loss) for b in blocks) else "")]

@@ -162,6 +162,17 @@ def test_each_block_shows_the_version_that_served_its_rows(registry: ModelRegist
     assert seen.places == (parts[0].time_from, parts[0].time_from, None)
 
 
+def test_of_a_long_past_the_newest_is_shown(sixty_days: Overview) -> None:
+    """Promotions from before the first block that is shown are not drawn at its edge."""
+    late = replace(sixty_days, blocks=sixty_days.blocks[30:])
+    shown = [promotion for promotion, place in late.marks if place]
+    assert 0 < len(shown) < len([place for place in sixty_days.places if place])
+    page = checked(monitor_page(late))
+    assert f"{sum(p.kind != 'rollback' for p, _ in late.marks)} promotions" in page
+    assert "M-" not in page
+    assert sparkline(late).lines[-1][0].strip()
+
+
 def losses_of(*losses: float) -> Overview:
     """An overview of nothing but losses, a block a day."""
     blocks = tuple(LiveBlock(START + timedelta(days=day), 10, loss, 1) for day, loss in enumerate(losses))
