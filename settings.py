@@ -69,6 +69,15 @@ class Settings(BaseSettings):
         """Local folder of the HTML reports."""
         return self.home / "reports"
 
+    @property
+    def workspace(self) -> Path:
+        """Local folder of Evidently's timeline of drift checks: `evidently ui --workspace` shows it."""
+        return self.reports / "workspace"
+
+    def monitor_page(self, model: str) -> Path:
+        """The page about a model that every run writes afresh."""
+        return self.reports / model / "monitor.html"
+
 
 @cache
 def get_settings() -> Settings:

@@ -15,7 +15,7 @@ import numpy as np
 
 from db.verdict_records import DriftColumn
 from errors import NotEnoughData
-from monitoring.report_page import labels, lock, relabelled
+from monitoring.evidently_report import measure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,41 +142,6 @@ def wasserstein(
     """First Wasserstein distance between the rows of two matrices of shares over the same sorted values."""
     gaps = np.diff(values.astype("float64"))
     return np.asarray(np.abs(np.cumsum(one - other, axis=1)[:, :-1]) @ gaps)
-
-
-def measure(
-    reference: pd.DataFrame,
-    current: pd.DataFrame,
-    columns: dict[str, str],
-    thresholds: dict[str, float],
-    report: Path | None,
-) -> list[DriftColumn]:
-    """Have Evidently compute each column's distance, and its plots if a report is wanted."""
-    from evidently import DataDefinition, Dataset, Report
-    from evidently.metrics import ValueDrift
-
-    categorical = [column for column, method in columns.items() if method == "jensenshannon"]
-    shown = labels(columns)
-    current, reference = relabelled((current[list(columns)], reference[list(columns)]), categorical)
-    # Without a definition Evidently skips a column that is missing, and takes small integers for categories.
-    definition = DataDefinition(
-        numerical_columns=[shown[column] for column in columns if column not in categorical],
-        categorical_columns=[shown[column] for column in categorical],
-    )
-    metrics = [ValueDrift(column=shown[c], method=method, threshold=thresholds[c]) for c, method in columns.items()]
-    snapshot = Report(metrics).run(
-        Dataset.from_pandas(current, data_definition=definition),
-        Dataset.from_pandas(reference, data_definition=definition),
-    )
-    if report is not None:
-        report.parent.mkdir(parents=True, exist_ok=True)
-        snapshot.save_html(str(report))
-        lock(report)
-    scores = [float(result["value"]) for result in snapshot.dict()["metrics"]]
-    return [
-        DriftColumn(column, method, score, thresholds[column], score >= thresholds[column])
-        for (column, method), score in zip(columns.items(), scores, strict=True)
-    ]
 
 
 def window(files: Sequence[Path], schema: Schema, policy: DriftPolicy) -> pd.DataFrame:

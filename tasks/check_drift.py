@@ -18,6 +18,7 @@ from learning.startup import after_large_import
 from monitoring.decision import Pending
 from monitoring.drift import MIN_ROWS, DriftVerdict, compare_files
 from tasks.run import Run, step
+from tasks.seeing import show_on_timeline
 
 IDLE_SECONDS = 60  # after which the process ends; until then the next check uses it, and need not import again
 
@@ -80,5 +81,6 @@ def check_drift(run: Run, pending: Pending, comparison: Comparison | None) -> Dr
             **vars(verdict),
         )
     )
+    show_on_timeline(run)
     get_run_logger().info(verdict.reason)
     return verdict

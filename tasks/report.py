@@ -14,6 +14,7 @@ from evaluation.gate import NAMED
 from evaluation.promises import in_a_sentence
 from evergreen_client.shown import markdown, said
 from tasks.run import Run, step
+from tasks.seeing import write_page
 
 
 def summary(registry: ModelRegistry, run: Run, ending: RunEnding) -> str:
@@ -77,3 +78,4 @@ def report(run: Run, ending: RunEnding) -> None:
     """Publish the run's summary as an artifact in the Prefect UI."""
     ending = ending.with_attention(run.attention)
     publish(summary(run.context.registry, run, ending), f"run-{run.model}", ending.reason)
+    write_page(run, ending)

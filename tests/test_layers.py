@@ -20,7 +20,7 @@ def test_evidently_is_known_to_one_file() -> None:
     """Whoever replaces the drift library replaces one file."""
     rooms = ("arrivals", "cli", "db", "demo", "evaluation", "flows", "learning", "monitoring", "tasks")
     files = [path for room in rooms for path in (PROJECT / room).rglob("*.py") if "evidently" in imports(path)]
-    assert [str(path.relative_to(PROJECT)) for path in files] == ["monitoring/drift.py"]
+    assert [str(path.relative_to(PROJECT)) for path in files] == ["monitoring/evidently_report.py"]
 
 
 def test_start_up_tricks_stay_in_commands_and_steps() -> None:

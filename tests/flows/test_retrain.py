@@ -54,7 +54,9 @@ def registry(home: Settings) -> ModelRegistry:
     return open_registry(home.database_url)
 
 
-def test_the_world_flips_and_the_challenger_takes_over(landing: Landing, registry: ModelRegistry) -> None:
+def test_the_world_flips_and_the_challenger_takes_over(
+    landing: Landing, registry: ModelRegistry, home: Settings
+) -> None:
     """Version 1 learns history; the world changes; version 2 learns it, is better, and is the champion."""
     landing.land(400)
     assert bootstrap("tiny") == "promoted"
@@ -74,6 +76,9 @@ def test_the_world_flips_and_the_challenger_takes_over(landing: Landing, registr
     assert "better so far: log_loss" in run.reason
     assert {"take arrivals", "check drift", "fine-tune the head"} <= set(run.timings)
     assert len(registry.drift_checks("tiny")) == 1
+    page = home.monitor_page("tiny").read_text()
+    assert "promoted" in page
+    assert "Loss per time block" in page
 
 
 def test_a_first_version_that_learned_nothing_is_warned_of(

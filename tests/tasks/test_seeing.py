@@ -1,0 +1,65 @@
+"""What a run leaves to look at: it costs the run nothing, whatever happens to it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from a_year import a_year
+from arriving import new_registry
+from filled import MODEL
+from loky import get_reusable_executor
+from prefect.logging import disable_run_logger
+
+from db.records import RunEnding
+from learning.catalog import load_spec
+from settings import Settings
+from tasks.run import Context, Run
+from tasks.seeing import begin_to_show, show_on_timeline, write_page
+
+
+@pytest.fixture
+def run(home: Settings, tmp_path: Path) -> Run:
+    """The last run of six days, which has not ended yet."""
+    with new_registry(tmp_path / "registry.db") as registry:
+        a_year(registry, days=6, columns=3)
+        number = registry.start_run(MODEL, trigger="by hand").id
+        yield Run(number, Context(load_spec(MODEL, home.model_folders), registry, None, home))  # type: ignore[arg-type,misc]
+
+
+def test_the_page_shows_the_run_as_it_is_about_to_end(run: Run, home: Settings) -> None:
+    """It is written before the run is closed, and says what the registry will say."""
+    write_page(run, RunEnding("promoted", "retrain", "better so far: -3.1%"))
+    page = home.monitor_page(MODEL).read_text()
+    assert "better so far: -3.1%" in page
+    assert "open" not in page
+
+
+def test_a_page_that_cannot_be_written_fails_no_run(run: Run, home: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    """The log says so."""
+    home.reports.mkdir(parents=True)
+    home.monitor_page(MODEL).parent.write_text("a file where the folder should be")
+    with disable_run_logger():
+        write_page(run, RunEnding("promoted", "retrain", "better"))
+    assert not home.monitor_page(MODEL).exists()
+
+
+def test_a_check_stands_on_the_timeline(run: Run, home: Settings) -> None:
+    """Within its model's project."""
+    with disable_run_logger():
+        begin_to_show(run).result(120)
+    assert len(list(home.workspace.rglob("snapshots/*.json"))) == 1
+
+
+def test_a_timeline_that_cannot_be_written_fails_no_run(run: Run, home: Settings) -> None:
+    """Nor does anybody wait for it."""
+    home.reports.mkdir(parents=True)
+    home.workspace.write_text("a file where the folder should be")
+    with disable_run_logger():
+        started = time.perf_counter()
+        show_on_timeline(run)
+        assert time.perf_counter() - started < 30
+        with pytest.raises(OSError, match="workspace"):
+            begin_to_show(run).result(120)
+    get_reusable_executor(reuse=True).shutdown(wait=True)
