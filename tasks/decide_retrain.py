@@ -1,13 +1,51 @@
 """Decide whether the pending data are worth a retrain now."""
 
-from db.records import RunEnding
-from monitoring.decision import Pending, decide
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from db.records import WATCH, RunEnding
+from monitoring.alarms import answered_by
+from monitoring.decision import Facts, Pending, decide, rows_to_judge
 from monitoring.drift import DriftVerdict
-from tasks.run import Run, step
+from monitoring.performance import Performance
+from tasks.run import Context, Run, step
+
+
+def facts_of(context: Context, pending: Pending, drift: DriftVerdict | None, performance: Performance | None) -> Facts:
+    """What is known when it is decided: what the checks found, and what the registry remembers."""
+    registry, model = context.registry, context.spec.name
+    last = registry.newest_run(model, ("retrain",))
+    tried = next(iter(registry.model_evaluations(model, limit=1)), None)
+    return Facts(
+        drift=drift,
+        performance=performance,
+        learned_at=registry.champion(model).created_at,
+        last_retrain=last.finished_at if last else None,
+        now=datetime.now(UTC),
+        answered=answered_by(
+            tried,
+            pending.champion,
+            pending.partitions,
+            registry.drift_checks(model),
+            registry.performance_checks(model),
+        ),
+        stop_when_broken=getattr(context.spec.drift, "stop_when_broken", True),
+    )
 
 
 @step("decide")
-def decide_retrain(run: Run, pending: Pending, drift: DriftVerdict | None) -> RunEnding:
-    """Whether the pending data are worth a retrain now."""
+def decide_retrain(
+    run: Run, pending: Pending, drift: DriftVerdict | None, performance: Performance | None
+) -> RunEnding:
+    """Whether the pending data are worth a retrain now; what is broken in them is something to look at."""
     spec = run.context.spec
-    return decide(pending, drift, spec.retrain, spec.gate.min_rows)
+    facts = facts_of(run.context, pending, drift, performance)
+    if drift and facts.broken:
+        run.attention += drift.attention or (drift.reason,)
+    return decide(pending, facts, spec.retrain, rows_to_judge(pending, spec.gate))
+
+
+def watched(ending: RunEnding) -> RunEnding:
+    """What a watch came to: a retrain is due, or waits; the watch itself trains nothing."""
+    return RunEnding("due" if ending.decision == "retrain" else ending.outcome, WATCH, ending.reason)
