@@ -1,4 +1,4 @@
-"""Watch a champion between its retrains: does it still do what it did, and is what arrives still what it learned from?"""
+"""Watch a champion between its retrains: does it fare as it did, and is what arrives like what it learned from?"""
 
 from prefect import flow
 

@@ -171,14 +171,17 @@ def findings(facts: Facts, policy: RetrainPolicy, needed: int) -> list[str]:
 
 
 def too_few(pending: Pending, facts: Facts, policy: RetrainPolicy, needed: int) -> str:
-    """How many rows are needed, and why: so that the gate can judge, or as the policy has it if that is more."""
-    share = pending.judged_rows / max(pending.labelled_rows, 1)
-    least = math.ceil(needed / share) if share else 0
+    """How many rows are needed, and why: so that the gate can judge, or as the policy has it if that is more.
+
+    New rows come into the proving window, as it is the newest of them; of others the same share as before is held out.
+    """
+    judged, rows = pending.judged_rows, pending.labelled_rows
+    least = rows + needed - judged if pending.prove_from else math.ceil(needed * rows / judged) if judged else 0
     if least < policy.min_rows and not facts.alarms and "rows" in policy.when:
         return f"{policy.min_rows:,} are needed"
     about = f"about {least:,} are needed" if least else "more are needed"
     where = f"of the proving window, since {pending.prove_from:%Y-%m-%d %H:%M}" if pending.prove_from else "held out"
-    return f"{about}: the gate needs {needed:,} to judge a challenger by, and {pending.judged_rows:,} are {where}"
+    return f"{about}: the gate needs {needed:,} to judge a challenger by, and {judged:,} are {where}"
 
 
 def rows_to_judge(pending: Pending, gate: Gate) -> int:
