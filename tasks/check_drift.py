@@ -80,5 +80,6 @@ def check_drift(run: Run, pending: Pending, comparison: Comparison | None) -> Dr
             **{name: value for name, value in vars(verdict).items() if name != "attention"},
         )
     )
+    run.attention.extend(verdict.attention)
     get_run_logger().info(verdict.reason)
     return verdict

@@ -38,11 +38,9 @@ def facts_of(context: Context, pending: Pending, drift: DriftVerdict | None, per
 def decide_retrain(
     run: Run, pending: Pending, drift: DriftVerdict | None, performance: Performance | None
 ) -> RunEnding:
-    """Whether the pending data are worth a retrain now; what is broken in them is something to look at."""
+    """Whether the pending data are worth a retrain now."""
     spec = run.context.spec
     facts = facts_of(run.context, pending, drift, performance)
-    if drift and facts.broken:
-        run.attention += drift.attention or (drift.reason,)
     return decide(pending, facts, spec.retrain, rows_to_judge(pending, spec.gate))
 
 

@@ -10,13 +10,14 @@ from textwrap import shorten
 from prefect import get_client, get_run_logger
 from prefect.context import TaskRunContext
 from prefect.events import emit_event
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from db.records import STUCK as IS_STUCK
 from db.records import WATCH, RunEnding, came_to
 from monitoring.alarms import REASON, STUCK, Alarm, news
 from tasks.run import Context, Run, step
 
-PATIENCE = 2.0  # seconds for the server's sign of life; Prefect itself tries for eleven to deliver an event
+PATIENCE = 2.0  # seconds for the server's sign of life
 
 
 def told_by(context: Context, run_id: int, ending: RunEnding) -> tuple[Alarm, ...]:
@@ -48,7 +49,11 @@ def emit(run: Run, alarms: tuple[Alarm, ...], flow: str) -> None:
 
 def unanswered() -> Exception | None:
     """Why the Prefect server gives no sign of life; None if it does."""
-    with get_client(httpx_settings={"timeout": PATIENCE}, sync_client=True) as client:
+    # Asked six times, as Prefect does by itself, a server that hangs would cost 80 s.
+    with (
+        temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
+        get_client(httpx_settings={"timeout": PATIENCE}, sync_client=True) as client,
+    ):
         return client.api_healthcheck()
 
 

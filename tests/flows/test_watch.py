@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
@@ -14,10 +13,11 @@ from filled import stored
 
 from db.records import STUCK, NewVersion, RunEnding
 from db.registry import ModelRegistry, open_registry
-from db.verdict_records import DriftColumn
+from db.verdict_records import DriftColumn, NewDriftCheck, NewPerformanceCheck
 from flows.retrain import retrain
 from flows.watch import watch
 from learning.spec import ModelSpec, RetrainPolicy
+from monitoring.decision import Pending
 from monitoring.drift import DriftVerdict
 from monitoring.performance import Performance
 from settings import Settings
@@ -42,11 +42,20 @@ class World:
         self.drift, self.performance = CALM, FINE
         self.events: list[tuple[str, dict[str, str], dict[str, Any]]] = []
 
-    def comparison(self, *_: object) -> Future[DriftVerdict]:
-        """A comparison that is done."""
-        done: Future[DriftVerdict] = Future()
-        done.set_result(self.drift)
-        return done
+    def check_drift(self, run: Run, pending: Pending, _comparison: object) -> DriftVerdict:
+        """Record what there is, as the step does."""
+        found = {name: value for name, value in vars(self.drift).items() if name != "attention"}
+        check = NewDriftCheck(run_id=run.id, model=run.model, champion=pending.champion, report_uri=None, **found)
+        run.context.registry.record_drift(check)
+        run.attention.extend(self.drift.attention)
+        return self.drift
+
+    def check_performance(self, run: Run, pending: Pending) -> Performance:
+        """Record what there is, as the step does."""
+        found = vars(self.performance)
+        check = NewPerformanceCheck(run_id=run.id, model=run.model, champion=pending.champion, **found)
+        run.context.registry.record_performance(check)
+        return self.performance
 
     def told(self) -> list[str]:
         """The names of the events since the last call."""
@@ -60,9 +69,10 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """A quiet world, in which nothing is compared, predicted or sent."""
     world = World()
     for flow in ("watch", "retrain"):
-        monkeypatch.setattr(f"flows.{flow}.begin_drift_check", world.comparison)
+        monkeypatch.setattr(f"flows.{flow}.begin_drift_check", lambda *_: None)
         monkeypatch.setattr(f"flows.{flow}.score_champion", lambda *_: None)
-    monkeypatch.setattr("tasks.check_performance.performance_of", lambda *_, **__: world.performance)
+        monkeypatch.setattr(f"flows.{flow}.check_drift", world.check_drift)
+        monkeypatch.setattr(f"flows.{flow}.check_performance", world.check_performance)
     monkeypatch.setattr(
         "tasks.emit_events.emit_event", lambda event, resource, payload: world.events.append((event, resource, payload))
     )
