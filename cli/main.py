@@ -73,6 +73,16 @@ def retrain(model: Model) -> None:
     run_to_its_end(flow, model)
 
 
+@app.command()
+def watch(model: Model) -> None:
+    """Check the champion and what arrived, and train nothing; "due" says that a retrain is. Exit code 3: attention."""
+    prepare(model)
+    with large_import("prefect"):
+        from flows.watch import watch as flow
+
+    run_to_its_end(flow, model)
+
+
 def prepare(model: str) -> None:
     """Refuse a misspelled name before Prefect starts; let the process end in order."""
     from learning.catalog import load_spec

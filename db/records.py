@@ -16,6 +16,8 @@ Role = Literal["trained", "replayed", "partly"]
 
 NEEDS_ATTENTION = "needs attention"
 STUCK = "stuck"
+WATCH = "watch"  # decision of a run that looked at what arrived, and neither trained nor promoted
+CAME_TO = "promoted", "rejected", STUCK, "waiting", "due", "no new data"  # what a reason may begin with
 SENTENCES = 3  # of those that need attention, how many a reason repeats,
 SENTENCE = 300  # and how many characters of each: the run's log has them whole
 
@@ -65,6 +67,13 @@ class RunEnding:
         shown += [f"and {len(sentences) - SENTENCES:,} more"] * (len(sentences) > SENTENCES)
         reason = f"{came_to}. Needs attention ({len(sentences):,}): {'; '.join(shown)}"
         return RunEnding(NEEDS_ATTENTION, self.decision, reason)
+
+
+def came_to(run: RunRecord) -> str:
+    """What a run came to in a word, also where it ended as one that needs attention: "" while it is open."""
+    if run.outcome != NEEDS_ATTENTION:
+        return run.outcome or ""
+    return next((word for word in CAME_TO if str(run.reason).startswith(word)), "")
 
 
 @dataclass(frozen=True)

@@ -149,4 +149,5 @@ class ModelRegistry:
     start_run = writing(run_records.start_run)
     finish_run = writing(run_records.finish_run)
     run_with_work_key = reading(run_records.run_with_work_key)
+    newest_run = reading(run_records.newest_run)
     runs = reading(run_records.runs)

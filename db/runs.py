@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import update
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, update
 from sqlalchemy.orm import Session
 
 from db.lookups import model_id, now
-from db.records import RunEnding, RunRecord
+from db.records import WATCH, RunEnding, RunRecord
 from db.statements import Statement, add_row, read, select_as
 from db.tables import Model, Run
 from errors import RegistryError
@@ -49,10 +51,27 @@ def finish_run(
         raise RegistryError(f"run {run_id}", "no open run has this number", "start a run, and finish it once")
 
 
-def run_with_work_key(session: Session, model: str, work_key: str) -> RunRecord | None:
-    """The newest finished run that did this very work; one that skipped it, because it was done, did not."""
-    did = Run.finished_at.is_not(None), Run.decision != "skip"
-    statement = _select().where(Model.name == model, Run.work_key == work_key, *did).order_by(Run.id.desc()).limit(1)
+def run_with_work_key(session: Session, model: str, work_key: str, *, watched: bool = False) -> RunRecord | None:
+    """The newest finished run that did this very work; one that skipped it, because it was done, did not.
+
+    Args:
+        session: the transaction.
+        model: name of the model.
+        work_key: digest of the work.
+        watched: whether a watch counts too, which only looks at what a retrain would do.
+    """
+    not_done = ("skip",) if watched else ("skip", WATCH)
+    return _newest(session, model, Run.work_key == work_key, Run.decision.not_in(not_done))
+
+
+def newest_run(session: Session, model: str, decisions: Sequence[str]) -> RunRecord | None:
+    """The newest finished run that decided one of these; None where there was none."""
+    return _newest(session, model, Run.decision.in_(decisions))
+
+
+def _newest(session: Session, model: str, *conditions: ColumnElement[bool]) -> RunRecord | None:
+    finished = Model.name == model, Run.finished_at.is_not(None)
+    statement = _select().where(*finished, *conditions).order_by(Run.id.desc()).limit(1)
     return next(iter(read(session, statement, RunRecord)), None)
 
 

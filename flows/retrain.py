@@ -4,7 +4,9 @@ from prefect import flow
 
 from db.records import RunEnding
 from tasks.check_drift import begin_drift_check, check_drift
+from tasks.check_performance import check_performance
 from tasks.decide_retrain import decide_retrain
+from tasks.emit_events import emit_events, emit_stuck
 from tasks.find_pending import find_pending
 from tasks.finetune import finetune_challenger
 from tasks.infra_check import infra_check
@@ -35,8 +37,10 @@ def retrain(model: str) -> str:
         if roll_back_if_worse(run):  # what it learned is pending again
             pending = find_pending(run)
             comparison = begin_drift_check(run, pending)
+        performance = check_performance(run, pending)
         drift = check_drift(run, pending, comparison)
-        ending = decide_retrain(run, pending, drift)
+        ending = decide_retrain(run, pending, drift, performance)
+        emit_events(run, ending)
 
         if ending.decision == "retrain":
             with infra_check(run) as check:
@@ -44,5 +48,6 @@ def retrain(model: str) -> str:
                 challenger = register_version(run, learned)
                 ending = evaluate_and_promote(run, Trial(challenger, learned, check, pending))
 
+        emit_stuck(run, ending)
         report(run, ending)
         return end_run(run, ending, pending.work_key)

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal, get_type_hints
 
 from errors import InvalidSpec
@@ -26,6 +27,11 @@ Strength = Annotated[float, Rule(lambda number: number >= 0, "0 or more")]
 Inside = Annotated[float, Rule(lambda share: 0 < share < 1, "between 0 and 1")]
 Factor = Annotated[float, Rule(lambda factor: 0 < factor <= 1, "above 0 and at most 1")]
 Word = Annotated[str, Rule(re.compile(r"[a-z][a-z0-9_-]*").fullmatch, "a lower-case word")]
+LENGTH = re.compile(r"([1-9]\d{0,5}[mhdw])?")
+Span = Annotated[
+    str,
+    Rule(lambda text: isinstance(text, str) and LENGTH.fullmatch(text), 'a length of time, as "1d", "6h", "30m", "1w"'),
+]
 Rate = Rule(lambda rate: rate is None or 0 < rate < math.inf, "above 0")
 # A name by which the registry can record it.
 Schedule = Annotated[Callable[[float, float], float], Rule(lambda value: hasattr(value, "__qualname__"), "a function")]
@@ -35,6 +41,17 @@ def check(field_name: str, value: object, holds: object, wanted: str) -> None:
     """Refuse a value that does not hold, and say what to choose; raises InvalidSpec."""
     if not holds:
         raise InvalidSpec(f"{field_name}={value!r}", "it cannot be used", f"choose {wanted}")
+
+
+def span(length: str) -> timedelta | None:
+    """A length of time as plans write it; None for "".
+
+    Example:
+        >>> span("30d"), span("")
+        (datetime.timedelta(days=30), None)
+    """
+    units = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+    return timedelta(**{units[length[-1]]: int(length[:-1])}) if length else None
 
 
 class Checked:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from errors import InvalidSpec, valid_name
 from learning.objectives import Binary, Multiclass, Objective, Regression
 from learning.plans import (
+    LENGTH,
     Checked,
     Count,
     FineTune,
@@ -19,8 +21,11 @@ from learning.plans import (
     Pretrain,
     Replay,
     Rule,
+    Span,
     Stage,
     Strength,
+    check,
+    span,
 )
 from learning.source import Source, one_of
 
@@ -115,7 +120,7 @@ class Schema:
                 raise InvalidSpec(f"{rule} for {strangers}", "they are no inputs", f"choose from {sorted(inputs)}")
         if not 0 < self.holdout < 1:
             raise InvalidSpec(f"holdout {self.holdout}", "it is a share", "use a number between 0 and 1")
-        if not re.fullmatch(r"([1-9]\d{0,5}[mhdw])?", self.block):
+        if not re.fullmatch(LENGTH, self.block):
             raise InvalidSpec(f"block {self.block!r}", "it is no length of time", 'write "1d", "6h", "30m", "1w" or ""')
 
     @property
@@ -154,20 +159,48 @@ ESCALATIONS = ("recent replay", "thaw", "from scratch")
 Ladder = Rule(lambda words: set(words) <= set(ESCALATIONS), f"some of {', '.join(ESCALATIONS)}")
 
 
+RetrainReason = Literal["rows", "performance", "drift"]
+RETRAIN_REASONS = ("rows", "performance", "drift")
+Reasons = Rule(lambda words: set(words) <= set(RETRAIN_REASONS), f"some of {', '.join(RETRAIN_REASONS)}")
+
+
 @dataclass(frozen=True)
 class RetrainPolicy(Checked):
-    """When pending data is worth a retrain, and what is tried when challengers stay stuck.
+    """When a retrain is worth it, and what is tried when challengers stay stuck.
+
+    Any one of the reasons is enough. Whatever the reason, the pending rows must be enough for the gate to judge a
+    challenger; what is less waits.
 
     Args:
-        min_rows: pending labelled rows below which the run waits for more.
-        only_on_drift: wait for drift even when there are enough rows.
+        when: "rows": enough of them are pending; "performance": the champion's loss broke its limit, or gives a
+            warning; "drift": what arrived has drifted.
+        every: most time without a retrain, as in "30d": then whatever is pending is learned.
+        min_rows: pending labelled rows that are enough for the reason "rows".
+        cooldown: least time since the last retrain ended, as in "1d", for every reason.
         escalate: what the next challengers are trained with, one after the other, when several in a row were better
             on what is new and yet refused: "recent replay" of new rows only, "thaw" the base, learn "from scratch".
     """
 
+    when: Annotated[tuple[RetrainReason, ...], Reasons] = ("rows",)
+    every: Span = ""
     min_rows: Natural = 500
-    only_on_drift: bool = False
+    cooldown: Span = ""
     escalate: Annotated[tuple[Escalation, ...], Ladder] = ("recent replay",)
+
+    def __post_init__(self) -> None:
+        """Refuse a policy that never retrains; raises InvalidSpec."""
+        super().__post_init__()
+        check("RetrainPolicy.when", self.when, self.when or self.every, 'a reason, or give `every`, as in "30d"')
+
+    @property
+    def longest(self) -> timedelta | None:
+        """`every` as a time; None for no limit."""
+        return span(self.every)
+
+    @property
+    def shortest(self) -> timedelta | None:
+        """`cooldown` as a time; None for none."""
+        return span(self.cooldown)
 
 
 @dataclass(frozen=True)

@@ -33,12 +33,14 @@ MIN_ROWS = 30  # a window smaller than this says nothing about a distribution
 
 @dataclass(frozen=True)
 class DriftVerdict:
-    """What a drift check found: the columns, and a sentence for people."""
+    """What a drift check found: the columns, a sentence for people, and one for each column that is broken."""
 
     drifted: bool
     share: float
     reason: str
     columns: tuple[DriftColumn, ...]
+    broken: bool = False
+    attention: tuple[str, ...] = ()
 
 
 def compare_files(

@@ -78,9 +78,10 @@ def check_drift(run: Run, pending: Pending, comparison: Comparison | None) -> Dr
             model=run.model,
             champion=pending.champion,
             report_uri=str(report_path(run)),
-            **vars(verdict),
+            **{name: value for name, value in vars(verdict).items() if name != "attention"},
         )
     )
     show_on_timeline(run)
+    run.attention.extend(verdict.attention)
     get_run_logger().info(verdict.reason)
     return verdict

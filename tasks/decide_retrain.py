@@ -1,13 +1,61 @@
 """Decide whether the pending data are worth a retrain now."""
 
-from db.records import RunEnding
-from monitoring.decision import Pending, decide
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from db.records import WATCH, RunEnding
+from monitoring.alarms import Answered, answered_by
+from monitoring.decision import Facts, Pending, decide, rows_to_judge
 from monitoring.drift import DriftVerdict
-from tasks.run import Run, step
+from monitoring.performance import Performance
+from tasks.run import Context, Run, step
+
+
+def facts_of(context: Context, pending: Pending, drift: DriftVerdict | None, performance: Performance | None) -> Facts:
+    """What is known when it is decided: what the checks found, and what the registry remembers."""
+    registry, model = context.registry, context.spec.name
+    last = registry.newest_run(model, ("retrain",))
+    return Facts(
+        drift=drift,
+        performance=performance,
+        learned_at=registry.champion(model).created_at,
+        last_retrain=last.finished_at if last else None,
+        now=datetime.now(UTC),
+        answered=answered(context, pending),
+        stop_when_broken=getattr(context.spec.drift, "stop_when_broken", True),
+    )
+
+
+def answered(context: Context, pending: Pending) -> Answered | None:
+    """The alarms that the champion's newest challenger answered, if there was one."""
+    registry, model = context.registry, context.spec.name
+    tried = next(iter(registry.model_evaluations(model, limit=1)), None)
+    if tried is None or tried.run_id is None:
+        return None
+    checks = (
+        registry.drift_checks(model, run_id=tried.run_id),
+        registry.performance_checks(model, run_id=tried.run_id),
+    )
+    return answered_by(tried, pending.champion, pending.partitions, *checks)
+
+
+def decision(
+    context: Context, pending: Pending, drift: DriftVerdict | None, performance: Performance | None
+) -> RunEnding:
+    """Whether the pending data are worth a retrain now."""
+    spec, facts = context.spec, facts_of(context, pending, drift, performance)
+    return decide(pending, facts, spec.retrain, rows_to_judge(pending, spec.gate))
 
 
 @step("decide")
-def decide_retrain(run: Run, pending: Pending, drift: DriftVerdict | None) -> RunEnding:
+def decide_retrain(
+    run: Run, pending: Pending, drift: DriftVerdict | None, performance: Performance | None
+) -> RunEnding:
     """Whether the pending data are worth a retrain now."""
-    spec = run.context.spec
-    return decide(pending, drift, spec.retrain, spec.gate.min_rows)
+    return decision(run.context, pending, drift, performance)
+
+
+def watched(ending: RunEnding) -> RunEnding:
+    """What a watch came to: a retrain is due, or waits; the watch itself trains nothing."""
+    return RunEnding("due" if ending.decision == "retrain" else ending.outcome, WATCH, ending.reason)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import numpy as np
 
 from db.arrival_records import PartitionRecord
-from errors import TaintedVersion
+from errors import NoChampion, TaintedVersion
+from evaluation.comparison import events
 from evaluation.past_verdicts import MOST_STUCK, stuck
 from learning.blocks import proving_window
 from learning.data import row_count, select
@@ -13,36 +17,45 @@ from learning.digests import json_digest
 from learning.environment import code_digest
 from learning.spec import ModelSpec
 from learning.work_folder import plan_of
-from monitoring.decision import Pending, why_settled
+from monitoring.decision import Pending, strikes, why_settled
 from tasks.run import Context, Run, step
 
 
-def pending_work(context: Context) -> Pending:
+def pending_work(context: Context, *, watching: bool = False) -> Pending:
     """What the champion has not learned from.
+
+    Args:
+        context: what is opened for the model.
+        watching: whether it is settled for a watch already where one has looked at it; a retrain does the work itself.
 
     Raises:
         NoChampion: nothing was promoted yet.
         TaintedVersion: the champion learned from recalled data.
     """
     spec, registry = context.spec, context.registry
-    champion = registry.champion(spec.name).number
-    if champion in registry.tainted(spec.name):
+    champion = registry.champion(spec.name)
+    number = champion.number
+    if number in registry.tainted(spec.name):
         raise TaintedVersion(
-            f"the champion of model '{spec.name}', version {champion}",
+            f"the champion of model '{spec.name}', version {number}",
             "it, or a version it descends from, learned from a recalled partition",
             f"`evergreen registry rollback {spec.name}`; if no clean version was in production before, "
             f"`evergreen bootstrap {spec.name}` trains anew on what is left",
         )
     partitions = context.newest.counted(learnable(spec, registry.pending(spec.name)))
-    key = work_key(spec, champion, [partition.digest for partition in partitions])
-    settled = why_settled(champion, partitions, registry.run_with_work_key(spec.name, key))
+    key = work_key(spec, number, [partition.digest for partition in partitions])
+    earlier = registry.run_with_work_key(spec.name, key, watched=watching)
+    last = registry.newest_run(spec.name, ("retrain",))
+    past = strikes(spec.retrain, champion.created_at, last.finished_at if last else None, datetime.now(UTC))
+    settled = why_settled(number, partitions, earlier, past)
     if settled:
-        return Pending(champion, partitions, key, settled)
+        return Pending(number, partitions, key, settled)
     files = context.partition_files(partitions)
     prove_from = proving_window(spec.schema, spec.gate, files)
-    rows = row_count(select(spec.schema, files, "all", since=prove_from)) if prove_from else 0
-    in_a_row = stuck(registry.model_evaluations(spec.name, limit=MOST_STUCK), champion)
-    return Pending(champion, partitions, key, "", prove_from, rows, in_a_row)
+    judged = select(spec.schema, files, "all" if prove_from else "holdout", since=prove_from)
+    rare = events(spec.objective, np.concatenate([selection.target for selection in judged]))
+    in_a_row = stuck(registry.model_evaluations(spec.name, limit=MOST_STUCK), number)
+    return Pending(number, partitions, key, "", prove_from, row_count(judged), rare, in_a_row)
 
 
 def learnable(spec: ModelSpec, partitions: Sequence[PartitionRecord]) -> tuple[PartitionRecord, ...]:
@@ -63,3 +76,18 @@ def work_key(spec: ModelSpec, champion: int, partitions: Sequence[str]) -> str:
 def find_pending(run: Run) -> Pending:
     """What the champion has not learned from; NoChampion says to run bootstrap."""
     return pending_work(run.context)
+
+
+@step("find pending data")
+def find_unwatched(run: Run) -> Pending:
+    """What the champion has not learned from, settled if a watch or a retrain has looked at it."""
+    return pending_work(run.context, watching=True)
+
+
+def unstarted(run: Run) -> str:
+    """Why there is nothing to watch yet, or "": a schedule may begin before the bootstrap, and need not fail."""
+    try:
+        run.context.registry.champion(run.model)
+    except NoChampion as error:
+        return f"no champion to watch: {error}"
+    return ""

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from learning.catalog import known_models
+from monitoring.alarms import BROKE, DRIFTED
 
 PROJECT = Path(__file__).parent.parent
 DEPLOYMENTS = {d["name"]: d for d in yaml.safe_load((PROJECT / "prefect.yaml").read_text())["deployments"]}
@@ -40,6 +41,25 @@ def test_retraining_is_scheduled_with_a_time_zone_away_from_clock_changes() -> N
     (schedule,) = DEPLOYMENTS["retrain-flights"]["schedules"]
     assert ZoneInfo(schedule["timezone"])
     assert schedule["cron"].split()[1] not in {"2", "3"}
+
+
+def test_an_alarm_starts_the_same_deployment_as_the_schedule() -> None:
+    """So that one limit counts both. What a retrain found starts no other one, and broken data a person has to mend."""
+    from prefect.events import DeploymentEventTrigger
+
+    (trigger,) = DEPLOYMENTS["retrain-flights"]["triggers"]
+    assert trigger["expect"] == [BROKE, DRIFTED]
+    assert trigger["match"] == {"prefect.resource.id": "evergreen.model.flights", "evergreen.flow": "watch"}
+    assert set(trigger) <= set(DeploymentEventTrigger.model_fields)  # Prefect passes over what it does not know
+
+
+def test_watching_is_faster_than_retraining_and_never_doubled() -> None:
+    """Every hour, in a zone whose clocks never change; one that comes while another is at it is left out."""
+    watch = DEPLOYMENTS["watch-flights"]
+    (schedule,) = watch["schedules"]
+    assert schedule["cron"].split()[1:] == ["*"] * 4
+    assert schedule["timezone"] == "UTC"
+    assert watch["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
 
 
 def test_bootstrapping_is_not_scheduled() -> None:

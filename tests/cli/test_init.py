@@ -44,7 +44,9 @@ def test_a_new_repository_takes_a_model_and_its_test_passes(tmp_path: Path) -> N
     assert drafted.returncode == 0, drafted.stderr
     assert "end of prefect.yaml" in drafted.stdout
     deployments = yaml.safe_load((shop / "prefect.yaml").read_text())["deployments"]
-    assert [one["name"] for one in deployments] == ["bootstrap-late-orders", "retrain-late-orders"]
+    assert [one["name"] for one in deployments] == [f"{flow}-late-orders" for flow in ("bootstrap", "retrain", "watch")]
+    (trigger,) = deployments[1]["triggers"]
+    assert trigger["match"] == {"prefect.resource.id": "evergreen.model.late-orders", "evergreen.flow": "watch"}
     assert {one["parameters"]["model"] for one in deployments} == {"late-orders"}
     assert {one["work_pool"]["name"] for one in deployments} == {"local"}
 

@@ -21,11 +21,24 @@ EVERGREEN = Path(sys.executable).with_name("evergreen")
 def test_help_names_every_verb() -> None:
     """Whoever types `evergreen --help` sees all there is."""
     text = CliRunner().invoke(app, ["--help"]).output
-    verbs = ("bootstrap", "retrain", "registry", "partitions", "schema", "init", "new", "demo", "up", "db", "gc")
+    verbs = (
+        "bootstrap",
+        "retrain",
+        "watch",
+        "registry",
+        "partitions",
+        "schema",
+        "init",
+        "new",
+        "demo",
+        "up",
+        "db",
+        "gc",
+    )
     assert [verb for verb in verbs if verb not in text] == []
 
 
-@pytest.mark.parametrize("verb", ["bootstrap", "retrain"])
+@pytest.mark.parametrize("verb", ["bootstrap", "retrain", "watch"])
 def test_a_misspelled_model_is_one_line_with_the_nearest_name(verb: str) -> None:
     """No traceback, exit code 1, and the name that was meant, before any server starts."""
     done = subprocess.run([EVERGREEN, verb, "flihgts"], capture_output=True, text=True, check=False)
@@ -77,8 +90,8 @@ def test_a_bootstrap_that_is_rejected_is_no_success(home: Settings, monkeypatch:
         run = registry.start_run("flights", trigger="by hand", flow_run_id=None)
         registry.finish_run(run.id, RunEnding("rejected", "bootstrap", "shown worse: look at the labels"))
     ended = SimpleNamespace(name="Completed", message="", result=lambda: "rejected")
-    flow = SimpleNamespace(bootstrap=lambda *_, **__: ended, retrain=lambda *_, **__: ended)
-    for name, code in (("bootstrap", 1), ("retrain", 0)):
+    for name, code in (("bootstrap", 1), ("retrain", 0), ("watch", 0)):
+        flow = SimpleNamespace(**{name: lambda *_, **__: ended})
         monkeypatch.setitem(sys.modules, f"flows.{name}", flow)
         done = CliRunner().invoke(app, [name, "flights"])
         assert (done.exit_code, done.stdout) == (code, "rejected\n")

@@ -100,6 +100,32 @@ def test_manual_and_scheduled_runs_complete(up: Up, home: Settings) -> None:
         up.found("flow_runs")
 
 
+EMIT = """
+from prefect.events import emit_event
+for flow in ("retrain", "watch"):
+    emit_event("evergreen.drift.found", {"prefect.resource.id": "evergreen.model.flights", "evergreen.flow": flow})
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_what_the_watch_finds_starts_the_retrain(up: Up) -> None:
+    """On the deployment that has the schedule too; what a retrain found starts no other one."""
+    subprocess.run([sys.executable, "-c", EMIT], env=up.environment, cwd=PROJECT, check=True)
+
+    def started() -> list[dict[str, Any]]:
+        return [run for run in up.found("flow_runs") if (run["created_by"] or {}).get("type") == "AUTOMATION"]
+
+    deadline = time.monotonic() + 60
+    while not started():
+        assert time.monotonic() < deadline, "the event started no run"
+        time.sleep(0.5)
+    time.sleep(2)
+    (run,) = started()
+    assert {"flights", "retrain"} <= set(run["tags"])
+    assert run["parameters"] == {"model": "flights"}
+
+
 def test_a_busy_port_is_refused(home: Settings) -> None:
     """If something answers at the port already, the error names the way out."""
     import http.server
