@@ -58,10 +58,10 @@ def one_run(context: Context) -> str:
 
 
 def _retrained(context: Context, run: int, pending: Pending) -> RunEnding:
-    from monitoring.decision import decide
+    from tasks.decide_retrain import decision
     from tasks.finetune import finetune_champion
 
-    ending = decide(pending, None, context.spec.retrain, context.spec.gate.min_rows)
+    ending = decision(context, pending, None, None)
     if ending.decision != "retrain":
         return ending
     return _judged(context, run, finetune_champion(context, run, pending), pending)

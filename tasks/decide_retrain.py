@@ -34,14 +34,20 @@ def facts_of(context: Context, pending: Pending, drift: DriftVerdict | None, per
     )
 
 
+def decision(
+    context: Context, pending: Pending, drift: DriftVerdict | None, performance: Performance | None
+) -> RunEnding:
+    """Whether the pending data are worth a retrain now."""
+    spec, facts = context.spec, facts_of(context, pending, drift, performance)
+    return decide(pending, facts, spec.retrain, rows_to_judge(pending, spec.gate))
+
+
 @step("decide")
 def decide_retrain(
     run: Run, pending: Pending, drift: DriftVerdict | None, performance: Performance | None
 ) -> RunEnding:
     """Whether the pending data are worth a retrain now."""
-    spec = run.context.spec
-    facts = facts_of(run.context, pending, drift, performance)
-    return decide(pending, facts, spec.retrain, rows_to_judge(pending, spec.gate))
+    return decision(run.context, pending, drift, performance)
 
 
 def watched(ending: RunEnding) -> RunEnding:

@@ -47,6 +47,7 @@ def imports(path: Path) -> set[str]:
     ("module", "unwanted"),
     [
         ("flows.retrain", {"tensorflow", "keras", "evidently"}),
+        ("flows.watch", {"tensorflow", "keras", "evidently"}),
         ("learning.spec", {"tensorflow", "keras"}),
         ("evergreen_client", {"tensorflow", "keras", "numpy", "sqlalchemy", "fsspec"}),
         ("cli.main", {"tensorflow", "keras", "evidently", "prefect", "polars", "alembic"}),

@@ -32,6 +32,7 @@ from errors import (
 )
 from flows.bootstrap import bootstrap
 from flows.retrain import retrain
+from flows.watch import watch
 from learning.data import Selection
 from learning.examples import Examples, Read
 from learning.features import FrozenBase
@@ -285,15 +286,19 @@ def test_labels_that_come_later_are_learned_once(
 
 
 def test_the_champion_is_scored_before_anything_trains_on_the_rows(landing: Landing, registry: ModelRegistry) -> None:
-    """What arrived is scored by the version in production at the time."""
+    """What arrived is scored by the version in production at the time; the watch does it, if it comes first."""
     landing.land(200)
     bootstrap("tiny")
     landing.land(200, flipped=True)
-    retrain("tiny")
+    assert watch("tiny") == "due"
     scores = {score.metric: score for score in registry.scores("tiny")}
     assert scores["log_loss"].number == 1
     assert scores["log_loss"].rows == 200
     assert scores["log_loss"].value > 0.69  # it learned the opposite
+
+    assert retrain("tiny") == "promoted"
+    assert [score for score in registry.scores("tiny") if score.metric == "log_loss"] == [scores["log_loss"]]
+    assert [run.decision for run in registry.runs("tiny")] == ["retrain", "watch", "bootstrap"]
 
 
 def test_partitions_that_arrive_together_are_scored_one_by_one(landing: Landing, registry: ModelRegistry) -> None:
@@ -330,9 +335,10 @@ def test_a_rejected_challenger_is_not_tried_again_until_something_changes(
         patch.setattr("tasks.run.load_spec", lambda *_: still)
         assert retrain("tiny") == "rejected"
         assert registry.champion("tiny").number == 1
-        assert retrain("tiny") == "no new data"
-        assert retrain("tiny") == "no new data"
-    assert "which ended rejected" in (registry.runs("tiny")[0].reason or "")
+        for flow in (retrain, watch, retrain):
+            assert flow("tiny") == "no new data"
+            assert "which ended rejected" in (registry.runs("tiny")[0].reason or "")
+    assert len(registry.versions("tiny")) == 2
     landing.land(800, flipped=True, days=8)
     assert retrain("tiny") == "promoted"
     assert len(registry.trained_on("tiny", registry.champion("tiny").number)) == 3

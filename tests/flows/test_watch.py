@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -239,11 +237,3 @@ def test_events_that_cannot_be_emitted_change_no_ending(
     assert watch("tiny") == "due"
     assert world.events == []
     assert registry.drift_checks("tiny")[0].drifted
-
-
-def test_watching_imports_nothing_heavy() -> None:
-    """It runs every hour, and most hours bring nothing."""
-    heavy = {"tensorflow", "keras", "evidently"}
-    code = f"import sys, flows.watch; print(sorted(set(sys.modules) & {heavy}))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
