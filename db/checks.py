@@ -58,14 +58,20 @@ def record_drift(session: Session, new: NewDriftCheck) -> int:
     return check
 
 
-def drift_checks(session: Session, model: str, limit: int | None = None) -> tuple[DriftCheckRecord, ...]:
-    """A model's drift checks, newest first."""
+def drift_checks(
+    session: Session, model: str, limit: int | None = None, *, run_id: int | None = None
+) -> tuple[DriftCheckRecord, ...]:
+    """A model's drift checks, newest first; with `run_id` those of one run."""
     statement = (
         select_as(DriftCheckRecord, DriftCheck, model=Model.name, champion=Version.number)
         .join(Model, Model.id == DriftCheck.model_id)
         .join(Version, Version.id == DriftCheck.champion_id)
     )
-    checks = session.execute(_newest(statement, DriftCheck, session, model, limit)).mappings().all()
+    checks = (
+        session.execute(_newest(_of_run(statement, DriftCheck, run_id), DriftCheck, session, model, limit))
+        .mappings()
+        .all()
+    )
     ids = [check["id"] for check in checks]
     in_order = (DriftColumnRow.column, DriftColumnRow.method)
     columns = parts_of(session, DriftColumn, DriftColumnRow.check_id, ids, in_order)
@@ -98,14 +104,17 @@ def record_performance(session: Session, new: NewPerformanceCheck) -> int:
     )
 
 
-def performance_checks(session: Session, model: str, limit: int | None = None) -> tuple[PerformanceCheckRecord, ...]:
-    """How a model's champions fared, newest check first."""
+def performance_checks(
+    session: Session, model: str, limit: int | None = None, *, run_id: int | None = None
+) -> tuple[PerformanceCheckRecord, ...]:
+    """How a model's champions fared, newest check first; with `run_id` the checks of one run."""
     statement = (
         select_as(PerformanceCheckRecord, PerformanceCheck, model=Model.name, champion=Version.number)
         .join(Model, Model.id == PerformanceCheck.model_id)
         .join(Version, Version.id == PerformanceCheck.champion_id)
     )
-    return read(session, _newest(statement, PerformanceCheck, session, model, limit), PerformanceCheckRecord)
+    of_run = _of_run(statement, PerformanceCheck, run_id)
+    return read(session, _newest(of_run, PerformanceCheck, session, model, limit), PerformanceCheckRecord)
 
 
 def record_estimates(
@@ -136,6 +145,11 @@ def estimates(session: Session, model: str) -> tuple[EstimateRecord, ...]:
         .order_by(Partition.time_from, Partition.id, Version.number, Estimate.metric)
     )
     return read(session, statement, EstimateRecord)
+
+
+def _of_run(statement: Statement, table: type[DriftCheck | PerformanceCheck], run_id: int | None) -> Statement:
+    """A statement about the checks of one run, or of all."""
+    return statement if run_id is None else statement.where(table.run_id == run_id)
 
 
 def _newest(

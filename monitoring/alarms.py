@@ -60,15 +60,15 @@ def answered_by(
         evaluation: the model's newest.
         champion: number of the champion.
         partitions: the pending ones.
-        drift: the model's drift checks.
+        drift: the drift checks of the run that evaluated.
         performance: its performance checks.
     """
     if evaluation is None or evaluation.champion != champion:
         return None
-    columns = [column for check in drift if check.run_id == evaluation.run_id for column in check.columns]
-    states = {check.state for check in performance if check.run_id == evaluation.run_id}
+    columns = [column for check in drift for column in check.columns]
+    warned = any(check.state in {"warning", "broken"} for check in performance)
     rows = sum(partition.labelled_rows for partition in partitions if partition.arrived_at > evaluation.at)
-    return Answered(evaluation.challenger, drifted(columns), bool(states & {"warning", "broken"}), rows)
+    return Answered(evaluation.challenger, drifted(columns), warned, rows)
 
 
 def drifted(columns: Iterable[DriftColumn]) -> frozenset[str]:

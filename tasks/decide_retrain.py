@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from db.records import WATCH, RunEnding
-from monitoring.alarms import answered_by
+from monitoring.alarms import Answered, answered_by
 from monitoring.decision import Facts, Pending, decide, rows_to_judge
 from monitoring.drift import DriftVerdict
 from monitoring.performance import Performance
@@ -16,22 +16,28 @@ def facts_of(context: Context, pending: Pending, drift: DriftVerdict | None, per
     """What is known when it is decided: what the checks found, and what the registry remembers."""
     registry, model = context.registry, context.spec.name
     last = registry.newest_run(model, ("retrain",))
-    tried = next(iter(registry.model_evaluations(model, limit=1)), None)
     return Facts(
         drift=drift,
         performance=performance,
         learned_at=registry.champion(model).created_at,
         last_retrain=last.finished_at if last else None,
         now=datetime.now(UTC),
-        answered=answered_by(
-            tried,
-            pending.champion,
-            pending.partitions,
-            registry.drift_checks(model),
-            registry.performance_checks(model),
-        ),
+        answered=answered(context, pending),
         stop_when_broken=getattr(context.spec.drift, "stop_when_broken", True),
     )
+
+
+def answered(context: Context, pending: Pending) -> Answered | None:
+    """The alarms that the champion's newest challenger answered, if there was one."""
+    registry, model = context.registry, context.spec.name
+    tried = next(iter(registry.model_evaluations(model, limit=1)), None)
+    if tried is None or tried.run_id is None:
+        return None
+    checks = (
+        registry.drift_checks(model, run_id=tried.run_id),
+        registry.performance_checks(model, run_id=tried.run_id),
+    )
+    return answered_by(tried, pending.champion, pending.partitions, *checks)
 
 
 def decision(

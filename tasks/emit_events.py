@@ -17,6 +17,7 @@ from db.records import WATCH, RunEnding, came_to
 from monitoring.alarms import REASON, STUCK, Alarm, news
 from tasks.run import Context, Run, step
 
+NEWEST = 20  # checks among which the one before is looked for
 PATIENCE = 2.0  # seconds for the server's sign of life
 
 
@@ -25,7 +26,8 @@ def told_by(context: Context, run_id: int, ending: RunEnding) -> tuple[Alarm, ..
     registry, model = context.registry, context.spec.name
     before = registry.newest_run(model, ("wait", "retrain", WATCH))
     again = ending.outcome == "due" and before is not None and came_to(before) == "waiting"
-    return news(run_id, registry.drift_checks(model), registry.performance_checks(model), again=again)
+    checks = registry.drift_checks(model, NEWEST), registry.performance_checks(model, NEWEST)
+    return news(run_id, *checks, again=again)
 
 
 def emit(run: Run, alarms: tuple[Alarm, ...], flow: str) -> None:

@@ -38,6 +38,7 @@ def test_a_drift_check_reads_back_with_its_columns(registry: ModelRegistry) -> N
     assert oldest.columns == (columns[1], columns[0])
     assert (oldest.champion, oldest.drifted, oldest.report_uri) == (3, True, "report.html")
     assert registry.drift_checks(MODEL, limit=1) == (newest,)
+    assert registry.drift_checks(MODEL, run_id=run.id) == (oldest,)
 
 
 def test_a_drift_check_keeps_its_windows_and_what_is_known_of_a_column(registry: ModelRegistry) -> None:
@@ -63,6 +64,7 @@ def test_how_a_champion_fared_reads_back(registry: ModelRegistry) -> None:
     assert (newest.champion, newest.state, newest.since, newest.loss, newest.limit) == (3, "broken", START, 0.9, 0.5)
     assert (oldest.champion, oldest.since, math.isnan(oldest.loss), oldest.limit) == (2, None, True, None)
     assert registry.performance_checks(MODEL, limit=1) == (newest,)
+    assert registry.performance_checks(MODEL, run_id=99) == ()
 
 
 def test_the_first_estimate_of_a_partition_stands_and_meets_what_came(registry: ModelRegistry) -> None:

@@ -405,6 +405,17 @@ def test_the_newest_finished_run_of_some_work_is_found(registry: ModelRegistry) 
     assert registry.run_with_work_key(MODEL, "other") is None
 
 
+def test_a_watch_does_no_work_but_its_own(registry: ModelRegistry) -> None:
+    """What a watch looked at is not done for a retrain; a run that skipped work did none for anybody."""
+    numbers = [registry.start_run(MODEL, trigger="t").id for _ in range(4)]
+    for number, decision in zip(numbers, ("retrain", "watch", "skip", "none"), strict=True):
+        registry.finish_run(number, RunEnding("waiting", decision, ""), work_key="k" if decision != "none" else None)
+    found = [registry.run_with_work_key(MODEL, "k", watched=watched) for watched in (False, True)]
+    assert [run.id for run in found if run] == numbers[:2]
+    newest = [registry.newest_run(MODEL, some) for some in (("retrain",), ("retrain", "watch"), ("promote",))]
+    assert [run and run.id for run in newest] == [numbers[0], numbers[1], None]
+
+
 def test_free_text_that_no_database_can_hold_is_recorded(registry: ModelRegistry) -> None:
     """The reason of a failure must never be what cannot be recorded."""
     run = registry.start_run(MODEL, trigger="by hand")
