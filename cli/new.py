@@ -40,5 +40,5 @@ def new(  # noqa: PLR0913, PLR0917 - typer makes every parameter an option
     if left_out(found):
         say(f"  left out: {', '.join(left_out(found))}")
     if add_deployments(path.parent.with_name("prefect.yaml"), name):
-        say("  its deployments, with a schedule, are at the end of prefect.yaml")
+        say("  its deployments, with their schedules, are at the end of prefect.yaml")
     say(f"Read it; then land files in the folder {name} and run: evergreen bootstrap {name}")
