@@ -134,13 +134,15 @@ def reasons_to_retrain(pending: Pending, facts: Facts, policy: RetrainPolicy, ne
     for alarm in facts.alarms:
         if alarm in policy.when and not has_answer(alarm, facts, needed):
             yield alarm, ""
-    most = policy.longest
-    if most and facts.learned_at and facts.now - facts.learned_at >= most:
-        yield (
-            "every",
-            f"version {pending.champion} learned {facts.learned_at:%Y-%m-%d}, and every {policy.every} is due",
-        )
+    trained = last_trained(facts.learned_at, facts.last_retrain)
+    if policy.longest and trained and facts.now - trained >= policy.longest:
+        yield "every", f"nothing was trained since {trained:%Y-%m-%d}, and {policy.every} are the most"
     # What a retrain is expected to gain, against what it costs, would be one more reason, once both are measured.
+
+
+def last_trained(learned_at: datetime | None, last_retrain: datetime | None) -> datetime | None:
+    """When the champion learned, or was last challenged: it is as fresh as the challenger that it withstood."""
+    return max(filter(None, (learned_at, last_retrain)), default=None)
 
 
 def has_answer(alarm: str, facts: Facts, needed: int) -> bool:
@@ -159,7 +161,7 @@ def has_answer(alarm: str, facts: Facts, needed: int) -> bool:
 
 def findings(facts: Facts, policy: RetrainPolicy, needed: int) -> list[str]:
     """What the checks found: every alarm, the drift check in any case, and how the champion fares if that counts."""
-    aside = f" (version {facts.answered.challenger}, refused, had answered that)" if facts.answered else ""
+    aside = f" (answered by version {facts.answered.challenger}, which was not kept)" if facts.answered else ""
     told = {alarm: aside if alarm in policy.when and has_answer(alarm, facts, needed) else "" for alarm in facts.alarms}
     found = []
     if facts.performance and ("performance" in told or "performance" in policy.when):
@@ -225,5 +227,5 @@ def strikes(
     policy: RetrainPolicy, learned_at: datetime, last_retrain: datetime | None, now: datetime
 ) -> tuple[datetime, ...]:
     """The moments, all of them past, at which a decision to wait may have become another one by time alone."""
-    ends = (learned_at, policy.longest), (last_retrain, policy.shortest)
+    ends = (last_trained(learned_at, last_retrain), policy.longest), (last_retrain, policy.shortest)
     return tuple(at + time for at, time in ends if at and time and at + time <= now)

@@ -110,8 +110,9 @@ def ran(outcome: str, reason: str = "because", at: datetime = NOW) -> RunRecord:
 )
 def test_what_waits_is_decided_anew_once_time_can_change_it(earlier: RunRecord, settled: bool) -> None:
     """A limit of age that was passed since, or a cooldown that is over; a challenger that was rejected stays so."""
-    for policy in (RetrainPolicy(every="30d"), RetrainPolicy(cooldown="1d")):
-        past = strikes(policy, MONTH_OLD, NOW - timedelta(days=2), NOW)
+    aged, hot = RetrainPolicy(every="30d"), RetrainPolicy(cooldown="1d")
+    for policy, last in ((aged, None), (aged, NOW - timedelta(days=30)), (hot, NOW - timedelta(days=2))):
+        past = strikes(policy, MONTH_OLD, last, NOW)
         assert len(past) == 1
         assert bool(why_settled(1, pending(10).partitions, earlier, past)) == settled
     assert strikes(RetrainPolicy(every="30d", cooldown="1d"), NOW, None, NOW) == ()
@@ -156,7 +157,9 @@ def test_any_one_reason_starts_a_retrain(policy: RetrainPolicy, known: Facts, de
 def test_the_age_is_told() -> None:
     """Whoever reads the run sees what made it start."""
     reason = decided(RetrainPolicy(every="30d"), facts(learned_at=MONTH_OLD)).reason
-    assert "version 1 learned 2026-10-26, and every 30d is due" in reason
+    assert "nothing was trained since 2026-10-26, and 30d are the most" in reason
+    withstood = facts(learned_at=MONTH_OLD, last_retrain=NOW - timedelta(days=29))
+    assert decided(RetrainPolicy(every="30d"), withstood).decision == "wait"
 
 
 @pytest.mark.parametrize("known", [facts(), facts(DRIFT, BROKEN), facts(learned_at=MONTH_OLD)])
@@ -167,7 +170,7 @@ def test_what_the_gate_could_not_judge_waits_whatever_the_alarm(known: Facts) ->
     assert few.decision == "wait"
     assert "60 labelled rows are pending; about 120 are needed: the gate needs 20 to judge a" in few.reason
     assert ("drift: 1 of 1" in few.reason) == bool(known.drift and known.drift.drifted)
-    assert ("every 30d is due" in few.reason) == (known.learned_at == MONTH_OLD)
+    assert ("30d are the most" in few.reason) == (known.learned_at == MONTH_OLD)
     assert decided(policy, known, rows=120, judged=20).decision == "retrain"
 
 
@@ -214,7 +217,7 @@ def test_an_alarm_that_was_answered_needs_something_new() -> None:
     policy = RetrainPolicy(when=("performance", "drift"))
     before = Answered(7, frozenset({"speed"}), warned=True, rows_since=NEEDED - 1)
     other = replace(DRIFT, columns=(SPEED, replace(SPEED, column="city")))
-    assert "version 7, refused, had answered" in decided(policy, facts(DRIFT, answered=before)).reason
+    assert "answered by version 7, which was not kept" in decided(policy, facts(DRIFT, answered=before)).reason
     for known, decision in (
         (facts(DRIFT, FINE), "wait"),
         (facts(DRIFT, WARNING), "wait"),
