@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -119,7 +120,7 @@ class Schema:
                 raise InvalidSpec(f"{rule} for {strangers}", "they are no inputs", f"choose from {sorted(inputs)}")
         if not 0 < self.holdout < 1:
             raise InvalidSpec(f"holdout {self.holdout}", "it is a share", "use a number between 0 and 1")
-        if not LENGTH.fullmatch(self.block):
+        if not re.fullmatch(LENGTH, self.block):
             raise InvalidSpec(f"block {self.block!r}", "it is no length of time", 'write "1d", "6h", "30m", "1w" or ""')
 
     @property
