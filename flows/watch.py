@@ -7,7 +7,7 @@ from tasks.check_drift import begin_drift_check, check_drift
 from tasks.check_performance import check_performance
 from tasks.decide_retrain import decide_retrain, watched
 from tasks.emit_events import emit_events
-from tasks.find_pending import find_unwatched
+from tasks.find_pending import find_unwatched, unstarted
 from tasks.run import end_run, recorded_run
 from tasks.score_champion import score_champion
 from tasks.take_arrivals import take_arrivals
@@ -23,6 +23,9 @@ def watch(model: str) -> str:
         How the run ended: "due" if a retrain is worth it now, "waiting", "no new data" or "needs attention".
     """
     with recorded_run(model) as run:
+        if reason := unstarted(run):
+            return end_run(run, RunEnding("no new data", "skip", reason))
+
         take_arrivals(run)
         pending = find_unwatched(run)
         if pending.settled:

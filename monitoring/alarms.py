@@ -102,8 +102,9 @@ def news(
 def _of_performance(run_id: int, checks: Sequence[PerformanceCheckRecord], *, again: bool) -> Iterator[Alarm]:
     """That the champion's performance broke: it had not before, or has once more, later."""
     for check, before in _in_pairs(run_id, checks):
-        known = before is not None and before.state == "broken" and before.since == check.since
-        if check.state == "broken" and (again or not known):
+        known = before is not None and before.state == "broken"
+        later = known and check.since and before and before.since and check.since > before.since
+        if check.state == "broken" and (again or later or not known):
             since = check.since.isoformat() if check.since else None
             yield Alarm(BROKE, _facts(check) | {"since": since})
 

@@ -80,8 +80,14 @@ def find_pending(run: Run) -> Pending:
 
 @step("find pending data")
 def find_unwatched(run: Run) -> Pending:
-    """What the champion has not learned from, settled if somebody has looked at it; or if there is no champion yet."""
+    """What the champion has not learned from, settled if a watch or a retrain has looked at it."""
+    return pending_work(run.context, watching=True)
+
+
+def unstarted(run: Run) -> str:
+    """Why there is nothing to watch yet, or "": a schedule may begin before the bootstrap, and need not fail."""
     try:
-        return pending_work(run.context, watching=True)
+        run.context.registry.champion(run.model)
     except NoChampion as error:
-        return Pending(0, (), "", settled=f"nothing to watch: {error}")
+        return f"no champion to watch: {error}"
+    return ""

@@ -187,7 +187,8 @@ def test_a_watch_settles_no_work_of_a_retrain(
 
 
 def test_before_there_is_a_champion_there_is_nothing_to_watch(landing: Landing, home: Settings, world: World) -> None:
-    """A schedule that began before the bootstrap fails no run, and the reason says what to do."""
+    """A schedule that began before the bootstrap fails no run, landing or not, and the reason says what to do."""
+    landing.folder.rmdir()
     assert watch("tiny") == "no new data"
     with open_registry(home.database_url) as registry:
         assert "evergreen bootstrap tiny" in str(registry.runs("tiny")[0].reason)

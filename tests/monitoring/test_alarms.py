@@ -58,6 +58,7 @@ def test_a_break_is_news_once_and_a_warning_is_none() -> None:
         ((performance(1, "warning"),), [BROKE]),
         ((performance(1, "broken"),), []),
         ((performance(1, "broken", NOW - HOUR),), [BROKE]),
+        ((performance(1, "broken", NOW + HOUR),), []),  # late labels: the same break, found to be older
     ):
         assert [alarm.event for alarm in news(2, (), (performance(2, "broken"), *before))] == found
     assert news(2, (), (performance(2, "warning"),)) == ()
