@@ -17,7 +17,7 @@ LONGEST = 52  # units that a new one is compared with: of a year, where they are
 UNIT_BLOCKS, UNIT_TIME = 7, timedelta(days=7)  # arrivals are one unit until they have so many blocks, or span so long
 OUTLIER, MAD = 3, 1.4826  # deviations above the median that a block can count for, and the latter per absolute one
 WINDOWS = (2, 4, 8)  # units that are looked at together, for a rise too small to be seen in one
-BREAKS, WARNINGS = 0.1, 1.0  # false alarms that a quiet year may have
+BREAKS, WARNINGS = 0.2, 2.0  # false alarms that a quiet year may have at most; measured, it has about a third of that
 YEAR, SHORTEST = timedelta(days=365.25), timedelta(minutes=1)
 NOTICED = 0.01  # least rise of the loss, relative, that counts, however little it varied before
 NEAR_ZERO = 0.05  # of the usual loss, added before the logarithm: else a loss of nearly 0 would be a world apart
@@ -185,12 +185,11 @@ class Chart:
 def breaks(chart: Chart, worse: Collection[str] = ()) -> list[Break]:
     """Where the world turned, oldest break first; what came before one is no measure for what comes after it.
 
-    A break is one of three things: losses so rare that a quiet year has them 0.1 times; the first of two or more
-    arrivals in a row on which the champion is worse than a constant (one may be chance); a loss that is not finite.
+    A break is one of three things: losses so rare that a quiet year has them 0.2 times at most; the first of two or
+    more arrivals in a row on which the champion is worse than a constant (one may be chance); a loss that is not finite.
 
-    Measured in quiet years of 52 weekly arrivals, share of years with a false alarm, of this chart and of three sigma
-    over weekly means: `python -m benchmarks.performance`. A slow drift is no break: it moves what losses are compared
-    with, and every retrain follows it.
+    How many quiet years have a false alarm, and how soon a break is seen: `python -m benchmarks.performance`. A slow
+    drift is no break: it moves what losses are compared with, and every retrain follows it.
 
     Args:
         chart: the losses.

@@ -20,7 +20,7 @@ class Performance:
     """How the champion fares.
 
     Args:
-        state: "in control", "warning" (a quiet year has about one), "broken" (one in ten years), or "cannot tell".
+        state: "in control", "warning" (a quiet year has about one), "broken" (one in fifteen), or "cannot tell".
         since: start of the first block of the warning or the break.
         reason: why, in a sentence.
         blocks: on how many time blocks it rests.
