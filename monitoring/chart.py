@@ -186,7 +186,7 @@ def breaks(chart: Chart, worse: Collection[str] = ()) -> list[Break]:
     """Where the world turned, oldest break first; what came before one is no measure for what comes after it.
 
     A break is one of three things: losses so rare that a quiet year has them 0.2 times at most; the first of two or
-    more arrivals in a row on which the champion is worse than a constant (one may be chance); a loss that is not finite.
+    more arrivals in a row on which the champion is worse than a constant (one may be chance); a loss that is no number.
 
     How many quiet years have a false alarm, and how soon a break is seen: `python -m benchmarks.performance`. A slow
     drift is no break: it moves what losses are compared with, and every retrain follows it.
