@@ -54,7 +54,8 @@ def estimate_pending(context: Context, run_id: int | None, pending: Pending) -> 
 
 def known_rows(context: Context, files: ModelFiles, champion: int) -> Known:
     """Held-out rows of the newest partitions that the champion's line learned from, as the champion predicts them."""
-    spec, chosen, rows = context.spec, list[PartitionRecord](), 0
+    spec, rows = context.spec, 0
+    chosen: list[PartitionRecord] = []
     for partition in reversed(context.registry.trained_on(spec.name, champion)):
         if rows < CALIBRATED_BY:
             chosen.insert(0, partition)
