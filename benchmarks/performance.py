@@ -112,7 +112,7 @@ BESIDE: dict[str, Seen] = {
 def quiet_years(claims: Claims) -> None:
     """The share of years without any change in which there is an alarm."""
     for name, kind in KINDS.items():
-        for blocks in GOALS:
+        for blocks, goal in GOALS.items():
             draw = np.random.default_rng(1)
             years = [losses(kind, draw, blocks) for _ in range(YEARS)]
             what = f"quiet years with an alarm: {name}; {'weeks of 7 days' if blocks == 7 else 'weeks as one block'}"
@@ -120,7 +120,7 @@ def quiet_years(claims: Claims) -> None:
             if kind == "storms":  # not of one kind: what a storm is depends on the year
                 claims.show(what, rate, "of years")
             else:
-                claims.at_most(what, rate, GOALS[blocks], "of years")
+                claims.at_most(what, rate, goal, "of years")
             for other, seen in BESIDE.items():
                 claims.show(f"- {other}", float(np.mean([np.isfinite(seen(year)) for year in years])), "of years")
     draw = np.random.default_rng(2)
