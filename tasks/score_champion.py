@@ -135,17 +135,19 @@ def usual_constant(context: Context, number: int) -> Floats | None:
 def score_pending(context: Context, run_id: int, pending: Pending) -> None:
     """Score the champion, and the one that it replaced, on what arrived before anything trains on it.
 
-    Labels that came later, and corrections, are of rows that another version may have served: then it is scored too.
+    Rows may have been served by another version: labels that came later, corrections, and what arrived in a run that
+    failed before the champion changed. Then that one is scored, too.
     """
     registry, model = context.registry, context.spec.name
     both = tuple(dict.fromkeys((pending.champion, *predecessor(context))))
     for number in both:
         score_arrivals(context, run_id, number, pending.partitions)
-    again = [p for p in pending.partitions if p.kind != "rows" and p.labelled_rows]
-    if again:
-        served = service(registry, model)
+    served = service(registry, model)
+    rows = [p for p in pending.partitions if p.labelled_rows]
+    others = [p for p in rows if p.kind != "rows" or served.of(p.digest, p.time_from) not in both]
+    if others:
         gone = {*both, *registry.tainted(model)}
-        for number, partitions in servers(context, served, again).items():
+        for number, partitions in servers(context, served, others).items():
             if number not in gone:
                 score_arrivals(context, run_id, number, partitions, served)
 

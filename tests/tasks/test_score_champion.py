@@ -76,6 +76,15 @@ def test_a_partly_scored_version_is_scored_whole_once_it_is_champion_again(place
     assert len(place.registry.block_losses(MODEL, [1])) == 2
 
 
+def test_rows_of_a_run_that_failed_are_scored_by_who_served_them(place: Place) -> None:
+    """Two promotions by a person later, the track record still has no gap."""
+    rows = place.arrive(1, [1.0] * 20)
+    for number in (2, 3):
+        place.promote(number)
+    score_pending(place.context, place.run, Pending(3, (rows,), "key"))
+    assert [one.version for one in live_track(place.registry, place.spec)[0]] == [1]
+
+
 def test_without_time_blocks_labels_are_one_arrival(place: Place) -> None:
     """It is the version that served the first of them."""
     place.spec = replace(place.spec, schema=replace(place.spec.schema, block=""))
