@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.floating[Any]]
 Calibration = Callable[[Floats], Floats]
 
-FEWEST = 200  # labelled rows, and a twentieth of them of any class, without which nothing can be calibrated
+FEWEST = 200  # held-out rows without which nothing can be calibrated
 FOLDS = 5
 FEW_BLOCKS = 5  # of the known rows, without which an interval would be a guess
 SMALLEST = 1e-7  # a probability, as the objectives have it

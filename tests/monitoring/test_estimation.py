@@ -48,7 +48,7 @@ def test_harder_rows_are_seen_without_a_label(sharper: float) -> None:
 def test_the_interval_holds_what_comes() -> None:
     """In about nine of ten weeks; a week's days vary as days of the holdout do."""
     held = 0
-    for _ in range(12):
+    for _ in range(8):
         logit, target, block = chances(1_000)
         target = np.where(DRAW.random(20)[block] < 0.1, 1 - target, target)  # days of their own
         estimator = Estimator(Binary(), Known(target, said(logit), block), 0.9)
@@ -58,7 +58,7 @@ def test_the_interval_holds_what_comes() -> None:
         assert one.low is not None
         assert one.high is not None
         held += one.low <= loss(Binary(), came, said(new)) <= one.high
-    assert held >= 9
+    assert held >= 6
 
 
 def test_another_meaning_of_the_same_rows_is_not_seen() -> None:
