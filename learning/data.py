@@ -78,13 +78,14 @@ def blocks_of(selections: Sequence[Selection]) -> Blocks | None:
     return np.concatenate(parts) if parts else None
 
 
-def select(
+def select(  # noqa: PLR0913 - all but the first three by name
     schema: Schema,
     partitions: Sequence[PartitionFile],
     split: Split,
     *,
     since: datetime | None = None,
     before: datetime | None = None,
+    unlabelled: bool = False,
 ) -> list[Selection]:
     """The labelled rows of a split, one selection a partition; files are read side by side, as a history has many.
 
@@ -94,17 +95,19 @@ def select(
         split: "train", "holdout" or "all".
         since: only rows from this time on.
         before: only rows before this time.
+        unlabelled: also rows whose label is not known; their target is NaN.
     """
     import polars as pl
 
-    time, wanted = pl.col(schema.time), labelled(schema)
+    time, wanted = pl.col(schema.time), pl.lit(value=True) if unlabelled else labelled(schema)
     if split != "all":
         wanted &= pl.col(HOLDOUT) == (split == "holdout")
     if since is not None:
         wanted &= time >= since
     if before is not None:
         wanted &= time < before
-    columns = {"rows": pl.int_range(pl.len(), dtype=pl.Int64), "target": pl.col(schema.target).cast(pl.Float64)}
+    target = pl.col(schema.target).cast(pl.Float64).fill_null(float("nan"))
+    columns = {"rows": pl.int_range(pl.len(), dtype=pl.Int64), "target": target}
     if schema.block:
         columns["block"] = block_of(time, schema.block)
     chosen = {name: column.filter(wanted) for name, column in columns.items()}

@@ -38,10 +38,10 @@ BLOCK_BYTES = 32 * 2**20  # rows pass by once; a small block stays in the proces
 
 @dataclass(frozen=True)
 class Predictions:
-    """Labelled rows of some partitions, in order, and what a version says about them.
+    """Rows of some partitions, in order, and what a version says about them.
 
     Args:
-        target: shape (rows,).
+        target: shape (rows,); NaN of a row without label, where those were asked for.
         prediction: shape (rows, outputs).
         partition: each row's place in the list of partitions, shape (rows,).
         rows: each row's place in its partition, shape (rows,).
@@ -90,6 +90,7 @@ def predict(  # noqa: PLR0913 - all but the first three by name
     columns: Sequence[str] = (),
     since: datetime | None = None,
     before: datetime | None = None,
+    unlabelled: bool = False,
 ) -> Predictions:
     """A version's predictions on the labelled rows of a split.
 
@@ -102,8 +103,9 @@ def predict(  # noqa: PLR0913 - all but the first three by name
         columns: names of columns to give back beside the predictions, for slices.
         since: only rows from this time on.
         before: only rows before this time.
+        unlabelled: also on rows whose label is not known; their target is NaN.
     """
-    chosen = select(spec.schema, partitions, split, since=since, before=before)
+    chosen = select(spec.schema, partitions, split, since=since, before=before, unlabelled=unlabelled)
     base = FrozenBase(files.base, files.base_digest, spec.schema)
     examples = Examples(chosen, FeatureCache(cache).reader(base), memory_bytes=BLOCK_BYTES)
     counts = [len(selection.rows) for selection in chosen]

@@ -1,71 +1,251 @@
-"""When the world turned: a control chart over the champion's own loss, arrival by arrival."""
+"""When the world turned: a control chart over the live losses of time blocks, and what chance would make of them."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import groupby
 
 import numpy as np
+from numpy.typing import NDArray
 
-BASE = 6  # arrivals without which no one knows how much losses vary
-NOTICED = 0.01  # least rise of the loss, relative, that is a break, however little it varied before
+Floats = NDArray[np.floating]
+
+BASE = 6  # units without which no one knows how much losses vary
+LONGEST = 52  # units that a new one is compared with: of a year, where they are weeks
+UNIT_BLOCKS, UNIT_TIME = 7, timedelta(days=7)  # arrivals are one unit until they have so many blocks, or span so long
+OUTLIER, MAD = 3, 1.4826  # deviations above the median that a block can count for, and the latter per absolute one
+WINDOWS = (2, 4, 8)  # units that are looked at together, for a rise too small to be seen in one
+BREAKS, WARNINGS = 0.2, 2.0  # false alarms that a quiet year may have at most; measured, it has about a third of that
+YEAR, SHORTEST = timedelta(days=365.25), timedelta(minutes=1)
+NOTICED = 0.01  # least rise of the loss, relative, that counts, however little it varied before
+NEAR_ZERO = 0.05  # of the usual loss, added before the logarithm: else a loss of nearly 0 would be a world apart
 
 
 @dataclass(frozen=True)
-class ArrivalLoss:
-    """The live champion's mean loss on one arrival, before anything learned from it.
+class LiveLoss:
+    """The mean loss of the version in production on the rows of one time block, before anything learned from them.
 
     Args:
-        time: start of the arrival's rows.
-        loss: the champion's.
-        constant: that of always predicting what was usual when version 1 learned; None where it is not known. The best
-            constant of these very rows would not do: in a quiet year of flights ten weeks of 44 were worse than that.
+        block: start of the block.
+        arrival: names what arrived together.
+        rows: how many rows the block has.
+        loss: their mean loss; one that is not finite is above every limit.
+        version: number of the version that served them.
     """
 
-    time: datetime
+    block: datetime
+    arrival: str
+    rows: int
     loss: float
-    constant: float | None = None
+    version: int
 
 
-def broken_since(track: Sequence[ArrivalLoss]) -> datetime | None:
-    """Since when the world is not any more as it was: the time of the newest break, or None.
-
-    A break is one of two things:
-
-    * a loss above the three-sigma limit of the arrivals before, after the last break, at least six of them: Shewhart's
-      chart for individual values (Montgomery, "Introduction to Statistical Quality Control"), wider by what their mean
-      is uncertain. A rarer alarm would cost more than it saves: a break that is not seen keeps a champion of yesterday,
-      while one that was none only lets challengers forget what is older. With the labels of one airport of the flights
-      inverted, the first week lay 3.3 standard deviations above.
-    * the first of two or more arrivals in a row on which the champion is worse than a constant. One may be chance.
-
-    Of quiet years of 52 arrivals, 17 % have a false alarm of the chart if losses are normal, 19 and 20 % if neighbours
-    are correlated by 0.3 and 0.5; but 38 % at Student's t of 5 degrees, and 55 % if lognormal losses vary by 30 %.
+@dataclass(frozen=True)
+class Rarity:
+    """How rare losses are, if nothing changed.
 
     Args:
-        track: oldest first; a loss that is not finite is above every limit.
+        a_year: how often chance alone shows the like, in a year of such arrivals.
+        since: place of the first block that is meant.
+        limit: the loss that the better half of the newest blocks, their median half, exceeds only in a break.
+    """
+
+    a_year: float
+    since: int
+    limit: float
+
+
+@dataclass(frozen=True)
+class Break:
+    """Where losses left what chance explains.
+
+    Args:
+        since: place of the first block.
+        seen: the arrival that showed it.
+        first: the first arrival that was compared with; those up to the break are what was usual before it.
+    """
+
+    since: int
+    seen: int
+    first: int
+
+
+class Chart:
+    """Live losses as units that can be compared.
+
+    A unit is an arrival, or, where arrivals are small, the newest ones that have seven blocks or span a week together.
+    It is compared with the units before it, not with their blocks: blocks of one unit share weather, weekdays and
+    hours, and how much whole units vary says how much of that is chance. Losses are compared as logarithms, since those
+    that vary do so in proportion.
+
+    Args:
+        losses: oldest first, one for each block, at least one.
+    """
+
+    def __init__(self, losses: Sequence[LiveLoss]) -> None:
+        self.losses = losses
+        raw = np.array([one.loss for one in losses], "float64")
+        self.finite = np.isfinite(raw)
+        self._level = max(float(np.median(raw[self.finite])), 1e-9) if self.finite.any() else 1.0
+        self._height = np.log(np.maximum(np.where(self.finite, raw, 0.0), 0.0) / self._level + NEAR_ZERO)
+        self.ends = np.cumsum([len(list(group)) for _, group in groupby(losses, key=lambda one: one.arrival)])
+        self.starts = np.r_[0, self.ends[:-1]]
+        self.arrivals = len(self.ends)
+        units = [self._unit(place) for place in range(self.arrivals)]
+        self._first = [first for first, _ in units]
+        self._better = np.array([better for _, better in units])
+
+    def rarity(self, arrival: int, first: int) -> Rarity | None:
+        """How rare the losses up to an arrival are, beside those from an earlier one on; None where no one can tell.
+
+        The newest unit is compared by the better half of its blocks: a change of the world is in all of them, three
+        days of storm are not. That is Shewhart's chart for individual values, with Student's quantiles for a spread
+        that is estimated. The newest two, four and eight units are compared by all of their blocks, none of which
+        counts for more than three deviations above the usual, as ADWIN compares the parts of a window (Bifet and
+        Gavaldà, "Learning from time-changing data with adaptive windowing", 2007); that neighbours are alike is taken
+        into account. By Bonferroni each of these tests has its share of the rate, and each look has that of the time
+        since the last one.
+        """
+        chain = self._chain(arrival, first)
+        if len(chain) <= BASE or chain[0] != arrival:
+            return None
+        better, a_year = self._better[chain], self._looks(arrival) * (1 + len(WINDOWS))
+        limit = self._limit(better[1 : 1 + LONGEST], a_year)
+        found = [(by_chance(better[:1], better[1 : 1 + LONGEST]) * a_year, 1)]
+        for units in WINDOWS:
+            if len(chain) - units >= max(BASE, units):
+                means = self._means(chain[: units + LONGEST], units)
+                found.append((by_chance(means[:units], means[units:]) * a_year, units))
+        rate, units = next((one for one in found if one[0] < BREAKS), min(found))
+        return Rarity(rate, int(self.starts[self._first[chain[units - 1]]]), limit)
+
+    def beside(self, arrival: int, broken: Break) -> Rarity | None:
+        """How rare the newest unit is beside what was usual before a break."""
+        base = self._chain(self.arrival_of(broken.since) - 1, broken.first)[:LONGEST]
+        if len(base) < BASE or np.isnan(self._better[arrival]):
+            return None
+        usual, a_year = self._better[base], self._looks(arrival) * (1 + len(WINDOWS))
+        chance = by_chance(self._better[arrival : arrival + 1], usual)
+        return Rarity(chance * a_year, broken.since, self._limit(usual, a_year))
+
+    def arrival_of(self, block: int) -> int:
+        """The arrival that a block belongs to."""
+        return int(np.searchsorted(self.ends, block, side="right"))
+
+    def units(self, arrival: int, first: int) -> int:
+        """How many units there are up to an arrival, from an earlier one on."""
+        return len(self._chain(arrival, first))
+
+    def _unit(self, arrival: int) -> tuple[int, float]:
+        """The unit up to an arrival: its first arrival, and the height of the better half of its blocks."""
+        first, end = arrival, int(self.ends[arrival])
+        newest = self.losses[end - 1].block
+        while first and end - self.starts[first] < UNIT_BLOCKS:
+            if newest - self.losses[self.starts[first - 1]].block >= UNIT_TIME:
+                break
+            first -= 1
+        blocks = slice(self.starts[first], end)
+        heights = np.sort(self._height[blocks][self.finite[blocks]])
+        return first, float(heights[: (len(heights) + 1) // 2].mean()) if len(heights) else np.nan
+
+    def _means(self, chain: Sequence[int], newest: int) -> Floats:
+        """The mean heights of units, newest first, with outliers cut as those blocks say that are not the newest."""
+        starts, ends = self.starts[[self._first[one] for one in chain]], self.ends[list(chain)]
+        usual = self._height[starts[-1] : ends[newest]][self.finite[starts[-1] : ends[newest]]]
+        middle = np.median(usual)
+        cut = np.minimum(self._height, middle + OUTLIER * MAD * max(float(np.median(np.abs(usual - middle))), NOTICED))
+        total, count = (np.r_[0.0, np.cumsum(values * self.finite)] for values in (cut, np.ones_like(cut)))
+        return np.asarray((total[ends] - total[starts]) / (count[ends] - count[starts]))
+
+    def _chain(self, arrival: int, first: int) -> list[int]:
+        """Units that share no block, newest first, each by its newest arrival."""
+        found = list[int]()
+        while arrival >= first and self._first[arrival] >= first and len(found) < LONGEST + max(WINDOWS):
+            if not np.isnan(self._better[arrival]):
+                found.append(arrival)
+            arrival = self._first[arrival] - 1
+        return found
+
+    def _looks(self, arrival: int) -> float:
+        """How many looks there would be in a year, were they all as far apart as this one and the last."""
+        before = self.losses[max(self.starts[arrival] - 1, 0)].block
+        passed = max(self.losses[self.ends[arrival] - 1].block - before, SHORTEST)
+        return float(YEAR / passed)
+
+    def _limit(self, base: Floats, a_year: float) -> float:
+        from scipy.special import stdtrit  # scipy.stats imports ten times as long
+
+        reach = -float(stdtrit(len(base) - 1, min(BREAKS / a_year, 0.5))) * np.sqrt(1 + 1 / len(base))
+        height = base.mean() + max(reach * base.std(ddof=1), np.log1p(NOTICED))
+        return float(self._level * (np.exp(height) - NEAR_ZERO))
+
+
+def breaks(chart: Chart, worse: Collection[str] = ()) -> list[Break]:
+    """Where the world turned, oldest break first; what came before one is no measure for what comes after it.
+
+    A break is one of three things: losses so rare that a quiet year has them 0.2 times at most; the first of two or
+    more arrivals in a row on which the champion is worse than a constant (one may be chance); a loss that is no number.
+
+    How many quiet years have a false alarm, and how soon a break is seen: `python -m benchmarks.performance`. A slow
+    drift is no break: it moves what losses are compared with, and every retrain follows it.
+
+    Args:
+        chart: the losses.
+        worse: arrivals on which the champion was worse than a constant.
 
     Example:
-        >>> quiet = [ArrivalLoss(datetime(2025, 1, day), 0.5 + 0.01 * (day % 3)) for day in range(1, 13)]
-        >>> broken_since(quiet)
-        >>> broken_since([*quiet, ArrivalLoss(datetime(2025, 1, 13), 0.8)])
-        datetime.datetime(2025, 1, 13, 0, 0)
+        >>> from datetime import UTC
+        >>> days = [datetime(2025, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(70)]
+        >>> losses = [0.5 + 0.01 * (n % 5) + 0.2 * (n >= 63) for n in range(70)]
+        >>> track = [LiveLoss(day, f"week {n // 7}", 900, losses[n], 1) for n, day in enumerate(days)]
+        >>> [found.since for found in breaks(Chart(track))], breaks(Chart(track[:63]))
+        ([63], [])
     """
-    broken: int | None = None
-    worse = 0  # how many in a row, up to this one
-    for place, arrival in enumerate(track):
-        worse = worse + 1 if arrival.constant is not None and not arrival.loss <= arrival.constant else 0
-        if worse > 1:
-            broken = max(broken or 0, place + 1 - worse)
-        base = [before.loss for before in track[broken or 0 : place] if np.isfinite(before.loss)]
-        if len(base) >= BASE and not arrival.loss <= limit(base):
-            broken = place
-    return None if broken is None else track[broken].time
+    found, first, in_a_row = list[Break](), 0, 0
+    for arrival in range(chart.arrivals):
+        start, end = int(chart.starts[arrival]), int(chart.ends[arrival])
+        in_a_row = in_a_row + 1 if chart.losses[start].arrival in worse else 0
+        rarity = chart.rarity(arrival, first)
+        since = None
+        if not chart.finite[start:end].all():
+            since = start + int(np.argmin(chart.finite[start:end]))
+        elif rarity and rarity.a_year < BREAKS:
+            since = rarity.since
+        elif in_a_row > 1 and (place := int(chart.starts[arrival + 1 - in_a_row])) >= chart.starts[first]:
+            since = place
+        if since is not None and not (found and found[-1].since == since):
+            found.append(Break(since, arrival, first))
+            first = chart.arrival_of(since)
+    return found
 
 
-def limit(base: Sequence[float]) -> float:
-    """The loss that the next arrival exceeds only if something changed, given the losses so far."""
-    mean, deviation = float(np.mean(base)), float(np.std(base, ddof=1))
-    return mean + max(3 * deviation * math.sqrt(1 + 1 / len(base)), NOTICED * abs(mean))
+def by_chance(newest: Floats, base: Floats) -> float:
+    """How likely units are to lie so far above those before them by chance: Student's t, one-sided.
+
+    That neighbours are alike makes means less certain: by their correlation at lag one, as in a series of first order
+    (Bayley and Hammersley, "The effective number of independent observations in an autocorrelated time series", 1946).
+    """
+    from scipy.special import stdtr  # scipy.stats imports ten times as long
+
+    rise = float(newest.mean() - base.mean())
+    if rise < np.log1p(NOTICED):
+        return 1.0
+    like = alike(base) if len(newest) > 1 else 0.0
+    spread = float(base.std(ddof=1)) * np.sqrt(_of_mean(like, len(newest)) + _of_mean(like, len(base)))
+    return float(stdtr(len(base) - 1, -rise / spread)) if spread > 0 else 0.0
+
+
+def alike(values: Floats) -> float:
+    """The correlation of neighbours, its bias taken out (Kendall 1954), between 0 and 0.9."""
+    deviations = values - values.mean()
+    total = float((deviations**2).sum())
+    found = float((deviations[1:] * deviations[:-1]).sum()) / total if total > 0 else 0.0
+    return float(np.clip(found + (1 + 3 * found) / len(values), 0.0, 0.9))
+
+
+def _of_mean(like: float, count: int) -> float:
+    """The variance of a mean of so many neighbours, as a share of one's own."""
+    lags = np.arange(1, count)
+    return float(1 + 2 * ((1 - lags / count) * like**lags).sum()) / count

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
-from monitoring.chart import ArrivalLoss, broken_since
+from monitoring.chart import LiveLoss
+from monitoring.performance import broken_since
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from db.arrival_records import PartitionRecord
+    from db.records import PromotionRecord
     from db.registry import ModelRegistry
-    from db.verdict_records import ScoreRecord
+    from db.verdict_records import BlockLossRecord
     from learning.data import PartitionFile
     from learning.spec import ModelSpec
 
     Files = Callable[[Sequence[PartitionRecord]], Sequence[PartitionFile]]
 
 FIRST = 1
+FEW = 0.1  # of the rows that a block usually has: with fewer it is no observation like the others
+CONSTANT = "constant_loss"  # the metric: what always predicting what was usual loses on the same rows
 
 
 @dataclass(frozen=True)
@@ -53,13 +58,88 @@ def mean_losses(record: Sequence[ArrivalScore]) -> tuple[float, ...]:
     return tuple(sum(line.rows * line.losses[which] for line in record) / rows for which in range(3))
 
 
+class Service:
+    """Which version served which rows: the one that was in production when they arrived.
+
+    A label that came later, and a correction, is of a row that had arrived before: it says how the version fared that
+    was in production then, and not how today's champion would have.
+
+    Args:
+        partitions: all of a model's.
+        promotions: all of them, oldest first.
+    """
+
+    def __init__(self, partitions: Sequence[PartitionRecord], promotions: Sequence[PromotionRecord]) -> None:
+        self._partitions = {partition.digest: partition for partition in partitions}
+        self._arrived = sorted((p for p in partitions if p.kind == "rows"), key=lambda p: (p.time_from, p.arrived_at))
+        self._times, self._numbers = [p.at for p in promotions], [p.number for p in promotions]
+
+    def of(self, digest: str, block: datetime) -> int | None:
+        """Number of the version that served a partition's rows of one block; None if none was in production yet.
+
+        Of rows that had arrived before, it goes by the first arrival among whose times the block begins, or else by the
+        first one after that.
+        """
+        partition = self._partitions.get(digest)
+        if partition is None:
+            return None
+        if partition.kind == "rows":
+            return self._champion(partition.arrived_at)
+        later = [one for one in self._arrived if one.time_to >= block]
+        around = [one for one in later if one.time_from <= block]
+        first = min(around, key=lambda one: one.arrived_at) if around else next(iter(later), partition)
+        return self._champion(first.arrived_at)
+
+    def _champion(self, when: datetime) -> int | None:
+        place = bisect_right(self._times, when)
+        return self._numbers[place - 1] if place else None
+
+
+def service(registry: ModelRegistry, model: str) -> Service:
+    """Which version of a model served which rows."""
+    return Service(registry.partitions(model), registry.promotions(model))
+
+
+def live_losses(losses: Sequence[BlockLossRecord], served: Service) -> list[LiveLoss]:
+    """The losses of those that served the rows, oldest block first, without blocks that have next to no rows.
+
+    A block that came in several arrivals is one, and belongs to the first of them.
+    """
+    blocks: dict[datetime, list[BlockLossRecord]] = {}
+    for one in losses:
+        if not one.proving and served.of(one.partition, one.block) == one.number:
+            blocks.setdefault(one.block, []).append(one)
+    usual = float(np.median([sum(one.rows for one in parts) for parts in blocks.values()])) if blocks else 0.0
+    return [one for one in map(_whole, blocks.values()) if one.rows >= FEW * usual]
+
+
+def _whole(parts: Sequence[BlockLossRecord]) -> LiveLoss:
+    """One block of the rows that came in several arrivals."""
+    rows = sum(one.rows for one in parts)
+    loss = sum(one.rows * one.loss for one in parts) / rows
+    return LiveLoss(parts[0].block, parts[0].partition, rows, loss, parts[0].number)
+
+
+def worse_than_constant(registry: ModelRegistry, spec: ModelSpec, losses: Sequence[LiveLoss]) -> frozenset[str]:
+    """The arrivals on which the version that served them was worse than always predicting what was usual."""
+    served = {(one.arrival, one.version) for one in losses}
+    figures: dict[tuple[str, int], dict[str, float]] = {}
+    for score in registry.scores(spec.name):
+        if (of := (score.partition, score.number)) in served:
+            figures.setdefault(of, {})[score.metric] = score.value
+    name = spec.objective.loss_name
+    return frozenset(of[0] for of, found in figures.items() if CONSTANT in found and not found[name] <= found[CONSTANT])
+
+
+def live_track(registry: ModelRegistry, spec: ModelSpec) -> tuple[list[LiveLoss], frozenset[str]]:
+    """The live losses by time block, and the arrivals on which they were worse than a constant's."""
+    losses = live_losses(registry.block_losses(spec.name), service(registry, spec.name))
+    return losses, worse_than_constant(registry, spec, losses)
+
+
 def world_turned(registry: ModelRegistry, spec: ModelSpec) -> datetime | None:
     """Since when the world is another, by the live losses on what arrived; None if it is as it was."""
-    live: dict[str, ScoreRecord] = {}
-    for score in registry.scores(spec.name):  # of the versions that scored an arrival, the newest was in production
-        if score.metric == spec.objective.loss_name:
-            live[score.partition] = score
-    return broken_since([ArrivalLoss(score.time_from, score.value) for score in live.values()])
+    return broken_since(*live_track(registry, spec))
 
 
 def track_record(spec: ModelSpec, registry: ModelRegistry, files: Files) -> tuple[ArrivalScore, ...]:

@@ -1,25 +1,37 @@
-"""Check how the champion fares on what arrived."""
+"""Check how the champion fares on what arrives, by its track record: in control, a warning, or broken since when."""
 
 from __future__ import annotations
 
-import math
+from prefect import get_run_logger
 
 from db.verdict_records import NewPerformanceCheck
 from monitoring.decision import Pending
-from monitoring.performance import Performance
+from monitoring.performance import Performance, judge
+from monitoring.track_record import live_track
 from tasks.run import Context, Run, step
 
 
-def performance_of(_context: Context) -> Performance:
-    """How the champion fares, from its track record."""
-    return Performance("cannot tell", None, "too few blocks", 0, math.nan, None)
+def performance_of(context: Context) -> Performance:
+    """How the champion fares, from what the registry has of it.
+
+    Raises:
+        NoChampion: nothing was promoted yet.
+    """
+    registry, spec = context.registry, context.spec
+    champion = registry.champion(spec.name).number
+    promises = registry.promises(spec.name)
+    losses, worse = live_track(registry, spec)
+    promise = promises[-1] if promises and promises[-1].number == champion else None
+    return judge(losses, champion, worse=worse, promise=promise)
 
 
 @step("check performance")
 def check_performance(run: Run, pending: Pending) -> Performance:
-    """How the champion fares on what arrived; it is recorded."""
+    """How the champion fares, once it was scored on what arrived."""
     found = performance_of(run.context)
     run.context.registry.record_performance(
         NewPerformanceCheck(run_id=run.id, model=run.model, champion=pending.champion, **vars(found))
     )
+    log = get_run_logger()
+    (log.warning if found.state in ("warning", "broken") else log.info)("%s: %s", found.state, found.reason)
     return found

@@ -22,6 +22,8 @@ def summary(registry: ModelRegistry, run: Run, ending: RunEnding) -> str:
     lines = [f"# {run.model}: {ending.outcome}", "", markdown(ending.reason), ""]
     champion = registry.find_champion(run.model)
     lines += [f"Champion: version {champion.number}" if champion else "No champion yet", ""]
+    for fared in (check for check in registry.performance_checks(run.model, limit=1) if check.run_id == run.id):
+        lines += ["## Performance", "", f"{fared.state}: {markdown(fared.reason)}", ""]
     for check in (check for check in registry.drift_checks(run.model) if check.run_id == run.id):
         lines += ["## Drift", "", markdown(check.reason), "", f"Report: {markdown(check.report_uri)}", ""]
         lines += ["| column | method | distance | threshold | drifted |", "| --- | --- | ---: | ---: | --- |"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,10 +11,12 @@ import polars as pl
 
 from db.arrival_records import PartitionRecord
 from db.verdict_records import BlockLoss, NewScores
-from evaluation.losses import figures, row_losses
+from evaluation.losses import Floats, figures, row_losses
+from learning.data import Blocks, select
 from learning.prediction import predict
 from learning.startup import start_tensorflow
 from monitoring.decision import Pending
+from monitoring.track_record import CONSTANT, Service, service
 from tasks.run import Context, Run, step
 from tasks.watch_champion import predecessor
 
@@ -24,37 +26,92 @@ if TYPE_CHECKING:
     from learning.prediction import Predictions
 
 
-def score_arrivals(context: Context, run_id: int | None, number: int, arrived: Sequence[PartitionRecord]) -> None:
-    """Score a version on each of these partitions' labelled rows, once, as a whole and by time block.
+def score_arrivals(
+    context: Context, run_id: int | None, number: int, arrived: Sequence[PartitionRecord], only: Service | None = None
+) -> None:
+    """Score a version on the labelled rows of these partitions, once, as a whole and by time block.
 
     Prequential evaluation: Dawid 1984; Gama, Sebastião and Rodrigues, "On evaluating stream learning algorithms",
     Machine Learning 90 (2013).
+
+    Args:
+        context: the model.
+        run_id: the run that asks.
+        number: the version.
+        arrived: where the rows are.
+        only: score it only on what it served, by this; by default on all rows.
     """
     registry, spec = context.registry, context.spec
-    known = {score.partition for score in registry.scores(spec.name) if score.number == number}
-    partitions = [p for p in arrived if p.digest not in known and p.labelled_rows]
+    known = {score.partition: score.rows for score in registry.scores(spec.name) if score.number == number}
+    # Who had served a part of the rows may be champion again: then it is scored on all of them.
+    partitions = [p for p in arrived if known.get(p.digest, 0) < (min(p.labelled_rows, 1) if only else p.labelled_rows)]
     if not partitions:
         return
     start_tensorflow()
     files = context.model_files(registry.version(spec.name, number))
     found = predict(spec, files, context.partition_files(partitions), split="all", cache=context.settings.cache)
-    scores = []
+    if only:
+        found = found.take(served_by(only, number, found, partitions))
+    usual, scores = usual_constant(context, number), []
     for place, partition in enumerate(partitions):
         rows = found.partition == place
         if rows.any():  # else every labelled row of it was corrected since
             measured = figures(spec.objective, found.target[rows], found.prediction[rows])
+            if usual is not None:
+                constant = np.broadcast_to(usual, (int(rows.sum()), len(usual)))
+                measured[CONSTANT] = float(row_losses(spec.objective, found.target[rows], constant).mean())
             scores.append(NewScores(partition.digest, int(rows.sum()), measured))
     losses = row_losses(spec.objective, found.target, found.prediction)
     registry.record_block_losses(spec.name, number, tuple(by_block(found, losses, partitions)), proving=False)
     registry.record_scores(spec.name, number, scores, run_id)
 
 
+def served_by(
+    service: Service, number: int, found: Predictions, partitions: Sequence[PartitionRecord]
+) -> NDArray[np.bool_]:
+    """Marks the rows that a version served."""
+    starts = block_starts(found.block, found.partition, partitions)
+    marks = np.zeros(len(starts), bool)
+    for place, partition in enumerate(partitions):
+        mine = np.flatnonzero(found.partition == place)
+        blocks, which = np.unique(starts[mine], return_inverse=True)
+        marks[mine] = np.array([service.of(partition.digest, one) == number for one in in_utc(blocks)], bool)[which]
+    return marks
+
+
+def servers(
+    context: Context, service: Service, partitions: Sequence[PartitionRecord]
+) -> dict[int, list[PartitionRecord]]:
+    """The versions that served labelled rows of these partitions, each with those of which it served any."""
+    found: dict[int, list[PartitionRecord]] = {}
+    chosen = select(context.spec.schema, context.partition_files(partitions), "all")
+    for place, (partition, part) in enumerate(zip(partitions, chosen, strict=True)):
+        starts = block_starts(part.block, np.full(len(part.rows), place), partitions)
+        for number in {service.of(partition.digest, block) for block in in_utc(np.unique(starts))} - {None}:
+            found.setdefault(int(number or 0), []).append(partition)
+    return found
+
+
+def block_starts(
+    block: Blocks | None, place: NDArray[np.integer], partitions: Sequence[PartitionRecord]
+) -> NDArray[np.datetime64]:
+    """The start of each row's time block; where there are no blocks, an arrival is one."""
+    if block is not None:
+        return block
+    starts = np.array([p.time_from.replace(tzinfo=None) for p in partitions], "datetime64[us]")
+    return np.asarray(starts[place])
+
+
+def in_utc(blocks: NDArray[np.datetime64]) -> list[datetime]:
+    """The starts of blocks, as the registry has them."""
+    return [block.replace(tzinfo=UTC) for block in blocks.astype("datetime64[us]").tolist()]
+
+
 def by_block(
     found: Predictions, losses: NDArray[np.floating], partitions: Sequence[PartitionRecord]
 ) -> Iterator[BlockLoss]:
     """Mean losses of the time blocks of each partition; where there are no blocks, an arrival is one."""
-    starts = np.array([p.time_from.replace(tzinfo=None) for p in partitions], "datetime64[us]")[found.partition]
-    rows = pl.DataFrame({"place": found.partition, "block": starts if found.block is None else found.block})
+    rows = pl.DataFrame({"place": found.partition, "block": block_starts(found.block, found.partition, partitions)})
     means = (
         rows.with_columns(loss=losses)
         .group_by("place", "block", maintain_order=True)
@@ -64,10 +121,35 @@ def by_block(
         yield BlockLoss(partitions[place].digest, block.replace(tzinfo=UTC), count, loss)
 
 
+def usual_constant(context: Context, number: int) -> Floats | None:
+    """The best constant of what the first of a version's line learned from; None if nothing of that is left."""
+    registry, spec = context.registry, context.spec
+    learned = registry.trained_on(spec.name, registry.lineage(spec.name, number)[-1].number)
+    if not learned:
+        return None
+    rows = pl.scan_parquet([file.path for file in context.partition_files(learned)])
+    targets = rows.select(pl.col(spec.schema.target).cast(pl.Float64)).drop_nulls().collect().to_series().to_numpy()
+    return spec.objective.constant(targets) if len(targets) else None
+
+
 def score_pending(context: Context, run_id: int, pending: Pending) -> None:
-    """Score the champion, and the one that it replaced, on what arrived before anything trains on it."""
-    for number in dict.fromkeys((pending.champion, *predecessor(context))):
+    """Score the champion, and the one that it replaced, on what arrived before anything trains on it.
+
+    Rows may have been served by another version: labels that came later, corrections, and what arrived in a run that
+    failed before the champion changed. Then that one is scored, too.
+    """
+    registry, model = context.registry, context.spec.name
+    both = tuple(dict.fromkeys((pending.champion, *predecessor(context))))
+    for number in both:
         score_arrivals(context, run_id, number, pending.partitions)
+    served = service(registry, model)
+    rows = [p for p in pending.partitions if p.labelled_rows]
+    others = [p for p in rows if p.kind != "rows" or served.of(p.digest, p.time_from) not in both]
+    if others:
+        gone = {*both, *registry.tainted(model)}
+        for number, partitions in servers(context, served, others).items():
+            if number not in gone:
+                score_arrivals(context, run_id, number, partitions, served)
 
 
 @step("score on what arrived")
