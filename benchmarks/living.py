@@ -58,10 +58,16 @@ def one_run(context: Context) -> str:
 
 
 def _retrained(context: Context, run: int, pending: Pending) -> RunEnding:
+    from db.verdict_records import NewPerformanceCheck
+    from tasks.check_performance import performance_of
     from tasks.decide_retrain import decision
     from tasks.finetune import finetune_champion
 
-    ending = decision(context, pending, None, None)
+    performance = performance_of(context)
+    context.registry.record_performance(
+        NewPerformanceCheck(run, context.spec.name, pending.champion, **vars(performance))
+    )
+    ending = decision(context, pending, None, performance)
     if ending.decision != "retrain":
         return ending
     return _judged(context, run, finetune_champion(context, run, pending), pending)

@@ -1,0 +1,108 @@
+"""What it is worth to retrain when monitoring says so: `python -m benchmarks.when_to_retrain [--stream NAME ...]`.
+
+A stream is lived through under each rule. *Gain* is how much lower the live loss is than that of version 1, had nobody
+retrained it, as a share of what a retrain after every arrival gains; *retrains* are trainings, whatever came of them, as a
+share of those. The rules are the same for every stream; what a rule calls two arrivals is counted in rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from benchmarks.claims import Claims
+from benchmarks.living import Lived, live_through, opened
+from benchmarks.streams import Stream, streams
+from learning.spec import RetrainPolicy
+
+if TYPE_CHECKING:
+    from learning.spec import RetrainReason
+
+WORTH, COST = 0.95, 0.6  # of what a retrain after every arrival gains, and trains
+EACH = "each arrival"
+JUDGED = "performance, or two arrivals"
+STREAMS = ("flights", "ewr-inverted", "all-inverted", "agrawal", "sea")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When to retrain: for which reasons, and how many arrivals are enough for the reason "rows"."""
+
+    when: tuple[RetrainReason, ...]
+    arrivals: int = 1
+
+
+RULES = {
+    EACH: Rule(("rows",)),
+    "two arrivals": Rule(("rows",), 2),
+    "four arrivals": Rule(("rows",), 4),
+    "performance": Rule(("performance",)),
+    JUDGED: Rule(("rows", "performance"), 2),
+    "performance, or four arrivals": Rule(("rows", "performance"), 4),
+}
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What a rule came to on a stream.
+
+    Args:
+        live: mean live loss.
+        never: that of version 1.
+        retrains: trainings after the first.
+    """
+
+    live: float
+    never: float
+    retrains: int
+
+
+def main() -> int:
+    """Print a line a stream and rule, then the claims; 1 if one does not hold."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--stream", nargs="*", choices=streams(), default=list(STREAMS))
+    parser.add_argument("--rule", nargs="*", choices=RULES, default=[EACH, JUDGED])
+    options = parser.parse_args()
+    print("stream | rule | live | never | retrains | gain | of the retrains | seconds")
+    print(" | ".join(["---"] * 8), flush=True)
+    claims = Claims()
+    for name in options.stream:
+        found: dict[str, Worth] = {}
+        for rule in dict.fromkeys((EACH, *options.rule)):
+            found[rule], seconds = lived(streams()[name], RULES[rule])
+            gain, cost = beside(found[rule], found[EACH])
+            figures = f"{found[rule].live:.4f} | {found[rule].never:.4f} | {found[rule].retrains}"
+            print(f"{name} | {rule} | {figures} | {gain:.0%} | {cost:.0%} | {seconds:.0f}", flush=True)
+        if JUDGED in found:
+            gain, cost = beside(found[JUDGED], found[EACH])
+            claims.at_least(f"{name}: gain of '{JUDGED}', of that of {EACH}", 100 * gain, 100 * WORTH, "%")
+            claims.at_most(f"{name}: its retrains", 100 * cost, 100 * COST, "%")
+    return claims.exit_code
+
+
+def lived(stream: Stream, rule: Rule) -> tuple[Worth, float]:
+    """Live through a stream under a rule; the seconds of its runs beside what came of it."""
+    rows = [stream.rows(number).height for number in stream.history]
+    usual = sum(rows) / len(rows)
+    policy = RetrainPolicy(when=rule.when, min_rows=round(usual * (rule.arrivals - 0.5)))
+    with opened(replace(stream.spec, retrain=policy)) as context:
+        told = live_through(replace(stream, spec=context.spec), context)
+        versions = context.registry.versions(context.spec.name)
+        retrains = sum(version.refit_of is None for version in versions) - 1
+    return Worth(mean(told, "live"), mean(told, "first"), retrains), told.seconds
+
+
+def mean(told: Lived, which: str) -> float:
+    """The mean loss of a stream's rows after its history."""
+    return told.mean([getattr(arrival, which) for arrival in told.arrived])
+
+
+def beside(one: Worth, each: Worth) -> tuple[float, float]:
+    """The gain and the retrains of a rule, as shares of those of a retrain after each arrival."""
+    return (one.never - one.live) / (each.never - each.live), one.retrains / each.retrains
+
+
+if __name__ == "__main__":
+    sys.exit(main())
