@@ -1,8 +1,8 @@
 """What it is worth to retrain when monitoring says so: `python -m benchmarks.when_to_retrain [--stream NAME ...]`.
 
 A stream is lived through under each rule. *Gain* is how much lower the live loss is than that of version 1, had nobody
-retrained it, as a share of what a retrain after every arrival gains; *retrains* are trainings, whatever came of them, as a
-share of those. The rules are the same for every stream; what a rule calls two arrivals is counted in rows.
+retrained it, as a share of what a retrain after every arrival gains; *retrains* are trainings, whatever came of them,
+as a share of those. The rules are the same for every stream; what a rule calls two arrivals is counted in rows.
 """
 
 from __future__ import annotations
