@@ -7,13 +7,16 @@ larger than chance explains at these very sample sizes, and larger than the poli
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from db.verdict_records import DriftColumn
+from db.verdict_records import DriftColumn, Window
 from errors import NotEnoughData
 from monitoring.report_page import labels, lock, relabelled
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
+    import polars as pl
     from numpy.typing import NDArray
 
     from learning.spec import DriftPolicy, Schema
@@ -32,6 +36,36 @@ MIN_ROWS = 30  # a window smaller than this says nothing about a distribution
 
 
 @dataclass(frozen=True)
+class Compared:
+    """One column to compare."""
+
+    name: str
+    kind: Literal["number", "category"]
+    role: Literal["input", "target", "prediction", "feature"]
+
+
+@dataclass(frozen=True)
+class Side:
+    """The rows of one side of a check.
+
+    Args:
+        values: a column for each compared one; perhaps only a sample of the rows.
+        block: number of the time block of each row, shape (rows,).
+        entity: number of the entity of each row, shape (rows,).
+        time_from: the oldest row's time.
+        time_to: the newest row's.
+        rows: how many there are, before any sampling.
+    """
+
+    values: pl.DataFrame
+    block: NDArray[np.int64]
+    entity: NDArray[np.uint64] | None
+    time_from: datetime
+    time_to: datetime
+    rows: int
+
+
+@dataclass(frozen=True)
 class DriftVerdict:
     """What a drift check found: the columns, and a sentence for people."""
 
@@ -39,6 +73,41 @@ class DriftVerdict:
     share: float
     reason: str
     columns: tuple[DriftColumn, ...]
+    broken: bool = False
+    attention: tuple[str, ...] = ()
+    reference_name: str = "champion"
+    reference: Window | None = None
+    current: Window | None = None
+
+
+def compare_sides(  # noqa: PLR0913 - the last three by name
+    reference: Side,
+    current: Side,
+    columns: Sequence[Compared],
+    policy: DriftPolicy,
+    *,
+    report: Path | None = None,
+    importance: Mapping[str, float] = MappingProxyType({}),
+    reference_name: str = "champion",
+) -> DriftVerdict:
+    """Compare two sides column by column."""
+    import pandas as pd
+
+    numbers = tuple(column.name for column in columns if column.kind == "number")
+    categories = tuple(column.name for column in columns if column.kind == "category")
+    one, other = (
+        pd.DataFrame({c.name: _drawable(side.values[c.name].to_numpy()) for c in columns})
+        for side in (reference, current)
+    )
+    from types import SimpleNamespace
+
+    from typing import Any, cast
+
+    schema = cast("Any", SimpleNamespace(numeric=numbers, categorical=categories, target=""))
+    found = compare_windows(one, other, schema, replace(policy, columns=(*numbers, *categories)), report)
+    marked = tuple(replace(column, importance=importance.get(column.column)) for column in found.columns)
+    windows = (Window(s.rows, len(np.unique(s.block)), s.time_from, s.time_to) for s in (reference, current))
+    return DriftVerdict(found.drifted, found.share, found.reason, marked, False, (), reference_name, *windows)
 
 
 def compare_files(
