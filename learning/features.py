@@ -58,7 +58,7 @@ class FeatureCache:
         Raises:
             FileNotFoundError: the partition's file is gone, or somebody empties the cache again and again.
         """
-        path = self.root / self._folder(base) / f"{partition.digest}.npy"
+        path = self._path(base, partition)
         for left in reversed(range(TRIES)):
             try:
                 if (entry := _mapped(path)) is not None:
@@ -68,6 +68,13 @@ class FeatureCache:
                 if not left:
                     raise
         raise FileNotFoundError(errno.ENOENT, "it is removed again and again", str(path))
+
+    def find(self, base: FrozenBase, partition: PartitionFile) -> Features | None:
+        """The same as `open` gives, if it is there; nothing is computed."""
+        return _mapped(self._path(base, partition))
+
+    def _path(self, base: FrozenBase, partition: PartitionFile) -> Path:
+        return self.root / self._folder(base) / f"{partition.digest}.npy"
 
     def _make(self, base: FrozenBase, partition: PartitionFile, path: Path) -> None:
         """Compute an entry, unless another process does."""
