@@ -33,11 +33,12 @@ class Outputs:
     features: NDArray[np.float32]
 
 
-def outputs(  # noqa: PLR0913 - what cannot be left out, in order
+def outputs(  # noqa: PLR0913 - the last two by name
     spec: ModelSpec,
     files: ModelFiles,
     partitions: Sequence[PartitionFile],
     places: Indices,
+    *,
     cache: Path,
     reduce: Reduce,
 ) -> Outputs:
@@ -74,9 +75,7 @@ def by_partition(partitions: Sequence[PartitionFile], places: Indices) -> Iterat
             yield partitions[place], part - starts[place]
 
 
-def _features(
-    base: FrozenBase, cache: FeatureCache, partition: PartitionFile, rows: Indices
-) -> Iterator[Features]:
+def _features(base: FrozenBase, cache: FeatureCache, partition: PartitionFile, rows: Indices) -> Iterator[Features]:
     """Features of some rows of a partition, in pieces that fit in memory."""
     cached = cache.find(base, partition)
     stretch = max(1, READ_BYTES // row_size(base.schema if cached is None else cached))

@@ -136,8 +136,8 @@ ReferenceName = Literal["champion", "previous", "season"]
 class DriftPolicy(Checked):
     """When the arrived rows count as drifted away from what the champion learned from.
 
-    Beside these columns, what the champion says of the rows is compared, and, of a model with tensors or free text, what
-    its base makes of them.
+    Beside these columns, what the champion says of the rows is compared; of a model with tensors or free text, also
+    what its base makes of them.
 
     Args:
         columns: columns compared; by default every input that is no tensor, and the target.
@@ -149,7 +149,8 @@ class DriftPolicy(Checked):
         reference: what arrived is compared with the rows that the "champion" learned from, with those that arrived just
             before ("previous"), or with those of the same time one "season" before, where there are any.
         season: length of a season, as "52w" or "7d".
-        stop_when_broken: end the run before it trains where a column is broken: so far off that no world moves like that.
+        stop_when_broken: end the run before it trains where a column is broken, so far off that no world moves like
+            that.
     """
 
     columns: tuple[str, ...] = ()

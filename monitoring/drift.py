@@ -100,7 +100,6 @@ def compare_sides(  # noqa: PLR0913 - the last three by name
         for side in (reference, current)
     )
     from types import SimpleNamespace
-
     from typing import Any, cast
 
     schema = cast("Any", SimpleNamespace(numeric=numbers, categorical=categories, target=""))

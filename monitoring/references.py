@@ -65,13 +65,17 @@ def reference_for(
         before = previous(arrived, known)
         if rows(before) >= MIN_ROWS:
             return Reference("previous", before)
-        return Reference("champion", tuple(learned), (), "too little arrived before these rows to be compared with them")
+        return Reference(
+            "champion", tuple(learned), (), "too little arrived before these rows to be compared with them"
+        )
     if policy.reference == "season":
         spans = merged([(p.time_from - length(policy.season), p.time_to - length(policy.season)) for p in arrived])
         there = tuple(p for p in known if any(p.time_from <= end and start <= p.time_to for start, end in spans))
         if rows(there) >= MIN_ROWS and count(there, spans) >= MIN_ROWS:
             return Reference("season", there, spans)
-        return Reference("champion", tuple(learned), (), f"nothing is known of the time {policy.season} before these rows")
+        return Reference(
+            "champion", tuple(learned), (), f"nothing is known of the time {policy.season} before these rows"
+        )
     return Reference("champion", tuple(learned))
 
 

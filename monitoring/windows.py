@@ -1,4 +1,4 @@
-"""The windows of a drift check: from partitions' files to two sides, each with the time block and entity of its rows."""
+"""The windows of a drift check: from partitions' files to two sides, with the time block and entity of each row."""
 
 from __future__ import annotations
 
@@ -94,11 +94,12 @@ class Sample:
         return Side(values, self.block, self.entity, self.time_from, self.time_to, self.rows)
 
 
-def compare_rows(  # noqa: PLR0913 - what crosses over to another process, in order
+def compare_rows(  # noqa: PLR0913 - the last three by name
     reference: Rows,
     current: Rows,
     columns: Sequence[Compared],
     policy: DriftPolicy,
+    *,
     report: Path | None,
     importance: Mapping[str, float],
     reference_name: str,
@@ -129,9 +130,9 @@ def compare_rows(  # noqa: PLR0913 - what crosses over to another process, in or
         raise NotEnoughData(
             "windows without a column to compare", "no column has enough values in both", "wait for more rows"
         )
-    sides = [one.side(as_compared(one.values, compared, texts)) for one in samples]
+    old, new = (one.side(as_compared(one.values, compared, texts)) for one in samples)
     verdict = compare_sides(
-        *sides, compared, policy, report=report, importance=importance, reference_name=reference_name
+        old, new, compared, policy, report=report, importance=importance, reference_name=reference_name
     )
     remarked = (
         replace(found, remark=f"{FREE_TEXT}; {found.remark}" if found.remark else FREE_TEXT)
