@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from evergreen_client.batches import in_batches
 from evergreen_client.model_files import load_model
-from learning.data import PartitionFile, Selection, concatenate, pick, read_inputs, row_count, select
+from learning.data import Columns, PartitionFile, Selection, concatenate, pick, read_inputs, row_count, select
 from learning.features import FrozenBase
 from learning.files import ModelFiles
 from learning.outputs import row_size
-from learning.spec import Columns, ModelSpec
+from learning.spec import ModelSpec
 
 ROWS, LEAST = 1_000, 100  # rows that are shuffled, and how many of them however long it takes
 SECONDS = 2.0  # after which it goes on with no more rows

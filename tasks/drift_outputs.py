@@ -112,7 +112,7 @@ def _reference(
 
 def _outputs(context: Context, version: VersionRecord, window: WindowFiles, sample: Sample) -> Outputs:
     files, cache = context.model_files(version), context.settings.cache
-    return outputs(context.spec, files, window.partitions, sample.place, cache, sketch)
+    return outputs(context.spec, files, window.partitions, sample.place, cache=cache, reduce=sketch)
 
 
 def _table(prediction: NDArray[Any], features: NDArray[Any], shown: NDArray[np.int64]) -> pl.DataFrame:
