@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from db.arrival_records import PartitionRecord
 from monitoring.drift import MIN_ROWS
 
 if TYPE_CHECKING:
-    from db.arrival_records import PartitionRecord
     from learning.spec import DriftPolicy
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 Span = tuple[datetime, datetime]
-Count = Callable[[Sequence["PartitionRecord"], Sequence["Span"]], int]
+Count = Callable[[Sequence[PartitionRecord], Sequence[Span]], int]
 
 
 @dataclass(frozen=True)
