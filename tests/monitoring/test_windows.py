@@ -1,4 +1,4 @@
-"""Windows: rows drawn evenly and the same ones every time, all time blocks there, texts and labels as they are meant."""
+"""Windows: rows drawn evenly and the same ones every time, with all blocks; texts and labels as they are meant."""
 
 from __future__ import annotations
 
