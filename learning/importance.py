@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from evergreen_client.batches import in_batches
 from evergreen_client.model_files import load_model
 from learning.data import Columns, PartitionFile, Selection, concatenate, pick, read_inputs, row_count, select
-from learning.features import FrozenBase
+from learning.features import frozen_base
 from learning.files import ModelFiles
 from learning.outputs import row_size
 from learning.spec import ModelSpec
@@ -58,7 +58,7 @@ def importance(spec: ModelSpec, files: ModelFiles, newest_first: Iterable[Partit
     chosen = newest_rows(spec, newest_first)
     if not chosen:
         return Importance(0, {})
-    base, head = FrozenBase(files.base, files.base_digest, spec.schema), load_model(files.head)
+    base, head = frozen_base(files.base, files.base_digest, spec.schema), load_model(files.head)
     inputs: Columns = concatenate([read_inputs(spec.schema, one.partition, one.rows) for one in chosen])
     target = np.concatenate([one.target for one in chosen])
     forward, donors = in_batches(head), _others(len(target))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from evergreen_client.batches import STRING_BYTES, in_batches
 from evergreen_client.model_files import load_model
 from learning.data import Indices, PartitionFile, read_inputs
-from learning.features import READ_BYTES, FeatureCache, Features, FrozenBase
+from learning.features import READ_BYTES, FeatureCache, Features, FrozenBase, frozen_base
 from learning.files import ModelFiles
 from learning.spec import ModelSpec, Schema
 
@@ -55,7 +55,7 @@ def outputs(  # noqa: PLR0913 - the last two by name
         cache: folder of cached features.
         reduce: makes features of shape (rows, ...) fewer, as soon as they are there.
     """
-    base, head = FrozenBase(files.base, files.base_digest, spec.schema), in_batches(load_model(files.head))
+    base, head = frozen_base(files.base, files.base_digest, spec.schema), in_batches(load_model(files.head))
     predicted, reduced = [], []
     for partition, rows in by_partition(partitions, places):
         for features in _features(base, FeatureCache(cache), partition, rows):

@@ -103,8 +103,8 @@ def compare_rows(  # noqa: PLR0913 - the last three by name
     report: Path | None,
     importance: Mapping[str, float],
     reference_name: str,
-) -> tuple[DriftVerdict, tuple[str, ...]]:
-    """Compare the raw columns of two sides; gives the verdict, and the names of the columns that are free text.
+) -> DriftVerdict:
+    """Compare the columns of two sides as they arrived; of free text, the length.
 
     Args:
         reference: what is known.
@@ -140,7 +140,7 @@ def compare_rows(  # noqa: PLR0913 - the last three by name
         else found
         for found in verdict.columns
     )
-    return replace(verdict, columns=tuple(remarked)), texts
+    return replace(verdict, columns=tuple(remarked))
 
 
 def draw(rows: Rows, columns: Sequence[str], most: int) -> Sample:

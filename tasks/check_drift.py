@@ -7,7 +7,7 @@ of them, and the other process, which is warm by now, compares that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, Future
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +31,6 @@ from tasks.weigh_columns import known_weights, weights
 
 R = TypeVar("R")
 IDLE_SECONDS = 60  # after which the process ends; until then the next check uses it, and need not import again
-Found = tuple[DriftVerdict, tuple[str, ...]]  # of the columns that arrived, and which of them are free text
 
 
 class Comparison:
@@ -42,7 +41,7 @@ class Comparison:
 
     def __init__(self, reference: Reference, windows: tuple[WindowFiles, WindowFiles]) -> None:
         self.reference, self.windows = reference, windows
-        self.asked: Future[Found] | None = None
+        self.asked: Future[DriftVerdict] | None = None
 
 
 def elsewhere(function: Callable[..., R], *args: Any, **kwargs: Any) -> Future[R]:
@@ -60,7 +59,7 @@ def report_path(run: Run) -> Path:
     return run.context.settings.reports / run.model / f"drift-run-{run.id}.html"
 
 
-def compare_inputs(run: Run, comparison: Comparison, importance: Mapping[str, float]) -> Future[Found]:
+def compare_inputs(run: Run, comparison: Comparison, importance: Mapping[str, float]) -> Future[DriftVerdict]:
     """Have the columns that arrived compared."""
     context, (reference, current) = run.context, comparison.windows
     columns = compared_columns(context.spec)
@@ -76,13 +75,17 @@ def compare_inputs(run: Run, comparison: Comparison, importance: Mapping[str, fl
     )
 
 
-def compare_outputs(context: Context, champion: int, comparison: Comparison, texts: Sequence[str]) -> DriftVerdict:
-    """Compare what the champion makes of both windows; in the other process too, as Evidently is there."""
-    sides = output_sides(context, context.registry.version(context.spec.name, champion), comparison.windows, texts)
-    policy = sharing_alpha(context.spec.drift, len(sides.columns), len(compared_columns(context.spec)))
+def compare_outputs(context: Context, champion: int, comparison: Comparison) -> Future[DriftVerdict]:
+    """Have compared what the champion makes of both windows."""
+    try:
+        sides = output_sides(context, context.registry.version(context.spec.name, champion), comparison.windows)
+    except NotEnoughData as error:
+        cannot_tell: Future[DriftVerdict] = Future()
+        cannot_tell.set_exception(error)
+        return cannot_tell
+    policy = sharing_alpha(context.spec.drift, expected_columns(context), len(compared_columns(context.spec)))
     name = comparison.reference.name
-    asked = elsewhere(compare_sides, sides.reference, sides.current, sides.columns, policy, reference_name=name)
-    return asked.result()
+    return elsewhere(compare_sides, sides.reference, sides.current, sides.columns, policy, reference_name=name)
 
 
 def sharing_alpha(policy: DriftPolicy, columns: int, others: int) -> DriftPolicy:
@@ -111,22 +114,22 @@ def begin_drift_check(run: Run, pending: Pending) -> Comparison | None:
 
 def verdict_of(run: Run, champion: int, comparison: Comparison) -> DriftVerdict | None:
     """What the two parts of a check come to; None, with a warning, where neither is possible."""
-    context, inputs, outputs, texts = run.context, None, None, tuple[str, ...]()
-    if (asked := comparison.asked) is None:
-        version = context.registry.version(run.model, champion)
-        asked = compare_inputs(run, comparison, weights(context, version))
+    context, asked, found = run.context, comparison.asked, list[DriftVerdict | None]()
     remarks = [comparison.reference.remark] if comparison.reference.remark else []
-    try:
-        inputs, texts = asked.result()
-    except NotEnoughData as error:
-        remarks.append(f"the columns were not compared: {error}")
-    try:
-        outputs = compare_outputs(context, champion, comparison, texts)
-    except NotEnoughData as error:
-        remarks.append(f"what the champion makes of them was not compared: {error}")
-    if not (inputs or outputs):
+    if asked is None:
+        asked = compare_inputs(run, comparison, weights(context, context.registry.version(run.model, champion)))
+    # What the champion makes of the rows is computed while the other process is still at the columns.
+    outputs = compare_outputs(context, champion, comparison)
+    for what, part in {"the columns were": asked, "what the champion makes of them was": outputs}.items():
+        try:
+            found.append(part.result())
+        except NotEnoughData as error:
+            found.append(None)
+            remarks.append(f"{what} not compared: {error}")
+    verdict = together(found[0], found[1], tuple(remarks))
+    if verdict is None:
         get_run_logger().warning("no check for drift: %s", "; ".join(remarks))
-    return together(inputs, outputs, tuple(remarks))
+    return verdict
 
 
 @step("check drift")

@@ -6,7 +6,7 @@ The reference's rows are held-out ones: of rows that it learned from, a champion
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from learning.outputs import Outputs, outputs
 from learning.startup import start_tensorflow
 from monitoring.drift import MIN_ROWS, Compared, Side
 from monitoring.projection import DIRECTIONS, Projection, fit, sketch
-from monitoring.windows import Sample, draw
+from monitoring.windows import Sample, draw, is_text
 from tasks.drift_windows import WindowFiles
 from tasks.run import Context
 
@@ -57,28 +57,27 @@ def expected_columns(context: Context) -> int:
     return predictions + (DIRECTIONS + 1 if context.spec.schema.tensors else 0)
 
 
-def output_sides(
-    context: Context, version: VersionRecord, windows: tuple[WindowFiles, WindowFiles], texts: Sequence[str]
-) -> OutputSides:
+def output_sides(context: Context, version: VersionRecord, windows: tuple[WindowFiles, WindowFiles]) -> OutputSides:
     """What a version makes of both sides.
 
     Args:
         context: the model's.
         version: the champion.
-        windows: rows of old, of which those that are held out are looked at; and what arrived.
-        texts: columns of free text; where there are some, or tensors, features are compared too.
+        windows: rows of old, of which those that are held out are looked at; and what arrived. Features are compared
+            where there are tensors or free text.
 
     Raises:
         NotEnoughData: a side has too few rows.
     """
     start_tensorflow()
     reference, current = windows
-    seen, most = bool(texts or context.spec.schema.tensors), min(ROWS, context.spec.drift.max_rows)
+    schema, most = context.spec.schema, min(ROWS, context.spec.drift.max_rows)
     held_out = replace(reference, rows=replace(reference.rows, holdout=True))
-    old, new = draw(held_out.rows, (), most), draw(current.rows, (), most)
+    old, new = (draw(window.rows, schema.categorical, most) for window in (held_out, current))
     for rows, what in ((old.rows, "reference window of {} held-out rows"), (new.rows, "current window of {} rows")):
         if rows < MIN_ROWS:
             raise NotEnoughData(f"a {what.format(rows)}", f"a drift check needs {MIN_ROWS}", "wait for more rows")
+    seen = bool(schema.tensors) or any(is_text(old.values[c], new.values[c]) for c in schema.categorical)
     path = _path(context, version, [seen, [p.digest for p in reference.partitions], old.place.tolist()])
     known = _kept(path, lambda: _reference(context, version, held_out, old, seen=seen))
     found = _outputs(context, version, current, new)

@@ -29,7 +29,7 @@ from monitoring.references import Reference
 from monitoring.windows import Layout, Rows, compare_rows
 from settings import Settings
 from tasks import check_drift as step
-from tasks.check_drift import Comparison, Found, begin_drift_check, check_drift, elsewhere
+from tasks.check_drift import Comparison, begin_drift_check, check_drift, elsewhere
 from tasks.drift_windows import WindowFiles, compared_columns
 from tasks.run import Context, Run
 from tiny import TINY
@@ -85,9 +85,9 @@ def test_another_process_finds_the_same(file: Path, tmp_path: Path) -> None:
     )
     asked = elsewhere(compare_rows, window(file), drifted, COLUMNS, DriftPolicy(), report=report, **HOW)
     here = compare_rows(window(file), drifted, COLUMNS, DriftPolicy(), report=None, **HOW)
-    verdict, texts = asked.result()
+    verdict = asked.result()
     assert {column.column for column in verdict.columns if column.drifted} == {"speed"}
-    assert (repr(verdict), texts) == (repr(here[0]), ())
+    assert repr(verdict) == repr(here)
     assert report.stat().st_size > 0
 
 
@@ -111,7 +111,7 @@ def test_an_error_there_is_an_error_here(file: Path, tmp_path: Path) -> None:
 def test_a_script_needs_no_main_guard(file: Path, tmp_path: Path) -> None:
     """The calling script is not run again in the other process, and both end by themselves."""
     script = tmp_path / "script.py"
-    script.write_text(written(file, "print('answer', comparison.result()[0].drifted)"))
+    script.write_text(written(file, "print('answer', comparison.result().drifted)"))
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "answer False\n", "")
 
@@ -166,9 +166,9 @@ class Remembering:
         return SimpleNamespace(number=number)
 
 
-def done(value: Found | Exception) -> Future[Found]:
+def done(value: DriftVerdict | Exception) -> Future[DriftVerdict]:
     """What the other process has answered."""
-    future: Future[Found] = Future()
+    future: Future[DriftVerdict] = Future()
     if isinstance(value, Exception):
         future.set_exception(value)
     else:
@@ -176,7 +176,7 @@ def done(value: Found | Exception) -> Future[Found]:
     return future
 
 
-def asked(answer: Found | Exception, remark: str = "") -> Comparison:
+def asked(answer: DriftVerdict | Exception, remark: str = "") -> Comparison:
     """A check that was begun, and whose first part is over."""
     comparison = Comparison(Reference("season", (), (), remark), (WINDOW, WINDOW))
     comparison.asked = done(answer)
@@ -206,20 +206,14 @@ def checked(
     run: Run, comparison: Comparison | None, monkeypatch: pytest.MonkeyPatch, outputs: DriftVerdict | Exception
 ) -> DriftVerdict | None:
     """What the step gives, where the other part comes to this."""
-
-    def compare_outputs(*_: Any) -> DriftVerdict:
-        if isinstance(outputs, Exception):
-            raise outputs
-        return outputs
-
-    monkeypatch.setattr(step, "compare_outputs", compare_outputs)
+    monkeypatch.setattr(step, "compare_outputs", lambda *_: done(outputs))
     monkeypatch.setattr(step, "get_run_logger", lambda: SimpleNamespace(info=print, warning=print))
     return check_drift.fn(run, Pending(1, (), "key"), comparison)
 
 
 def test_a_broken_column_is_recorded_and_something_to_look_at(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """With its windows, the reference's name, and a sentence for people."""
-    verdict = checked(run, asked((BROKEN, ())), monkeypatch, CALM)
+    verdict = checked(run, asked(BROKEN), monkeypatch, CALM)
     assert verdict is not None
     assert verdict.broken
     assert run.attention == ["40 % of 'speed' are missing"]
@@ -232,7 +226,7 @@ def test_a_broken_column_is_recorded_and_something_to_look_at(run: Run, monkeypa
 @pytest.mark.parametrize("part", ["columns", "outputs"])
 def test_a_part_that_cannot_be_told_is_said(run: Run, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     """The other one decides, and the reason says what is missing."""
-    first, second = ((TOO_FEW, CALM), ((BROKEN, ()), TOO_FEW))[part == "outputs"]
+    first, second = ((TOO_FEW, CALM), (BROKEN, TOO_FEW))[part == "outputs"]
     verdict = checked(run, asked(first, "nothing is known of last year"), monkeypatch, second)
     assert verdict is not None
     assert verdict.reason.startswith("nothing is known of last year; ")

@@ -114,7 +114,7 @@ def test_rotated_images_and_replaced_texts_are_seen(context: Any, champion: Any,
     planted: dict[str, dict[str, Any]] = {"same": {}, "turned": {"turned": True}, "other words": {"words": OTHERS}}
     found = {}
     for name, how in planted.items():
-        sides = output_sides(context, champion, (old, arrived(tmp_path, name, 300, **how)), ("text",))
+        sides = output_sides(context, champion, (old, arrived(tmp_path, name, 300, **how)))
         assert len(sides.columns) == expected_columns(context) == CLASSES + 8
         found[name] = min(moved(sides, "feature")) * 8, min(moved(sides, "prediction")) * CLASSES
     assert found["same"][0] > 0.01
@@ -128,12 +128,12 @@ def test_the_reference_is_what_was_held_out_and_is_computed_once(
 ) -> None:
     """Of rows that it learned from, a champion is surer; until a promotion, the reference stays as it is."""
     old, new = arrived(tmp_path, "old", 300), arrived(tmp_path, "new", 100)
-    first = output_sides(context, champion, (old, new), ())
+    first = output_sides(context, champion, (old, new))
     assert first.reference.rows == pl.read_parquet(old.rows.files[0])["holdout"].sum()
     assert (first.current.rows, len(first.current.block)) == (100, 100)
     assert len(np.unique(first.current.block)) == 4
     monkeypatch.setattr("tasks.drift_outputs._reference", lambda *_, **__: pytest.fail("computed again"))
-    again = output_sides(context, champion, (old, new), ())
+    again = output_sides(context, champion, (old, new))
     assert again.reference.values.equals(first.reference.values)
     assert again.current.values.equals(first.current.values)
 
@@ -142,6 +142,6 @@ def test_too_few_rows_are_an_error_that_says_which(context: Any, champion: Any, 
     """Forty rows of which sixteen or so are held out; five that arrived."""
     few, many, five = (arrived(tmp_path, f"{rows}", rows) for rows in (40, 300, 5))
     with pytest.raises(NotEnoughData, match=r"reference window of \d+ held-out rows"):
-        output_sides(context, champion, (few, many), ())
+        output_sides(context, champion, (few, many))
     with pytest.raises(NotEnoughData, match="current window of 5 rows"):
-        output_sides(context, champion, (many, five), ())
+        output_sides(context, champion, (many, five))
