@@ -35,7 +35,7 @@ def summary(registry: ModelRegistry, run: Run, ending: RunEnding) -> str:
 
 
 def drift(check: DriftCheckRecord) -> Iterator[str]:
-    """What was compared with what, and every measure: the broken ones first, then the farthest over their thresholds."""
+    """What was compared with what, and every measure: broken ones first, then those farthest over their thresholds."""
     yield from ("## Drift", "", markdown(check.reason), "")
     for name, rows in ((f"reference, {check.reference_name}", check.reference), ("current", check.current)):
         if rows is not None:
