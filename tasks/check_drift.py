@@ -21,8 +21,8 @@ from learning.spec import DriftPolicy
 from learning.startup import after_large_import
 from monitoring.decision import Pending
 from monitoring.drift import MIN_ROWS, DriftVerdict, compare_sides
+from monitoring.parts import together
 from monitoring.references import Reference, rows
-from monitoring.verdicts import together
 from monitoring.windows import compare_rows
 from tasks.drift_outputs import expected_columns, output_sides
 from tasks.drift_windows import WindowFiles, chosen_reference, compared_columns, window_files, without_late_labels
@@ -30,6 +30,7 @@ from tasks.run import Context, Run, step
 from tasks.weigh_columns import known_weights, weights
 
 R = TypeVar("R")
+LEAST_ALPHA = 0.001  # a smaller chance could not be read from as many resamples as there are
 IDLE_SECONDS = 60  # after which the process ends; until then the next check uses it, and need not import again
 
 
@@ -90,7 +91,7 @@ def compare_outputs(context: Context, champion: int, comparison: Comparison) -> 
 
 def sharing_alpha(policy: DriftPolicy, columns: int, others: int) -> DriftPolicy:
     """The policy for one part of a check: the chance of a false alarm is shared out by columns."""
-    return replace(policy, alpha=policy.alpha * columns / (columns + others))
+    return replace(policy, alpha=max(LEAST_ALPHA, policy.alpha * columns / (columns + others)))
 
 
 @step("begin drift check")

@@ -10,6 +10,7 @@ from pathlib import Path
 from prefect import get_run_logger
 
 from db.records import VersionRecord
+from errors import EvergreenError
 from evergreen_client.durable import written_whole
 from learning.digests import json_digest
 from learning.importance import importance
@@ -54,7 +55,11 @@ def weights(context: Context, version: VersionRecord) -> Mapping[str, float]:
 def weigh_columns(run: Run, number: int) -> None:
     """Measure how much a version needs each column, for the drift checks to come."""
     context = run.context
-    found = weights(context, context.registry.version(run.model, number))
+    try:
+        found = weights(context, context.registry.version(run.model, number))
+    except EvergreenError as error:  # the promotion stands; the next drift check tries again
+        get_run_logger().warning("the columns could not be weighed: %s", error)
+        return
     most = sorted(found.items(), key=lambda item: -item[1])[:3]
     if most:
         shown = ", ".join(f"{name} {rise:+.0%}" for name, rise in most)

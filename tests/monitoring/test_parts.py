@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from db.verdict_records import DriftColumn
 from monitoring.drift import DriftVerdict
-from monitoring.verdicts import together
+from monitoring.parts import together
 
 CALM = DriftVerdict(False, 0.0, "0 of 1 columns drifted", (DriftColumn("a", "wasserstein", 0.0, 1.0, drifted=False),))
 ALARM = replace(CALM, drifted=True, share=1.0, broken=True, attention=("b is constant",), columns=())
