@@ -63,8 +63,10 @@ def importance(spec: ModelSpec, files: ModelFiles, newest_first: Iterable[Partit
     target = np.concatenate([one.target for one in chosen])
     forward, donors = in_batches(head), _others(len(target))
     piece = int(np.clip(PIECE_BYTES // (row_size(spec.schema) * (len(inputs) + 1)), 1, LEAST))
-    losses, begun = list[NDArray[np.floating[Any]]](), time.monotonic()
+    losses, begun = list[NDArray[np.floating[Any]]](), 0.0
     for start in range(0, len(target), piece):
+        if start == piece:  # the first piece waits for graphs to be made
+            begun = time.monotonic()
         if start >= LEAST and time.monotonic() - begun > SECONDS:
             break
         rows = np.arange(start, min(start + piece, len(target)))

@@ -49,7 +49,7 @@ def test_no_more_partitions_are_read_and_no_more_rows_passed_than_are_needed(
     spec: ModelSpec, looks_at_a: ModelFiles, partition: Partition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A heavy base stops after a hundred rows; nobody fetches ten years for them."""
-    monkeypatch.setattr("learning.importance.SECONDS", 0.0)
+    monkeypatch.setattr("learning.importance.SECONDS", -1.0)
     monkeypatch.setattr("learning.importance.ROWS", 150)
 
     def newest_first() -> Iterator[PartitionFile]:
