@@ -248,6 +248,31 @@ def test_a_process_that_was_killed_is_named_with_what_to_do(run: Run, monkeypatc
         checked(run, asked(BrokenExecutor("gone")), monkeypatch, CALM)
 
 
+@pytest.mark.parametrize("known", [None, {"speed": 0.5}])
+def test_columns_are_weighed_first_where_nobody_did_it_after_the_promotion(
+    run: Run, monkeypatch: pytest.MonkeyPatch, known: dict[str, float] | None
+) -> None:
+    """Meanwhile the other process imports; else it compares from the beginning."""
+    asked_for = list[tuple[str, dict[str, Any]]]()
+
+    def elsewhere_too(function: Any, *_: Any, **how: Any) -> Future[DriftVerdict]:
+        asked_for.append((function.__name__, how))
+        return done(CALM)
+
+    enough: Any = SimpleNamespace(rows=100, kind="rows")
+    monkeypatch.setattr(step, "elsewhere", elsewhere_too)
+    monkeypatch.setattr(step, "chosen_reference", lambda *_: Reference("previous", (enough,)))
+    monkeypatch.setattr(step, "window_files", lambda *_: WINDOW)
+    monkeypatch.setattr(step, "known_weights", lambda *_: known)
+    monkeypatch.setattr(step, "weights", lambda *_: {"speed": 0.7})
+    comparison = begin_drift_check.fn(run, Pending(1, (enough,), "key"))
+    assert [name for name, _ in asked_for] == [("len" if known is None else "compare_rows")]
+    assert checked(run, comparison, monkeypatch, CALM) is not None
+    name, how = asked_for[-1]
+    assert (name, how["reference_name"]) == ("compare_rows", "previous")
+    assert how["importance"] == (known or {"speed": 0.7})
+
+
 def test_the_target_is_a_category_where_there_are_several_classes(home: Settings) -> None:
     """Classes have numbers and no order; tensors are no column that is compared."""
     digits = load_spec("digits", home.model_folders)
