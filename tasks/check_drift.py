@@ -20,8 +20,8 @@ from errors import NotEnoughData, ServerFailed
 from learning.spec import DriftPolicy
 from learning.startup import after_large_import
 from monitoring.decision import Pending
-from monitoring.drift import MIN_ROWS, DriftVerdict, compare_sides
-from monitoring.parts import together
+from monitoring.drift import MIN_ROWS, DriftVerdict
+from monitoring.parts import compare_outputs, together
 from monitoring.references import Reference, rows
 from monitoring.windows import compare_rows
 from tasks.drift_outputs import expected_columns, output_sides
@@ -76,7 +76,7 @@ def compare_inputs(run: Run, comparison: Comparison, importance: Mapping[str, fl
     )
 
 
-def compare_outputs(context: Context, champion: int, comparison: Comparison) -> Future[DriftVerdict]:
+def compare_made(context: Context, champion: int, comparison: Comparison) -> Future[DriftVerdict]:
     """Have compared what the champion makes of both windows."""
     try:
         sides = output_sides(context, context.registry.version(context.spec.name, champion), comparison.windows)
@@ -86,7 +86,7 @@ def compare_outputs(context: Context, champion: int, comparison: Comparison) -> 
         return cannot_tell
     policy = sharing_alpha(context.spec.drift, expected_columns(context), len(compared_columns(context.spec)))
     name = comparison.reference.name
-    return elsewhere(compare_sides, sides.reference, sides.current, sides.columns, policy, reference_name=name)
+    return elsewhere(compare_outputs, sides.reference, sides.current, sides.columns, policy, name)
 
 
 def sharing_alpha(policy: DriftPolicy, columns: int, others: int) -> DriftPolicy:
@@ -120,7 +120,7 @@ def verdict_of(run: Run, champion: int, comparison: Comparison) -> DriftVerdict 
     if asked is None:
         asked = compare_inputs(run, comparison, weights(context, context.registry.version(run.model, champion)))
     # What the champion makes of the rows is computed while the other process is still at the columns.
-    outputs = compare_outputs(context, champion, comparison)
+    outputs = compare_made(context, champion, comparison)
     for what, part in {"the columns were": asked, "what the champion makes of them was": outputs}.items():
         try:
             found.append(part.result())

@@ -206,7 +206,7 @@ def checked(
     run: Run, comparison: Comparison | None, monkeypatch: pytest.MonkeyPatch, outputs: DriftVerdict | Exception
 ) -> DriftVerdict | None:
     """What the step gives, where the other part comes to this."""
-    monkeypatch.setattr(step, "compare_outputs", lambda *_: done(outputs))
+    monkeypatch.setattr(step, "compare_made", lambda *_: done(outputs))
     monkeypatch.setattr(step, "get_run_logger", lambda: SimpleNamespace(info=print, warning=print))
     return check_drift.fn(run, Pending(1, (), "key"), comparison)
 
