@@ -33,6 +33,7 @@ MAX_BYTES = 20 * 2**30
 SEAL = 8  # bytes at the end of an entry: its checksum
 TRIES = 3
 Features = NDArray[np.float32]
+_newest: list[FrozenBase] = []  # at most one
 
 
 class FeatureCache:
@@ -58,7 +59,7 @@ class FeatureCache:
         Raises:
             FileNotFoundError: the partition's file is gone, or somebody empties the cache again and again.
         """
-        path = self.root / self._folder(base) / f"{partition.digest}.npy"
+        path = self._path(base, partition)
         for left in reversed(range(TRIES)):
             try:
                 if (entry := _mapped(path)) is not None:
@@ -68,6 +69,13 @@ class FeatureCache:
                 if not left:
                     raise
         raise FileNotFoundError(errno.ENOENT, "it is removed again and again", str(path))
+
+    def find(self, base: FrozenBase, partition: PartitionFile) -> Features | None:
+        """The same as `open` gives, if it is there; nothing is computed."""
+        return _mapped(self._path(base, partition))
+
+    def _path(self, base: FrozenBase, partition: PartitionFile) -> Path:
+        return self.root / self._folder(base) / f"{partition.digest}.npy"
 
     def _make(self, base: FrozenBase, partition: PartitionFile, path: Path) -> None:
         """Compute an entry, unless another process does."""
@@ -180,6 +188,14 @@ class FrozenBase:
 
         rows = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in self.model.inputs}
         return in_batches(self.model, signature=[rows])
+
+
+def frozen_base(path: Path, digest: str, schema: Schema) -> FrozenBase:
+    """A base, the very one that was asked for before if it is the newest: to load and trace one takes over a second."""
+    if _newest and (_newest[0].path, _newest[0].digest, _newest[0].schema) == (path, digest, schema):
+        return _newest[0]
+    _newest[:] = [FrozenBase(path, digest, schema)]
+    return _newest[0]
 
 
 def _mapped(path: Path) -> Features | None:

@@ -26,7 +26,7 @@ from learning.data import (
     select,
 )
 from learning.examples import Examples
-from learning.features import FeatureCache, FrozenBase
+from learning.features import FeatureCache, frozen_base
 from learning.files import ModelFiles
 from learning.loop import predictor
 from learning.spec import ModelSpec, Schema
@@ -106,7 +106,7 @@ def predict(  # noqa: PLR0913 - all but the first three by name
         unlabelled: also on rows whose label is not known; their target is NaN.
     """
     chosen = select(spec.schema, partitions, split, since=since, before=before, unlabelled=unlabelled)
-    base = FrozenBase(files.base, files.base_digest, spec.schema)
+    base = frozen_base(files.base, files.base_digest, spec.schema)
     examples = Examples(chosen, FeatureCache(cache).reader(base), memory_bytes=BLOCK_BYTES)
     counts = [len(selection.rows) for selection in chosen]
     if not examples.rows:

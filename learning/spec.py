@@ -134,9 +134,15 @@ class Schema:
         return tuple(dict.fromkeys((self.time, *self.key, *self.entity, *self.inputs, self.target)))
 
 
+ReferenceName = Literal["champion", "previous", "season"]
+
+
 @dataclass(frozen=True)
 class DriftPolicy(Checked):
     """When the arrived rows count as drifted away from what the champion learned from.
+
+    Beside these columns, what the champion says of the rows is compared; of a model with tensors or free text, also
+    what its base makes of them.
 
     Args:
         columns: columns compared; by default every input that is no tensor, and the target.
@@ -145,6 +151,11 @@ class DriftPolicy(Checked):
             (normed Wasserstein for numbers, Jensen-Shannon for categories).
         share: share of drifted columns from which the whole check says drift.
         max_rows: rows sampled from each window.
+        reference: what arrived is compared with the rows that the "champion" learned from, with those that arrived just
+            before ("previous"), or with those of the same time one "season" before, where there are any.
+        season: length of a season, as "52w" or "7d".
+        stop_when_broken: end the run before it trains where a column is broken, so far off that no world moves like
+            that.
     """
 
     columns: tuple[str, ...] = ()
@@ -152,6 +163,9 @@ class DriftPolicy(Checked):
     min_effect: Strength = 0.1
     share: Annotated[float, Rule(lambda share: 0 < share <= 1, "a share above 0 and at most 1")] = 0.3
     max_rows: Count = 5_000
+    reference: Annotated[ReferenceName, one_of("champion", "previous", "season")] = "champion"
+    season: Annotated[str, Rule(re.compile(r"[1-9]\d{0,5}[mhdw]").fullmatch, 'a length of time, as "52w"')] = "52w"
+    stop_when_broken: bool = True
 
 
 Escalation = Literal["recent replay", "thaw", "from scratch"]

@@ -16,7 +16,7 @@ schema = Schema(
     key=("image_id",),
     entity=("drawing",),  # the same drawing comes again, moved a little: all of it is held out, or none
     target="digit",
-    numeric=("ink", "upper", "left"),  # how dark the image and two of its halves are: what a drift check can see
+    numeric=("ink", "upper", "left"),  # how dark the image and two of its halves are: drift of them has a name
     tensors={"pixels": (8, 8, 1)},
     block="6h",  # a month's images are written within a day
 )

@@ -1,42 +1,59 @@
 """Check for drift, in a process of its own while the champion is scored.
 
-Evidently takes two seconds to import and TensorFlow as long, and Python can import only one of them at a time.
+Evidently takes two seconds to import and TensorFlow as long, and Python can import only one of them at a time. So the
+other process compares the columns that arrived while this one scores them; then this one knows what the champion makes
+of them, and the other process, which is warm by now, compares that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, Future
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 from prefect import get_run_logger
 
 from db.verdict_records import NewDriftCheck
 from errors import NotEnoughData, ServerFailed
-from learning.spec import DriftPolicy, Schema
+from learning.spec import DriftPolicy
 from learning.startup import after_large_import
 from monitoring.decision import Pending
-from monitoring.drift import MIN_ROWS, DriftVerdict, compare_files
-from tasks.run import Run, step
+from monitoring.drift import MIN_ROWS, DriftVerdict
+from monitoring.parts import compare_outputs, together
+from monitoring.references import Reference, rows
+from monitoring.windows import compare_rows
+from tasks.drift_outputs import expected_columns, output_sides
+from tasks.drift_windows import WindowFiles, chosen_reference, compared_columns, window_files, without_late_labels
+from tasks.run import Context, Run, step
 from tasks.seeing import show_on_timeline
+from tasks.weigh_columns import known_weights, weights
 
+R = TypeVar("R")
+LEAST_ALPHA = 0.001  # a smaller chance could not be read from as many resamples as there are
 IDLE_SECONDS = 60  # after which the process ends; until then the next check uses it, and need not import again
 
-Comparison = Future[DriftVerdict]
+
+class Comparison:
+    """A check on its way: what is compared with what, and what the other process was asked already.
+
+    No dataclass: Prefect walks through the fields of those at every step.
+    """
+
+    def __init__(self, reference: Reference, windows: tuple[WindowFiles, WindowFiles]) -> None:
+        self.reference, self.windows = reference, windows
+        self.asked: Future[DriftVerdict] | None = None
 
 
-def compare_elsewhere(
-    reference: Sequence[Path], current: Sequence[Path], schema: Schema, policy: DriftPolicy, report: Path
-) -> Comparison:
-    """Have another process compare the rows of partitions' files: a future of the verdict."""
+def elsewhere(function: Callable[..., R], *args: Any, **kwargs: Any) -> Future[R]:
+    """Have another process, which has imported Evidently, call a function."""
     from loky import get_reusable_executor
 
     executor = get_reusable_executor(max_workers=1, timeout=IDLE_SECONDS)
     # No function of this file, or that process would import Prefect too.
-    comparison: Comparison = executor.submit(
-        after_large_import, "evidently.metrics", compare_files, reference, current, schema, policy, report
-    )
-    return comparison
+    future: Future[R] = executor.submit(after_large_import, "evidently.metrics", function, *args, **kwargs)
+    return future
 
 
 def report_path(run: Run) -> Path:
@@ -44,41 +61,97 @@ def report_path(run: Run) -> Path:
     return run.context.settings.reports / run.model / f"drift-run-{run.id}.html"
 
 
+def compare_inputs(run: Run, comparison: Comparison, importance: Mapping[str, float]) -> Future[DriftVerdict]:
+    """Have the columns that arrived compared."""
+    context, (reference, current) = run.context, comparison.windows
+    columns = compared_columns(context.spec)
+    return elsewhere(
+        compare_rows,
+        reference.rows,
+        current.rows,
+        columns,
+        sharing_alpha(context.spec.drift, len(columns), expected_columns(context)),
+        report=report_path(run),
+        importance=dict(importance),
+        reference_name=comparison.reference.name,
+    )
+
+
+def compare_made(context: Context, champion: int, comparison: Comparison) -> Future[DriftVerdict]:
+    """Have compared what the champion makes of both windows."""
+    try:
+        sides = output_sides(context, context.registry.version(context.spec.name, champion), comparison.windows)
+    except NotEnoughData as error:
+        cannot_tell: Future[DriftVerdict] = Future()
+        cannot_tell.set_exception(error)
+        return cannot_tell
+    policy = sharing_alpha(context.spec.drift, expected_columns(context), len(compared_columns(context.spec)))
+    name = comparison.reference.name
+    return elsewhere(compare_outputs, sides.reference, sides.current, sides.columns, policy, name)
+
+
+def sharing_alpha(policy: DriftPolicy, columns: int, others: int) -> DriftPolicy:
+    """The policy for one part of a check: the chance of a false alarm is shared out by columns."""
+    return replace(policy, alpha=max(LEAST_ALPHA, policy.alpha * columns / (columns + others)))
+
+
 @step("begin drift check")
 def begin_drift_check(run: Run, pending: Pending) -> Comparison | None:
     """Begin to compare the pending rows with what the champion learned from; None if there are too few."""
-    context, spec = run.context, run.context.spec
-    # Rows whose label came later are stored once more with it; they were compared when they arrived.
-    arrived = [p for p in pending.partitions if p.kind != "labels"]
-    learned = [p for p in context.registry.trained_on(spec.name, pending.champion) if p.kind != "labels"]
-    if any(sum(partition.rows for partition in window) < MIN_ROWS for window in (arrived, learned)):
+    context, arrived = run.context, without_late_labels(pending.partitions)
+    if rows(arrived) < MIN_ROWS:
         return None
-    reference, current = ([f.path for f in context.partition_files(window)] for window in (learned, arrived))
-    return compare_elsewhere(reference, current, spec.schema, spec.drift, report_path(run))
+    reference = chosen_reference(context, pending.champion, arrived)
+    if rows(reference.partitions) < MIN_ROWS:
+        return None
+    windows = window_files(context, reference.partitions, reference.spans), window_files(context, arrived)
+    comparison = Comparison(reference, windows)
+    known = known_weights(context, context.registry.version(run.model, pending.champion))
+    if known is None:  # they are measured first; meanwhile the other process may import
+        elsewhere(len, ())
+    else:
+        comparison.asked = compare_inputs(run, comparison, known)
+    return comparison
+
+
+def verdict_of(run: Run, champion: int, comparison: Comparison) -> DriftVerdict | None:
+    """What the two parts of a check come to; None, with a warning, where neither is possible."""
+    context, asked, found = run.context, comparison.asked, list[DriftVerdict | None]()
+    remarks = [comparison.reference.remark] if comparison.reference.remark else []
+    if asked is None:
+        asked = compare_inputs(run, comparison, weights(context, context.registry.version(run.model, champion)))
+    # What the champion makes of the rows is computed while the other process is still at the columns.
+    outputs = compare_made(context, champion, comparison)
+    for what, part in {"the columns were": asked, "what the champion makes of them was": outputs}.items():
+        try:
+            found.append(part.result())
+        except NotEnoughData as error:
+            found.append(None)
+            remarks.append(f"{what} not compared: {error}")
+    verdict = together(found[0], found[1], tuple(remarks))
+    if verdict is None:
+        get_run_logger().warning("no check for drift: %s", "; ".join(remarks))
+    return verdict
 
 
 @step("check drift")
 def check_drift(run: Run, pending: Pending, comparison: Comparison | None) -> DriftVerdict | None:
-    """Have the pending rows drifted away from what the champion learned from?"""
+    """Have the pending rows drifted away from what they are compared with?"""
+    if comparison is None:
+        get_run_logger().info("too few rows to check for drift")
+        return None
     try:
-        verdict = comparison.result() if comparison else None
+        verdict = verdict_of(run, pending.champion, comparison)
     except BrokenExecutor as error:
         raise ServerFailed(
             "the process that checks for drift", "something ended it", "see whether memory ran out, and run again"
         ) from error
-    except NotEnoughData as error:
-        get_run_logger().warning("no check for drift: %s", error)
-        return None
     if verdict is None:
-        get_run_logger().info("too few rows to check for drift")
         return None
+    found = {name: value for name, value in vars(verdict).items() if name != "attention"}
     run.context.registry.record_drift(
         NewDriftCheck(
-            run_id=run.id,
-            model=run.model,
-            champion=pending.champion,
-            report_uri=str(report_path(run)),
-            **{name: value for name, value in vars(verdict).items() if name != "attention"},
+            run_id=run.id, model=run.model, champion=pending.champion, report_uri=str(report_path(run)), **found
         )
     )
     show_on_timeline(run)

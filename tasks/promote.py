@@ -13,6 +13,7 @@ from tasks.finetune import Proven, refit
 from tasks.infra_check import InfraCheck, try_out_version
 from tasks.register_version import Learned, register_version
 from tasks.run import Context, Run, step
+from tasks.weigh_columns import weigh_columns
 
 WAYS_OUT = (
     "stuck: {} challengers in a row were better on what is new, and refused. Of version {}: {}. If what is new matters "
@@ -99,6 +100,8 @@ def evaluate_and_promote(run: Run, trial: Trial) -> RunEnding:
         number, slow = made_ready(run, trial, decision)
         ending = RunEnding("rejected", "retrain", slow) if slow else promote_version(run, decision, number)
         if ending is not None:
+            if ending.outcome == "promoted":
+                weigh_columns(run, number)
             return ending
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from prefect import get_run_logger
@@ -9,12 +10,14 @@ from prefect.artifacts import create_markdown_artifact
 
 from db.records import RunEnding
 from db.registry import ModelRegistry
-from db.verdict_records import EvaluationRecord
+from db.verdict_records import DriftCheckRecord, DriftColumn, EvaluationRecord
 from evaluation.gate import NAMED
 from evaluation.promises import in_a_sentence
 from evergreen_client.shown import markdown, said
 from tasks.run import Run, step
 from tasks.seeing import write_page
+
+REMARKED = 300  # characters of a remark on a column
 
 
 def summary(registry: ModelRegistry, run: Run, ending: RunEnding) -> str:
@@ -25,18 +28,37 @@ def summary(registry: ModelRegistry, run: Run, ending: RunEnding) -> str:
     for fared in (check for check in registry.performance_checks(run.model, limit=1) if check.run_id == run.id):
         lines += ["## Performance", "", f"{fared.state}: {markdown(fared.reason)}", ""]
     for check in (check for check in registry.drift_checks(run.model) if check.run_id == run.id):
-        lines += ["## Drift", "", markdown(check.reason), "", f"Report: {markdown(check.report_uri)}", ""]
-        lines += ["| column | method | distance | threshold | drifted |", "| --- | --- | ---: | ---: | --- |"]
-        lines += [
-            f"| {_name(c.column)} | {c.method} | {c.score:.3f} | {c.threshold:.3f} | {'yes' if c.drifted else ''} |"
-            for c in sorted(check.columns, key=lambda column: column.threshold - column.score)
-        ]
+        lines += drift(check)
     for evaluation in registry.run_evaluations(run.id):
         lines += trial(evaluation)
     lines += ["", f"Promises so far: {in_a_sentence(registry.promises(run.model))}"]
     lines += ["", "## Seconds", "", "| step | seconds |", "| --- | ---: |"]
     lines += [f"| {name} | {seconds:.1f} |" for name, seconds in run.timings.items()]
     return "\n".join(lines)
+
+
+def drift(check: DriftCheckRecord) -> Iterator[str]:
+    """What was compared with what, and every measure: broken ones first, then those farthest over their thresholds."""
+    yield from ("## Drift", "", markdown(check.reason), "")
+    for name, rows in ((f"reference, {check.reference_name}", check.reference), ("current", check.current)):
+        if rows is not None:
+            days = f"{rows.time_from:%Y-%m-%d %H:%M} to {rows.time_to:%Y-%m-%d %H:%M}"
+            yield from (f"{markdown(name)}: {rows.rows:,} rows of {rows.blocks:,} time blocks, {days}", "")
+    yield from (f"Report: {markdown(check.report_uri)}", "")
+    yield "| column | method | distance | threshold | says | importance | remark |"
+    yield "| --- | --- | ---: | ---: | --- | ---: | --- |"
+    for c in sorted(check.columns, key=lambda column: (not column.broken, _below(column))):
+        says = "**broken**" if c.broken else "drifted" if c.drifted else ""
+        threshold = "" if math.isnan(c.threshold) else f"{c.threshold:.3f}"
+        importance = "" if c.importance is None else f"{c.importance:+.0%}"
+        figures = f"{markdown(c.method)} | {c.score:.3f} | {threshold} | {says} | {importance}"
+        yield f"| {_name(c.column)} | {figures} | {markdown(said(c.remark or '', REMARKED))} |"
+
+
+def _below(column: DriftColumn) -> float:
+    """How far a measure is below its threshold; one that was only shown is farthest."""
+    below = column.threshold - column.score
+    return math.inf if math.isnan(below) else below
 
 
 def trial(evaluation: EvaluationRecord) -> Iterator[str]:

@@ -603,12 +603,12 @@ def test_a_check_that_drift_makes_no_sense_for_stops_no_run(landing: Landing, re
     blind = replace(TINY, drift=DriftPolicy(columns=(TINY.schema.target,)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tasks.run.load_spec", lambda *_: blind)
-        patch.setattr("tasks.check_drift.compare_elsewhere", refused)
+        patch.setattr("tasks.check_drift.elsewhere", refused)
         assert retrain("tiny") == "promoted"
     assert registry.drift_checks("tiny") == ()
 
 
-def refused(*_: Any) -> Future[DriftVerdict]:
+def refused(*_: Any, **__: Any) -> Future[DriftVerdict]:
     """A comparison that found nothing to compare."""
     future: Future[DriftVerdict] = Future()
     future.set_exception(NotEnoughData("windows without a column to compare", "none has values", "wait"))

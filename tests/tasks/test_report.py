@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
-from filled import MODEL, add_version, promote
+from filled import MODEL, START, add_version, promote
 
 from db.records import RunEnding
 from db.registry import open_registry
-from db.verdict_records import DriftColumn, EvaluationMetric, NewDriftCheck, NewEvaluation
+from db.verdict_records import DriftColumn, EvaluationMetric, NewDriftCheck, NewEvaluation, Window
 from tasks.report import summary
 from tasks.run import Run
 
@@ -41,6 +43,32 @@ def test_no_name_and_no_category_becomes_markup(tmp_path: Path) -> None:
     for table in re.findall(r"(?:^\|.*\n)+", page + "\n", re.MULTILINE):
         assert len({line.count("|") for line in table.splitlines()}) == 1
     assert "a" * 100 not in page
+
+
+def test_a_check_shows_its_windows_and_what_is_broken_first(tmp_path: Path) -> None:
+    """From when until when, of how many rows, and what matters; what was only shown stands last."""
+    with open_registry(f"sqlite:///{tmp_path / 'registry.db'}") as registry:
+        registry.add_model(MODEL)
+        number = registry.start_run(MODEL, trigger="by hand").id
+        add_version(registry)
+        columns = (
+            DriftColumn("shown", "missing share", 0.5, math.nan, drifted=False, remark="it only grows"),
+            DriftColumn("moved", "wasserstein", 0.9, 0.1, drifted=True, importance=0.25),
+            DriftColumn("gone", "missing share", 0.4, 0.3, drifted=True, broken=True),
+        )
+        year, week = (Window(rows, 7, START, START + timedelta(days=6)) for rows in (9_000, 1_000))
+        check = NewDriftCheck(number, MODEL, 1, True, 0.5, "drift", "page", columns, True, "season", year, week)
+        registry.record_drift(check)
+        run = cast("Run", SimpleNamespace(id=number, model=MODEL, timings={}))
+        page = summary(registry, run, RunEnding("waiting", "wait", "broken"))
+    assert "reference, season: 9,000 rows of 7 time blocks, 2013-01-01 00:00 to 2013-01-07 00:00" in page
+    assert "current: 1,000 rows of 7 time blocks" in page
+    lines = [line for line in page.splitlines() if line.startswith(("| gone", "| moved", "| shown"))]
+    assert lines == [
+        "| gone | missing share | 0.400 | 0.300 | **broken** |  |  |",
+        "| moved | wasserstein | 0.900 | 0.100 | drifted | +25% |  |",
+        "| shown | missing share | 0.500 |  |  |  | it only grows |",
+    ]
 
 
 def test_an_endings_reason_is_fit_for_every_place_that_shows_it() -> None:

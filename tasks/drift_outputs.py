@@ -1,0 +1,143 @@
+"""What the champion makes of both sides of a drift check: its predictions, and the features of its base.
+
+The reference's rows are held-out ones: of rows that it learned from, a champion is surer than of any that come after.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from db.records import VersionRecord
+from errors import NotEnoughData
+from evergreen_client.durable import written_whole
+from learning.digests import json_digest
+from learning.environment import environment
+from learning.outputs import Outputs, outputs
+from learning.startup import start_tensorflow
+from monitoring.drift import MIN_ROWS, Compared, Side
+from monitoring.projection import DIRECTIONS, Projection, fit, sketch
+from monitoring.windows import Sample, draw, is_text
+from tasks.drift_windows import WindowFiles
+from tasks.run import Context
+
+ROWS = 2_000  # of each side: a heavy base takes its time for each
+FITTED_ROWS = 1_000  # from which the main directions of features are found
+CLASSES = 8  # so many outputs are compared at most, those that are largest on average
+PREDICTION, CLASS, DIRECTION, OFF = (
+    "champion/prediction",
+    "champion/class {}",
+    "base/direction {}",
+    "base/off directions",
+)
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class OutputSides:
+    """Both sides of a check of the champion's outputs, and their columns."""
+
+    reference: Side
+    current: Side
+    columns: tuple[Compared, ...]
+
+
+def expected_columns(context: Context) -> int:
+    """How many columns there will be; of free text nobody knows before it was looked at."""
+    classes = context.spec.objective.class_count
+    predictions = 1 if classes is None or classes == 2 else min(classes, CLASSES)
+    return predictions + (DIRECTIONS + 1 if context.spec.schema.tensors else 0)
+
+
+def output_sides(context: Context, version: VersionRecord, windows: tuple[WindowFiles, WindowFiles]) -> OutputSides:
+    """What a version makes of both sides.
+
+    Args:
+        context: the model's.
+        version: the champion.
+        windows: rows of old, of which those that are held out are looked at; and what arrived. Features are compared
+            where there are tensors or free text.
+
+    Raises:
+        NotEnoughData: a side has too few rows.
+    """
+    start_tensorflow()
+    reference, current = windows
+    schema, most = context.spec.schema, min(ROWS, context.spec.drift.max_rows)
+    held_out = replace(reference, rows=replace(reference.rows, holdout=True))
+    old, new = (draw(window.rows, schema.categorical, most) for window in (held_out, current))
+    for rows, what in ((old.rows, "reference window of {} held-out rows"), (new.rows, "current window of {} rows")):
+        if rows < MIN_ROWS:
+            raise NotEnoughData(f"a {what.format(rows)}", f"a drift check needs {MIN_ROWS}", "wait for more rows")
+    seen = bool(schema.tensors) or any(is_text(old.values[c], new.values[c]) for c in schema.categorical)
+    path = _path(context, version, [seen, [p.digest for p in reference.partitions], old.place.tolist()])
+    known = _kept(path, lambda: _reference(context, version, held_out, old, seen=seen))
+    found = _outputs(context, version, current, new)
+    projection = Projection(known["mean"], known["scale"], known["directions"]) if len(known["mean"]) else None
+    shown = np.sort(np.argsort(-np.nan_to_num(known["prediction"]).mean(axis=0), kind="stable")[:CLASSES])
+    sides = [
+        sample.side(_table(prediction, features, shown))
+        for sample, prediction, features in (
+            (old, known["prediction"], known["features"]),
+            (new, found.prediction, projection(found.features) if projection else found.features[:, :0]),
+        )
+    ]
+    columns = [
+        Compared(c, "number", "feature" if c.startswith("base/") else "prediction") for c in sides[0].values.columns
+    ]
+    return OutputSides(sides[0], sides[1], tuple(columns))
+
+
+def _reference(
+    context: Context, version: VersionRecord, held_out: WindowFiles, sample: Sample, *, seen: bool
+) -> Arrays:
+    """Predictions of the reference, and features along directions that were found on rows beside it."""
+    found, projection = _outputs(context, version, held_out, sample), None
+    if seen:
+        others = replace(held_out, rows=replace(held_out.rows, holdout=False))
+        projection = fit(_outputs(context, version, others, draw(others.rows, (), FITTED_ROWS)).features)
+    along = found.features[:, :0] if projection is None else projection(found.features)
+    used = vars(projection or Projection(*[np.empty(0)] * 3))
+    return {"prediction": found.prediction, "features": along, **used}
+
+
+def _outputs(context: Context, version: VersionRecord, window: WindowFiles, sample: Sample) -> Outputs:
+    files, cache = context.model_files(version), context.settings.cache
+    return outputs(context.spec, files, window.partitions, sample.place, cache=cache, reduce=sketch)
+
+
+def _table(prediction: NDArray[Any], features: NDArray[Any], shown: NDArray[np.int64]) -> pl.DataFrame:
+    """One column an output, and one a direction; what is not finite is missing."""
+    single = prediction.shape[1] == 1
+    columns = {PREDICTION if single else CLASS.format(place): prediction[:, place] for place in shown}
+    names = [*(DIRECTION.format(place + 1) for place in range(features.shape[1] - 1)), OFF][: features.shape[1]]
+    columns |= {name: features[:, place] for place, name in enumerate(names)}
+    finite = {name: np.where(np.isfinite(values), values, np.nan) for name, values in columns.items()}
+    return pl.DataFrame(finite).cast(pl.Float64).fill_nan(None)
+
+
+def _path(context: Context, version: VersionRecord, rows: Any) -> Path:
+    """Where is kept what a version makes of a reference: until the next promotion, it is the same at every check."""
+    made_of = [version.base.digest, version.head.digest, sorted(environment().items()), rows]
+    return context.settings.cache / "windows" / f"{json_digest(made_of)[:32]}.npz"
+
+
+def _kept(path: Path, make: Callable[[], Arrays]) -> Arrays:
+    """Arrays from a file, or made and kept there."""
+    try:
+        with np.load(path) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        arrays = make()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path, sync=False) as temporary:
+        np.savez(temporary, allow_pickle=False, **arrays)
+    return arrays

@@ -1,0 +1,62 @@
+"""The two windows of a drift check: which partitions they are drawn from, and which columns of them are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from db.arrival_records import PartitionRecord
+from learning.blocks import block_of
+from learning.data import PartitionFile
+from learning.objectives import Multiclass
+from learning.spec import ModelSpec
+from monitoring.drift import Compared
+from monitoring.references import Reference, Span, reference_for
+from monitoring.windows import Layout, Rows
+from tasks.run import Context
+
+
+@dataclass(frozen=True)
+class WindowFiles:
+    """The rows of a window, beside the partitions that they are in: by their digests, features are cached."""
+
+    rows: Rows
+    partitions: tuple[PartitionFile, ...]
+
+
+def window_files(context: Context, partitions: Sequence[PartitionRecord], spans: Sequence[Span] = ()) -> WindowFiles:
+    """The rows of some partitions whose time is in one of some spans, or all."""
+    files, schema = context.partition_files(partitions), context.spec.schema
+    block = block_of(pl.col(schema.time), schema.block) if schema.block else None
+    layout = Layout(schema.time, block, schema.entity)
+    return WindowFiles(Rows(tuple(file.path for file in files), layout, tuple(spans)), files)
+
+
+def chosen_reference(context: Context, champion: int, arrived: Sequence[PartitionRecord]) -> Reference:
+    """What these partitions, at least one, are compared with."""
+    registry, model, new = context.registry, context.spec.name, {p.digest for p in arrived}
+    known = [p for p in without_late_labels(registry.partitions(model)) if p.digest not in new]
+    learned = without_late_labels(registry.trained_on(model, champion))
+
+    def count(partitions: Sequence[PartitionRecord], spans: Sequence[Span]) -> int:
+        return int(window_files(context, partitions, spans).rows.scan().select(pl.len()).collect().item())
+
+    return reference_for(context.spec.drift, arrived, learned, known, count)
+
+
+def without_late_labels(partitions: Sequence[PartitionRecord]) -> list[PartitionRecord]:
+    """Rows whose label came later are stored once more with it; they were compared when they arrived."""
+    return [partition for partition in partitions if partition.kind != "labels"]
+
+
+def compared_columns(spec: ModelSpec) -> tuple[Compared, ...]:
+    """The columns that arrive and are compared: numbers, categories, and the target, of several classes a category."""
+    schema = spec.schema
+    wanted = spec.drift.columns or (*schema.numeric, *schema.categorical, schema.target)
+    categories = {*schema.categorical, *([schema.target] if isinstance(spec.objective, Multiclass) else ())}
+    return tuple(
+        Compared(name, "category" if name in categories else "number", "target" if name == schema.target else "input")
+        for name in wanted
+    )
