@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.floating[Any]]
 
-QUANTILES, EXTREMES = 384, 64  # bins of a number: about equally many rows in each, and each extreme value by itself
+QUANTILES, EXTREMES = 192, 32  # bins of a number: about equally many rows in each, and each extreme value by itself
 MISSING = -1
 LARGEST = 1e100  # a larger number is as good as this one, and its square is one
 

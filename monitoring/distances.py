@@ -20,6 +20,11 @@ class Samples:
     known: Floats
     missing: Floats
 
+    @classmethod
+    def of(cls, counts: Floats) -> Samples:
+        """Samples from counts whose first column is that of the rows without a value."""
+        return cls(counts[:, 1:], counts[:, 0])
+
     @property
     def shares(self) -> Floats:
         """Of the rows that have a value; zeros where there are none."""
@@ -43,6 +48,13 @@ def distances(column: Counted, reference: Samples, current: Samples) -> dict[str
         }
     found = {method: np.where(both, values, 0) for method, values in found.items()}
     return found | {MISSING_SHARE: np.abs(reference.missing_shares - current.missing_shares)}
+
+
+def observed(column: Counted, rows: int) -> dict[str, float]:
+    """Each measure of a column between the reference, which is the first so many rows, and the others."""
+    sides = (column.bins[:rows], column.bins[rows:])
+    reference, current = (np.bincount(side + 1, minlength=column.count + 1)[None, :].astype(float) for side in sides)
+    return {m: float(v[0]) for m, v in distances(column, Samples.of(reference), Samples.of(current)).items()}
 
 
 def wasserstein(values: Floats, reference: Floats, current: Floats) -> Floats:

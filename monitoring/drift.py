@@ -1,147 +1,247 @@
-"""Have the arrived rows drifted away from what the champion learned from? Evidently measures, this file decides.
+"""Have the arrived rows drifted away from the reference? Evidently measures, this file and its neighbours decide.
 
 Evidently's default test looks at the size of the reference only, so small arrivals raise false alarms on nearly
 every check, and large ones on differences that matter to nobody. Here a column has drifted when its distance is
-larger than chance explains at these very sample sizes, and larger than the policy's `min_effect`.
+larger than chance explains between samples of as many time blocks, and larger than the policy's `min_effect`; it is
+broken when it is so far off that no world moves like that.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from evergreen_client.shown import said
 
-from db.verdict_records import DriftColumn
+from db.verdict_records import DriftColumn, Window
 from errors import NotEnoughData
+from monitoring.counted import counted
+from monitoring.distances import JENSEN_SHANNON, MISSING_SHARE, UNSEEN_SHARE, WASSERSTEIN, observed
+from monitoring.faults import Rows, fault
+from monitoring.growing import growth
 from monitoring.report_page import labels, lock, relabelled
+from monitoring.thresholds import chance, draws
+from monitoring.verdicts import verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
+    import polars as pl
     from numpy.typing import NDArray
 
     from learning.spec import DriftPolicy, Schema
+    from monitoring.counted import Counted
 
-RESAMPLES = 1000  # pairs of resampled windows from which a threshold is read
-GRID = 256  # quantiles that stand for a column's values there: quick, but values rarer than one in 256 are smoothed
 BARS, DRAWABLE = 100, 1e12  # of a histogram, and a number around which they all fit
 MIN_ROWS = 30  # a window smaller than this says nothing about a distribution
+NOT_JUDGED = float("nan")  # as a threshold
+
+Methods = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One column to compare."""
+
+    name: str
+    kind: Literal["number", "category"]
+    role: Literal["input", "target", "prediction", "feature"]
+
+
+@dataclass(frozen=True)
+class Side:
+    """The rows of one side of a check.
+
+    Args:
+        values: a column for each compared one; perhaps only a sample of the rows.
+        block: number of the time block of each row, growing with time, shape (rows,). Of rows that time says nothing
+            about, each has a number of its own.
+        entity: number of the entity of each row, shape (rows,).
+        time_from: the oldest row's time.
+        time_to: the newest row's.
+        rows: how many there are, before any sampling.
+    """
+
+    values: pl.DataFrame
+    block: NDArray[np.int64]
+    entity: NDArray[np.uint64] | None
+    time_from: datetime
+    time_to: datetime
+    rows: int
+
+    def column(self, name: str) -> Rows:
+        """One column with its blocks."""
+        return Rows(self.values[name], self.block)
+
+    @property
+    def window(self) -> Window:
+        """What is recorded of it."""
+        return Window(self.rows, len(np.unique(self.block)), self.time_from, self.time_to)
 
 
 @dataclass(frozen=True)
 class DriftVerdict:
-    """What a drift check found: the columns, and a sentence for people."""
+    """What a drift check found: the columns, and a sentence for people.
+
+    Args:
+        drifted: whether the target or the predictions drifted, or a large enough share of the other columns.
+        share: this share, weighed by importance where that is known.
+        reason: why, in a sentence.
+        columns: every measure.
+        broken: whether a column is broken.
+        attention: a sentence about each broken column.
+        reference_name: which rows the new ones were compared with: "champion", "previous" or "season".
+        reference: these rows.
+        current: the new ones.
+    """
 
     drifted: bool
     share: float
     reason: str
     columns: tuple[DriftColumn, ...]
+    broken: bool = False
+    attention: tuple[str, ...] = ()
+    reference_name: str = "champion"
+    reference: Window | None = None
+    current: Window | None = None
 
 
-def compare_files(
-    reference: Sequence[Path], current: Sequence[Path], schema: Schema, policy: DriftPolicy, report: Path | None = None
-) -> DriftVerdict:
-    """Compare the rows of two lists of partitions' files, as `compare_windows` does."""
-    return compare_windows(window(reference, schema, policy), window(current, schema, policy), schema, policy, report)
-
-
-def compare_windows(
-    reference: pd.DataFrame,
-    current: pd.DataFrame,
-    schema: Schema,
+def compare_sides(  # noqa: PLR0913 - the last three by name
+    reference: Side,
+    current: Side,
+    columns: Sequence[Compared],
     policy: DriftPolicy,
+    *,
     report: Path | None = None,
+    importance: Mapping[str, float] = MappingProxyType({}),
+    reference_name: str = "champion",
 ) -> DriftVerdict:
-    """Compare what arrived with what the champion learned from, column by column.
+    """Compare what arrived with a reference, column by column.
 
     Args:
-        reference: rows that the champion learned from; at least the compared columns.
+        reference: for example the rows that the champion learned from.
         current: rows that arrived.
-        schema: says which columns are numbers and which are categories.
-        policy: columns, thresholds and the share of columns that makes the whole check say drift.
+        columns: what is compared, and as what.
+        policy: thresholds, and the share of columns that makes the whole check say drift.
         report: where to write Evidently's HTML report; None writes none.
+        importance: relative rise of the champion's loss when a column is shuffled, of those where it is known.
+        reference_name: what the reference is called.
 
     Raises:
-        NotEnoughData: a window has fewer than 30 rows.
+        NotEnoughData: a side has fewer than 30 rows, or no column has a value on both.
     """
-    for name, window in {"reference": reference, "current": current}.items():
-        if len(window) < MIN_ROWS:
+    for name, side in {"reference": reference, "current": current}.items():
+        if len(side.values) < MIN_ROWS:
             raise NotEnoughData(
-                f"a {name} window of {len(window)} rows",
+                f"a {name} window of {len(side.values)} rows",
                 f"a drift check needs {MIN_ROWS}",
                 "wait for more rows",
             )
-    columns = compared_columns(schema, policy, reference, current)
-    if not columns:
+    faults = {
+        c.name: wrong
+        for c in columns
+        if (wrong := fault(c.kind, c.role, reference.column(c.name), current.column(c.name)))
+    }
+    both = {c: counted(reference.values[c.name], current.values[c.name], c.kind) for c in columns}
+    limits = _limits(reference, current, both, policy)
+    found = [
+        replace(
+            one,
+            broken=one.column in faults,
+            importance=importance.get(one.column),
+            remark=faults.get(one.column, one.remark),
+        )
+        for one in _measured(reference, current, both, limits, report)
+    ]
+    if not found:
         raise NotEnoughData(
             "windows without a column to compare", "no column has enough values in both", "wait for more rows"
         )
-    generator = np.random.default_rng(len(reference))
-    alpha = policy.alpha / len(columns)  # Bonferroni: alpha holds for the check, not for each column
-    thresholds = {
-        column: max(
-            policy.min_effect, chance_distance(reference[column], current[column].count(), method, alpha, generator)
-        )
-        for column, method in columns.items()
-    }
-    found = measure(reference, current, columns, thresholds, report)
-    drifted = [column for column in found if column.drifted]
-    share = len(drifted) / len(found)
-    worst = sorted(drifted, key=lambda column: column.threshold / max(column.score, 1e-12))[:3]
-    named = (
-        f" (most: {', '.join(f'{c.column} {c.score:.2f} against {c.threshold:.2f}' for c in worst)})" if worst else ""
+    roles = {c.name: c.role for c in columns}
+    attention = tuple(f"{roles[name]} '{said(name)}' is broken: {wrong}" for name, wrong in faults.items())
+    drifted, share, reason = verdict(found, roles, policy, reference.window, current.window)
+    return DriftVerdict(
+        drifted=drifted,
+        share=share,
+        reason="; ".join((*attention, reason)),
+        columns=tuple(found),
+        broken=bool(faults),
+        attention=attention,
+        reference_name=reference_name,
+        reference=reference.window,
+        current=current.window,
     )
-    reason = f"{len(drifted)} of {len(found)} columns drifted{named}; {policy.share:.0%} make a drift"
-    return DriftVerdict(share >= policy.share, share, reason, tuple(found))
 
 
-def wanted_columns(schema: Schema, policy: DriftPolicy) -> tuple[str, ...]:
-    """The columns that a policy wants compared."""
-    return policy.columns or (*schema.numeric, *schema.categorical, schema.target)
+def _limits(
+    reference: Side, current: Side, both: Mapping[Compared, Counted], policy: DriftPolicy
+) -> dict[str, tuple[Methods, str | None]]:
+    """The thresholds of each column by method, and a remark: no thresholds for one that is not to be judged."""
+    remarks = {c: growth(c.kind, reference.column(c.name), current.column(c.name)) for c in both}
+    judged = [c for c, remark in remarks.items() if remark is None]
+    floors = {WASSERSTEIN: policy.min_effect, JENSEN_SHANNON: policy.min_effect}
+    floors |= {MISSING_SHARE: policy.min_share, UNSEEN_SHARE: policy.min_share}
+    generator = np.random.default_rng(len(reference.values))
+    found: list[list[Methods]] = []
+    for one, other in ((reference.block, current.block), (reference.entity, current.entity)):
+        if one is None or other is None or (drawn := draws(one, other, policy.alpha, generator)) is None:
+            if one is reference.block:  # entities alone say nothing of time
+                break
+            continue
+        found.append(chance([both[c] for c in judged], drawn, floors, policy.alpha))
+    limits: dict[str, tuple[Methods, str | None]] = {c.name: ({}, remark) for c, remark in remarks.items()}
+    for column, *ways in zip(judged, *found, strict=True) if found else ():
+        limits[column.name] = ({method: max(way[method] for way in ways) for method in ways[0]}, None)
+    return limits
 
 
-def compared_columns(
-    schema: Schema, policy: DriftPolicy, reference: pd.DataFrame, current: pd.DataFrame
-) -> dict[str, str]:
-    """Column to distance. A column with no value at all in a window cannot be compared and is left out."""
-    return {
-        column: "jensenshannon" if column in schema.categorical else "wasserstein"
-        for column in wanted_columns(schema, policy)
-        if reference[column].count() >= MIN_ROWS and current[column].count() >= MIN_ROWS
+def _measured(
+    reference: Side,
+    current: Side,
+    both: Mapping[Compared, Counted],
+    limits: Mapping[str, tuple[Methods, str | None]],
+    report: Path | None,
+) -> list[DriftColumn]:
+    """Every measure of every column: distances by Evidently, where both sides have enough values, and shares."""
+    rows = len(reference.values)
+    full = {
+        c.name: WASSERSTEIN if c.kind == "number" else JENSEN_SHANNON
+        for c, column in both.items()
+        if min((column.bins[:rows] >= 0).sum(), (column.bins[rows:] >= 0).sum()) >= MIN_ROWS
     }
+    windows = [_as_pandas(side.values, [c for c in both if c.name in full]) for side in (reference, current)]
+    told = {name: limits[name][0].get(method, NOT_JUDGED) for name, method in full.items()}
+    by_name = {one.column: one for one in measure(*windows, full, told, report)} if full else {}
+    found = []
+    for compared, column in both.items():
+        thresholds, remark = limits[compared.name]
+        if compared.name in by_name:
+            found.append(replace(by_name[compared.name], remark=remark))
+        shares = observed(column, rows)
+        for method in (MISSING_SHARE, UNSEEN_SHARE):
+            told_of = method == UNSEEN_SHARE or compared.role != "target"  # a label may come later
+            if told_of and (score := shares.get(method, 0.0)) > 0:
+                threshold = thresholds.get(method, NOT_JUDGED)
+                found.append(DriftColumn(compared.name, method, score, threshold, score >= threshold, remark=remark))
+    return found
 
 
-def chance_distance(column: pd.Series, rows: int, method: str, alpha: float, generator: np.random.Generator) -> float:
-    """The distance that undrifted data exceeds with probability alpha, if this many `rows` have a value of the column.
+def _as_pandas(values: pl.DataFrame, columns: Sequence[Compared]) -> pd.DataFrame:
+    """The columns as Evidently takes them."""
+    import pandas as pd
 
-    Both windows are drawn again from the reference, since the reference is a sample too. Counting how often each
-    distinct value was drawn makes a resample one row of a matrix, and both distances sums along it.
-    """
-    known = column.dropna().to_numpy()
-    if method == "wasserstein" and len(known) > GRID:
-        known = np.quantile(known, (np.arange(GRID) + 0.5) / GRID)
-    values, counts = np.unique(known, return_counts=True)
-    share = counts / counts.sum()
-    one = generator.multinomial(rows, share, size=RESAMPLES) / rows
-    other = generator.multinomial(column.count(), share, size=RESAMPLES) / column.count()
-    if method == "jensenshannon":
-        from scipy.spatial.distance import jensenshannon
+    from monitoring.counted import numbers, texts
 
-        distances: NDArray[np.floating] = np.nan_to_num(np.asarray(jensenshannon(other, one, axis=1)))
-    else:
-        distances = wasserstein(values, one, other) / max(float(column.std(ddof=0)), 0.001)
-    return float(np.quantile(distances, 1 - alpha, method="higher"))
-
-
-def wasserstein(
-    values: NDArray[np.floating], one: NDArray[np.floating], other: NDArray[np.floating]
-) -> NDArray[np.floating]:
-    """First Wasserstein distance between the rows of two matrices of shares over the same sorted values."""
-    gaps = np.diff(values.astype("float64"))
-    return np.asarray(np.abs(np.cumsum(one - other, axis=1)[:, :-1]) @ gaps)
+    return pd.DataFrame(
+        {
+            c.name: _drawable(numbers(values[c.name])) if c.kind == "number" else texts(values[c.name]).to_numpy()
+            for c in columns
+        }
+    )
 
 
 def measure(
@@ -179,20 +279,35 @@ def measure(
     ]
 
 
-def window(files: Sequence[Path], schema: Schema, policy: DriftPolicy) -> pd.DataFrame:
-    """Sample at most `max_rows` rows of the compared columns, the same ones every time, as plain pandas."""
-    import pandas as pd
+def compare_files(
+    reference: Sequence[Path], current: Sequence[Path], schema: Schema, policy: DriftPolicy, report: Path | None = None
+) -> DriftVerdict:
+    """Compare the rows of two lists of partitions' files, as `compare_sides` does."""
+    columns = [Compared(name, "number", "input") for name in schema.numeric]
+    columns += [Compared(name, "category", "input") for name in schema.categorical]
+    columns += [Compared(schema.target, "number", "target")]
+    columns = [column for column in columns if column.name in (policy.columns or {c.name for c in columns})]
+    return compare_sides(
+        _side(reference, schema, policy), _side(current, schema, policy), columns, policy, report=report
+    )
+
+
+def _side(files: Sequence[Path], schema: Schema, policy: DriftPolicy) -> Side:
+    """A sample of at most `max_rows` rows, the same ones every time."""
     import polars as pl
 
-    wanted = wanted_columns(schema, policy)
-    rows = pl.scan_parquet(list(files)).select(list(dict.fromkeys((*wanted, *schema.key))))
+    rows = pl.scan_parquet(list(files))
     total = rows.select(pl.len()).collect().item()
     if total > policy.max_rows:
         # By hash, not at random: the sample streams, and the same check gives the same answer twice.
         share = int(policy.max_rows / total * 2**32)
         rows = rows.filter(pl.struct(schema.key).hash(0) % 2**32 < share)
-    sample = rows.select(wanted).collect(engine="streaming")
-    return pd.DataFrame({name: _drawable(sample[name].to_numpy()) for name in wanted})
+    sample = rows.collect(engine="streaming")
+    times = sample[schema.time]
+    block = times.dt.truncate(schema.block) if schema.block and times.dtype.is_temporal() else times
+    number = block.rank("dense").cast(pl.Int64).to_numpy()
+    times = times if times.dtype.is_temporal() else pl.Series([datetime(1970, 1, 1, tzinfo=UTC)])
+    return Side(sample, number, None, times.min(), times.max(), total)  # type: ignore[arg-type]
 
 
 def _drawable(values: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -1,7 +1,13 @@
-"""What chance explains: how far apart do samples lie between which nothing happened?"""
+"""What chance explains: how far apart do samples of time blocks lie between which nothing happened?
+
+Rows of one block share their weather, so blocks are drawn, not rows: as many as arrived, and as many rows of each. They
+are drawn from both sides together, a permutation test, so that it needs no distribution and is right for few blocks too
+(Good, "Permutation, Parametric, and Bootstrap Tests of Hypotheses", 2005).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
 from typing import Any
@@ -14,151 +20,155 @@ from monitoring.distances import Samples, distances
 
 Whole = NDArray[np.integer[Any]]
 
-DRAWS = 1_000
-MOST_UNITS = 50
-MOST_ROWS = 5_000
-FEWEST = 4
-DENSE = 1_000_000
-CELLS = 2_000_000
+DRAWS = 1_000  # pairs of samples, at most
+TAIL = 0.1  # share of them through which the tail is drawn
+BLOCKS = 50  # blocks of what arrived that are drawn one by one; of more, neighbours are drawn together
+ROWS = 5_000  # rows of a drawn sample; more change no threshold by as much as an effect worth calling drift
+CELLS = 2_000_000  # of the largest matrix
 
 
 @dataclass(frozen=True)
 class Draws:
-    """Pairs of samples; the first is the pair that was observed.
+    """Pairs of samples, the observed one first.
 
     Args:
-        chosen: which units each draws for its current side, shape (draws, units).
-        unit: of each row.
-        as_current: whether a row belongs to its unit where it is drawn for the current side.
-        as_reference: whether it does where its unit stays on the other.
-        few: whether they're too few for a rank, so that Student's t takes its place
+        chosen: the blocks that a draw takes for what arrived; the others are its reference. Shape (draws, blocks).
+        block: number of each row's block, of the reference's rows and then of the current ones.
+        as_current: whether a row belongs to its block where that is drawn as current: blocks are cut to equal sizes.
+        as_reference: the same, where it is drawn as reference.
     """
 
     chosen: NDArray[np.bool_]
-    unit: Whole
+    block: Whole
     as_current: NDArray[np.bool_]
     as_reference: NDArray[np.bool_]
-    few: bool = False
 
 
-def units_of(reference: Whole, current: Whole, merged: int) -> tuple[Whole, int, int]:
-    one, other = (np.unique(side, return_inverse=True)[1] // merged for side in (reference, current))
-    left = int(one.max()) + 1
-    return np.concatenate([one, other + left]), left, int(other.max()) + 1
+def draws(reference: Whole, current: Whole, alpha: float, generator: np.random.Generator) -> Draws | None:
+    """Draw pairs of samples of blocks; None where there are so few that the rarest pair is no rarer than alpha.
 
+    What arrived is a run of blocks, and neighbouring days are alike. So runs of as many blocks are drawn, round a circle
+    (Politis and Romano, 1992), where there are enough; of fewer, any blocks, as if neighbours were not alike.
 
-def draw(reference: Whole, current: Whole, alpha: float, generator: np.random.Generator, scheme="runs") -> Draws | None:
-    merged = max(1, len(np.unique(current)) // MOST_UNITS)
-    unit, left, right = units_of(reference, current, merged)
-    sizes = np.bincount(unit)
-    kish = max(1, int(sizes[left:].sum() ** 2 / (sizes[left:].astype(float) ** 2).sum() + 1e-9))
-    rows = int(np.ceil(min(sizes[left:].sum(), MOST_ROWS) / kish))
-    as_current = cut(unit, np.full(len(sizes), rows), generator)
-    per = int(np.ceil(sizes[:left].mean()))
-    as_reference = cut(unit, np.where(np.arange(len(sizes)) < left, sizes, per), generator)
-    actual = np.arange(left + right) >= left
-    total = left + right
-    if scheme == "runs" and int(alpha * total) >= 1:
-        chosen = runs(total, left, kish, generator)
-    elif scheme == "random" and comb(total, kish) * alpha >= 1:
-        chosen = scattered(total, kish, generator)
+    Args:
+        reference: block of each row of the reference, in an order of time.
+        current: of each current row.
+        alpha: chance of an alarm.
+        generator: draws.
+    """
+    together = max(1, len(np.unique(current)) // BLOCKS)
+    one, other = (np.unique(side, return_inverse=True)[1] // together for side in (reference, current))
+    before = int(one.max()) + 1
+    block = np.concatenate([one, other + before])
+    rows = np.bincount(block)
+    arrived = rows[before:].astype(float)
+    # As many blocks of one size as say no more than these of different sizes do (Kish, 1965).
+    size = max(1, int(arrived.sum() ** 2 / (arrived**2).sum() + 1e-9))
+    if alpha * len(rows) >= 2:
+        chosen = _runs(len(rows), before, size, generator)
+    elif alpha * comb(len(rows), size) >= 1:
+        chosen = _any(len(rows), size, generator)
     else:
         return None
-    chosen[0] = actual
-    return Draws(chosen, unit, as_current, as_reference)
+    chosen[0] = np.arange(len(rows)) >= before
+    most = np.where(np.arange(len(rows)) < before, rows, int(np.ceil(rows[:before].mean())))
+    each = max(1, int(min(arrived.sum(), ROWS) / size))
+    return Draws(chosen, block, _cut(block, np.full(len(rows), each), generator), _cut(block, most, generator))
 
 
-def runs(total, left, size, generator):
-    starts = (left + np.arange(total)) % total
-    if total > DRAWS:
+def _runs(blocks: int, first: int, size: int, generator: np.random.Generator) -> NDArray[np.bool_]:
+    """Runs of so many blocks, from each block on; the first run begins at `first`."""
+    starts = (first + np.arange(blocks)) % blocks
+    if blocks > DRAWS:
         starts = np.concatenate([starts[:1], generator.choice(starts[1:], DRAWS - 1, replace=False)])
-    chosen = np.zeros((len(starts), total), bool)
-    for offset in range(size):
-        chosen[np.arange(len(starts)), (starts + offset) % total] = True
+    chosen = np.zeros((len(starts), blocks), dtype=bool)
+    np.put_along_axis(chosen, (starts[:, None] + np.arange(size)) % blocks, values=True, axis=1)
     return chosen
 
 
-def scattered(total, size, generator):
-    order = generator.random((DRAWS, total)).argpartition(size - 1, axis=1)[:, :size]
-    chosen = np.zeros((DRAWS, total), bool)
-    np.put_along_axis(chosen, order, True, axis=1)
+def _any(blocks: int, size: int, generator: np.random.Generator) -> NDArray[np.bool_]:
+    """So many blocks, wherever they stand."""
+    places = generator.random((DRAWS, blocks)).argsort(axis=1)[:, :size]
+    chosen = np.zeros((DRAWS, blocks), dtype=bool)
+    np.put_along_axis(chosen, places, values=True, axis=1)
     return chosen
 
 
-def cut(unit: Whole, sizes: Whole, generator: np.random.Generator) -> NDArray[np.bool_]:
-    """Mark at most so many rows of each unit, at random."""
-    order = np.lexsort((generator.random(len(unit)), unit))
-    begins = np.searchsorted(unit[order], np.arange(len(sizes)))
-    kept = np.zeros(len(unit), dtype=bool)
-    kept[order] = np.arange(len(unit)) - begins[unit[order]] < sizes[unit[order]]
+def _cut(block: Whole, sizes: Whole, generator: np.random.Generator) -> NDArray[np.bool_]:
+    """Mark at most so many rows of each block, at random."""
+    order = np.lexsort((generator.random(len(block)), block))
+    begins = np.searchsorted(block[order], np.arange(len(sizes)))
+    kept = np.zeros(len(block), dtype=bool)
+    kept[order] = np.arange(len(block)) - begins[block[order]] < sizes[block[order]]
     return kept
 
 
-def apart(column: Counted, draws: Draws) -> dict[str, Floats]:
-    """Each measure of a column for each draw."""
+def apart(column: Counted, drawn: Draws) -> dict[str, Floats]:
+    """Each measure of a column, for each pair of samples."""
     from scipy.sparse import csr_array
 
-    shape = (draws.chosen.shape[1], column.count + 1)  # the first column counts rows without a value
-    chosen: Any = draws.chosen.astype(np.float32)
+    shape = (drawn.chosen.shape[1], column.count + 1)  # the first column counts rows without a value
+    chosen: Any = drawn.chosen.astype(np.float32)
     sides: list[Any] = []
-    for kept in (draws.as_reference, draws.as_current):
-        ones = np.ones(int(kept.sum()), dtype=np.float32)
-        counts = csr_array((ones, (draws.unit[kept], column.bins[kept] + 1)), shape=shape)
-        sides.append(counts.toarray() if shape[0] * shape[1] <= DENSE else counts)
-    if not isinstance(sides[0], np.ndarray):
+    for kept in (drawn.as_reference, drawn.as_current):
+        one = np.ones(int(kept.sum()), dtype=np.float32)
+        sides.append(csr_array((one, (drawn.block[kept], column.bins[kept] + 1)), shape=shape))
+    if shape[0] * shape[1] <= CELLS:
+        sides = [side.toarray() for side in sides]
+    else:
         chosen = csr_array(chosen)
-    total = sides[0].sum(axis=0)
-    step = max(1, CELLS // shape[1])
+    total = np.asarray(sides[0].sum(axis=0))
     parts = []
-    for begin in range(0, len(draws.chosen), step):
-        some = chosen[begin : begin + step]
-        current, reference = (_dense(some @ side).astype(float) for side in sides[::-1])
-        reference = total - reference
-        parts.append(
-            distances(column, Samples(reference[:, 1:], reference[:, 0]), Samples(current[:, 1:], current[:, 0]))
-        )
+    for begin in range(0, len(drawn.chosen), step := max(1, CELLS // shape[1])):
+        reference, current = (_dense(chosen[begin : begin + step] @ side) for side in sides)
+        parts.append(distances(column, Samples.of(total - reference), Samples.of(current)))
     return {method: np.concatenate([part[method] for part in parts]) for method in parts[0]}
 
 
 def _dense(matrix: Any) -> Floats:
-    return matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
+    """A matrix as numpy has it."""
+    return np.asarray(matrix if isinstance(matrix, np.ndarray) else matrix.toarray(), dtype=float)
 
 
-def thresholds(apart: Floats, floors: Floats, alpha: float) -> Floats:
-    """shape (draws, measures)"""
-    usual = np.maximum(np.median(apart, axis=0), floors)
-    excess = np.maximum(apart - usual, 0)
-    total = excess.sum(axis=0)
-    worst = (excess / np.where(total > 0, total, 1)).max(axis=1)
-    rank = int(alpha * len(worst) + 1e-9)
-    reached = np.sort(worst)[::-1][rank]
-    odds = reached / (1 - reached) if reached < 1 else np.inf
-    with np.errstate(invalid="ignore"):
-        found = usual + odds * (total - excess[0])
-    return np.where(np.isnan(found), np.inf, found) * (1 + 1e-9)
+def thresholds(found: Floats, floors: Floats, alpha: float) -> Floats:
+    """Distances from which each measure counts as drifted, so that all of them together alarm with chance alpha.
+
+    Each draw is reduced to its most extraordinary measure, and the observed one must be more extraordinary than all but
+    alpha of the draws are (Westfall and Young, "Resampling-Based Multiple Testing", 1993). How extraordinary a distance
+    is, its chance among the draws says; where these run out, an exponential through the tail of the others goes on
+    (Knijnenburg et al., "Fewer permutations, more accurate P-values", 2009).
+
+    Args:
+        found: each measure of each draw, the observed one first; shape (draws, measures).
+        floors: of each measure, the smallest that is worth calling drift.
+        alpha: the chance.
+    """
+    begin = np.maximum(np.quantile(found, 1 - TAIL, axis=0), floors)
+    excess = np.maximum(found - begin, 0)
+    beyond = excess > 0
+    others = beyond.sum(axis=0) - beyond
+    # One more draw, as far out as the smallest effect worth telling, where the others say little or nothing.
+    mean_excess = (excess.sum(axis=0) - excess + floors) / (others + 1)
+    rarity = -np.log((others + 1) / len(found))
+    extraordinary = np.where(beyond, rarity + excess / mean_excess, 0).max(axis=1)
+    rank = int(alpha * len(found) + 1e-9)  # so many draws may be as extraordinary as the observed one
+    needed = np.sort(extraordinary)[::-1][rank]
+    return np.asarray((begin + mean_excess[0] * np.maximum(needed - rarity[0], 0)) * (1 + 1e-9))
 
 
-def few_thresholds(apart: Floats, floors: Floats, alpha: float) -> Floats:
-    from scipy.special import stdtrit
+def chance(columns: Sequence[Counted], drawn: Draws, floors: dict[str, float], alpha: float) -> list[dict[str, float]]:
+    """The threshold of each measure of each column.
 
-    logs = np.log(np.maximum(apart, floors))
-    count, measures = apart.shape
-    reach = stdtrit(count - 1, 1 - alpha / measures) * np.sqrt(1 + 1 / count)
-    return np.exp(logs.mean(axis=0) + reach * logs.std(axis=0, ddof=1))
-
-
-def singles(reference, current, generator):
-    """leave one out of the longer side"""
-    sides = [np.unique(s, return_inverse=True)[1] for s in (reference, current)]
-    longer = sides[0] if sides[0].max() >= sides[1].max() else sides[1]
-    count = longer.max() + 1
-    if count < FEWEST: return None
-    rows = np.zeros(len(reference) + len(current), bool)
-    if longer is sides[0]:
-        rows[: len(reference)] = True
-    else:
-        rows[len(reference):] = True
-    unit = np.zeros(len(rows), int); unit[rows] = longer
-    size = min(len(reference), len(current))
-    as_current = cut(unit, np.full(count, size), generator) & rows
-    return Draws(np.eye(count, dtype=bool), unit, as_current, rows, few=True)
+    Args:
+        columns: to compare.
+        drawn: pairs of samples.
+        floors: of each measure, the smallest that is worth calling drift.
+        alpha: chance that any of all these thresholds is reached though nothing happened.
+    """
+    if not columns:
+        return []
+    found = [apart(column, drawn) for column in columns]
+    every = np.stack([values for one in found for values in one.values()], axis=1)
+    least = np.array([floors[method] for one in found for method in one])
+    told = iter(thresholds(every, least, alpha).tolist())
+    return [{method: next(told) for method in one} for one in found]
