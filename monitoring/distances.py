@@ -28,12 +28,12 @@ class Samples:
     @property
     def shares(self) -> Floats:
         """Of the rows that have a value; zeros where there are none."""
-        return self.known / np.maximum(self.known.sum(axis=1, keepdims=True), 1)
+        return np.asarray(self.known / np.maximum(self.known.sum(axis=1, keepdims=True), 1))
 
     @property
     def missing_shares(self) -> Floats:
         """Of all rows."""
-        return self.missing / np.maximum(self.missing + self.known.sum(axis=1), 1)
+        return np.asarray(self.missing / np.maximum(self.missing + self.known.sum(axis=1), 1))
 
 
 def distances(column: Counted, reference: Samples, current: Samples) -> dict[str, Floats]:

@@ -16,10 +16,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from evergreen_client.shown import said
 
 from db.verdict_records import DriftColumn, Window
 from errors import NotEnoughData
+from evergreen_client.shown import said
 from monitoring.counted import counted
 from monitoring.distances import JENSEN_SHANNON, MISSING_SHARE, UNSEEN_SHARE, WASSERSTEIN, observed
 from monitoring.faults import Rows, fault
@@ -213,9 +213,9 @@ def _measured(
         for c, column in both.items()
         if min((column.bins[:rows] >= 0).sum(), (column.bins[rows:] >= 0).sum()) >= MIN_ROWS
     }
-    windows = [_as_pandas(side.values, [c for c in both if c.name in full]) for side in (reference, current)]
+    one, other = (_as_pandas(side.values, [c for c in both if c.name in full]) for side in (reference, current))
     told = {name: limits[name][0].get(method, NOT_JUDGED) for name, method in full.items()}
-    by_name = {one.column: one for one in measure(*windows, full, told, report)} if full else {}
+    by_name = {found.column: found for found in measure(one, other, full, told, report)} if full else {}
     found = []
     for compared, column in both.items():
         thresholds, remark = limits[compared.name]

@@ -21,6 +21,7 @@ ENOUGH = 30  # values, below which nothing is called broken
 SPOKEN = 10  # rows of a time block, from which it says something
 MORE = 0.25  # of the rows, beyond the oddest block: without a value, or with one that was never seen
 UNLIKELY = 1e-6  # chance of a constant, were each row drawn as in the block that is most like one
+FEW, HALF = 20, 0.5  # of fewer blocks, none may have had one value in most of its rows: a dry week is no fault
 TIMES = 100  # as large, or as small, as in the oddest block: another unit
 WIDTH = (0.001, 0.999)  # quantiles between which nearly all values of the reference lie
 
@@ -89,8 +90,9 @@ def _constant(reference: Rows, current: Rows) -> str | None:
     known = pl.col("value").drop_nulls()
     if current.values.n_unique() - (current.values.null_count() > 0) > 1:
         return None
-    usual = float(reference.by_block(known.unique_counts().max() / known.len()).max(initial=1e-9))
-    if usual ** current.values.count() >= UNLIKELY:
+    shares = reference.by_block(known.unique_counts().max() / known.len())
+    usual = float(shares.max(initial=1e-9))
+    if usual ** current.values.count() >= UNLIKELY or (len(shares) < FEW and usual > HALF):
         return None
     return f"all of its {current.values.count():,} values are the same, and at most {usual:.0%} of a block's were"
 
@@ -121,7 +123,7 @@ def _another_scale(reference: Rows, current: Rows) -> str | None:
 def _unseen(reference: Rows, current: Rows) -> str | None:
     """Many rows have categories that are new, beyond the block of the reference with most of its own."""
     known = current.values.drop_nulls()
-    share = float((~known.is_in(reference.values.drop_nulls().unique().implode())).mean() or 0)
+    share = float(np.mean(~known.is_in(reference.values.drop_nulls().unique().implode()).to_numpy()))
     usual = own_share(reference)
     if share < usual + MORE:
         return None

@@ -1,14 +1,13 @@
 """What chance explains: how far apart do samples of time blocks lie between which nothing happened?
 
-Rows of one block share their weather, so blocks are drawn, not rows: as many as arrived, and as many rows of each. They
-are drawn from both sides together, a permutation test, so that it needs no distribution and is right for few blocks too
-(Good, "Permutation, Parametric, and Bootstrap Tests of Hypotheses", 2005).
+Rows of one block share their weather, so blocks are drawn, not rows: as many as arrived, and as many rows of each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from math import comb
 from typing import Any
 
@@ -21,6 +20,7 @@ from monitoring.distances import Samples, distances
 Whole = NDArray[np.integer[Any]]
 
 DRAWS = 1_000  # pairs of samples, at most
+ORDERED = 2  # runs that are as rare as alpha, from which runs are drawn
 TAIL = 0.1  # share of them through which the tail is drawn
 BLOCKS = 50  # blocks of what arrived that are drawn one by one; of more, neighbours are drawn together
 ROWS = 5_000  # rows of a drawn sample; more change no threshold by as much as an effect worth calling drift
@@ -47,8 +47,10 @@ class Draws:
 def draws(reference: Whole, current: Whole, alpha: float, generator: np.random.Generator) -> Draws | None:
     """Draw pairs of samples of blocks; None where there are so few that the rarest pair is no rarer than alpha.
 
-    What arrived is a run of blocks, and neighbouring days are alike. So runs of as many blocks are drawn, round a circle
-    (Politis and Romano, 1992), where there are enough; of fewer, any blocks, as if neighbours were not alike.
+    What arrived is a run of blocks, and neighbouring days are alike. So where the reference has enough blocks, runs of
+    as many are drawn from it, round a circle (Politis and Romano, "A circular block-resampling procedure for stationary
+    data", 1992). Of fewer, any blocks of both sides are drawn, as if neighbours were not alike: a permutation test,
+    which is right for few blocks too (Good, "Permutation, Parametric, and Bootstrap Tests of Hypotheses", 2005).
 
     Args:
         reference: block of each row of the reference, in an order of time.
@@ -64,32 +66,39 @@ def draws(reference: Whole, current: Whole, alpha: float, generator: np.random.G
     arrived = rows[before:].astype(float)
     # As many blocks of one size as say no more than these of different sizes do (Kish, 1965).
     size = max(1, int(arrived.sum() ** 2 / (arrived**2).sum() + 1e-9))
-    if alpha * len(rows) >= 2:
-        chosen = _runs(len(rows), before, size, generator)
+    arriving = np.arange(len(rows)) >= before
+    ordered = alpha * (before - size) >= ORDERED
+    if ordered:
+        chosen = _runs(before, size, generator)
     elif alpha * comb(len(rows), size) >= 1:
         chosen = _any(len(rows), size, generator)
     else:
         return None
-    chosen[0] = np.arange(len(rows)) >= before
-    most = np.where(np.arange(len(rows)) < before, rows, int(np.ceil(rows[:before].mean())))
+    drawn = np.zeros((len(chosen) + 1, len(rows)), dtype=bool)
+    drawn[0] = arriving
+    drawn[1:, : chosen.shape[1]] = chosen
+    drawn = drawn[np.r_[True, (drawn[1:] != arriving).any(axis=1)]]  # the observed pair once
+    most = np.where(arriving, 0 if ordered else int(np.ceil(rows[:before].mean())), rows)
     each = max(1, int(min(arrived.sum(), ROWS) / size))
-    return Draws(chosen, block, _cut(block, np.full(len(rows), each), generator), _cut(block, most, generator))
+    return Draws(drawn, block, _cut(block, np.full(len(rows), each), generator), _cut(block, most, generator))
 
 
-def _runs(blocks: int, first: int, size: int, generator: np.random.Generator) -> NDArray[np.bool_]:
-    """Runs of so many blocks, from each block on; the first run begins at `first`."""
-    starts = (first + np.arange(blocks)) % blocks
-    if blocks > DRAWS:
-        starts = np.concatenate([starts[:1], generator.choice(starts[1:], DRAWS - 1, replace=False)])
-    chosen = np.zeros((len(starts), blocks), dtype=bool)
-    np.put_along_axis(chosen, (starts[:, None] + np.arange(size)) % blocks, values=True, axis=1)
-    return chosen
+def _runs(blocks: int, size: int, generator: np.random.Generator) -> NDArray[np.bool_]:
+    """Runs of so many blocks, from each block on."""
+    starts = generator.permutation(blocks)[:DRAWS]
+    return _marked((starts[:, None] + np.arange(size)) % blocks, blocks)
 
 
 def _any(blocks: int, size: int, generator: np.random.Generator) -> NDArray[np.bool_]:
-    """So many blocks, wherever they stand."""
-    places = generator.random((DRAWS, blocks)).argsort(axis=1)[:, :size]
-    chosen = np.zeros((DRAWS, blocks), dtype=bool)
+    """So many blocks, wherever they stand: in every way there is, or in many."""
+    if comb(blocks, size) <= DRAWS:
+        return _marked(np.array(list(combinations(range(blocks), size))), blocks)
+    return _marked(generator.random((DRAWS, blocks)).argsort(axis=1)[:, :size], blocks)
+
+
+def _marked(places: Whole, blocks: int) -> NDArray[np.bool_]:
+    """Which of all blocks are among these, shape (draws, blocks)."""
+    chosen = np.zeros((len(places), blocks), dtype=bool)
     np.put_along_axis(chosen, places, values=True, axis=1)
     return chosen
 
