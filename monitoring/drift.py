@@ -147,7 +147,7 @@ def compare_sides(  # noqa: PLR0913 - the last three by name
         if (wrong := fault(c.kind, c.role, reference.column(c.name), current.column(c.name)))
     }
     both = {c: counted(reference.values[c.name], current.values[c.name], c.kind) for c in columns}
-    limits = _limits(reference, current, both, policy)
+    told = limits(reference, current, both, policy)
     found = [
         replace(
             one,
@@ -155,7 +155,7 @@ def compare_sides(  # noqa: PLR0913 - the last three by name
             importance=importance.get(one.column),
             remark=faults.get(one.column, one.remark),
         )
-        for one in _measured(reference, current, both, limits, report)
+        for one in _measured(reference, current, both, told, report)
     ]
     if not found:
         raise NotEnoughData(
@@ -177,7 +177,7 @@ def compare_sides(  # noqa: PLR0913 - the last three by name
     )
 
 
-def _limits(
+def limits(
     reference: Side, current: Side, both: Mapping[Compared, Counted], policy: DriftPolicy
 ) -> dict[str, tuple[Methods, str | None]]:
     """The thresholds of each column by method, and a remark: no thresholds for one that is not to be judged."""

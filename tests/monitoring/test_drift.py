@@ -95,7 +95,7 @@ def test_a_target_that_drifts_is_a_drift_by_itself() -> None:
         rows(count, seed).with_columns(y=pl.Series((draw.random(count) < 0.2).astype(float)))
         for count, seed in ((REFERENCE, 1), (CURRENT, 7))
     )
-    verdict = compare(reference, current.with_columns(1 - pl.col("y")))
+    verdict = compare(reference, current.with_columns((1 - pl.col("y")).alias("y")))
     assert verdict.drifted
     assert "drift of the target" in verdict.reason
 

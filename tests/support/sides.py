@@ -35,7 +35,7 @@ def compared(values: pl.DataFrame, target: str = "y") -> list[Compared]:
     ]
 
 
-def compare(
+def compare(  # noqa: PLR0913 - by name
     reference: pl.DataFrame,
     current: pl.DataFrame,
     *,
