@@ -1,11 +1,12 @@
 """Whether drift checks are quiet where nothing happened, and see what did: `python -m benchmarks.monitoring [--quick]`.
 
 Controls: two samples between which nothing happened, of made rows of every kind of column, of the flights of 2013 by
-whole days, and of River's streams without their switch. Planted: a change of known size in seven random days of flights,
-against sixty others, beside Evidently's own preset, which does not know days. NannyML is not a dependency: not run.
+whole days, and of River's streams without their switch. Planted: a change of known size in seven random days of
+flights, against sixty others, beside Evidently's own preset, which does not know days. NannyML is not a dependency:
+not run.
 
-All settings are the policy's defaults. Thresholds and their chance are what is tried here, so that the distance is taken
-from the counts they were made of: Evidently measures the same to within 2 % (tests/monitoring/test_drift.py).
+All settings are the policy's defaults. Thresholds and their chance are what is tried here, so that the distance is
+taken from the counts they were made of: Evidently measures the same to within 2 % (tests/monitoring/test_drift.py).
 """
 
 from __future__ import annotations
