@@ -149,7 +149,7 @@ def shuffled(rows: int) -> Draw:
 
 def river(kind: Callable[[int, int], object]) -> Draw:
     """Eight weeks of a stream and one other, none of them after its switch."""
-    weeks = [river_week(lambda _, seed: kind(0, seed))(number) for number in range(40)]  # type: ignore[arg-type, return-value]
+    weeks = [river_week(lambda _, seed: kind(1, seed))(number) for number in range(40)]  # type: ignore[arg-type, return-value]
 
     def drawn(draw: np.random.Generator) -> Pair:
         chosen = draw.permutation(len(weeks))[:9]

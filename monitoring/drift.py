@@ -186,16 +186,13 @@ def limits(
     floors = {WASSERSTEIN: policy.min_effect, JENSEN_SHANNON: policy.min_effect}
     floors |= {MISSING_SHARE: policy.min_share, UNSEEN_SHARE: policy.min_share}
     generator = np.random.default_rng(len(reference.values))
-    found: list[list[Methods]] = []
-    for one, other in ((reference.block, current.block), (reference.entity, current.entity)):
-        if one is None or other is None or (drawn := draws(one, other, policy.alpha, generator)) is None:
-            if one is reference.block:  # entities alone say nothing of time
-                break
-            continue
-        found.append(chance([both[c] for c in judged], drawn, floors, policy.alpha))
+    ways = draws(reference.block, current.block, policy.alpha, generator)
+    if ways and reference.entity is not None and current.entity is not None:  # entities alone say nothing of time
+        ways += draws(reference.entity, current.entity, policy.alpha, generator)
+    found = [chance([both[c] for c in judged], drawn, floors, policy.alpha) for drawn in ways]
     limits: dict[str, tuple[Methods, str | None]] = {c.name: ({}, remark) for c, remark in remarks.items()}
-    for column, *ways in zip(judged, *found, strict=True) if found else ():
-        limits[column.name] = ({method: max(way[method] for way in ways) for method in ways[0]}, None)
+    for column, *told in zip(judged, *found, strict=True) if found else ():
+        limits[column.name] = ({method: max(way[method] for way in told) for method in told[0]}, None)
     return limits
 
 

@@ -44,19 +44,23 @@ class Draws:
     as_reference: NDArray[np.bool_]
 
 
-def draws(reference: Whole, current: Whole, alpha: float, generator: np.random.Generator) -> Draws | None:
-    """Draw pairs of samples of blocks; None where there are so few that the rarest pair is no rarer than alpha.
+def draws(reference: Whole, current: Whole, alpha: float, generator: np.random.Generator) -> list[Draws]:
+    """Draw pairs of samples of blocks, in one way or two: then the larger threshold counts.
 
     What arrived is a run of blocks, and neighbouring days are alike. So where the reference has enough blocks, runs of
     as many are drawn from it, round a circle (Politis and Romano, "A circular block-resampling procedure for stationary
-    data", 1992). Of fewer, any blocks of both sides are drawn, as if neighbours were not alike: a permutation test,
-    which is right for few blocks too (Good, "Permutation, Parametric, and Bootstrap Tests of Hypotheses", 2005).
+    data", 1992). Where fewer of them lie side by side than 1 / alpha, they say too little alone. Then, and where there are
+    none, any blocks of both sides are drawn, as if neighbours were not alike: a permutation test, which is right for few
+    blocks too (Good, "Permutation, Parametric, and Bootstrap Tests of Hypotheses", 2005).
 
     Args:
         reference: block of each row of the reference, in an order of time.
         current: of each current row.
         alpha: chance of an alarm.
         generator: draws.
+
+    Returns:
+        None where the blocks are so few that the rarest pair is no rarer than alpha.
     """
     together = max(1, len(np.unique(current)) // BLOCKS)
     one, other = (np.unique(side, return_inverse=True)[1] // together for side in (reference, current))
@@ -67,20 +71,22 @@ def draws(reference: Whole, current: Whole, alpha: float, generator: np.random.G
     # As many blocks of one size as say no more than these of different sizes do (Kish, 1965).
     size = max(1, int(arrived.sum() ** 2 / (arrived**2).sum() + 1e-9))
     arriving = np.arange(len(rows)) >= before
-    ordered = alpha * (before - size) >= ORDERED
-    if ordered:
-        chosen = _runs(before, size, generator)
-    elif alpha * comb(len(rows), size) >= 1:
-        chosen = _any(len(rows), size, generator)
-    else:
-        return None
-    drawn = np.zeros((len(chosen) + 1, len(rows)), dtype=bool)
-    drawn[0] = arriving
-    drawn[1:, : chosen.shape[1]] = chosen
-    drawn = drawn[np.r_[True, (drawn[1:] != arriving).any(axis=1)]]  # the observed pair once
-    most = np.where(arriving, 0 if ordered else int(np.ceil(rows[:before].mean())), rows)
     each = max(1, int(min(arrived.sum(), ROWS) / size))
-    return Draws(drawn, block, _cut(block, np.full(len(rows), each), generator), _cut(block, most, generator))
+    as_current = _cut(block, np.full(len(rows), each), generator)
+
+    def drawn(chosen: NDArray[np.bool_], most: int) -> Draws:
+        """With the observed pair, once; and so many rows of a current block where it is drawn as reference."""
+        every = np.zeros((len(chosen) + 1, len(rows)), dtype=bool)
+        every[0], every[1:, : chosen.shape[1]] = arriving, chosen
+        every = every[np.r_[True, (every[1:] != arriving).any(axis=1)]]
+        return Draws(every, block, as_current, _cut(block, np.where(arriving, most, rows), generator))
+
+    found = []
+    if alpha * (before - size) >= ORDERED:
+        found.append(drawn(_runs(before, size, generator), 0))
+    if alpha * before / size < 1 and alpha * comb(len(rows), size) >= 1:
+        found.append(drawn(_any(len(rows), size, generator), int(np.ceil(rows[:before].mean()))))
+    return found
 
 
 def _runs(blocks: int, size: int, generator: np.random.Generator) -> NDArray[np.bool_]:
