@@ -7,6 +7,7 @@ from tasks.check_drift import begin_drift_check, check_drift
 from tasks.check_performance import check_performance
 from tasks.decide_retrain import decide_retrain
 from tasks.emit_events import emit_events, emit_stuck
+from tasks.estimate_performance import estimate_performance
 from tasks.find_pending import find_pending
 from tasks.finetune import finetune_challenger
 from tasks.infra_check import infra_check
@@ -37,6 +38,7 @@ def retrain(model: str) -> str:
         if roll_back_if_worse(run):  # what it learned is pending again
             pending = find_pending(run)
             comparison = begin_drift_check(run, pending)
+        estimate_performance(run, pending)
         performance = check_performance(run, pending)
         drift = check_drift(run, pending, comparison)
         ending = decide_retrain(run, pending, drift, performance)

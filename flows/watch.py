@@ -7,6 +7,7 @@ from tasks.check_drift import begin_drift_check, check_drift
 from tasks.check_performance import check_performance
 from tasks.decide_retrain import decide_retrain, watched
 from tasks.emit_events import emit_events
+from tasks.estimate_performance import estimate_performance
 from tasks.find_pending import find_unwatched, unstarted
 from tasks.run import end_run, recorded_run
 from tasks.score_champion import score_champion
@@ -33,6 +34,7 @@ def watch(model: str) -> str:
 
         comparison = begin_drift_check(run, pending)
         score_champion(run, pending)
+        estimate_performance(run, pending)
         performance = check_performance(run, pending)
         drift = check_drift(run, pending, comparison)
         ending = watched(decide_retrain(run, pending, drift, performance))

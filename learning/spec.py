@@ -141,15 +141,21 @@ ReferenceName = Literal["champion", "previous", "season"]
 class DriftPolicy(Checked):
     """When the arrived rows count as drifted away from what the champion learned from.
 
+    A check says drift when the target or the predictions drifted, or a large enough share of the other columns. That a
+    column is broken is told whatever its share.
+
     Beside these columns, what the champion says of the rows is compared; of a model with tensors or free text, also
     what its base makes of them.
 
     Args:
         columns: columns compared; by default every input that is no tensor, and the target.
-        alpha: chance that a check of undrifted data calls any column drifted.
+        alpha: chance that a check of undrifted data calls any column drifted, at least 0.001.
         min_effect: smallest distance worth calling drift, however many rows prove it
             (normed Wasserstein for numbers, Jensen-Shannon for categories).
-        share: share of drifted columns from which the whole check says drift.
+        min_share: smallest share of rows without a value, more or fewer than there were, or with a category never seen
+            before, that is worth calling drift.
+        share: share of drifted columns from which the whole check says drift; weighed by how much the champion uses
+            each, where that is known.
         max_rows: rows sampled from each window.
         reference: what arrived is compared with the rows that the "champion" learned from, with those that arrived just
             before ("previous"), or with those of the same time one "season" before, where there are any.
@@ -159,10 +165,11 @@ class DriftPolicy(Checked):
     """
 
     columns: tuple[str, ...] = ()
-    alpha: Annotated[float, Rule(lambda chance: 0 < chance < 1, "a chance between 0 and 1")] = 0.05
+    alpha: Annotated[float, Rule(lambda chance: 0.001 <= chance < 1, "a chance of at least 0.001 and below 1")] = 0.05
     min_effect: Strength = 0.1
+    min_share: Strength = 0.005
     share: Annotated[float, Rule(lambda share: 0 < share <= 1, "a share above 0 and at most 1")] = 0.3
-    max_rows: Count = 5_000
+    max_rows: Count = 20_000
     reference: Annotated[ReferenceName, one_of("champion", "previous", "season")] = "champion"
     season: Annotated[str, Rule(re.compile(r"[1-9]\d{0,5}[mhdw]").fullmatch, 'a length of time, as "52w"')] = "52w"
     stop_when_broken: bool = True

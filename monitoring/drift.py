@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -22,9 +22,10 @@ from errors import NotEnoughData
 from evergreen_client.shown import said
 from monitoring.counted import counted
 from monitoring.distances import JENSEN_SHANNON, MISSING_SHARE, UNSEEN_SHARE, WASSERSTEIN, observed
+from monitoring.evidently_report import measure
 from monitoring.faults import Rows, fault
 from monitoring.growing import growth
-from monitoring.report_page import labels, lock, relabelled
+from monitoring.report_page import Checked, write_report
 from monitoring.thresholds import chance, draws
 from monitoring.verdicts import verdict
 
@@ -33,10 +34,9 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    from learning.spec import DriftPolicy, Schema
+    from learning.spec import DriftPolicy
     from monitoring.counted import Counted
 
-BARS, DRAWABLE = 100, 1e12  # of a histogram, and a number around which they all fit
 MIN_ROWS = 30  # a window smaller than this says nothing about a distribution
 NOT_JUDGED = float("nan")  # as a threshold
 
@@ -110,13 +110,14 @@ class DriftVerdict:
     current: Window | None = None
 
 
-def compare_sides(  # noqa: PLR0913 - the last three by name
+def compare_sides(  # noqa: PLR0913 - the last four by name
     reference: Side,
     current: Side,
     columns: Sequence[Compared],
     policy: DriftPolicy,
     *,
     report: Path | None = None,
+    title: str = "Drift check",
     importance: Mapping[str, float] = MappingProxyType({}),
     reference_name: str = "champion",
 ) -> DriftVerdict:
@@ -127,7 +128,8 @@ def compare_sides(  # noqa: PLR0913 - the last three by name
         current: rows that arrived.
         columns: what is compared, and as what.
         policy: thresholds, and the share of columns that makes the whole check say drift.
-        report: where to write Evidently's HTML report; None writes none.
+        report: where to write a page about it; None writes none.
+        title: of the page.
         importance: relative rise of the champion's loss when a column is shuffled, of those where it is known.
         reference_name: what the reference is called.
 
@@ -147,7 +149,7 @@ def compare_sides(  # noqa: PLR0913 - the last three by name
         if (wrong := fault(c.kind, c.role, reference.column(c.name), current.column(c.name)))
     }
     both = {c: counted(reference.values[c.name], current.values[c.name], c.kind) for c in columns}
-    told = limits(reference, current, both, policy)
+    thresholds = limits(reference, current, both, policy)
     found = [
         replace(
             one,
@@ -155,7 +157,7 @@ def compare_sides(  # noqa: PLR0913 - the last three by name
             importance=importance.get(one.column),
             remark=faults.get(one.column, one.remark),
         )
-        for one in _measured(reference, current, both, told, report)
+        for one in _measured(reference, current, both, thresholds)
     ]
     if not found:
         raise NotEnoughData(
@@ -164,7 +166,7 @@ def compare_sides(  # noqa: PLR0913 - the last three by name
     roles = {c.name: c.role for c in columns}
     attention = tuple(f"{roles[name]} '{said(name)}' is broken: {wrong}" for name, wrong in faults.items())
     drifted, share, reason = verdict(found, roles, policy, reference.window, current.window)
-    return DriftVerdict(
+    told = DriftVerdict(
         drifted=drifted,
         share=share,
         reason="; ".join((*attention, reason)),
@@ -175,6 +177,10 @@ def compare_sides(  # noqa: PLR0913 - the last three by name
         reference=reference.window,
         current=current.window,
     )
+    if report is not None:
+        facts = told.reason, told.columns, told.reference, told.current, told.reference_name, told.attention
+        write_report(report, Checked(title, *facts), reference.values, current.values)
+    return told
 
 
 def limits(
@@ -201,7 +207,6 @@ def _measured(
     current: Side,
     both: Mapping[Compared, Counted],
     limits: Mapping[str, tuple[Methods, str | None]],
-    report: Path | None,
 ) -> list[DriftColumn]:
     """Every measure of every column: distances by Evidently, where both sides have enough values, and shares."""
     rows = len(reference.values)
@@ -212,7 +217,7 @@ def _measured(
     }
     one, other = (_as_pandas(side.values, [c for c in both if c.name in full]) for side in (reference, current))
     told = {name: limits[name][0].get(method, NOT_JUDGED) for name, method in full.items()}
-    by_name = {found.column: found for found in measure(one, other, full, told, report)} if full else {}
+    by_name = {found.column: found for found in measure(one, other, full, told)} if full else {}
     found = []
     for compared, column in both.items():
         thresholds, remark = limits[compared.name]
@@ -234,83 +239,5 @@ def _as_pandas(values: pl.DataFrame, columns: Sequence[Compared]) -> pd.DataFram
     from monitoring.counted import numbers, texts
 
     return pd.DataFrame(
-        {
-            c.name: _drawable(numbers(values[c.name])) if c.kind == "number" else texts(values[c.name]).to_numpy()
-            for c in columns
-        }
+        {c.name: numbers(values[c.name]) if c.kind == "number" else texts(values[c.name]).to_numpy() for c in columns}
     )
-
-
-def measure(
-    reference: pd.DataFrame,
-    current: pd.DataFrame,
-    columns: dict[str, str],
-    thresholds: dict[str, float],
-    report: Path | None,
-) -> list[DriftColumn]:
-    """Have Evidently compute each column's distance, and its plots if a report is wanted."""
-    from evidently import DataDefinition, Dataset, Report
-    from evidently.metrics import ValueDrift
-
-    categorical = [column for column, method in columns.items() if method == "jensenshannon"]
-    shown = labels(columns)
-    current, reference = relabelled((current[list(columns)], reference[list(columns)]), categorical)
-    # Without a definition Evidently skips a column that is missing, and takes small integers for categories.
-    definition = DataDefinition(
-        numerical_columns=[shown[column] for column in columns if column not in categorical],
-        categorical_columns=[shown[column] for column in categorical],
-    )
-    metrics = [ValueDrift(column=shown[c], method=method, threshold=thresholds[c]) for c, method in columns.items()]
-    snapshot = Report(metrics).run(
-        Dataset.from_pandas(current, data_definition=definition),
-        Dataset.from_pandas(reference, data_definition=definition),
-    )
-    if report is not None:
-        report.parent.mkdir(parents=True, exist_ok=True)
-        snapshot.save_html(str(report))
-        lock(report)
-    scores = [float(result["value"]) for result in snapshot.dict()["metrics"]]
-    return [
-        DriftColumn(column, method, score, thresholds[column], score >= thresholds[column])
-        for (column, method), score in zip(columns.items(), scores, strict=True)
-    ]
-
-
-def compare_files(
-    reference: Sequence[Path], current: Sequence[Path], schema: Schema, policy: DriftPolicy, report: Path | None = None
-) -> DriftVerdict:
-    """Compare the rows of two lists of partitions' files, as `compare_sides` does."""
-    columns = [Compared(name, "number", "input") for name in schema.numeric]
-    columns += [Compared(name, "category", "input") for name in schema.categorical]
-    columns += [Compared(schema.target, "number", "target")]
-    columns = [column for column in columns if column.name in (policy.columns or {c.name for c in columns})]
-    return compare_sides(
-        _side(reference, schema, policy), _side(current, schema, policy), columns, policy, report=report
-    )
-
-
-def _side(files: Sequence[Path], schema: Schema, policy: DriftPolicy) -> Side:
-    """A sample of at most `max_rows` rows, the same ones every time."""
-    import polars as pl
-
-    rows = pl.scan_parquet(list(files))
-    total = rows.select(pl.len()).collect().item()
-    if total > policy.max_rows:
-        # By hash, not at random: the sample streams, and the same check gives the same answer twice.
-        share = int(policy.max_rows / total * 2**32)
-        rows = rows.filter(pl.struct(schema.key).hash(0) % 2**32 < share)
-    sample = rows.collect(engine="streaming")
-    times = sample[schema.time]
-    block = times.dt.truncate(schema.block) if schema.block and times.dtype.is_temporal() else times
-    number = block.rank("dense").cast(pl.Int64).to_numpy()
-    times = times if times.dtype.is_temporal() else pl.Series([datetime(1970, 1, 1, tzinfo=UTC)])
-    return Side(sample, number, None, times.min(), times.max(), total)  # type: ignore[arg-type]
-
-
-def _drawable(values: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Values with room for bars between them: Evidently fails at numbers that are as large as alike."""
-    if values.dtype.kind != "f" or not np.isfinite(values).any():
-        return values
-    least, most = np.nanmin(values), np.nanmax(values)
-    alike = most - least < BARS * np.spacing(max(abs(least), abs(most)))
-    return values.clip(-DRAWABLE, DRAWABLE) if alike else values

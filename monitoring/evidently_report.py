@@ -48,7 +48,7 @@ def measure(  # noqa: PLR0913 - what the page says of the rows comes in named wo
         windows: from when until when the rows are, for the page.
     """
     found = [
-        DriftColumn(column, method, score, thresholds[column], not score < thresholds[column])
+        DriftColumn(column, method, score, thresholds[column], score >= thresholds[column])
         for column, method in columns.items()
         for score in [distance(reference[column], current[column], method)]
     ]

@@ -94,7 +94,7 @@ class Sample:
         return Side(values, self.block, self.entity, self.time_from, self.time_to, self.rows)
 
 
-def compare_rows(  # noqa: PLR0913 - the last three by name
+def compare_rows(  # noqa: PLR0913 - the last four by name
     reference: Rows,
     current: Rows,
     columns: Sequence[Compared],
@@ -103,6 +103,7 @@ def compare_rows(  # noqa: PLR0913 - the last three by name
     report: Path | None,
     importance: Mapping[str, float],
     reference_name: str,
+    title: str = "Drift check",
 ) -> DriftVerdict:
     """Compare the columns of two sides as they arrived; of free text, the length.
 
@@ -114,6 +115,7 @@ def compare_rows(  # noqa: PLR0913 - the last three by name
         report: where to write the page about it.
         importance: how much the champion's loss rises when a column is shuffled.
         reference_name: which rows the reference is.
+        title: of the page.
 
     Raises:
         NotEnoughData: a side has too few rows, or there is no column to compare.
@@ -132,7 +134,14 @@ def compare_rows(  # noqa: PLR0913 - the last three by name
         )
     old, new = (one.side(as_compared(one.values, compared, texts)) for one in samples)
     verdict = compare_sides(
-        old, new, compared, policy, report=report, importance=importance, reference_name=reference_name
+        old,
+        new,
+        compared,
+        policy,
+        report=report,
+        title=title,
+        importance=importance,
+        reference_name=reference_name,
     )
     remarked = (
         replace(found, remark=f"{FREE_TEXT}; {found.remark}" if found.remark else FREE_TEXT)

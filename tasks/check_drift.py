@@ -74,6 +74,7 @@ def compare_inputs(run: Run, comparison: Comparison, importance: Mapping[str, fl
         report=report_path(run),
         importance=dict(importance),
         reference_name=comparison.reference.name,
+        title=f"{run.model}: drift check of run {run.id}",
     )
 
 

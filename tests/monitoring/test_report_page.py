@@ -8,15 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import polars as pl
 import pytest
 from numpy.typing import NDArray
+from sides import compare
 
 from db.verdict_records import DriftColumn, Window
-from learning.spec import DriftPolicy, Schema
 from monitoring.document import POLICY
-from monitoring.drift import compare_windows
 from monitoring.evidently_report import add_to_timeline
 from monitoring.report_page import Checked, report_page, write_report
 
@@ -24,11 +22,11 @@ SCRIPT = "</script><script>document.title='RUN'</script>"
 IMAGE = "<img src=x onerror=document.title='RUN'>"
 
 
-def window(share: float, categories: list[str], names: tuple[str, str] = ("speed", "city")) -> pd.DataFrame:
+def window(share: float, categories: list[str], names: tuple[str, str] = ("speed", "city")) -> pl.DataFrame:
     """Three hundred rows, a share of them of the first category."""
     random = np.random.default_rng(0)
     rest = (1 - share) / (len(categories) - 1)
-    return pd.DataFrame(
+    return pl.DataFrame(
         {
             names[0]: random.normal(size=300),
             names[1]: random.choice(
@@ -39,17 +37,12 @@ def window(share: float, categories: list[str], names: tuple[str, str] = ("speed
     )
 
 
-def schema(names: tuple[str, str]) -> Schema:
-    """A number and a category."""
-    return Schema(time="at", key=("id",), target="late", numeric=names[:1], categorical=names[1:])
-
-
 def test_no_category_and_no_name_becomes_markup(tmp_path: Path) -> None:
     """They are text, wherever they stand."""
     names, page = (f"{IMAGE}|speed", "<svg onload=document.title='RUN'>"), tmp_path / "report.html"
     windows = (window(share, [SCRIPT, IMAGE, "\u2028Oslo\x1b[31m", "x" * 5_000], names) for share in (0.2, 0.6))
-    verdict = compare_windows(*windows, schema(names), DriftPolicy(), page)
-    assert [column.column for column in verdict.columns] == [*names, "late"]
+    verdict = compare(*windows, report=page)
+    assert [one.column for one in verdict.columns] == [*names, "late"]
     html = page.read_text()
     assert "document.title" in html
     assert "\x1b" not in html
@@ -63,7 +56,7 @@ def clean_page(folder: Path) -> Path:
     """The report of rows in which nothing is odd."""
     page = folder / "clean.html"
     windows = (window(share, ["a", "b", "c", "d"]) for share in (0.2, 0.6))
-    compare_windows(*windows, schema(("speed", "city")), DriftPolicy(), page)
+    compare(*windows, report=page)
     return page
 
 
@@ -72,8 +65,8 @@ def test_names_of_categories_change_no_distance() -> None:
     found = []
     for categories in (["a", "b", "c"], [SCRIPT, "\u2039/script\u203a", IMAGE]):
         windows = [window(share, categories) for share in (0.2, 0.6)]
-        windows[0].loc[:20, "city"] = None
-        verdict = compare_windows(windows[0], windows[1], schema(("speed", "city")), DriftPolicy())
+        windows[0] = windows[0].with_columns(city=pl.when(pl.int_range(pl.len()) > 20).then("city"))
+        verdict = compare(*windows)
         found.append([column.score for column in verdict.columns])
     assert found[0] == pytest.approx(found[1])
 

@@ -1,0 +1,51 @@
+"""Columns that are never as they were: dates, ids and counters. That they move on is no news, and so no drift."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from monitoring.faults import Rows, own_share
+
+if TYPE_CHECKING:
+    import polars as pl
+
+BLOCKS = 4  # of the reference, from which growth is believed
+OWN = 0.9  # share of values found in no other block, from which a category is an identifier
+
+GROWS = "it only ever grows, as dates and counters do: not judged"
+IDENTIFIES = "nearly every value is a new one, as of an identifier: not judged"
+
+
+def growth(kind: str, reference: Rows, current: Rows) -> str | None:
+    """Why a column is not judged; None if it is.
+
+    Args:
+        kind: "number" or "category".
+        reference: how the column was.
+        current: how it is.
+    """
+    if kind == "category":
+        return IDENTIFIES if len(reference.values) and own_share(reference) >= OWN else None
+    return GROWS if only_grows(reference, current) else None
+
+
+def only_grows(reference: Rows, current: Rows) -> bool:
+    """Whether the middle half of each block's numbers lies above that of the block before."""
+    import polars as pl
+
+    middles = [_middles(rows) for rows in (reference, current)]
+    low, high = pl.concat(middles).drop_nulls().select("low", "high").to_numpy().T
+    if len(middles[0]) < BLOCKS or len(low) <= BLOCKS:
+        return False
+    return bool((low[1:] >= high[:-1]).all() and low[-1] > high[0])
+
+
+def _middles(rows: Rows) -> pl.DataFrame:
+    """The quartiles of each block, oldest first."""
+    import polars as pl
+
+    frame = pl.DataFrame({"value": rows.values.cast(pl.Float64).fill_nan(None), "block": np.asarray(rows.block)})
+    quartiles = {"low": pl.col("value").quantile(0.25), "high": pl.col("value").quantile(0.75)}
+    return frame.group_by("block").agg(**quartiles).sort("block")
