@@ -114,7 +114,9 @@ def _another_scale(reference: Rows, current: Rows) -> str | None:
     if high == low:
         low, high = known.min(), known.max()
     outside = float(np.maximum(np.maximum(now - high, low - now), 0).mean())
-    if high == low or outside < high - low:
+    # Where most values are one value, as in dry days, the width of the others says little.
+    mostly_one = float(np.unique(known, return_counts=True)[1].max()) > HALF * len(known)
+    if high == low or outside < (TIMES if mostly_one else 1) * (high - low):
         return None
     widths = outside / float(high - low)
     return f"its values lie, on average, {widths:,.1f} times the width of all earlier values outside of them"

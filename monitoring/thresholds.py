@@ -50,8 +50,8 @@ def draws(reference: Whole, current: Whole, alpha: float, generator: np.random.G
     What arrived is a run of blocks, and neighbouring days are alike. So where the reference has enough blocks, runs of
     as many are drawn from it, round a circle (Politis and Romano, "A circular block-resampling procedure for stationary
     data", 1992). Where fewer of them lie side by side than 1 / alpha, they say too little alone. Then, and where there
-    are none, any blocks of both sides are drawn, as if neighbours were not alike: a permutation test, which is right for
-    few blocks too (Good, "Permutation, Parametric, and Bootstrap Tests of Hypotheses", 2005).
+    are none, any blocks of both sides are drawn, as if neighbours were not alike: a permutation test, which is right
+    for few blocks too (Good, "Permutation, Parametric, and Bootstrap Tests of Hypotheses", 2005).
 
     Args:
         reference: block of each row of the reference, in an order of time.
