@@ -48,7 +48,8 @@ def fault(kind: str, role: str, reference: Rows, current: Rows) -> str | None:
 
     Args:
         kind: "number" or "category".
-        role: a label that is not known yet is no fault of a "target".
+        role: a label that is not known yet is no fault of a "target"; of a "prediction" and a "feature" only silence is
+            one: that they moved far is what a retrain is for.
         reference: how the column was.
         current: how it is.
     """
@@ -62,7 +63,10 @@ def fault(kind: str, role: str, reference: Rows, current: Rows) -> str | None:
     missing = None if role == "target" else _missing(one, other)
     if missing or min(one.values.count(), other.values.count()) < ENOUGH:
         return missing
-    return _constant(one, other) or (_another_scale(one, other) if kind == "number" else _unseen(one, other))
+    constant = _constant(one, other)
+    if constant or role in ("prediction", "feature"):
+        return constant
+    return _another_scale(one, other) if kind == "number" else _unseen(one, other)
 
 
 def _values(values: pl.Series, kind: str) -> pl.Series:

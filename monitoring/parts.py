@@ -2,33 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from monitoring.drift import Compared, DriftVerdict, Side, compare_sides
-
-if TYPE_CHECKING:
-    from learning.spec import DriftPolicy
-
-
-def compare_outputs(
-    reference: Side, current: Side, columns: Sequence[Compared], policy: DriftPolicy, reference_name: str
-) -> DriftVerdict:
-    """Compare what the champion makes of two sides: `compare_sides`, in which only silence is a fault.
-
-    Predictions and features that moved far are what a retrain is for; a chance of one in a million may well be one in a
-    thousand on another day. Where they are all missing or all the same, the rows are at fault.
-    """
-    found = compare_sides(reference, current, columns, policy, reference_name=reference_name)
-    silent = {column.name for column in columns if current.values[column.name].drop_nulls().n_unique() < 2}
-    attention = tuple(sentence for sentence in found.attention if any(f"'{name}'" in sentence for name in silent))
-    reason = found.reason
-    for sentence in set(found.attention) - set(attention):
-        reason = reason.replace(f"{sentence}; ", "")
-    shown = tuple(replace(column, broken=column.broken and column.column in silent) for column in found.columns)
-    broken = any(column.broken for column in shown)
-    return replace(found, columns=shown, broken=broken, attention=attention, reason=reason)
+from monitoring.drift import DriftVerdict
 
 
 def together(

@@ -20,8 +20,8 @@ from errors import NotEnoughData, ServerFailed
 from learning.spec import DriftPolicy
 from learning.startup import after_large_import
 from monitoring.decision import Pending
-from monitoring.drift import MIN_ROWS, DriftVerdict
-from monitoring.parts import compare_outputs, together
+from monitoring.drift import MIN_ROWS, DriftVerdict, compare_sides
+from monitoring.parts import together
 from monitoring.references import Reference, rows
 from monitoring.windows import compare_rows
 from tasks.drift_outputs import expected_columns, output_sides
@@ -88,7 +88,7 @@ def compare_made(context: Context, champion: int, comparison: Comparison) -> Fut
         return cannot_tell
     policy = sharing_alpha(context.spec.drift, expected_columns(context), len(compared_columns(context.spec)))
     name = comparison.reference.name
-    return elsewhere(compare_outputs, sides.reference, sides.current, sides.columns, policy, name)
+    return elsewhere(compare_sides, sides.reference, sides.current, sides.columns, policy, reference_name=name)
 
 
 def sharing_alpha(policy: DriftPolicy, columns: int, others: int) -> DriftPolicy:

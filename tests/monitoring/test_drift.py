@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -154,6 +155,19 @@ def test_one_broken_column_is_enough(name: str) -> None:
     assert broken(verdict) == {"speed"}
     assert verdict.attention[0].startswith("input 'speed' is broken: ")
     assert verdict.reason.startswith(verdict.attention[0])
+
+
+@pytest.mark.parametrize("role", ["prediction", "feature"])
+def test_of_what_the_champion_makes_only_silence_is_broken(role: str) -> None:
+    """What rotated images do to features is what a retrain is for; features that are all the same are a fault."""
+    one, other = side(rows(REFERENCE, 1), 60), side(rows(CURRENT, 7), 7)
+    for change, is_broken in (
+        (pl.col("speed") + 10_000, False),
+        (pl.lit(50.0), True),
+        (pl.lit(None, pl.Float64), True),
+    ):
+        speed = replace(other, values=other.values.with_columns(change.alias("speed"))).column("speed")
+        assert bool(fault("number", role, one.column("speed"), speed)) is is_broken
 
 
 def test_categories_that_are_written_otherwise_are_broken() -> None:
