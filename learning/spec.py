@@ -196,7 +196,7 @@ class RetrainPolicy(Checked):
         when: "rows": enough of them are pending; "performance": the champion's loss broke its limit, or gives a
             warning; "drift": what arrived has drifted.
         every: most time without a retrain, as in "30d": then whatever is pending is learned.
-        min_rows: pending labelled rows that are enough for the reason "rows".
+        min_rows: pending labelled rows that are enough for the reason "rows": new ones, after a refused challenger.
         cooldown: least time since the last retrain ended, as in "1d", for every reason.
         escalate: what the next challengers are trained with, one after the other, when several in a row were better
             on what is new and yet refused: "recent replay" of new rows only, "thaw" the base, learn "from scratch".

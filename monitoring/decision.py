@@ -61,6 +61,7 @@ class Facts:
         last_retrain: when the last retrain ended, whatever came of it.
         now: the time.
         answered: what the last challenger of this champion answered, if it was refused.
+        new_rows: labelled rows that arrived since a challenger was refused; None if the newest was not.
         stop_when_broken: whether nothing is learned while a column is broken.
     """
 
@@ -70,6 +71,7 @@ class Facts:
     last_retrain: datetime | None
     now: datetime
     answered: Answered | None = None
+    new_rows: int | None = None
     stop_when_broken: bool = True
 
     @property
@@ -107,6 +109,8 @@ def decide(pending: Pending, facts: Facts, policy: RetrainPolicy, needed: int) -
         return RunEnding("waiting", "wait", f"the data are broken, nothing is learned from them: {facts.drift.reason}")
     reasons = dict(reasons_to_retrain(pending, facts, policy, needed))
     rows, found = f"{pending.labelled_rows:,} labelled rows are pending", findings(facts, policy, needed)
+    if facts.new_rows is not None:
+        rows += f", {facts.new_rows:,} of them new since the last challenger was refused"
     if "every" in reasons:
         found.insert(0, reasons["every"])
     if pending.judged_rows < needed:
@@ -129,7 +133,8 @@ def _ending(decision: str, *sentences: str) -> RunEnding:
 
 def reasons_to_retrain(pending: Pending, facts: Facts, policy: RetrainPolicy, needed: int) -> Iterator[tuple[str, str]]:
     """Each reason that holds: its word in the policy, and what is to be said of it beside the findings."""
-    if "rows" in policy.when and pending.labelled_rows >= policy.min_rows:
+    new = pending.labelled_rows if facts.new_rows is None else facts.new_rows
+    if "rows" in policy.when and new >= policy.min_rows:
         yield "rows", f"{policy.min_rows:,} are enough"
     for alarm in facts.alarms:
         if alarm in policy.when and not has_answer(alarm, facts, needed):

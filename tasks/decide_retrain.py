@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from db.records import WATCH, RunEnding
+from db.records import STUCK, WATCH, RunEnding, RunRecord, came_to
 from monitoring.alarms import Answered, answered_by
 from monitoring.decision import Facts, Pending, decide, rows_to_judge
 from monitoring.drift import DriftVerdict
@@ -23,8 +23,16 @@ def facts_of(context: Context, pending: Pending, drift: DriftVerdict | None, per
         last_retrain=last.finished_at if last else None,
         now=datetime.now(UTC),
         answered=answered(context, pending),
-        stop_when_broken=getattr(context.spec.drift, "stop_when_broken", True),
+        new_rows=rows_since_refusal(pending, last),
+        stop_when_broken=context.spec.drift.stop_when_broken,
     )
+
+
+def rows_since_refusal(pending: Pending, last: RunRecord | None) -> int | None:
+    """Labelled rows that arrived since the last retrain refused its challenger; None if it did not."""
+    if last is None or last.finished_at is None or came_to(last) not in {"rejected", STUCK}:
+        return None
+    return sum(p.labelled_rows for p in pending.partitions if p.arrived_at > last.finished_at)
 
 
 def answered(context: Context, pending: Pending) -> Answered | None:

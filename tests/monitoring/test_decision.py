@@ -22,6 +22,7 @@ from monitoring.alarms import Answered
 from monitoring.decision import Facts, Pending, decide, rows_to_judge, strikes, why_settled
 from monitoring.drift import DriftVerdict
 from monitoring.performance import Performance
+from tasks.decide_retrain import rows_since_refusal
 from tasks.find_pending import work_key
 from tiny import TINY
 
@@ -235,3 +236,17 @@ def test_a_policy_that_never_retrains_is_refused() -> None:
     for values in ({"when": ()}, {"when": ("often",)}, {"every": "30"}, {"cooldown": timedelta(days=1)}):
         with pytest.raises(InvalidSpec, match=next(iter(values))):
             RetrainPolicy(**values)  # type: ignore[arg-type]
+
+
+def test_after_a_refusal_only_new_rows_are_enough() -> None:
+    """Else whatever arrives would bring the same old rows to trial again, run after run."""
+    policy = RetrainPolicy(min_rows=100)
+    for new, decision in ((None, "retrain"), (99, "wait"), (100, "retrain")):
+        assert decided(policy, facts(new_rows=new), rows=1_000).decision == decision
+    assert "99 of them new since the last challenger was refused" in decided(policy, facts(new_rows=99)).reason
+    long_ago = pending(10)
+    assert rows_since_refusal(long_ago, None) is None
+    assert rows_since_refusal(long_ago, ran("promoted")) is None
+    assert rows_since_refusal(long_ago, ran("rejected", at=NOW)) == 0
+    assert rows_since_refusal(long_ago, ran("stuck", at=NOW - timedelta(seconds=1))) == 10
+    assert rows_since_refusal(long_ago, ran("needs attention", "rejected: worse. Needs attention (1): x", NOW)) == 0
