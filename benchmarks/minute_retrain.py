@@ -61,7 +61,7 @@ def retrain(model: str) -> None:
     started = time.perf_counter()
     spent = stopwatches()
     if model == "flights":
-        whole_retrain.retrain(EPOCHS)
+        whole_retrain.retrain("promoted", EPOCHS)
     else:
         from cli.main import retrain as command
 

@@ -72,7 +72,7 @@ def bootstrap() -> None:
     flow("flights")
 
 
-def retrain(ending: str) -> None:
+def retrain(ending: str, epochs: int = EPOCHS) -> None:
     """The command, with a plan that is the bare script's, and a gate that lets this come of it."""
     from cli.main import retrain as command
     from learning.plans import Replay, Stage
@@ -80,7 +80,7 @@ def retrain(ending: str) -> None:
     from learning.spec import Gate
     from models import flights
 
-    stage = Stage(epochs=EPOCHS, patience=EPOCHS, batch_size=BATCH, learning_rate_scale=1.0, schedule=constant)
+    stage = Stage(epochs=epochs, patience=epochs, batch_size=BATCH, learning_rate_scale=1.0, schedule=constant)
     plan = replace(flights.spec.finetune, stages=(stage,), replay=Replay(share=0.0))
     flights.spec = replace(flights.spec, finetune=plan, gate=Gate(**ENDINGS[ending]))
     command("flights")
