@@ -121,7 +121,9 @@ def best_in_bold(losses: Sequence[float]) -> list[str]:
 def next_steps(context: Context, shown: Demo) -> Iterator[tuple[str, str]]:
     """What to open or to run next: a name for it, and a file or a command."""
     settings, query = context.settings, "'SELECT * FROM version_history'"
-    reports = sorted((settings.reports / shown.model).glob("*.html"), key=lambda path: path.stat().st_mtime)
+    if (page := settings.monitor_page(shown.model)).exists():
+        yield "how it fares", str(page)
+    reports = sorted((settings.reports / shown.model).glob("drift-*.html"), key=lambda path: path.stat().st_mtime)
     yield "drift report", str(reports[-1]) if reports else "(no drift check yet)"
     yield "learning curves", f".venv/bin/tensorboard --logdir {settings.logs}"
     yield "registry", f"sqlite3 -box {settings.home / 'registry.db'} {query}"

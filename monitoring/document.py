@@ -53,6 +53,7 @@ table{border-collapse:collapse;width:100%;font-size:.9rem;margin:.5rem 0}caption
 th,td{text-align:left;padding:.2rem .6rem .2rem 0;vertical-align:top;border-bottom:1px solid var(--line)}
 th{font-weight:600}thead th{color:var(--soft);font-weight:400}
 .n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
+.words th,.words td:not(:last-child){overflow-wrap:normal}
 .grid{table-layout:fixed}.grid thead th:first-child{width:24%}.grid thead .n{width:12%}
 .grid td,.grid th{vertical-align:middle}
 .strip{position:relative;height:1.35rem}

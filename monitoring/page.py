@@ -118,7 +118,8 @@ def runs_section(seen: Overview) -> str:
         list(some) for _, some in groupby(reversed(seen.runs), lambda run: (run.decision, run.outcome, run.reason))
     ]
     heads = {"run": "", "started": "", "decision": "", "outcome": "", "because": ""}
-    return f"<h2>Runs</h2><p>The newest {len(seen.runs):,}: {words}.</p>" + table(heads, [*map(line, alike[:LINES])])
+    lines = table(heads, [*map(line, alike[:LINES])], kind="words")
+    return f"<h2>Runs</h2><p>The newest {len(seen.runs):,}: {words}.</p>{lines}"
 
 
 def line(runs: Sequence[RunRecord]) -> list[str]:
