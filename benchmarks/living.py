@@ -46,14 +46,14 @@ def one_run(context: Context) -> str:
     ingest(spec, registry, context.store, landing=settings.landing, cache=settings.cache)
     run = registry.start_run(spec.name, trigger="benchmark").id
     if registry.find_champion(spec.name) is None:
-        ending = _judged(context, run, pretrain_on_history(context, run), None)
+        key, ending = None, _judged(context, run, pretrain_on_history(context, run), None)
     else:
         pending = pending_work(context)
         score_pending(context, run, pending)
         if roll_back(context):
             pending = pending_work(context)
-        ending = _retrained(context, run, pending)
-    registry.finish_run(run, ending)
+        key, ending = pending.work_key, _retrained(context, run, pending)
+    registry.finish_run(run, ending, work_key=key)
     return ending.outcome
 
 

@@ -28,8 +28,8 @@ from demo.flights import WEATHER, flights
 from learning.spec import DriftPolicy
 from monitoring.counted import counted
 from monitoring.distances import observed
-from monitoring.drift import Compared, Side, limits
-from monitoring.faults import fault
+from monitoring.drift import Compared, Side, faults_of, limits
+from monitoring.growing import growth
 from monitoring.verdicts import verdict
 
 Pair = tuple[pl.DataFrame, pl.DataFrame]
@@ -60,14 +60,15 @@ def check(pair: Pair) -> Found:
         for name, kind in one.values.schema.items()
     ]
     both = {c: counted(one.values[c.name], other.values[c.name], c.kind) for c in columns}
+    growing = {c: growth(c.kind, one.column(c.name), other.column(c.name)) for c in columns}
     found = []
-    for name, (thresholds, remark) in limits(one, other, both, policy).items():
+    for name, (thresholds, remark) in limits(one, other, both, policy, growing).items():
         scores = observed(next(column for c, column in both.items() if c.name == name), len(one.values))
         for method, score in scores.items():
             threshold = thresholds.get(method, float("nan"))
             found.append(DriftColumn(name, method, score, threshold, score >= threshold, remark=remark))
-    drifted, _, reason = verdict(found, {c.name: c.role for c in columns}, policy, one.window, other.window)
-    broken = {c.name for c in columns if fault(c.kind, c.role, one.column(c.name), other.column(c.name))}
+    drifted, _, reason = verdict(found, {c.name: c.role for c in columns}, policy, (one.window, other.window))
+    broken = faults_of(one, other, growing)
     hit = frozenset(column.column for column in found if column.drifted)
     return Found(hit, drifted, frozenset(broken), "cannot tell" not in reason)
 

@@ -121,13 +121,14 @@ class Chart:
         rate, units = next((one for one in found if one[0] < BREAKS), min(found))
         return Rarity(rate, int(self.starts[self._first[chain[units - 1]]]), limit)
 
-    def beside(self, arrival: int, broken: Break) -> Rarity | None:
-        """How rare the newest unit is beside what was usual before a break."""
+    def beside(self, arrival: int, broken: Break, units: int = 1) -> Rarity | None:
+        """How rare the newest units are beside what was usual before a break; None where either are too few."""
         base = self._chain(self.arrival_of(broken.since) - 1, broken.first)[:LONGEST]
-        if len(base) < BASE or np.isnan(self._better[arrival]):
+        newest = [arrival] if units == 1 else self._chain(arrival, self.arrival_of(broken.since))[:units]
+        if len(base) < BASE or len(newest) < units or np.isnan(self._better[arrival]):
             return None
         usual, a_year = self._better[base], self._looks(arrival) * (1 + len(WINDOWS))
-        chance = by_chance(self._better[arrival : arrival + 1], usual)
+        chance = by_chance(self._better[newest], usual)
         return Rarity(chance * a_year, broken.since, self._limit(usual, a_year))
 
     def arrival_of(self, block: int) -> int:
@@ -185,8 +186,8 @@ class Chart:
 def breaks(chart: Chart, worse: Collection[str] = ()) -> list[Break]:
     """Where the world turned, oldest break first; what came before one is no measure for what comes after it.
 
-    A break is one of three things: losses so rare that a quiet year has them 0.2 times at most; the first of two or
-    more arrivals in a row on which the champion is worse than a constant (one may be chance); a loss that is no number.
+    A break is one of three things: losses so rare that a quiet year has them 0.2 times at most; two units or more in a
+    row, on every arrival of which the champion is worse than a constant (one may be chance); a loss that is no number.
 
     How many quiet years have a false alarm, and how soon a break is seen: `python -m benchmarks.performance`. A slow
     drift is no break: it moves what losses are compared with, and every retrain follows it.
@@ -213,8 +214,8 @@ def breaks(chart: Chart, worse: Collection[str] = ()) -> list[Break]:
             since = start + int(np.argmin(chart.finite[start:end]))
         elif rarity and rarity.a_year < BREAKS:
             since = rarity.since
-        elif in_a_row > 1 and (place := int(chart.starts[arrival + 1 - in_a_row])) >= chart.starts[first]:
-            since = place
+        elif (begun := arrival + 1 - in_a_row) >= first and in_a_row > 1 and chart.units(arrival, begun) > 1:
+            since = int(chart.starts[begun])
         if since is not None and not (found and found[-1].since == since):
             found.append(Break(since, arrival, first))
             first = chart.arrival_of(since)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 MIN_ROWS = 30  # a window smaller than this says nothing about a distribution
 NOT_JUDGED = float("nan")  # as a threshold
+PART = 0.2  # of a time block's rows, from which what arrived counts as one
 
 Methods = dict[str, float]
 
@@ -76,6 +77,11 @@ class Side:
     def column(self, name: str) -> Rows:
         """One column with its blocks."""
         return Rows(self.values[name], self.block)
+
+    @property
+    def rows_a_block(self) -> float:
+        """How many rows a time block has, before any sampling."""
+        return self.rows / max(len(np.unique(self.block)), 1)
 
     @property
     def window(self) -> Window:
@@ -143,13 +149,10 @@ def compare_sides(  # noqa: PLR0913 - the last four by name
                 f"a drift check needs {MIN_ROWS}",
                 "wait for more rows",
             )
-    faults = {
-        c.name: wrong
-        for c in columns
-        if (wrong := fault(c.kind, c.role, reference.column(c.name), current.column(c.name)))
-    }
+    growing = {c: growth(c.kind, reference.column(c.name), current.column(c.name)) for c in columns}
+    faults = faults_of(reference, current, growing)
     both = {c: counted(reference.values[c.name], current.values[c.name], c.kind) for c in columns}
-    thresholds = limits(reference, current, both, policy)
+    thresholds = limits(reference, current, both, policy, growing)
     found = [
         replace(
             one,
@@ -165,7 +168,7 @@ def compare_sides(  # noqa: PLR0913 - the last four by name
         )
     roles = {c.name: c.role for c in columns}
     attention = tuple(f"{roles[name]} '{said(name)}' is broken: {wrong}" for name, wrong in faults.items())
-    drifted, share, reason = verdict(found, roles, policy, reference.window, current.window)
+    drifted, share, reason = verdict(found, roles, policy, (reference.window, current.window), sum(importance.values()))
     told = DriftVerdict(
         drifted=drifted,
         share=share,
@@ -183,12 +186,25 @@ def compare_sides(  # noqa: PLR0913 - the last four by name
     return told
 
 
+def faults_of(reference: Side, current: Side, growing: Mapping[Compared, str | None]) -> dict[str, str]:
+    """What is wrong with each column that is broken, by its name; `growing` has a remark on those that only grow."""
+    whole = current.rows_a_block >= PART * reference.rows_a_block > PART
+    found = {
+        c.name: fault(c.kind, c.role, reference.column(c.name), current.column(c.name), grows=bool(remark), whole=whole)
+        for c, remark in growing.items()
+    }
+    return {name: wrong for name, wrong in found.items() if wrong}
+
+
 def limits(
-    reference: Side, current: Side, both: Mapping[Compared, Counted], policy: DriftPolicy
+    reference: Side,
+    current: Side,
+    both: Mapping[Compared, Counted],
+    policy: DriftPolicy,
+    growing: Mapping[Compared, str | None],
 ) -> dict[str, tuple[Methods, str | None]]:
     """The thresholds of each column by method, and a remark: no thresholds for one that is not to be judged."""
-    remarks = {c: growth(c.kind, reference.column(c.name), current.column(c.name)) for c in both}
-    judged = [c for c, remark in remarks.items() if remark is None]
+    judged = [c for c in both if growing[c] is None]
     floors = {WASSERSTEIN: policy.min_effect, JENSEN_SHANNON: policy.min_effect}
     floors |= {MISSING_SHARE: policy.min_share, UNSEEN_SHARE: policy.min_share}
     generator = np.random.default_rng(len(reference.values))
@@ -196,7 +212,7 @@ def limits(
     if ways and reference.entity is not None and current.entity is not None:  # entities alone say nothing of time
         ways += draws(reference.entity, current.entity, policy.alpha, generator)
     found = [chance([both[c] for c in judged], drawn, floors, policy.alpha) for drawn in ways]
-    limits: dict[str, tuple[Methods, str | None]] = {c.name: ({}, remark) for c, remark in remarks.items()}
+    limits: dict[str, tuple[Methods, str | None]] = {c.name: ({}, growing[c]) for c in both}
     for column, *told in zip(judged, *found, strict=True) if found else ():
         limits[column.name] = ({method: max(way[method] for way in told) for method in told[0]}, None)
     return limits

@@ -136,7 +136,7 @@ def missing_section(checks: Sequence[DriftCheckRecord]) -> str:
     if not some:
         return f"<h3>Missing values</h3><p>None, in any of {len(judged):,} columns.</p>"
     rows = [missing_row(one, shares[one.column]) for one in some[:ROWS]]
-    caption = "Share of the new rows without a value, by check; the height of a strip is 100 %"
+    caption = "How much the share of rows without a value differs from before, by check; the height of a strip is 100 %"
     return "<h3>Missing values</h3>" + table(
         {"column": "", "": "", "now": "n", "threshold": "n wide"}, rows, caption, "grid"
     )

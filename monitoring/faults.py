@@ -7,7 +7,7 @@ oddest, so that what a column does now and then is no fault.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,15 +43,20 @@ class Rows:
         return figures[np.isfinite(figures)]
 
 
-def fault(kind: str, role: str, reference: Rows, current: Rows) -> str | None:
+def fault(  # noqa: PLR0913 - the last two by name
+    kind: str, role: str, reference: Rows, current: Rows, *, grows: bool = False, whole: bool = True
+) -> str | None:
     """What is wrong with the current values of a column, as the end of a sentence; None if nothing is.
 
     Args:
         kind: "number" or "category".
-        role: a label that is not known yet is no fault of a "target"; of a "prediction" and a "feature" only silence is
-            one: that they moved far is what a retrain is for.
+        role: a label that is not known yet is no fault of a "target". That a "prediction" or a "feature" moved far is
+            what a retrain is for, and so is a prediction that is always the same: of these, only silence is a fault.
         reference: how the column was.
         current: how it is.
+        grows: whether it only ever grows: then it lies outside of all that was there, sooner or later.
+        whole: whether what arrived is about a time block or more. An hour has one hour, and a day is one weekday: of
+            less than a block, or of rows without blocks, that all values are the same says nothing.
     """
     import polars as pl
 
@@ -60,13 +65,16 @@ def fault(kind: str, role: str, reference: Rows, current: Rows) -> str | None:
         if infinite and not reference.values.cast(pl.Float64).is_infinite().any():
             return f"{infinite:,} of its values are infinite"
     one, other = (Rows(_values(rows.values, kind), rows.block) for rows in (reference, current))
+    if role == "prediction":
+        silent = len(other.values) >= ENOUGH and not other.values.count() and one.values.count()
+        return "all of its values are missing" if silent else None
     missing = None if role == "target" else _missing(one, other)
     if missing or min(one.values.count(), other.values.count()) < ENOUGH:
         return missing
-    constant = _constant(one, other)
-    if constant or role in ("prediction", "feature"):
+    constant = _constant(one, other) if whole else None
+    if constant or role == "feature":
         return constant
-    return _another_scale(one, other) if kind == "number" else _unseen(one, other)
+    return _another_scale(one, other, grows=grows) if kind == "number" else _unseen(one, other)
 
 
 def _values(values: pl.Series, kind: str) -> pl.Series:
@@ -101,7 +109,7 @@ def _constant(reference: Rows, current: Rows) -> str | None:
     return f"all of its {current.values.count():,} values are the same, and at most {usual:.0%} of a block's were"
 
 
-def _another_scale(reference: Rows, current: Rows) -> str | None:
+def _another_scale(reference: Rows, current: Rows, *, grows: bool) -> str | None:
     """Values are of another unit, or lie far outside of all that was there."""
     import polars as pl
 
@@ -113,6 +121,8 @@ def _another_scale(reference: Rows, current: Rows) -> str | None:
             return f"its values are {size / float(usual.max()):,.0f} times as large as they ever were"
         if size < usual.min() / TIMES:
             return f"its values are {float(usual.min()) / size:,.0f} times as small as they ever were"
+    if grows:
+        return None
     known, now = (np.asarray(rows.values.drop_nulls().to_numpy(), dtype=float) for rows in (reference, current))
     low, high = np.quantile(known, WIDTH)
     if high == low:
@@ -127,25 +137,28 @@ def _another_scale(reference: Rows, current: Rows) -> str | None:
 
 
 def _unseen(reference: Rows, current: Rows) -> str | None:
-    """Many rows have categories that are new, beyond the block of the reference with most of its own."""
+    """Many rows have categories that are new, beyond what was ever new in a block of the reference."""
     known = current.values.drop_nulls()
     share = float(np.mean(~known.is_in(reference.values.drop_nulls().unique().implode()).to_numpy()))
-    usual = own_share(reference)
+    usual = new_share(reference)
     if share < usual + MORE:
         return None
     return f"{share:.0%} of its values are categories never seen before, and at most {usual:.0%} of a block's were"
 
 
-def own_share(rows: Rows) -> float:
-    """The largest share that values found in no other block have of a block's; of a single block, those found once.
+def new_share(rows: Rows) -> float:
+    """The largest share of a block's values that no block before it had; of a single block, of those found once.
 
-    The latter is Good's estimate (1953) of how often the next value is a new one.
+    The latter is Good's estimate (1953) of how often the next value is a new one. A month as a category is all new in
+    the first days of each month, and so are products where they turn over: that is how such a column is.
     """
     import polars as pl
 
     frame = pl.DataFrame({"value": rows.values, "block": rows.block}).drop_nulls("value")
-    column: Any = pl.col("value")
-    single = frame["block"].n_unique() == 1
-    own = pl.len().over("value") == 1 if single else pl.col("block").n_unique().over("value") == 1
-    found = Rows(frame.select(own=own & column.is_not_null())["own"], frame["block"].to_numpy())
-    return float(found.by_block(pl.col("value").mean()).max(initial=0))
+    if frame["block"].n_unique() <= 1:
+        new = frame.select(pl.len().over("value") == 1).to_series()
+    else:
+        first = pl.col("block") == pl.col("block").min().over("value")
+        frame = frame.with_columns(new=first).filter(pl.col("block") > pl.col("block").min())
+        new = frame["new"]
+    return float(Rows(new.alias("value"), frame["block"].to_numpy()).by_block(pl.col("value").mean()).max(initial=0))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from monitoring.faults import Rows, own_share
+from monitoring.faults import Rows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,3 +49,18 @@ def _middles(rows: Rows) -> pl.DataFrame:
     frame = pl.DataFrame({"value": rows.values.cast(pl.Float64).fill_nan(None), "block": np.asarray(rows.block)})
     quartiles = {"low": pl.col("value").quantile(0.25), "high": pl.col("value").quantile(0.75)}
     return frame.group_by("block").agg(**quartiles).sort("block")
+
+
+def own_share(rows: Rows) -> float:
+    """The largest share that values found in no other block have of a block's; of a single block, those found once.
+
+    The latter is Good's estimate (1953) of how often the next value is a new one.
+    """
+    import polars as pl
+
+    frame = pl.DataFrame({"value": rows.values, "block": rows.block}).drop_nulls("value")
+    column: Any = pl.col("value")
+    single = frame["block"].n_unique() == 1
+    own = pl.len().over("value") == 1 if single else pl.col("block").n_unique().over("value") == 1
+    found = Rows(frame.select(own=own & column.is_not_null())["own"], frame["block"].to_numpy())
+    return float(found.by_block(pl.col("value").mean()).max(initial=0))

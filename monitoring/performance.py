@@ -14,6 +14,8 @@ from monitoring.chart import BASE, WARNINGS, Break, Chart, LiveLoss, breaks
 if TYPE_CHECKING:
     from db.verdict_records import PerformanceState, PromiseRecord
 
+BACK = 8  # units that have to be as before, until a break has passed
+
 
 @dataclass(frozen=True)
 class Performance:
@@ -64,7 +66,9 @@ def judge(
     found = breaks(chart, worse)
     first = chart.arrival_of(found[-1].since) if found else 0
     if found and not _healed(chart, found[-1], champion):
-        return _told(_after_break(chart, _open_break(chart, found, champion), worse, verdict), promise)
+        told = _after_break(chart, _open_break(chart, found, champion), worse, verdict)
+        if told is not None:
+            return _told(told, promise)
     rarity = chart.rarity(newest, first)
     if rarity is None:
         units = chart.units(newest, first)
@@ -79,9 +83,24 @@ def judge(
 
 
 def broken_since(losses: Sequence[LiveLoss], worse: Collection[str] = ()) -> datetime | None:
-    """Since when the world is not any more as it was: where the newest break began; None if there was none."""
-    found = breaks(Chart(losses), worse) if losses else []
-    return losses[found[-1].since].block if found else None
+    """Since when the world is not any more as it was: where the newest break began that did not pass; None if none did.
+
+    A break has passed where the very version that it came to fares again as it did before.
+    """
+    if not losses:
+        return None
+    chart = Chart(losses)
+    lasting = [one for one in breaks(chart, worse) if not _passed(chart, one)]
+    return losses[lasting[-1].since].block if lasting else None
+
+
+def _passed(chart: Chart, one: Break) -> bool:
+    """Whether a break is over without anybody's doing: a single good week after a small rise says little."""
+    newest = chart.arrivals - 1
+    if newest == one.seen or chart.losses[int(chart.ends[one.seen]) - 1].version != chart.losses[-1].version:
+        return False
+    before = chart.beside(newest, one, units=BACK)
+    return before is not None and before.a_year >= WARNINGS
 
 
 def _healed(chart: Chart, newest: Break, champion: int) -> bool:
@@ -104,8 +123,8 @@ def _open_break(chart: Chart, found: Sequence[Break], champion: int) -> Break:
 
 def _after_break(
     chart: Chart, newest: Break, worse: Collection[str], verdict: Callable[..., Performance]
-) -> Performance:
-    """How it fares beside what was usual before a break."""
+) -> Performance | None:
+    """How it fares beside what was usual before a break; None where only what came since can say it."""
     losses, arrival = chart.losses, chart.arrivals - 1
     since, before = losses[newest.since].block, chart.beside(arrival, newest)
     limit = before.limit if before else None
@@ -115,6 +134,8 @@ def _after_break(
     if arrival == newest.seen:
         return verdict("broken", since, f"{said}; it broke on {_day(since)}", limit=limit)
     if before is None:
+        if chart.rarity(arrival, chart.arrival_of(newest.since)):
+            return None
         reason = f"{said}; it broke on {_day(since)}, and too little is known from before"
         return verdict("cannot tell", None, reason, limit=None)
     if before.a_year < WARNINGS:

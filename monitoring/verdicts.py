@@ -17,7 +17,11 @@ NAMED = 3  # columns in a sentence
 
 
 def verdict(
-    found: Sequence[DriftColumn], roles: Mapping[str, str], policy: DriftPolicy, reference: Window, current: Window
+    found: Sequence[DriftColumn],
+    roles: Mapping[str, str],
+    policy: DriftPolicy,
+    windows: tuple[Window, Window],
+    used: float = 0.0,
 ) -> tuple[bool, float, str]:
     """Whether it is a drift, the share of columns that drifted, and why.
 
@@ -25,14 +29,14 @@ def verdict(
         found: every measure.
         roles: of each column.
         policy: the share that makes a drift.
-        reference: the rows that were compared with.
-        current: those that arrived.
+        windows: the rows that were compared with, and those that arrived.
+        used: the importances of all that the champion takes, in sum, whether it is compared or not.
     """
     columns = list(dict.fromkeys(one.column for one in found))
     drifted = list(dict.fromkeys(one.column for one in found if one.drifted))
     if all(math.isnan(one.threshold) for one in found):
-        return False, 0.0, _cannot_tell(found, reference, current)
-    share, weighed = weighed_share(found)
+        return False, 0.0, _cannot_tell(found, *windows)
+    share, weighed = weighed_share(found, used)
     deciding = [name for name in drifted if roles[name] in DECIDING]
     reason = f"{len(drifted)} of {len(columns)} columns drifted{_named(found, roles)}"
     reason += f", {share:.0%} of what the champion uses" if weighed else ""
@@ -42,8 +46,8 @@ def verdict(
     return share >= policy.share, share, f"{reason}; {policy.share:.0%} make a drift"
 
 
-def weighed_share(found: Iterable[DriftColumn]) -> tuple[float, bool]:
-    """The share of columns that drifted, and whether it was weighed by importance.
+def weighed_share(found: Iterable[DriftColumn], used: float = 0.0) -> tuple[float, bool]:
+    """The share of columns that drifted, and whether it was weighed by importance: in parts of `used`, or of their sum.
 
     Example:
         >>> from db.verdict_records import DriftColumn
@@ -56,7 +60,7 @@ def weighed_share(found: Iterable[DriftColumn]) -> tuple[float, bool]:
     drifted = {one.column for one in found if one.drifted}
     columns = {one.column for one in found}
     known = {one.column: max(one.importance, 0.0) for one in found if one.importance is not None}
-    total = sum(known.values())
+    total = max(sum(known.values()), used)
     if total > 0:
         return sum(weight for name, weight in known.items() if name in drifted) / total, True
     return len(drifted) / len(columns), False

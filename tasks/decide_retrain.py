@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from db.records import STUCK, WATCH, RunEnding, RunRecord, came_to
+from learning.spec import ModelSpec
 from monitoring.alarms import Answered, answered_by
 from monitoring.decision import Facts, Pending, decide, rows_to_judge
 from monitoring.drift import DriftVerdict
 from monitoring.performance import Performance
+from tasks.find_pending import work_key
 from tasks.run import Context, Run, step
 
 
@@ -23,14 +25,21 @@ def facts_of(context: Context, pending: Pending, drift: DriftVerdict | None, per
         last_retrain=last.finished_at if last else None,
         now=datetime.now(UTC),
         answered=answered(context, pending),
-        new_rows=rows_since_refusal(pending, last),
+        new_rows=rows_since_refusal(context.spec, pending, last),
         stop_when_broken=context.spec.drift.stop_when_broken,
     )
 
 
-def rows_since_refusal(pending: Pending, last: RunRecord | None) -> int | None:
-    """Labelled rows that arrived since the last retrain refused its challenger; None if it did not."""
+def rows_since_refusal(spec: ModelSpec, pending: Pending, last: RunRecord | None) -> int | None:
+    """Labelled rows that arrived since the last retrain refused its challenger; None if it did not.
+
+    None, too, where that was other work than what is pending from before: of another champion, plan or code, or of
+    other rows. Then all of them are news.
+    """
     if last is None or last.finished_at is None or came_to(last) not in {"rejected", STUCK}:
+        return None
+    older = [p.digest for p in pending.partitions if p.arrived_at <= last.finished_at]
+    if work_key(spec, pending.champion, older) != last.work_key:
         return None
     return sum(p.labelled_rows for p in pending.partitions if p.arrived_at > last.finished_at)
 

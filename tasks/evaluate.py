@@ -25,6 +25,11 @@ LOOK_AT = (
     "(`evergreen registry curves {} {}`) and the learning rate, then bootstrap again"
 )
 
+NOTHING_LEARNED = (
+    "nothing was learned: on the newest rows held back from training, no epoch of any stage was better than the "
+    "champion as it is, so there is nothing to judge"
+)
+
 
 @dataclass(frozen=True)
 class PromotionDecision:
@@ -57,6 +62,7 @@ def evaluate(context: Context, run_id: int, challenger: int, pending: Pending | 
     version = registry.version(spec.name, challenger)
     rows = rows_of(context, version, champion, pending)
     refused = overtaken(context, version, champion, pending) or has_seen(context, version, rows)
+    refused = refused or (NOTHING_LEARNED if pending and same_weights(version, champion) else "")
     verdict = Verdict(False, refused, ()) if refused else judged(context, version, champion, rows)
     accepted = verdict.passed or (champion is None and not verdict.harmful)
     if champion is None and not accepted:
@@ -70,6 +76,11 @@ def evaluate(context: Context, run_id: int, challenger: int, pending: Pending | 
     return PromotionDecision(
         challenger, against, seen, evaluation_id, verdict.passed, accepted, verdict.blocked, verdict.reason
     )
+
+
+def same_weights(one: VersionRecord, other: VersionRecord | None) -> bool:
+    """Whether two versions are the same, weight by weight."""
+    return other is not None and (one.base.digest, one.head.digest) == (other.base.digest, other.head.digest)
 
 
 def rows_of(

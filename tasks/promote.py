@@ -21,11 +21,6 @@ WAYS_OUT = (
     "otherwise (`RetrainPolicy(escalate=...)`), or allow more (`Gate(max_forgetting=...)`), and `evergreen retrain {}`"
 )
 
-NOTHING_LEARNED = (
-    "nothing was learned: on the newest rows held back from training, no epoch of any stage was better than the "
-    "champion as it is, so there is nothing to judge"
-)
-
 
 @dataclass
 class Trial:
@@ -80,19 +75,8 @@ def promote_version(run: Run, decision: PromotionDecision, number: int) -> RunEn
     return promote(run.context, decision, number)
 
 
-def learned_nothing(context: Context, trial: Trial) -> bool:
-    """Whether the challenger is the champion that it began as, weight by weight."""
-    if trial.pending is None:
-        return False
-    numbers = (trial.challenger, trial.pending.champion)
-    mine, before = (context.registry.version(context.spec.name, number) for number in numbers)
-    return (mine.base.digest, mine.head.digest) == (before.base.digest, before.head.digest)
-
-
 def evaluate_and_promote(run: Run, trial: Trial) -> RunEnding:
     """Let the gate judge; where somebody else promoted in the meantime, judge again, against the new champion."""
-    if learned_nothing(run.context, trial):
-        return RunEnding("rejected", "retrain", NOTHING_LEARNED)
     while True:
         decision = evaluate_challenger(run, trial.challenger, trial.pending)
         if not decision.accepted:

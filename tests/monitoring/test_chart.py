@@ -67,6 +67,21 @@ def test_a_small_rise_that_stays_is_seen_in_time() -> None:
     assert all(abs(since - (START + 26 * WEEK)) <= 5 * WEEK for since in seen)
 
 
+def test_a_break_that_passes_by_itself_is_none_any_more() -> None:
+    """Eight weeks as good as before, of the same version: what is older is worth learning from again."""
+    year = quiet("normal", np.random.default_rng(4), 7 * 34)
+    year[7 * 20 : 7 * 22] *= 1.6
+    assert broken_since(track(year[: 7 * 24])) == START + 20 * WEEK
+    assert broken_since(track(year)) is None
+
+
+def test_of_small_arrivals_a_few_worse_than_a_constant_are_chance() -> None:
+    """Two days are; two weeks without one better day are not."""
+    days = track(quiet("normal", np.random.default_rng(5), 7 * 10), blocks=1)
+    assert broken_since(days, {one.arrival for one in days[30:32]}) is None
+    assert broken_since(days, {one.arrival for one in days[30:44]}) == days[30].block
+
+
 def test_three_days_of_storm_are_no_break() -> None:
     """The better half of a week's days is as good as ever."""
     losses = quiet("normal", np.random.default_rng(3), 7 * 20)

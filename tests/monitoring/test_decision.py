@@ -244,9 +244,15 @@ def test_after_a_refusal_only_new_rows_are_enough() -> None:
     for new, decision in ((None, "retrain"), (99, "wait"), (100, "retrain")):
         assert decided(policy, facts(new_rows=new), rows=1_000).decision == decision
     assert "99 of them new since the last challenger was refused" in decided(policy, facts(new_rows=99)).reason
-    long_ago = pending(10)
-    assert rows_since_refusal(long_ago, None) is None
-    assert rows_since_refusal(long_ago, ran("promoted")) is None
-    assert rows_since_refusal(long_ago, ran("rejected", at=NOW)) == 0
-    assert rows_since_refusal(long_ago, ran("stuck", at=NOW - timedelta(seconds=1))) == 10
-    assert rows_since_refusal(long_ago, ran("needs attention", "rejected: worse. Needs attention (1): x", NOW)) == 0
+    rows = pending(10)
+    key = work_key(TINY, 1, ["a"])
+
+    def since(outcome: str, work: str, at: datetime, reason: str = "because") -> int | None:
+        return rows_since_refusal(TINY, rows, replace(ran(outcome, reason, at), work_key=work))
+
+    assert rows_since_refusal(TINY, rows, None) is None
+    assert since("promoted", key, NOW) is None
+    assert since("rejected", key, NOW) == 0
+    assert since("needs attention", key, NOW, "rejected: worse. Needs attention (1): x") == 0
+    assert since("stuck", work_key(TINY, 1, []), NOW - timedelta(seconds=1)) == 10
+    assert since("rejected", work_key(TINY, 2, ["a"]), NOW) is None  # another champion, or plan, or other rows

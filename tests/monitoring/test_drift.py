@@ -159,15 +159,24 @@ def test_one_broken_column_is_enough(name: str) -> None:
 
 @pytest.mark.parametrize("role", ["prediction", "feature"])
 def test_of_what_the_champion_makes_only_silence_is_broken(role: str) -> None:
-    """What rotated images do to features is what a retrain is for; features that are all the same are a fault."""
+    """What rotated images do to features is what a retrain is for, and so is a model that says the same of all."""
     one, other = side(rows(REFERENCE, 1), 60), side(rows(CURRENT, 7), 7)
-    for change, is_broken in (
-        (pl.col("speed") + 10_000, False),
-        (pl.lit(50.0), True),
-        (pl.lit(None, pl.Float64), True),
-    ):
+    constant, missing = (pl.lit(50.0), role == "feature"), (pl.lit(None, pl.Float64), True)
+    for change, is_broken in ((pl.col("speed") + 10_000, False), constant, missing):
         speed = replace(other, values=other.values.with_columns(change.alias("speed"))).column("speed")
         assert bool(fault("number", role, one.column("speed"), speed)) is is_broken
+
+
+def test_what_is_so_by_the_calendar_is_no_fault() -> None:
+    """An hour has one hour, though a week has more; each month was new once; a counter lies outside of all there was."""
+    days, week = np.repeat(np.arange(60), 240), np.repeat(60 + np.arange(7), 240)
+    known = pl.DataFrame({"hour": np.arange(len(days)) % 240 // 10, "count": np.arange(len(days)), "y": 0.5})
+    known = known.cast(pl.Float64).with_columns(month=pl.Series(days // 30).cast(pl.String))
+    new = pl.DataFrame({"hour": np.full(len(week), 7.0), "count": 1e5 + np.arange(len(week)), "y": 0.5})
+    new = new.with_columns(month=pl.lit("2"))
+    begin = side(known, days)
+    assert broken(compare_sides(begin, side(new.head(40), week[:40]), compared(known), DriftPolicy())) == set()
+    assert broken(compare_sides(begin, side(new, week), compared(known), DriftPolicy())) == {"hour"}
 
 
 def test_categories_that_are_written_otherwise_are_broken() -> None:

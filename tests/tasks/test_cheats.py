@@ -33,12 +33,12 @@ from learning.fresh_service import FreshService, Question
 from learning.objectives import Binary
 from learning.spec import FineTune, Gate, ModelSpec, Pretrain, Replay, Schema, Source, Stage
 from settings import Settings
-from tasks.evaluate import PromotionDecision, evaluate
+from tasks.evaluate import NOTHING_LEARNED, PromotionDecision, evaluate
 from tasks.find_pending import pending_work
 from tasks.finetune import finetune_champion
 from tasks.infra_check import InfraCheck, try_out
 from tasks.pretrain import pretrain_on_history
-from tasks.promote import Trial, learned_nothing, promote
+from tasks.promote import promote
 from tasks.register_version import Learned, register
 from tasks.run import Context
 
@@ -197,15 +197,12 @@ def test_an_honest_challenger_passes(context: Context) -> None:
 
 
 def test_whoever_learned_nothing_is_not_judged(context: Context) -> None:
-    """The champion's own weights are no challenger; others are, however little they differ."""
-    pending = pending_work(context)
-    learned = finetune_champion(context, 2, pending)
+    """The champion's own weights are no challenger; the registry has that verdict, and no figure."""
     same = load_model(context.model_files(context.registry.champion(SPEC.name)).head)
-    for head, nothing in ((same, True), (knowing(0.501), False)):
-        number = register(context, 2, given(learned, context.settings.home, head=head))
-        trial = Trial(number, learned, cast("InfraCheck", None), pending)
-        assert learned_nothing(context, trial) is nothing
-    assert not learned_nothing(context, replace(trial, pending=None))
+    decision = on_trial(context, head=same)
+    assert (decision.accepted, decision.reason) == (False, NOTHING_LEARNED)
+    [evaluation] = context.registry.evaluations(SPEC.name, decision.challenger)
+    assert (evaluation.passed, evaluation.metrics, evaluation.champion) == (False, (), 1)
 
 
 def test_shuffled_labels_teach_nothing(context: Context) -> None:
