@@ -168,7 +168,7 @@ def test_of_what_the_champion_makes_only_silence_is_broken(role: str) -> None:
 
 
 def test_what_is_so_by_the_calendar_is_no_fault() -> None:
-    """An hour has one hour, though a week has more; each month was new once; a counter lies outside of all there was."""
+    """An hour has one hour, though a week has more; each month was new once; a counter lies outside of all."""
     days, week = np.repeat(np.arange(60), 240), np.repeat(60 + np.arange(7), 240)
     known = pl.DataFrame({"hour": np.arange(len(days)) % 240 // 10, "count": np.arange(len(days)), "y": 0.5})
     known = known.cast(pl.Float64).with_columns(month=pl.Series(days // 30).cast(pl.String))
