@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from monitoring.served import Service, live_losses
 
 if TYPE_CHECKING:
     from db.arrival_records import LandedRecord, PartitionRecord
     from db.records import PromotionRecord, RunRecord
     from db.registry import ModelRegistry
-    from db.verdict_records import (
-        BlockLossRecord,
-        DriftCheckRecord,
-        EstimateRecord,
-        PerformanceCheckRecord,
-        PromiseRecord,
-    )
+    from db.verdict_records import DriftCheckRecord, EstimateRecord, PerformanceCheckRecord, PromiseRecord
+    from monitoring.chart import LiveLoss
 
 BLOCKS, CHECKS, FILES, RUNS = 1000, 60, 366, 100  # the newest ones that are shown
 
@@ -101,14 +97,15 @@ def overview(registry: ModelRegistry, model: str) -> Overview:
     performance = registry.performance_checks(model)[::-1]
     by_run = {check.run_id: check.limit for check in performance if check.run_id is not None}
     limits = {score.partition: by_run[score.run_id] for score in registry.scores(model) if score.run_id in by_run}
-    losses = live_losses(registry.block_losses(model), partitions, promotions)
+    losses = live_losses(registry.block_losses(model), Service(partitions, promotions))
+    shown = losses[-BLOCKS:]
     return Overview(
         model=model,
         at=datetime.now(UTC),
         promotions=promotions,
         places=tuple(place(promotion.at, losses, partitions) for promotion in promotions),
         performance=performance,
-        blocks=whole_blocks(losses, limits)[-BLOCKS:],
+        blocks=tuple(LiveBlock(one.block, one.rows, one.loss, one.version, limits.get(one.arrival)) for one in shown),
         checks=registry.drift_checks(model, CHECKS)[::-1],
         files=registry.landed_files(model)[-FILES:],
         estimates=registry.estimates(model)[-BLOCKS:],
@@ -117,50 +114,10 @@ def overview(registry: ModelRegistry, model: str) -> Overview:
     )
 
 
-def live_losses(
-    losses: Iterable[BlockLossRecord], partitions: Sequence[PartitionRecord], promotions: Sequence[PromotionRecord]
-) -> list[BlockLossRecord]:
-    """Of each block of a partition, the loss of the version that was in production when it arrived.
-
-    Where that one was not scored, as on labels that came late, it is the newest that was: challengers on trial apart,
-    only versions that serve, or served last, are scored on what arrives.
-    """
-    times = [promotion.at for promotion in promotions]
-    serving: dict[str, int | None] = {}
-    for partition in partitions:
-        since = bisect_right(times, partition.arrived_at)
-        serving[partition.digest] = promotions[since - 1].number if since else None
-    found: dict[tuple[str, datetime], BlockLossRecord] = {}
-    for loss in losses:
-        key = loss.partition, loss.block
-        if loss.proving:
-            continue
-        before = found.get(key)
-        wanted = serving.get(loss.partition)
-        if before is None or (before.number != wanted and (loss.number == wanted or loss.number > before.number)):
-            found[key] = loss
-    return sorted(found.values(), key=lambda loss: loss.block)
-
-
-def whole_blocks(losses: Iterable[BlockLossRecord], limits: dict[str, float | None]) -> tuple[LiveBlock, ...]:
-    """The losses by time block, whatever partitions its rows came in: each counts by its rows."""
-    together: dict[datetime, list[BlockLossRecord]] = {}
-    for loss in losses:
-        together.setdefault(loss.block, []).append(loss)
-    blocks = []
-    for time, parts in together.items():
-        rows = sum(part.rows for part in parts)
-        newest = max(parts, key=lambda part: part.number)
-        mean = sum(part.rows * part.loss for part in parts) / rows if rows else math.nan
-        known = [limit for part in parts if (limit := limits.get(part.partition)) is not None]
-        blocks.append(LiveBlock(time, rows, mean, newest.number, known[-1] if known else None))
-    return tuple(blocks)
-
-
-def place(at: datetime, losses: Sequence[BlockLossRecord], partitions: Sequence[PartitionRecord]) -> datetime | None:
+def place(at: datetime, losses: Sequence[LiveLoss], partitions: Sequence[PartitionRecord]) -> datetime | None:
     """Where something that happened `at` an instant stands among time blocks: before those whose rows arrived later.
 
     The clock of the rows may be another one than ours: last year's rows may arrive today.
     """
     later = {partition.digest for partition in partitions if partition.arrived_at > at}
-    return next((loss.block for loss in losses if loss.partition in later), None)
+    return next((loss.block for loss in losses if loss.arrival in later), None)

@@ -16,7 +16,8 @@ from learning.data import Blocks, select
 from learning.prediction import predict
 from learning.startup import start_tensorflow
 from monitoring.decision import Pending
-from monitoring.track_record import CONSTANT, Service, service
+from monitoring.served import Service, service
+from monitoring.track_record import CONSTANT
 from tasks.run import Context, Run, step
 from tasks.watch_champion import predecessor
 

@@ -105,9 +105,9 @@ def test_rows_that_nobody_served_are_no_track_record(place: Place) -> None:
     assert live_track(place.registry, place.spec) == ([], frozenset())
 
 
-def test_two_arrivals_worse_than_a_constant_are_a_break(place: Place) -> None:
+def test_two_weeks_worse_than_a_constant_are_a_break(place: Place) -> None:
     """The constant is what was usual when version 1 learned, a quarter; its loss stands beside the version's."""
-    arrived = [place.arrive(day, [1.0] * 30) for day in (1, 2)]
+    arrived = [place.arrive(day, [1.0] * 30) for day in (1, 8)]
     score_pending(place.context, place.run, Pending(1, tuple(arrived), "key"))
     found = [score.value for score in place.registry.scores(MODEL) if score.metric == CONSTANT]
     assert found == pytest.approx([-log(0.25)] * 2, rel=1e-6)
