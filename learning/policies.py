@@ -1,0 +1,130 @@
+"""What a user decides about checks and verdicts: when data drifted, when a retrain is worth it, what the gate asks."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from learning.plans import Checked, Count, Inside, Natural, Rule, Span, Strength, check, span
+from learning.source import one_of
+
+ReferenceName = Literal["champion", "previous", "season"]
+
+
+@dataclass(frozen=True)
+class DriftPolicy(Checked):
+    """When the arrived rows count as drifted away from what the champion learned from.
+
+    A check says drift when the target or the predictions drifted, or a large enough share of the other columns. That a
+    column is broken is told whatever its share.
+
+    Beside these columns, what the champion says of the rows is compared; of a model with tensors or free text, also
+    what its base makes of them.
+
+    Args:
+        columns: columns compared; by default every input that is no tensor, and the target.
+        alpha: chance that a check of undrifted data calls any column drifted, at least 0.001.
+        min_effect: smallest distance worth calling drift, however many rows prove it
+            (normed Wasserstein for numbers, Jensen-Shannon for categories).
+        min_share: smallest share of rows without a value, more or fewer than there were, or with a category never seen
+            before, that is worth calling drift.
+        share: share of drifted columns from which the whole check says drift; weighed by how much the champion uses
+            each, where that is known.
+        max_rows: rows sampled from each window.
+        reference: what arrived is compared with the rows that the "champion" learned from, with those that arrived just
+            before ("previous"), or with those of the same time one "season" before, where there are any.
+        season: length of a season, as "52w" or "7d".
+        stop_when_broken: end the run before it trains where a column is broken, so far off that no world moves like
+            that.
+    """
+
+    columns: tuple[str, ...] = ()
+    alpha: Annotated[float, Rule(lambda chance: 0.001 <= chance < 1, "a chance of at least 0.001 and below 1")] = 0.05
+    min_effect: Strength = 0.1
+    min_share: Strength = 0.005
+    share: Annotated[float, Rule(lambda share: 0 < share <= 1, "a share above 0 and at most 1")] = 0.3
+    max_rows: Count = 20_000
+    reference: Annotated[ReferenceName, one_of("champion", "previous", "season")] = "champion"
+    season: Annotated[str, Rule(re.compile(r"[1-9]\d{0,5}[mhdw]").fullmatch, 'a length of time, as "52w"')] = "52w"
+    stop_when_broken: bool = True
+
+
+Escalation = Literal["recent replay", "thaw", "from scratch"]
+ESCALATIONS = ("recent replay", "thaw", "from scratch")
+Ladder = Rule(lambda words: set(words) <= set(ESCALATIONS), f"some of {', '.join(ESCALATIONS)}")
+
+RetrainReason = Literal["rows", "performance", "drift"]
+RETRAIN_REASONS = ("rows", "performance", "drift")
+Reasons = Rule(lambda words: set(words) <= set(RETRAIN_REASONS), f"some of {', '.join(RETRAIN_REASONS)}")
+
+
+@dataclass(frozen=True)
+class RetrainPolicy(Checked):
+    """When a retrain is worth it, and what is tried when challengers stay stuck.
+
+    Any one of the reasons is enough. Whatever the reason, the pending rows must be enough for the gate to judge a
+    challenger; what is less waits.
+
+    Args:
+        when: "rows": enough of them are pending; "performance": the champion's loss broke its limit, or gives a
+            warning; "drift": what arrived has drifted.
+        every: most time without a retrain, as in "30d": then whatever is pending is learned.
+        min_rows: pending labelled rows that are enough for the reason "rows": new ones, after a refused challenger.
+        cooldown: least time since the last retrain ended, as in "1d", for every reason.
+        escalate: what the next challengers are trained with, one after the other, when several in a row were better
+            on what is new and yet refused: "recent replay" of new rows only, "thaw" the base, learn "from scratch".
+    """
+
+    when: Annotated[tuple[RetrainReason, ...], Reasons] = ("rows",)
+    every: Span = ""
+    min_rows: Natural = 500
+    cooldown: Span = ""
+    escalate: Annotated[tuple[Escalation, ...], Ladder] = ("recent replay",)
+
+    def __post_init__(self) -> None:
+        """Refuse a policy that never retrains; raises InvalidSpec."""
+        super().__post_init__()
+        check("RetrainPolicy.when", self.when, self.when or self.every, 'a reason, or give `every`, as in "30d"')
+
+    @property
+    def longest(self) -> timedelta | None:
+        """`every` as a time; None for no limit."""
+        return span(self.every)
+
+    @property
+    def shortest(self) -> timedelta | None:
+        """`cooldown` as a time; None for none."""
+        return span(self.cooldown)
+
+
+@dataclass(frozen=True)
+class Gate(Checked):
+    """What a challenger must show to take the champion's place.
+
+    Args:
+        rule: "better": better so far on the proving window, and watched afterwards; "proven": shown better by a test
+            that goes on from run to run; "not worse": not shown worse, to follow the world at any price.
+        prove_on: share of the pending rows, the newest, that prove a challenger: whole time blocks, at least one.
+        min_gain: least relative reduction of the mean loss that is worth a change of production.
+        max_forgetting: largest relative rise of the mean loss accepted on a past era or a slice.
+        confidence: of the intervals, and of the tests.
+        min_rows: rows below which a dataset is shown and said to prove nothing.
+        min_events: the same for events: rows of the rarer outcome of a classification.
+        eras: past eras that the champion's history is divided into.
+        slices: categorical columns whose every value is judged by itself.
+        watch: time blocks after a promotion during which a version that is shown to be worse than its predecessor is
+            rolled back; 0 never does.
+    """
+
+    rule: Annotated[Literal["better", "proven", "not worse"], one_of("better", "proven", "not worse")] = "better"
+    prove_on: Inside = 0.25
+    min_gain: Annotated[float, Rule(lambda share: -1 < share < 1, "a share, as in 0.01")] = 0.002
+    max_forgetting: Strength = 0.05
+    confidence: Annotated[float, Rule(lambda share: 0 < share < 1, "a share between 0 and 1, as in 0.9")] = 0.9
+    min_rows: Count = 50
+    min_events: Natural = 20
+    eras: Count = 3
+    slices: tuple[str, ...] = ()
+    watch: Natural = 7

@@ -1,0 +1,89 @@
+"""The columns of a model's rows, as they arrive and as its base takes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from errors import InvalidSpec
+from learning.plans import LENGTH
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of one row, as they arrive and as the base takes them.
+
+    Args:
+        time: column of the row's event time.
+        key: columns that together name one row; a second row with the same key is a duplicate.
+        target: column of the label. It may be null for as long as the label is not known.
+        numeric: columns given to the base as float32, shape (rows, 1).
+        categorical: columns given to the base as strings, shape (rows, 1); integers are written out.
+        tensors: fixed-shape list columns, name to shape, given to the base as float32 (rows, *shape).
+        entity: columns whose hash decides the holdout, so that all rows of one patient or card fall on the
+            same side. By default the key.
+        nullable: inputs that may be null; NaN for numeric ones, the empty string for categorical ones.
+        ranges: smallest and largest value allowed in a numeric column.
+        allowed: the values allowed in a categorical column.
+        holdout: share of entities that no version ever trains on, 0 < holdout < 1.
+        block: length of a time block, as "1d", "6h" or "1w". Rows of one block share their weather, so that to the
+            gate they are one observation, not many; "" where time says nothing.
+    """
+
+    time: str
+    key: tuple[str, ...]
+    target: str
+    numeric: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    tensors: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    entity: tuple[str, ...] = ()
+    nullable: tuple[str, ...] = ()
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    holdout: float = 0.2
+    block: str = "1d"
+
+    def __post_init__(self) -> None:
+        """Refuse a schema that contradicts itself.
+
+        Raises:
+            InvalidSpec: no inputs, a column in two kinds, the target as an input, a name that cannot be a column's,
+                or a rule about no input.
+        """
+        inputs = [*self.numeric, *self.categorical, *self.tensors]
+        repeated = sorted({name for name in inputs if inputs.count(name) > 1})
+        if not inputs:
+            raise InvalidSpec("a Schema", "it has no input columns", "name some in numeric, categorical or tensors")
+        if repeated:
+            raise InvalidSpec(f"columns {repeated}", "they are inputs twice", "name each in one kind only")
+        if self.target in inputs:
+            raise InvalidSpec(f"target '{self.target}'", "it is an input too", "remove it from the inputs")
+        refused = sorted(name for name in self.columns if name == "holdout" or "/" in name)
+        if refused:
+            why = "Evergreen marks held-out rows in 'holdout', and Keras takes no '/' in the name of an input"
+            raise InvalidSpec(f"columns {refused}", why, "rename them before they land")
+        if not self.key:
+            raise InvalidSpec("a Schema", "it has no key", "name the columns that together identify one row")
+        for rule, names in {
+            "nullable": self.nullable,
+            "ranges": self.ranges,
+            "allowed": self.allowed,
+        }.items():
+            strangers = sorted(set(names) - set(inputs))
+            if strangers:
+                raise InvalidSpec(f"{rule} for {strangers}", "they are no inputs", f"choose from {sorted(inputs)}")
+        if not 0 < self.holdout < 1:
+            raise InvalidSpec(f"holdout {self.holdout}", "it is a share", "use a number between 0 and 1")
+        if not re.fullmatch(LENGTH, self.block):
+            raise InvalidSpec(f"block {self.block!r}", "it is no length of time", 'write "1d", "6h", "30m", "1w" or ""')
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The columns that the base takes, in a fixed order."""
+        return (*self.numeric, *self.categorical, *self.tensors)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that an arriving row must have, without repeats."""
+        return tuple(dict.fromkeys((self.time, *self.key, *self.entity, *self.inputs, self.target)))
