@@ -33,7 +33,7 @@ lint: .venv/ready-dev ## style, types and layers
 	@$(BIN)/lint-imports --no-cache
 
 slow: .venv/ready-dev ## the tests that take minutes
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest -m slow --numprocesses 2 --dist loadfile
 
 bench-%: .venv/ready-dev ## benchmarks/NAME.py, for example: make bench-learning
 	@$(BIN)/python -m benchmarks.$*

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from service_here import ServiceHere
 
+from db.registry import ModelRegistry, open_registry
 from settings import Settings
 from tiny import TINY, Landing
 
@@ -36,3 +37,9 @@ def landing(home: Settings, monkeypatch: pytest.MonkeyPatch) -> Landing:
 def service_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spare every retrain of these tests a process; those about the process have one."""
     monkeypatch.setattr("tasks.infra_check.FreshService", ServiceHere)
+
+
+@pytest.fixture
+def registry(home: Settings) -> ModelRegistry:
+    """The registry that the flows write."""
+    return open_registry(home.database_url)

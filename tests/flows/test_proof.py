@@ -7,24 +7,17 @@ from datetime import timedelta
 
 import pytest
 
-from db.registry import ModelRegistry, open_registry
+from db.registry import ModelRegistry
 from errors import StepFailed
 from flows.bootstrap import bootstrap
 from flows.retrain import retrain
 from monitoring.decision import Pending
-from settings import Settings
 from tasks.finetune import finetune_champion
 from tasks.register_version import Learned
 from tasks.run import Context
 from tiny import TINY, Landing
 
 DAYS, DAY = 8, timedelta(days=1)
-
-
-@pytest.fixture
-def registry(home: Settings) -> ModelRegistry:
-    """The registry that the flows write."""
-    return open_registry(home.database_url)
 
 
 @pytest.fixture
