@@ -13,6 +13,7 @@ from evaluation.gate import NEWEST, PROVING, Verdict, judge
 from evaluation.losses import row_losses
 from evaluation.past_verdicts import earlier_changes, looks
 from evaluation.promises import announce
+from learning.changes import MADE_FOR, changes
 from monitoring.decision import Pending
 from tasks.paired_rows import Rows, meet
 from tasks.run import Context, Run, step
@@ -53,11 +54,11 @@ def evaluate(context: Context, run_id: int, challenger: int, pending: Pending | 
     """Compare a challenger with the present champion, and record every figure.
 
     The first version has no champion to beat; it is compared with the best constant, and the registry says so. So is
-    one that was bootstrapped because its champion had learned from recalled data.
+    one that was bootstrapped because its champion had learned from recalled data, or predicts another target.
     """
     registry, spec = context.registry, context.spec
     seen, champion = registry.sequence(spec.name), registry.find_champion(spec.name)
-    if champion and champion.number in registry.tainted(spec.name):
+    if champion and (champion.number in registry.tainted(spec.name) or answers_otherwise(context, champion)):
         champion = None
     version = registry.version(spec.name, challenger)
     rows = rows_of(context, version, champion, pending)
@@ -78,6 +79,11 @@ def evaluate(context: Context, run_id: int, challenger: int, pending: Pending | 
     )
 
 
+def answers_otherwise(context: Context, version: VersionRecord) -> bool:
+    """Whether a version predicts another target, or by another objective, than the spec asks for."""
+    return bool(changes(version.plan.get(MADE_FOR), context.spec).answers)
+
+
 def same_weights(one: VersionRecord, other: VersionRecord | None) -> bool:
     """Whether two versions are the same, weight by weight."""
     return other is not None and (one.base.digest, one.head.digest) == (other.base.digest, other.head.digest)
@@ -89,10 +95,13 @@ def rows_of(
     """The rows that decide: the proving window where there is one, else what was held out."""
     registry, model = context.registry, context.spec.name
     past = registry.trained_on(model, champion.number) if champion else ()
-    if pending is None:
+    if pending is None or champion is None:
         return Rows(past, registry.trained_on(model, challenger.number))
     known = {partition.digest for partition in past}
-    return Rows(past, tuple(p for p in pending.partitions if p.digest not in known), pending.prove_from)
+    new = context.readable(champion, [p for p in pending.partitions if p.digest not in known])
+    if pending.asked and pending.prove_from is None:  # there may be nothing new: all that is held out decides
+        return Rows((), (*past, *new))
+    return Rows(past, new, pending.prove_from)
 
 
 def judged(context: Context, challenger: VersionRecord, champion: VersionRecord | None, rows: Rows) -> Verdict:
@@ -127,7 +136,8 @@ def overtaken(
 ) -> str:
     """Why the figures no longer decide, as the champion changed while the challenger was trained; empty if they do."""
     registry, model = context.registry, context.spec.name
-    if champion is None or challenger.parent == champion.number:
+    began = pending.champion if pending else challenger.parent
+    if champion is None or began == champion.number:
         return ""
     newest = registry.promotions(model)[-1]
     if newest.evaluation_id is None:  # a person, or the watch, knows more than the figures say
