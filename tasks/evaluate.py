@@ -13,8 +13,8 @@ from evaluation.gate import NEWEST, PROVING, Verdict, judge
 from evaluation.losses import row_losses
 from evaluation.past_verdicts import earlier_changes, looks
 from evaluation.promises import announce
-from learning.changes import MADE_FOR, changes
 from monitoring.decision import Pending
+from tasks.find_pending import no_opponent
 from tasks.paired_rows import Rows, meet
 from tasks.run import Context, Run, step
 from tasks.score_champion import by_block
@@ -54,11 +54,13 @@ def evaluate(context: Context, run_id: int, challenger: int, pending: Pending | 
     """Compare a challenger with the present champion, and record every figure.
 
     The first version has no champion to beat; it is compared with the best constant, and the registry says so. So is
-    one that was bootstrapped because its champion had learned from recalled data, or predicts another target.
+    one that was bootstrapped because its champion had learned from recalled data, and one whose champion has nothing
+    to say of what arrives now (`no_opponent`).
     """
     registry, spec = context.registry, context.spec
     seen, champion = registry.sequence(spec.name), registry.find_champion(spec.name)
-    if champion and (champion.number in registry.tainted(spec.name) or answers_otherwise(context, champion)):
+    aside = no_opponent(context, champion, pending.partitions) if champion and pending else ""
+    if champion and (aside or champion.number in registry.tainted(spec.name)):
         champion = None
     version = registry.version(spec.name, challenger)
     rows = rows_of(context, version, champion, pending)
@@ -68,6 +70,7 @@ def evaluate(context: Context, run_id: int, challenger: int, pending: Pending | 
     accepted = verdict.passed or (champion is None and not verdict.harmful)
     if champion is None and not accepted:
         verdict = replace(verdict, reason=f"{verdict.reason}; {LOOK_AT.format(spec.name, challenger)}")
+    verdict = replace(verdict, reason="; ".join(filter(None, (verdict.reason, aside))))
     against = champion.number if champion else None
     evaluation_id = registry.record_evaluation(
         NewEvaluation(run_id, spec.name, challenger, against, prove_from=rows.since, **vars(verdict))
@@ -77,11 +80,6 @@ def evaluate(context: Context, run_id: int, challenger: int, pending: Pending | 
     return PromotionDecision(
         challenger, against, seen, evaluation_id, verdict.passed, accepted, verdict.blocked, verdict.reason
     )
-
-
-def answers_otherwise(context: Context, version: VersionRecord) -> bool:
-    """Whether a version predicts another target, or by another objective, than the spec asks for."""
-    return bool(changes(version.plan.get(MADE_FOR), context.spec).answers)
 
 
 def same_weights(one: VersionRecord, other: VersionRecord | None) -> bool:
@@ -98,7 +96,7 @@ def rows_of(
     if pending is None or champion is None:
         return Rows(past, registry.trained_on(model, challenger.number))
     known = {partition.digest for partition in past}
-    new = context.readable(champion, [p for p in pending.partitions if p.digest not in known])
+    new = tuple(p for p in pending.partitions if p.digest not in known)
     if pending.asked and pending.prove_from is None:  # there may be nothing new: all that is held out decides
         return Rows((), (*past, *new))
     return Rows(past, new, pending.prove_from)

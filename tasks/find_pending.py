@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 import numpy as np
 
 from db.arrival_records import PartitionRecord
+from db.records import VersionRecord
 from errors import NoChampion, TaintedVersion
 from evaluation.comparison import events
 from evaluation.past_verdicts import MOST_STUCK, stuck
 from learning.blocks import proving_window
+from learning.changes import MADE_FOR, changes
 from learning.data import row_count, select
 from learning.digests import json_digest
 from learning.environment import code_digest
@@ -62,8 +64,8 @@ def pending_work(context: Context, *, watching: bool = False) -> Pending:
 def asked_work(context: Context, asked: Asked) -> Pending:
     """What a person asked for: base and head anew, from all rows there are, whether any are new or not.
 
-    A challenger is proven on pending rows, as far as the champion can read them, and these are enough for a verdict.
-    Where they are not, it learns everything, and what was held out decides, which neither of both was trained on.
+    A challenger is proven on pending rows if they are enough for a verdict. Where they are not, it learns everything,
+    and what was held out decides, which neither of both was trained on.
 
     Raises:
         NoChampion: nothing was promoted yet.
@@ -77,7 +79,9 @@ def asked_work(context: Context, asked: Asked) -> Pending:
     if settled:
         return Pending(champion.number, partitions, key, settled, asked=asked)
     pending = Pending(champion.number, partitions, key, asked=asked)
-    files = context.partition_files(context.readable(champion, partitions))
+    if no_opponent(context, champion, partitions):
+        return pending
+    files = context.partition_files(partitions)
     prove_from = proving_window(spec.schema, spec.gate, files)
     judged = select(spec.schema, files, "all", since=prove_from) if prove_from else []
     if not judged:
@@ -85,6 +89,25 @@ def asked_work(context: Context, asked: Asked) -> Pending:
     rare = events(spec.objective, np.concatenate([selection.target for selection in judged]))
     proven = replace(pending, prove_from=prove_from, judged_rows=row_count(judged), judged_events=rare)
     return proven if proven.judged_rows >= rows_to_judge(proven, spec.gate) else pending
+
+
+def no_opponent(context: Context, champion: VersionRecord, arrived: Sequence[PartitionRecord]) -> str:
+    """Why a constant stands in the champion's place where a challenger is judged; "" if the champion can be asked.
+
+    Rows that it cannot read are how rows come now: of those to come, it will say nothing. On older rows, which have
+    the column that is gone, it would win, and the model that can serve what comes would never take its place.
+    """
+    found = changes(champion.plan.get(MADE_FOR), context.spec)
+    if found.answers:
+        return f"a constant stands in for version {champion.number}, which predicts something else"
+    if not found.inputs:
+        return ""
+    there = {partition.digest for partition in context.readable(champion, arrived)}
+    rows = sum(partition.rows for partition in arrived if partition.digest not in there)
+    if not rows:
+        return ""
+    what = ", ".join(found.inputs)
+    return f"a constant stands in for version {champion.number}, which cannot read {rows:,} of the new rows ({what})"
 
 
 def learnable(spec: ModelSpec, partitions: Sequence[PartitionRecord]) -> tuple[PartitionRecord, ...]:
