@@ -252,7 +252,9 @@ def _at(rows: Rows, places: NDArray[Any] | None, columns: Sequence[str]) -> pl.D
     scan = rows.scan()
     if places is not None:
         scan = scan.filter(pl.col(ROW).is_in(pl.Series(places, dtype=pl.UInt32).implode()))
-    return scan.select(ROW, block.alias("/block"), *columns).collect(engine="streaming").sort(ROW)
+    there = scan.collect_schema()
+    named = [pl.col(name) if name in there else pl.lit(None).alias(name) for name in columns]  # null in older files
+    return scan.select(ROW, block.alias("/block"), *named).collect(engine="streaming").sort(ROW)
 
 
 def _numbers(table: pl.DataFrame, blocks: pl.DataFrame) -> NDArray[np.int64]:
