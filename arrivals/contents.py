@@ -41,7 +41,8 @@ def meaning(schema: Schema) -> str:
 
 def described(rows: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     """HIGH, LOW, FEATURES and LABEL of each row: its key, its features, and its label or null."""
-    target = rows[schema.target]
+    target = rows[schema.target] if schema.target in rows.columns else pl.repeat(None, rows.height, eager=True)
+    target = target.cast(pl.Float64)
     label = pl.Series(LABEL, (target.to_numpy().astype(np.float64) + 0.0).view(np.uint64))
     if target.null_count():
         label = label.set(target.is_null(), None)

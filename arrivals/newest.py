@@ -88,8 +88,9 @@ class NewestRows:
 
     def _counts(self, partition: PartitionRecord, corrections: Sequence[PartitionRecord]) -> PartitionRecord:
         target = self.spec.schema.target
-        rows = pl.read_parquet(self._file(partition, corrections)[1], columns=[target, HOLDOUT])
-        labelled, held_out = rows.height - rows[target].null_count(), int(rows[HOLDOUT].sum())
+        rows = pl.read_parquet(self._file(partition, corrections)[1])
+        known = rows.height - rows[target].null_count() if target in rows.columns else 0  # it was another one then
+        labelled, held_out = known, int(rows[HOLDOUT].sum())
         return replace(partition, rows=rows.height, labelled_rows=labelled, holdout_rows=held_out)
 
 

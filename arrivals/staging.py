@@ -154,9 +154,15 @@ class Staging:
             found.setdefault(partition.late, []).append(labelled)
         stored = 0
         for late, frames in sorted(found.items()):
-            whole = pl.concat(frames).sort(self._schema.time, HIGH).select(*self._schema.columns, HOLDOUT)
+            whole = pl.concat(map(self._as_now, frames)).sort(self._schema.time, HIGH).drop(HIGH)
             stored += self._store(whole, asked_rows(whole, self._schema), kind=kind, late=late)
         return stored
+
+    def _as_now(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows that were taken before with the schema's columns; those that it did not have then are null."""
+        kinds = self._validator.kinds
+        absent = [name for name in kinds if rows.schema.get(name) != kinds[name]]
+        return rows.with_columns(pl.lit(None, kinds[name]).alias(name) for name in absent).select(*kinds, HOLDOUT, HIGH)
 
     def _correct(self, rows: pl.DataFrame, corrections: pl.DataFrame) -> int:
         """Store rows in place of those that were taken of their keys; they are late where those were."""

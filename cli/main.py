@@ -5,9 +5,9 @@ from __future__ import annotations
 import gc
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,9 +18,6 @@ from db.records import NEEDS_ATTENTION
 from errors import EvergreenError, ServerFailed
 from learning.startup import large_import
 from settings import get_settings
-
-if TYPE_CHECKING:
-    from prefect import Flow
 
 SOMEBODY_SHOULD_LOOK = 3  # exit code
 EXIT_CODES = (
@@ -50,27 +47,38 @@ Model = Annotated[str, typer.Argument(help="Name of a model, as models/NAME.py d
 
 
 @app.command()
-def bootstrap(model: Model) -> None:
+def bootstrap(
+    model: Model,
+    again: Annotated[
+        bool, typer.Option("--again", help="It has a champion: train base and head anew, and let the gate compare.")
+    ] = False,
+) -> None:
     """Train version 1 on everything that has arrived, and make it the champion. Exit code 3: it needs attention."""
     prepare(model)
     with large_import("prefect"):
         from flows.bootstrap import bootstrap as flow
 
-    if run_to_its_end(flow, model) == "rejected":
+    if run_to_its_end(flow, model, again=again) == "rejected":
         with open_named_registry() as records:
-            (run,) = records.runs(model, limit=1)
-        say(f"evergreen: {model} has no champion yet: {run.reason}", err=True)
-        raise typer.Exit(1)
+            (run,), champion = records.runs(model, limit=1), records.find_champion(model)
+        stays = f"version {champion.number} of {model} stays" if champion else f"{model} has no champion yet"
+        say(f"evergreen: {stays}: {run.reason}", err=True)
+        raise typer.Exit(0 if champion else 1)
 
 
 @app.command()
-def retrain(model: Model) -> None:
+def retrain(
+    model: Model,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Build base and head anew, from all rows, new ones or none.")
+    ] = False,
+) -> None:
     """Run the retrain flow now, as the schedule would. Exit code 3: it needs attention, or is stuck."""
     prepare(model)
     with large_import("prefect"):
         from flows.retrain import retrain as flow
 
-    run_to_its_end(flow, model)
+    run_to_its_end(flow, model, from_scratch=from_scratch)
 
 
 @app.command()
@@ -92,16 +100,16 @@ def prepare(model: str) -> None:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
-def run_to_its_end(flow: Flow[[str], str], model: str) -> str:
+def run_to_its_end(flow: Callable[..., Any], model: str, **asked: bool) -> str:
     """Run a flow, print what became of it, and give it back; end with an exit code of its own if it needs attention."""
     from tasks.run import STATES
 
-    state = flow(model, return_state=True)
+    state = flow(model, return_state=True, **asked)
     outcome: str = state.result()
     say(outcome)
     if state.name in STATES.values():
         say(f"evergreen: {state.message}", err=True)
-        if state.name == STATES[NEEDS_ATTENTION]:
+        if state.name == STATES[NEEDS_ATTENTION] and "Needs attention (" in str(state.message):
             where = (
                 f"the warnings above are complete, and `evergreen partitions refused {model}` lists what was refused"
             )

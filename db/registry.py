@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from db import arrivals, checks, comparison, lookups, promises, schema, verdicts
 from db import lineage as lines
+from db import models as whole
 from db import promotions as production
 from db import runs as run_records
 from db import versions as version_records
@@ -83,6 +84,12 @@ class ModelRegistry:
         self.engine.dispose()
 
     add_model = writing(lookups.add_model)
+    models = reading(whole.models)
+    model_events = reading(whole.model_events)
+    retired = reading(whole.retired)
+    retire = writing(whole.retire)
+    resume = writing(whole.resume)
+    rename = writing(whole.rename)
 
     # What arrived
     record_arrival = writing(arrivals.record_arrival)

@@ -23,6 +23,21 @@ class Model(Base):
     created_at: Mapped[datetime]
 
 
+class ModelEvent(Base):
+    """A model was renamed (`was` is its name before), retired, or taken up again."""
+
+    __tablename__ = "model_event"
+    __table_args__ = (CheckConstraint("kind IN ('renamed', 'retired', 'resumed')", name="kind"),)
+
+    id: Mapped[Key]
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"), index=True)
+    kind: Mapped[str]
+    was: Mapped[str | None]
+    reason: Mapped[Words]
+    actor: Mapped[Words]
+    at: Mapped[datetime]
+
+
 class Run(Base):
     """One run of a flow: what it decided and why. Open until `finished_at` is set; a killed run stays open."""
 

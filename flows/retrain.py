@@ -3,7 +3,9 @@
 from prefect import flow
 
 from db.records import RunEnding
+from monitoring.decision import Asked
 from tasks.check_drift import begin_drift_check, check_drift
+from tasks.check_model import check_model
 from tasks.check_performance import check_performance
 from tasks.decide_retrain import decide_retrain
 from tasks.emit_events import emit_events, emit_stuck
@@ -21,22 +23,30 @@ from tasks.watch_champion import roll_back_if_worse
 
 
 @flow(name="retrain", flow_run_name="retrain {model}")
-def retrain(model: str) -> str:
+def retrain(model: str, from_scratch: bool = False) -> str:
     """Fine-tune the champion on the data that arrived, and promote the challenger if the gate says so.
+
+    Args:
+        model: its name.
+        from_scratch: build base and head anew, from all rows there are, also where none of them is new.
 
     Returns:
         How the run ended: "promoted", "rejected", "stuck", "waiting", "no new data" or "needs attention".
     """
+    asked: Asked = "from scratch" if from_scratch else ""
     with recorded_run(model) as run:
+        if ending := check_model(run, asked):
+            return end_run(run, ending)
+
         take_arrivals(run)
-        pending = find_pending(run)
+        pending = find_pending(run, asked)
         if pending.settled:
             return end_run(run, RunEnding("no new data", "skip", pending.settled), pending.work_key)
 
         comparison = begin_drift_check(run, pending)
         score_champion(run, pending)
         if roll_back_if_worse(run):  # what it learned is pending again
-            pending = find_pending(run)
+            pending = find_pending(run, asked)
             comparison = begin_drift_check(run, pending)
         estimate_performance(run, pending)
         performance = check_performance(run, pending)

@@ -4,6 +4,7 @@ from prefect import flow
 
 from db.records import RunEnding
 from tasks.check_drift import begin_drift_check, check_drift
+from tasks.check_model import check_model
 from tasks.check_performance import check_performance
 from tasks.decide_retrain import decide_retrain, watched
 from tasks.emit_events import emit_events
@@ -26,6 +27,8 @@ def watch(model: str) -> str:
     with recorded_run(model) as run:
         if reason := unstarted(run):
             return end_run(run, RunEnding("no new data", "skip", reason))
+        if ending := check_model(run):
+            return end_run(run, ending)
 
         take_arrivals(run)
         pending = find_unwatched(run)

@@ -45,8 +45,8 @@ def freeze_except(base: keras.Model, thaw: Sequence[str]) -> list[keras.Layer]:
     Raises:
         InvalidSpec: the base has no layer of such a name.
     """
-    thawed = named_layers(base, thaw)
     base.trainable = True
+    thawed = named_layers(base, thaw)
     for layer in base.layers:
         layer.trainable = layer in thawed
     return thawed
@@ -56,7 +56,7 @@ def named_layers(base: keras.Model, names: Sequence[str]) -> list[keras.Layer]:
     """The layers that a stage thaws.
 
     Raises:
-        InvalidSpec: the base has no layer of such a name.
+        InvalidSpec: the base has no layer of such a name, or one that has nothing to learn.
     """
     known = [layer.name for layer in base.layers]
     if EVERY_LAYER in names:
@@ -65,6 +65,10 @@ def named_layers(base: keras.Model, names: Sequence[str]) -> list[keras.Layer]:
         if name not in known:
             fix = f"{did_you_mean(name, known)}it has {', '.join(known)}"
             raise InvalidSpec(f"thaw=('{name}',)", "the base has no such layer", fix)
+        if not base.get_layer(name).trainable_weights:
+            why = f"a {type(base.get_layer(name)).__name__} has no weights that learn"
+            fix = "FineTune(readapt=True) lets vocabularies and scales follow the rows; else leave it out"
+            raise InvalidSpec(f"thaw=('{name}',)", why, fix)
     return [layer for layer in base.layers if layer.name in names]
 
 

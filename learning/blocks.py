@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from learning.stored import labels_of
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -72,7 +74,7 @@ def proving_window(schema: Schema, gate: Gate, partitions: Sequence[PartitionFil
     if not schema.block or not partitions:
         return None
     block = block_of(pl.col(schema.time), schema.block).alias("block")
-    found = pl.concat([pl.scan_parquet(one.path).filter(labelled(schema)).select(block) for one in partitions])
+    found = pl.concat([labels_of(schema, one).filter(labelled(schema)).select(block) for one in partitions])
     counts = found.group_by("block").len().sort("block", descending=True).collect()
     held = counts["len"].to_numpy().cumsum()  # by the newest block, by the newest two, ...
     rows = int(held[-1]) if len(held) else 0

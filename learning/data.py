@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.blocks import block_of, labelled
+from learning.stored import labels_of, rows_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -111,7 +112,7 @@ def select(  # noqa: PLR0913 - all but the first three by name
     if schema.block:
         columns["block"] = block_of(time, schema.block)
     chosen = {name: column.filter(wanted) for name, column in columns.items()}
-    frames = pl.collect_all([pl.scan_parquet(one.path).select(**chosen) for one in partitions])
+    frames = pl.collect_all([labels_of(schema, one).select(**chosen) for one in partitions])
     arrays = ({column.name: column.to_numpy() for column in frame} for frame in frames)
     return [Selection(one, **named) for one, named in zip(partitions, arrays, strict=True)]
 
@@ -124,9 +125,7 @@ def read_inputs(schema: Schema, partition: PartitionFile, rows: Indices | None =
         partition: where they are.
         rows: ascending positions to read, in this order; by default all.
     """
-    import polars as pl
-
-    table = pl.scan_parquet(partition.path).select(schema.inputs)
+    table = rows_of(schema, partition).select(schema.inputs)
     if rows is None:
         frame = table.collect()
     else:
@@ -160,8 +159,10 @@ def read_columns(partition: PartitionFile, columns: Sequence[str], rows: Indices
 
     if not columns:
         return {}
-    frame = pl.read_parquet(partition.path, columns=list(columns))[rows].with_columns(pl.col(pl.String).fill_null(""))
-    return {name: frame[name].to_numpy() for name in columns}
+    there = [name for name in columns if name in pl.read_parquet_schema(partition.path)]
+    frame = pl.read_parquet(partition.path, columns=there)[rows].with_columns(pl.col(pl.String).fill_null(""))
+    nothing = np.full(len(rows), "", object)  # of a column that was added later
+    return {name: frame[name].to_numpy() if name in there else nothing for name in columns}
 
 
 def concatenate(parts: Sequence[Any]) -> Any:
@@ -181,5 +182,9 @@ def _tensor(column: pl.Series, shape: tuple[int, ...]) -> Array:
     """Flat fixed-size lists as an array of `shape`, in C order."""
     import polars as pl
 
+    if column.null_count():
+        found = np.full((len(column), *shape), np.nan, "float32")
+        found[column.is_not_null().to_numpy()] = _tensor(column.drop_nulls(), shape)
+        return found
     flat = column.explode() if isinstance(column.dtype, pl.List) else column.to_numpy()
     return np.asarray(flat, dtype="float32").reshape(len(column), *shape)

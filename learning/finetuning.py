@@ -26,6 +26,7 @@ from learning.loop import Learner, TrainingContext, train
 from learning.losses import anchored, distilled, fisher_information, plain
 from learning.plans import FineTune, FromScratch, Stage
 from learning.pretraining import pretrain, sample
+from learning.readapt import readapt, warmed_up
 from learning.replay import draw
 from learning.work_folder import record_of, task_digest, train_once
 
@@ -91,6 +92,8 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
             before=before,
             refit=refit,
         )
+    if plan.readapt:
+        plan = warmed_up(plan, spec.pretrain)
     rates = {stage.name: stage.rate(spec.pretrain) for stage in plan.stages}
     record = record_of(plan, seed, learning_rates=rates, before=before, refit=refit, replay_since=replay_since)
     context = TrainingContext(work, logs, progress, spec.callbacks() if spec.callbacks else (), seed)
@@ -103,7 +106,8 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
         every: Divided = [*all_of(fresh), *replayed], []
         divided = every if refit is not None else hold_back(spec.schema, fresh, plan, seed, replayed)
         rows = _Rows(*divided, replayed, row_count(fresh), refit)
-        challenger, features = _Challenger(spec, plan, champion, rows, context), FeatureCache(cache)
+        start = readapt(spec, champion, [*fresh, *replayed], work) if plan.readapt else champion
+        challenger, features = _Challenger(spec, plan, start, rows, context), FeatureCache(cache)
         refuse_features(spec, [*rows.learning, *rows.validating], features.reader(challenger.base))
         states = [challenger.train(stage, features) for stage in plan.stages if rows.epochs(stage) != 0]
         curves = tuple(value for state in states for value in state.curve)
@@ -111,9 +115,9 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
         kept = {stage.name: 0 for stage in plan.stages} | {state.stage: state.best_epoch for state in states}
         return Trained(challenger.save(work), curves, again, record, _reason(rows, states), kept)
 
-    start = (champion.base_digest, champion.head_digest)
+    begun = (champion.base_digest, champion.head_digest)
     with absurd_rows_named(spec, new, old):
-        return train_once(work, task_digest(spec, record, start, [new, old]), train_anew)
+        return train_once(work, task_digest(spec, record, begun, [new, old]), train_anew)
 
 
 @dataclass(frozen=True)

@@ -165,6 +165,8 @@ class FineTune(Checked):
         perturb: share of freshly initialised weights added after shrinking.
         validation: share of the rows held back to choose the best epoch.
         validation_rows: most rows held back, whatever their share.
+        readapt: let what the base adapted to follow the rows: look-ups get the words that are new, numbers are scaled
+            as they are now, and a last stage lets what lies behind learn it. A new base comes out.
     """
 
     stages: tuple[Stage, ...] = (Stage(),)
@@ -175,6 +177,7 @@ class FineTune(Checked):
     perturb: Annotated[float, Rule(lambda share: 0 <= share <= 1, "0 to 1")] = 0.0
     validation: Inside = 0.1
     validation_rows: Count = 10_000
+    readapt: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a plan that contradicts itself; raises InvalidSpec."""
@@ -182,6 +185,8 @@ class FineTune(Checked):
         names = [stage.name for stage in self.stages]
         check("FineTune.stages", names, len(names) > 0, "at least one Stage")
         check("FineTune.stages", names, len(set(names)) == len(names), "a name of its own for each")
+        both = self.readapt and self.distill > 0
+        check("FineTune.distill", self.distill, not both, "0 with readapt: the champion takes other features")
 
 
 @dataclass(frozen=True)

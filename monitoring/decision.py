@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from db.records import NEEDS_ATTENTION, RunEnding, came_to
 from monitoring.alarms import Answered, grew
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from learning.spec import Gate, RetrainPolicy
     from monitoring.drift import DriftVerdict
     from monitoring.performance import Performance
+
+
+Asked = Literal["", "again", "from scratch"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Pending:
         judged_rows: labelled rows that a challenger is judged on: of the proving window, else of held-out entities.
         judged_events: how many of them are of the rarer outcome; where there is none, how many they are.
         stuck: how many challengers in a row were better on what is new, and refused.
+        asked: what a person asked for, new data or none: base and head anew, as a version without a parent ("again"),
+            or as the champion's challenger ("from scratch").
     """
 
     champion: int
@@ -43,6 +48,7 @@ class Pending:
     judged_rows: int = 0
     judged_events: int = 0
     stuck: int = 0
+    asked: Asked = ""
 
     @property
     def labelled_rows(self) -> int:
@@ -105,6 +111,8 @@ def decide(pending: Pending, facts: Facts, policy: RetrainPolicy, needed: int) -
         >>> decide(Pending(1, (), "key"), Facts(None, None, now, None, now), RetrainPolicy(), 0).reason
         '0 labelled rows are pending; 500 are needed; too few new rows to check for drift'
     """
+    if pending.asked:  # a person has decided, and knows what the checks say
+        return _ending("retrain", f"asked for {pending.asked}", *findings(facts, policy, needed))
     if facts.broken and facts.drift:
         return RunEnding("waiting", "wait", f"the data are broken, nothing is learned from them: {facts.drift.reason}")
     reasons = dict(reasons_to_retrain(pending, facts, policy, needed))
@@ -226,6 +234,21 @@ def why_settled(
     if came_to(earlier) == "promoted":  # and yet this is the champion again
         return f"no new data since the version that run {earlier.id} promoted was rolled back"
     return f"no new data since run {earlier.id}, which ended {told}"
+
+
+def why_done(earlier: RunRecord | None, promoted_at: datetime) -> str:
+    """Why what a person asked for need not be done again, or "".
+
+    Args:
+        earlier: the newest finished run that was asked for the same, of the same rows, plan and code.
+        promoted_at: when the champion took its place: what somebody has put there since may be worse.
+    """
+    if earlier is None or earlier.finished_at is None or came_to(earlier) not in {"promoted", "rejected", "stuck"}:
+        return ""
+    if promoted_at > earlier.finished_at:
+        return ""
+    told = earlier.reason if earlier.outcome == NEEDS_ATTENTION else f"{earlier.outcome}: {earlier.reason}"
+    return f"nothing has changed since run {earlier.id} did the same, which ended {told}"
 
 
 def strikes(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Files = Callable[[Sequence[PartitionRecord]], Sequence[PartitionFile]]
 
 FIRST = 1
+OTHER_SCHEMAS: dict[str, Any] = {"extra_columns": "ignore", "missing_columns": "insert"}  # of older files
 CONSTANT = "constant_loss"  # the metric: what always predicting what was usual loses on the same rows
 
 
@@ -94,7 +95,7 @@ def track_record(spec: ModelSpec, registry: ModelRegistry, files: Files) -> tupl
         return ()
 
     def targets(partitions: Sequence[PartitionRecord]) -> NDArray[np.floating]:
-        rows = pl.scan_parquet([file.path for file in files(partitions)])
+        rows = pl.scan_parquet([file.path for file in files(partitions)], **OTHER_SCHEMAS)
         return rows.select(spec.schema.target).drop_nulls().collect().to_series().to_numpy()
 
     usual = objective.constant(targets(registry.trained_on(spec.name, FIRST)))

@@ -60,11 +60,29 @@ class Rows:
 
     def scan(self) -> pl.LazyFrame:
         """The rows with their places, counted through all files."""
-        rows = pl.scan_parquet(list(self.files), row_index_name=ROW)
+        rows = scanned(self.files)
         if self.spans:
             time = pl.col(self.layout.time)
             rows = rows.filter(pl.any_horizontal([time.is_between(*span) for span in self.spans]))
         return rows if self.holdout is None else rows.filter(pl.col("holdout") == self.holdout)
+
+
+def scanned(files: Sequence[Path]) -> pl.LazyFrame:
+    """The rows of several files with their places; where schemas differ, each column as the newest file has it.
+
+    In a file that has no such column, or one of another type, it is null.
+    """
+    schemas = [pl.read_parquet_schema(path) for path in files]
+    if all(schema == schemas[0] for schema in schemas):
+        return pl.scan_parquet(list(files), row_index_name=ROW)
+    kinds = {name: kind for schema in schemas for name, kind in schema.items()}
+    parts = [
+        pl.scan_parquet(path).select(
+            pl.col(name) if schema.get(name) == kind else pl.lit(None, kind).alias(name) for name, kind in kinds.items()
+        )
+        for path, schema in zip(files, schemas, strict=True)
+    ]
+    return pl.concat(parts).with_row_index(ROW)
 
 
 @dataclass(frozen=True)
@@ -234,7 +252,9 @@ def _at(rows: Rows, places: NDArray[Any] | None, columns: Sequence[str]) -> pl.D
     scan = rows.scan()
     if places is not None:
         scan = scan.filter(pl.col(ROW).is_in(pl.Series(places, dtype=pl.UInt32).implode()))
-    return scan.select(ROW, block.alias("/block"), *columns).collect(engine="streaming").sort(ROW)
+    there = scan.collect_schema()
+    named = [pl.col(name) if name in there else pl.lit(None).alias(name) for name in columns]  # null in older files
+    return scan.select(ROW, block.alias("/block"), *named).collect(engine="streaming").sort(ROW)
 
 
 def _numbers(table: pl.DataFrame, blocks: pl.DataFrame) -> NDArray[np.int64]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from prefect import get_run_logger
+
 from db.records import STUCK, WATCH, RunEnding, RunRecord, came_to
 from learning.spec import ModelSpec
 from monitoring.alarms import Answered, answered_by
 from monitoring.decision import Facts, Pending, decide, rows_to_judge
 from monitoring.drift import DriftVerdict
 from monitoring.performance import Performance
+from tasks.check_base import ageing
 from tasks.find_pending import work_key
 from tasks.run import Context, Run, step
 
@@ -69,7 +72,10 @@ def decision(
 def decide_retrain(
     run: Run, pending: Pending, drift: DriftVerdict | None, performance: Performance | None
 ) -> RunEnding:
-    """Whether the pending data are worth a retrain now."""
+    """Whether the pending data are worth a retrain now; and whether the base is still one for them."""
+    if remark := ageing(run.context, pending):
+        get_run_logger().warning(remark)
+        run.remarks.append(remark)
     return decision(run.context, pending, drift, performance)
 
 

@@ -22,6 +22,7 @@ from learning.digests import json_digest
 from learning.environment import environment
 from learning.outputs import Outputs, outputs
 from learning.startup import start_tensorflow
+from learning.stored import lacking
 from monitoring.drift import MIN_ROWS, Compared, Side
 from monitoring.projection import DIRECTIONS, Projection, fit, sketch
 from monitoring.windows import Sample, draw, is_text
@@ -111,7 +112,12 @@ def _reference(
 
 def _outputs(context: Context, version: VersionRecord, window: WindowFiles, sample: Sample) -> Outputs:
     files, cache = context.model_files(version), context.settings.cache
-    return outputs(context.spec, files, window.partitions, sample.place, cache=cache, reduce=sketch)
+    spec = context.spec_of(version)
+    for partition in window.partitions:
+        if names := lacking(spec.schema, partition):
+            why = f"version {version.number} cannot read them, which have no {', '.join(names)}"
+            raise NotEnoughData("rows of another schema", why, "wait for a champion that can")
+    return outputs(spec, files, window.partitions, sample.place, cache=cache, reduce=sketch)
 
 
 def _table(prediction: NDArray[Any], features: NDArray[Any], shown: NDArray[np.int64]) -> pl.DataFrame:

@@ -38,11 +38,15 @@ def estimate_pending(context: Context, run_id: int | None, pending: Pending) -> 
     if spec.objective.class_count is None:  # before anything is loaded for it
         yield "cannot tell how the champion fares without labels: a predicted number does not say how sure it is"
         return
+    champion = registry.version(spec.name, pending.champion)
+    wanted = list(context.readable(champion, wanted))
+    if not wanted:
+        return
     start_tensorflow()
-    files = context.model_files(registry.version(spec.name, pending.champion))
+    files = context.model_files(champion)
     estimator = Estimator(spec.objective, known_rows(context, files, pending.champion), spec.gate.confidence)
     paths, cache = context.partition_files(wanted), context.settings.cache
-    found = predict(spec, files, paths, split="all", cache=cache, unlabelled=True)
+    found = predict(context.spec_of(champion), files, paths, split="all", cache=cache, unlabelled=True)
     blocks = found.partition if found.block is None else found.block
     for place, partition in enumerate(wanted):
         rows = found.partition == place
@@ -60,7 +64,8 @@ def known_rows(context: Context, files: ModelFiles, champion: int) -> Known:
         if rows < CALIBRATED_BY:
             chosen.insert(0, partition)
             rows += partition.holdout_rows
-    found = predict(spec, files, context.partition_files(chosen), split="holdout", cache=context.settings.cache)
+    own = context.spec_of(context.registry.version(spec.name, champion))
+    found = predict(own, files, context.partition_files(chosen), split="holdout", cache=context.settings.cache)
     return Known(found.target, found.prediction, found.partition if found.block is None else found.block)
 
 
@@ -83,14 +88,15 @@ def settle_one(
 ) -> None:
     """Score a version on the rows of a partition whose labels are in later ones, if those are nearly all."""
     registry, spec = context.registry, context.spec
-    [own], paths = context.partition_files([partition]), context.partition_files(again)
+    version = registry.version(spec.name, number)
+    [own], paths = context.partition_files([partition]), context.partition_files(context.readable(version, again))
     keys = pl.read_parquet(own.path, columns=list(spec.schema.key))
     places = [positions(path, keys) for path in paths]
     if sum(map(len, places)) < SETTLED * keys.height:
         return
     start_tensorflow()
-    files = context.model_files(registry.version(spec.name, number))
-    found = predict(spec, files, paths, split="all", cache=context.settings.cache)
+    files = context.model_files(version)
+    found = predict(context.spec_of(version), files, paths, split="all", cache=context.settings.cache)
     mine = np.zeros(len(found.target), bool)
     for place, rows in enumerate(places):
         mine |= (found.partition == place) & np.isin(found.rows, rows)

@@ -14,6 +14,7 @@ from evaluation.losses import row_losses
 from evaluation.past_verdicts import earlier_changes, looks
 from evaluation.promises import announce
 from monitoring.decision import Pending
+from tasks.find_pending import no_opponent
 from tasks.paired_rows import Rows, meet
 from tasks.run import Context, Run, step
 from tasks.score_champion import by_block
@@ -53,11 +54,13 @@ def evaluate(context: Context, run_id: int, challenger: int, pending: Pending | 
     """Compare a challenger with the present champion, and record every figure.
 
     The first version has no champion to beat; it is compared with the best constant, and the registry says so. So is
-    one that was bootstrapped because its champion had learned from recalled data.
+    one that was bootstrapped because its champion had learned from recalled data, and one whose champion has nothing
+    to say of what arrives now (`no_opponent`).
     """
     registry, spec = context.registry, context.spec
     seen, champion = registry.sequence(spec.name), registry.find_champion(spec.name)
-    if champion and champion.number in registry.tainted(spec.name):
+    aside = no_opponent(context, champion, pending.partitions) if champion and pending else ""
+    if champion and (aside or champion.number in registry.tainted(spec.name)):
         champion = None
     version = registry.version(spec.name, challenger)
     rows = rows_of(context, version, champion, pending)
@@ -67,6 +70,7 @@ def evaluate(context: Context, run_id: int, challenger: int, pending: Pending | 
     accepted = verdict.passed or (champion is None and not verdict.harmful)
     if champion is None and not accepted:
         verdict = replace(verdict, reason=f"{verdict.reason}; {LOOK_AT.format(spec.name, challenger)}")
+    verdict = replace(verdict, reason="; ".join(filter(None, (verdict.reason, aside))))
     against = champion.number if champion else None
     evaluation_id = registry.record_evaluation(
         NewEvaluation(run_id, spec.name, challenger, against, prove_from=rows.since, **vars(verdict))
@@ -89,10 +93,13 @@ def rows_of(
     """The rows that decide: the proving window where there is one, else what was held out."""
     registry, model = context.registry, context.spec.name
     past = registry.trained_on(model, champion.number) if champion else ()
-    if pending is None:
+    if pending is None or champion is None:
         return Rows(past, registry.trained_on(model, challenger.number))
     known = {partition.digest for partition in past}
-    return Rows(past, tuple(p for p in pending.partitions if p.digest not in known), pending.prove_from)
+    new = tuple(p for p in pending.partitions if p.digest not in known)
+    if pending.asked and pending.prove_from is None:  # there may be nothing new: all that is held out decides
+        return Rows((), (*past, *new))
+    return Rows(past, new, pending.prove_from)
 
 
 def judged(context: Context, challenger: VersionRecord, champion: VersionRecord | None, rows: Rows) -> Verdict:
@@ -127,7 +134,8 @@ def overtaken(
 ) -> str:
     """Why the figures no longer decide, as the champion changed while the challenger was trained; empty if they do."""
     registry, model = context.registry, context.spec.name
-    if champion is None or challenger.parent == champion.number:
+    began = pending.champion if pending else challenger.parent
+    if champion is None or began == champion.number:
         return ""
     newest = registry.promotions(model)[-1]
     if newest.evaluation_id is None:  # a person, or the watch, knows more than the figures say

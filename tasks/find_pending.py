@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 
 from db.arrival_records import PartitionRecord
+from db.records import VersionRecord
 from errors import NoChampion, TaintedVersion
 from evaluation.comparison import events
 from evaluation.past_verdicts import MOST_STUCK, stuck
 from learning.blocks import proving_window
+from learning.changes import MADE_FOR, changes
 from learning.data import row_count, select
 from learning.digests import json_digest
 from learning.environment import code_digest
 from learning.spec import ModelSpec
 from learning.work_folder import plan_of
-from monitoring.decision import Pending, strikes, why_settled
+from monitoring.decision import Asked, Pending, rows_to_judge, strikes, why_done, why_settled
 from tasks.run import Context, Run, step
 
 
@@ -58,6 +61,55 @@ def pending_work(context: Context, *, watching: bool = False) -> Pending:
     return Pending(number, partitions, key, "", prove_from, row_count(judged), rare, in_a_row)
 
 
+def asked_work(context: Context, asked: Asked) -> Pending:
+    """What a person asked for: base and head anew, from all rows there are, whether any are new or not.
+
+    A challenger is proven on pending rows if they are enough for a verdict. Where they are not, it learns everything,
+    and what was held out decides, which neither of both was trained on.
+
+    Raises:
+        NoChampion: nothing was promoted yet.
+    """
+    spec, registry = context.spec, context.registry
+    champion, newest = registry.champion(spec.name), registry.promotions(spec.name)[-1]
+    everything = context.newest.counted(learnable(spec, registry.partitions(spec.name)))
+    partitions = context.newest.counted(learnable(spec, registry.pending(spec.name)))
+    key = work_key(spec, 0, [asked, *(partition.digest for partition in everything)])
+    settled = why_done(registry.run_with_work_key(spec.name, key), newest.at)
+    if settled:
+        return Pending(champion.number, partitions, key, settled, asked=asked)
+    pending = Pending(champion.number, partitions, key, asked=asked)
+    if no_opponent(context, champion, partitions):
+        return pending
+    files = context.partition_files(partitions)
+    prove_from = proving_window(spec.schema, spec.gate, files)
+    judged = select(spec.schema, files, "all", since=prove_from) if prove_from else []
+    if not judged:
+        return pending
+    rare = events(spec.objective, np.concatenate([selection.target for selection in judged]))
+    proven = replace(pending, prove_from=prove_from, judged_rows=row_count(judged), judged_events=rare)
+    return proven if proven.judged_rows >= rows_to_judge(proven, spec.gate) else pending
+
+
+def no_opponent(context: Context, champion: VersionRecord, arrived: Sequence[PartitionRecord]) -> str:
+    """Why a constant stands in the champion's place where a challenger is judged; "" if the champion can be asked.
+
+    Rows that it cannot read are how rows come now: of those to come, it will say nothing. On older rows, which have
+    the column that is gone, it would win, and the model that can serve what comes would never take its place.
+    """
+    found = changes(champion.plan.get(MADE_FOR), context.spec)
+    if found.answers:
+        return f"a constant stands in for version {champion.number}, which predicts something else"
+    if not found.inputs:
+        return ""
+    there = {partition.digest for partition in context.readable(champion, arrived)}
+    rows = sum(partition.rows for partition in arrived if partition.digest not in there)
+    if not rows:
+        return ""
+    what = ", ".join(found.inputs)
+    return f"a constant stands in for version {champion.number}, which cannot read {rows:,} of the new rows ({what})"
+
+
 def learnable(spec: ModelSpec, partitions: Sequence[PartitionRecord]) -> tuple[PartitionRecord, ...]:
     """Leave out what arrived late, where the source says to keep such rows without training on them."""
     return tuple(p for p in partitions if not p.late or spec.source.late == "train")
@@ -73,9 +125,18 @@ def work_key(spec: ModelSpec, champion: int, partitions: Sequence[str]) -> str:
 
 
 @step("find pending data")
-def find_pending(run: Run) -> Pending:
+def find_pending(run: Run, asked: Asked = "") -> Pending:
     """What the champion has not learned from; NoChampion says to run bootstrap."""
-    return pending_work(run.context)
+    return asked_work(run.context, asked) if asked else pending_work(run.context)
+
+
+@step("find pending data")
+def find_again(run: Run) -> Pending | None:
+    """The work of a bootstrap that is to be done again; None where there is no champion, or none that may stay."""
+    champion = run.context.registry.find_champion(run.model)
+    if champion is None or champion.number in run.context.registry.tainted(run.model):
+        return None
+    return asked_work(run.context, "again")
 
 
 @step("find pending data")

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from db.arrival_records import PartitionRecord
 from evaluation.past_verdicts import STUCK_AFTER
 from learning.escalation import escalated
 from learning.files import Progress
 from learning.finetuning import finetune
+from learning.plans import FineTune, FromScratch
+from learning.spec import ModelSpec
 from learning.startup import start_tensorflow
 from learning.work_folder import remove_old
 from monitoring.decision import Pending
 from monitoring.track_record import world_turned
+from tasks.find_pending import learnable
 from tasks.register_version import Learned
 from tasks.run import Context, Run, shown_progress, step
 
@@ -35,7 +39,7 @@ def finetune_champion(
     Rows of the proving window are left out, unless they have proven a challenger already: then this is its refit.
     """
     spec, registry, settings = context.spec, context.registry, context.settings
-    work, learned = settings.work / spec.name, registry.trained_on(spec.name, pending.champion)
+    work, learned = settings.work / spec.name, learned_before(context, pending)
     remove_old(work)
     start_tensorflow()
     past = context.partition_files(learned)
@@ -49,19 +53,39 @@ def finetune_champion(
         logs=settings.logs / spec.name / f"run-{run_id}" / ("refit" if proven else ""),
         seed=SEED,
         progress=progress,
-        plan=escalated(spec, pending.stuck // STUCK_AFTER),
+        plan=plan_for(spec, pending),
         before=None if proven else pending.prove_from,
         refit=proven.kept if proven else None,
-        replay_since=world_turned(registry, spec),
+        replay_since=None if pending.asked == "again" else world_turned(registry, spec),
     )
     names = {file.digest: partition.digest for file, partition in zip(past, learned, strict=True)}
     trained = replace(trained, replayed=tuple(names[digest] for digest in trained.replayed))
+    parent, own = (None, learned) if pending.asked == "again" else (pending.champion, ())
     if proven:
-        return Learned(trained, pending.champion, pending.partitions, refit_of=proven.number)
+        return Learned(trained, parent, (*own, *pending.partitions), refit_of=proven.number)
     if pending.prove_from:
         before = tuple(p for p in pending.partitions if p.time_from < pending.prove_from)
-        return Learned(trained, pending.champion, (), partly=before)
-    return Learned(trained, pending.champion, pending.partitions)
+        return Learned(trained, parent, own, partly=before)
+    return Learned(trained, parent, (*own, *pending.partitions))
+
+
+def learned_before(context: Context, pending: Pending) -> tuple[PartitionRecord, ...]:
+    """What the champion's line learned from; of a version without a parent, all else that there is."""
+    registry, model = context.registry, context.spec.name
+    if pending.asked != "again":
+        return registry.trained_on(model, pending.champion)
+    new = {partition.digest for partition in pending.partitions}
+    everything = context.newest.counted(learnable(context.spec, registry.partitions(model)))
+    return tuple(partition for partition in everything if partition.digest not in new)
+
+
+def plan_for(spec: ModelSpec, pending: Pending) -> FineTune | FromScratch:
+    """What a challenger is trained with: what a person asked for, or the plan, as far as it is escalated."""
+    if pending.asked == "again":
+        return FromScratch()
+    if pending.asked:
+        return spec.finetune if isinstance(spec.finetune, FromScratch) else FromScratch()
+    return escalated(spec, pending.stuck // STUCK_AFTER)
 
 
 @step("fine-tune the head")

@@ -89,7 +89,10 @@ def try_out(context: Context, run_id: int, number: int, champion: int | None, ch
     version = registry.version(spec.name, number)
     newest = context.partition_files(registry.trained_on(spec.name, number)[-PROBED_PARTITIONS:])
     found = predict(spec, context.model_files(version), newest, split="all", cache=context.settings.cache)
-    check.begin(version, found, newest, registry.version(spec.name, champion) if champion else None)
+    beside = registry.version(spec.name, champion) if champion else None
+    if beside and context.spec_of(beside) is not spec:  # it takes other columns than the process is given
+        beside = None
+    check.begin(version, found, newest, beside)
     unusable = check.failure()
     refused = unusable or check.slow()
     if refused:

@@ -43,7 +43,7 @@ class Rows:
     def predicted(self, context: Context, version: VersionRecord, columns: Sequence[str] = ()) -> Predictions:
         """What a version says of them: new rows first, then those of the past."""
         new, past = (context.partition_files(partitions) for partitions in (self.new, self.past))
-        spec, files, cache = context.spec, context.model_files(version), context.settings.cache
+        spec, files, cache = context.spec_of(version), context.model_files(version), context.settings.cache
         split: Split = "holdout" if self.since is None else "all"
         first = predict(spec, files, new, split=split, cache=cache, columns=columns, since=self.since)
         return first.followed_by(predict(spec, files, past, split="holdout", cache=cache, columns=columns), len(new))
@@ -117,8 +117,9 @@ def best_of_each_era(
         learner, mine = learners[partitions[-1].digest], dataset == era
         if learner == champion.number or not mine.any():
             continue
-        files = context.model_files(registry.version(spec.name, learner))
-        said = predict(spec, files, context.partition_files(partitions), split="holdout", cache=cache).prediction
+        version = registry.version(spec.name, learner)
+        files, own = context.model_files(version), context.spec_of(version)
+        said = predict(own, files, context.partition_files(partitions), split="holdout", cache=cache).prediction
         losses = (row_losses(spec.objective, after.target[mine], one).mean() for one in (said, before[mine]))
         if next(losses) < next(losses):
             references[mine], against[era] = said, learner

@@ -6,8 +6,9 @@ from errors import AlreadyBootstrapped, NotEnoughData
 from learning.files import Progress
 from learning.pretraining import pretrain
 from learning.startup import start_tensorflow
+from monitoring.decision import Pending
 from tasks.find_pending import learnable
-from tasks.finetune import SEED
+from tasks.finetune import SEED, finetune_champion
 from tasks.register_version import Learned
 from tasks.run import Context, Run, shown_progress, step
 
@@ -25,7 +26,8 @@ def pretrain_on_history(context: Context, run_id: int, progress: Progress | None
         raise AlreadyBootstrapped(
             f"model '{spec.name}'",
             f"version {champion.number} is its champion already",
-            f"keep it fresh with `evergreen retrain {spec.name}`",
+            f"keep it fresh with `evergreen retrain {spec.name}`, or let `evergreen bootstrap {spec.name} --again` "
+            "train base and head anew",
         )
     history = context.newest.counted(learnable(spec, registry.partitions(spec.name)))
     labelled = sum(partition.labelled_rows for partition in history)
@@ -48,7 +50,9 @@ def pretrain_on_history(context: Context, run_id: int, progress: Progress | None
 
 
 @step("pretrain base and head")
-def pretrain_first(run: Run) -> Learned:
-    """Train version 1 from all that arrived."""
+def pretrain_first(run: Run, pending: Pending | None = None) -> Learned:
+    """Train version 1 from all that arrived; or, with what is pending to its champion, one that is to be proven."""
     with shown_progress(f"pretrain {run.model}") as progress:
+        if pending:
+            return finetune_champion(run.context, run.id, pending, progress)
         return pretrain_on_history(run.context, run.id, progress)

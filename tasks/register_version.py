@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from prefect import get_run_logger
 
 from db.arrival_records import PartitionRecord
 from db.records import EpochMetric, NewVersion
+from learning.changes import MADE_FOR, made_for
 from learning.environment import environment
 from learning.files import Trained
+from learning.plans import FineTune
 from tasks.run import Context, Run, step
 
 
@@ -42,7 +45,7 @@ def register(context: Context, run_id: int, learned: Learned) -> int:
             parent=learned.parent,
             base=context.store.put(files.base, kind="base", digest=files.base_digest),
             head=context.store.put(files.head, kind="head", digest=files.head_digest),
-            plan=trained.plan,
+            plan={**trained.plan, MADE_FOR: made_for(context.spec, inherited(context, learned))},
             environment=environment(),
             reason=trained.reason,
             trained=tuple(partition.digest for partition in learned.partitions),
@@ -53,6 +56,14 @@ def register(context: Context, run_id: int, learned: Learned) -> int:
         )
     )
     return version.number
+
+
+def inherited(context: Context, learned: Learned) -> dict[str, Any] | None:
+    """What the version was made for whose base and head were gone on with; None where they were built anew."""
+    if learned.parent is None or learned.trained.plan.get("kind") != FineTune.__name__:
+        return None
+    found: dict[str, Any] = context.registry.version(context.spec.name, learned.parent).plan.get(MADE_FOR, {})
+    return found
 
 
 @step("register the version")

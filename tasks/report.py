@@ -100,6 +100,6 @@ def publish(text: str, key: str, description: str) -> None:
 @step("report")
 def report(run: Run, ending: RunEnding) -> None:
     """Publish the run's summary as an artifact in the Prefect UI."""
-    ending = ending.with_attention(run.attention)
+    ending = run.told(ending)
     publish(summary(run.context.registry, run, ending), f"run-{run.model}", ending.reason)
     write_page(run, ending)

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Concatenate, ParamSpec, TypeVar, cast
 from uuid import UUID
 
@@ -22,9 +22,11 @@ from db.records import NEEDS_ATTENTION, STUCK, RunEnding, VersionRecord
 from db.registry import ModelRegistry, open_registry
 from evergreen_client.shown import markdown
 from learning.catalog import load_spec
+from learning.changes import MADE_FOR, spec_for
 from learning.data import PartitionFile
 from learning.files import ModelFiles, Progress
 from learning.spec import ModelSpec
+from learning.stored import lacking
 from settings import Settings, get_settings
 from tasks.logs import ending_of, foreseen, watch_logs
 
@@ -49,6 +51,16 @@ class Context:
         """Fetch and verify a version's base and head."""
         base, head = self.store.fetch_version(version)
         return ModelFiles(base, head, version.base.digest, version.head.digest)
+
+    def spec_of(self, version: VersionRecord) -> ModelSpec:
+        """The spec as far as a version is asked what it predicts: with the columns that its base takes."""
+        record = version.plan.get(MADE_FOR)
+        return spec_for(self.spec, record) if record else self.spec
+
+    def readable(self, version: VersionRecord, partitions: Sequence[PartitionRecord]) -> tuple[PartitionRecord, ...]:
+        """Those partitions that have the columns which a version takes; what may be null there need not be."""
+        files, schema = self.partition_files(partitions), self.spec_of(version).schema
+        return tuple(one for one, file in zip(partitions, files, strict=True) if not lacking(schema, file))
 
     @property
     def newest(self) -> NewestRows:
@@ -76,7 +88,8 @@ def open_context(model: str) -> Iterator[Context]:
 class Run:
     """One run of a flow for one model, as its steps pass it on.
 
-    `timings` collects seconds by step, `attention` a sentence for each thing that a person should look at.
+    `timings` collects seconds by step, `attention` a sentence for each thing that a person should look at, `remarks`
+    what its reason is to say beside.
 
     No dataclass: Prefect walks through the fields of those at every step.
     """
@@ -85,11 +98,17 @@ class Run:
         self.id, self.context = number, context
         self.timings: dict[str, float] = {}
         self.attention: list[str] = []
+        self.remarks: list[str] = []
 
     @property
     def model(self) -> str:
         """The model's name."""
         return self.context.spec.name
+
+    def told(self, ending: RunEnding) -> RunEnding:
+        """How the run ends, with all that is to be said beside."""
+        reason = "; ".join((ending.reason, *dict.fromkeys(self.remarks)))
+        return replace(ending, reason=reason).with_attention(self.attention)
 
 
 @contextmanager
@@ -118,7 +137,7 @@ def recorded_run(model: str) -> Iterator[Run]:
 
 def end_run(run: Run, ending: RunEnding, work_key: str | None = None) -> str:
     """Record how the run ended, and which work it need not do again; returns its outcome, for the flow to return."""
-    ending = ending.with_attention(run.attention)
+    ending = run.told(ending)
     run.context.registry.finish_run(run.id, ending, work_key=work_key, timings=run.timings)
     get_run_logger().info("%s: %s", ending.outcome, ending.reason)
     if ending.outcome not in STATES:

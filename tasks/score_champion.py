@@ -44,13 +44,15 @@ def score_arrivals(
     """
     registry, spec = context.registry, context.spec
     known = {score.partition: score.rows for score in registry.scores(spec.name) if score.number == number}
+    version = registry.version(spec.name, number)
     # Who had served a part of the rows may be champion again: then it is scored on all of them.
     partitions = [p for p in arrived if known.get(p.digest, 0) < (min(p.labelled_rows, 1) if only else p.labelled_rows)]
+    partitions = list(context.readable(version, partitions))
     if not partitions:
         return
     start_tensorflow()
-    files = context.model_files(registry.version(spec.name, number))
-    found = predict(spec, files, context.partition_files(partitions), split="all", cache=context.settings.cache)
+    files, own = context.model_files(version), context.spec_of(version)
+    found = predict(own, files, context.partition_files(partitions), split="all", cache=context.settings.cache)
     if only:
         found = found.take(served_by(only, number, found, partitions))
     usual, scores = usual_constant(context, number), []
@@ -128,8 +130,10 @@ def usual_constant(context: Context, number: int) -> Floats | None:
     learned = registry.trained_on(spec.name, registry.lineage(spec.name, number)[-1].number)
     if not learned:
         return None
-    rows = pl.scan_parquet([file.path for file in context.partition_files(learned)])
-    targets = rows.select(pl.col(spec.schema.target).cast(pl.Float64)).drop_nulls().collect().to_series().to_numpy()
+    chosen = select(
+        context.spec_of(registry.version(spec.name, number)).schema, context.partition_files(learned), "all"
+    )
+    targets = np.concatenate([selection.target for selection in chosen])
     return spec.objective.constant(targets) if len(targets) else None
 
 

@@ -42,7 +42,7 @@ def weights(context: Context, version: VersionRecord) -> Mapping[str, float]:
     start_tensorflow()
     learned = context.registry.trained_on(context.spec.name, version.number)
     newest_first = (context.partition_files([p])[0] for p in reversed(learned) if p.holdout_rows and p.labelled_rows)
-    found = importance(context.spec, context.model_files(version), newest_first)
+    found = importance(context.spec_of(version), context.model_files(version), newest_first)
     if found.rows:  # else labels may still come
         path = weights_path(context, version)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -80,7 +80,7 @@ def upgraded(old: Engine, empty_url: str) -> Iterator[ModelRegistry]:
 
 def test_an_older_registry_is_refused_until_it_is_upgraded(old: Engine, empty_url: str) -> None:
     """Nothing is changed behind anybody's back."""
-    with pytest.raises(RegistryOutdated, match=r"its schema is 0001, this code writes 0005.*evergreen db upgrade"):
+    with pytest.raises(RegistryOutdated, match=r"its schema is 0001, this code writes 0006.*evergreen db upgrade"):
         open_registry(empty_url)
 
 
@@ -123,6 +123,7 @@ def test_the_new_words_hold_the_old_facts(upgraded: ModelRegistry) -> None:
     [column] = check.columns
     assert (column.column, column.broken, column.importance, column.remark) == ("speed", False, None, None)
     assert (upgraded.performance_checks(MODEL), upgraded.estimates(MODEL)) == ((), ())
+    assert (upgraded.model_events(MODEL), upgraded.retired(MODEL)) == ((), None)
     assert upgraded.learning_curves(MODEL, 2) == (EpochMetric("head", 1, "loss", 0.7),)
 
 
@@ -138,6 +139,9 @@ def test_an_upgraded_registry_goes_on(upgraded: ModelRegistry) -> None:
         connection.execute(text("INSERT INTO supersession (partition_id, by_id, rows) VALUES (1, 2, 1)"))
         connection.execute(text("UPDATE version SET refit_of_id = 1 WHERE id = 2"))
         connection.execute(text("UPDATE version_partition SET role = 'partly' WHERE role = 'replayed'"))
+    upgraded.rename(MODEL, "planes", reason="a better word", actor="me")
+    upgraded.rename("planes", MODEL, reason="it was not", actor="me")
+    assert [event.was for event in upgraded.model_events(MODEL)] == [MODEL, "planes"]
     assert len(upgraded.refusals(MODEL)) == 2
     assert (upgraded.refit(MODEL, 1), upgraded.version(MODEL, 2).refit_of) == (2, 1)
     assert [p.digest for p in upgraded.learned_by(MODEL, 2, "partly")] == ["p1"]
@@ -149,6 +153,7 @@ def test_an_upgraded_registry_goes_on(upgraded: ModelRegistry) -> None:
         ("evaluation SET blocked = NULL", "blocked"),
         ("drift_check SET broken = NULL", "broken"),
         ("drift_column SET broken = NULL", "broken"),
+        ("model_event SET kind = 'forgotten'", "kind"),
     ):
         with upgraded.engine.begin() as connection, pytest.raises(IntegrityError, match=check):
             connection.execute(text(f"UPDATE {nonsense}"))

@@ -186,3 +186,16 @@ def test_a_target_whose_labels_are_not_there_yet_is_left_out(tmp_path: Path, rec
     assert [column.name for column in recorded.columns] == ["speed", "city", "text"]
     compared(tmp_path, table(100, seed=2))
     assert set(recorded.sides[1].values["late"]) == {"0", "1", "2"}
+
+
+def test_files_of_several_schemas_are_one_window(tmp_path: Path) -> None:
+    """A column is null where a file has none, or one of another type; one that no file has is null throughout."""
+    times = [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 2)]
+    old, new = tmp_path / "old.parquet", tmp_path / "new.parquet"
+    pl.DataFrame({"at": times, "a": ["x", "y"], "gone": [1.0, 2.0]}).write_parquet(old)
+    pl.DataFrame({"at": times, "a": [1.0, 2.0], "b": ["p", "q"]}).write_parquet(new)
+    found = draw(Rows((old, new), Layout("at")), ("a", "b", "later"), 10)
+    assert found.values["a"].to_list() == [None, None, 1.0, 2.0]
+    assert found.values["b"].to_list() == [None, None, "p", "q"]
+    assert found.values["later"].null_count() == 4
+    assert found.place.tolist() == [0, 1, 2, 3]

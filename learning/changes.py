@@ -1,0 +1,140 @@
+"""What a version was made for, as it is recorded, and what of it a spec that was edited since has changed.
+
+A champion goes on only with the columns that its base takes, the target that it predicts, and the rows that it was
+kept from. So a run compares before anything arrives, and says in one sentence what is to be done about a change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from learning.builders import builder_texts
+from learning.policies import DriftPolicy
+from learning.schema import Schema
+
+if TYPE_CHECKING:
+    from learning.spec import ModelSpec
+
+MADE_FOR = "made_for"  # where a version's plan has it
+RULES = ("ranges", "allowed")  # what a row may hold when it arrives; a version does not depend on it
+FIXED = ("time", "key", "entity", "holdout")  # what says which row is which, and which are held out
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a spec has other than a version was made for; each a tuple of words for a sentence, or empty.
+
+    Args:
+        fixed: what says which rows are held out; nothing can go on from there.
+        answers: target and objective: what is predicted.
+        inputs: columns that were added, removed, or are of another kind.
+        unfilled: inputs that older rows do not have, and that may not be null.
+        builders: functions of the spec whose text is another one.
+    """
+
+    fixed: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    unfilled: tuple[str, ...] = ()
+    builders: tuple[str, ...] = ()
+
+
+def made_for(spec: ModelSpec, parent: Record | None = None) -> dict[str, Any]:
+    """What a version is recorded to be made for: columns, objective, and the texts of the builders.
+
+    Args:
+        spec: the model.
+        parent: the same of the version whose base and head it goes on with; None where they were built anew.
+
+    Example:
+        >>> from models.flights import spec
+        >>> made_for(spec)["schema"]["target"]
+        'late'
+    """
+    texts = builder_texts(spec) if parent is None else dict(parent.get("builders", {}))
+    schema = {name: value for name, value in asdict(spec.schema).items() if name not in RULES}
+    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in schema.items()}
+    plain["tensors"] = {name: [int(size) for size in shape] for name, shape in spec.schema.tensors.items()}
+    return {"schema": plain, "objective": repr(spec.objective), "builders": texts}
+
+
+def schema_of(record: Record) -> Schema:
+    """The schema that a version was made for, as far as it depends on it.
+
+    Example:
+        >>> from models.flights import spec
+        >>> kinds(schema_of(made_for(spec))) == kinds(spec.schema)
+        True
+    """
+    known = {field.name for field in fields(Schema)}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in record["schema"].items()
+        if name in known
+    }
+    values["tensors"] = {name: tuple(shape) for name, shape in values["tensors"].items()}
+    return Schema(**values)
+
+
+def spec_for(spec: ModelSpec, record: Record) -> ModelSpec:
+    """A spec with the columns, and for the answers, that a version was made for; the very same if it has them."""
+    old = schema_of(record)
+    if kinds(old) == kinds(spec.schema) and old.target == spec.schema.target:
+        return spec
+    return replace(spec, schema=old, drift=DriftPolicy(), gate=replace(spec.gate, slices=()))
+
+
+def kinds(schema: Schema) -> dict[str, str]:
+    """Each input's kind, in words.
+
+    Example:
+        >>> kinds(Schema("at", ("id",), "late", numeric=("speed",), tensors={"pixels": (8, 8, 1)}))
+        {'speed': 'numeric', 'pixels': 'a tensor of shape (8, 8, 1)'}
+    """
+    tensors = {name: f"a tensor of shape {tuple(int(n) for n in shape)}" for name, shape in schema.tensors.items()}
+    return {**dict.fromkeys(schema.numeric, "numeric"), **dict.fromkeys(schema.categorical, "categorical"), **tensors}
+
+
+def changes(record: Record | None, spec: ModelSpec) -> Changes:
+    """What a spec has other than a version was made for; nothing of a version of which that is not recorded.
+
+    Args:
+        record: of the version, as `made_for` gave it.
+        spec: the model as its file says now.
+    """
+    if not record:
+        return Changes()
+    old, new = schema_of(record), spec.schema
+    before, now = kinds(old), kinds(new)
+    added = [name for name in now if name not in before]
+    other = [name for name in now if name in before and now[name] != before[name]]
+    found = [f"'{name}' was added" for name in added]
+    found += [f"'{name}' was removed" for name in before if name not in now]
+    found += [f"'{name}' was {before[name]} and is {now[name]}" for name in other]
+    answers = [f"the target was '{old.target}' and is '{new.target}'"] * (old.target != new.target)
+    answers += [f"the objective was {record['objective']} and is {spec.objective!r}"] * (
+        record["objective"] != repr(spec.objective)
+    )
+    texts = builder_texts(spec)
+    return Changes(
+        fixed=tuple(_moved(old, new)),
+        answers=tuple(answers),
+        inputs=tuple(found),
+        unfilled=tuple(name for name in (*added, *other) if name not in new.nullable),
+        builders=tuple(name for name, text in record["builders"].items() if texts.get(name, text) != text),
+    )
+
+
+def _moved(old: Schema, new: Schema) -> list[str]:
+    pairs = {name: (getattr(old, name), getattr(new, name)) for name in FIXED}
+    return [f"{name} was {_shown(was)} and is {_shown(now)}" for name, (was, now) in pairs.items() if was != now]
+
+
+def _shown(value: str | float | Sequence[str]) -> str:
+    if isinstance(value, str | float):
+        return repr(value)
+    return f"({', '.join(map(repr, value))})" if value else "not given"

@@ -1,0 +1,78 @@
+"""A partition's file as a schema has it: files that arrived under an older schema are read beside newer ones.
+
+A column that was added later is null in older files, and so is one that was of another kind there; a column that was
+dropped is not read.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING
+
+from errors import SchemaMismatch
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from learning.data import PartitionFile
+    from learning.schema import Schema
+
+
+def rows_of(schema: Schema, partition: PartitionFile) -> pl.LazyFrame:
+    """The rows of a partition's file, with every input of the schema and its target.
+
+    Raises:
+        SchemaMismatch: the file has no such column, and the schema does not let it be null.
+    """
+    import polars as pl
+
+    table = pl.scan_parquet(partition.path)
+    absent = _absent(schema, table.collect_schema())
+    for name in lacking(schema, partition) if absent else ():
+        raise SchemaMismatch(
+            f"column '{name}' of partition {partition.digest[:12]}",
+            "it arrived under another schema, without such a column, and this one does not let it be null",
+            f"name '{name}' in Schema.nullable, and impute it in build_base",
+        )
+    kinds = wanted(schema)
+    return table.with_columns(pl.lit(None, kinds[name]).alias(name) for name in absent)
+
+
+def labels_of(schema: Schema, partition: PartitionFile) -> pl.LazyFrame:
+    """The same rows where no input is asked for: only the target may be added."""
+    import polars as pl
+
+    table = pl.scan_parquet(partition.path)
+    if schema.target in table.collect_schema():
+        return table
+    return table.with_columns(pl.lit(None, pl.Float64()).alias(schema.target))
+
+
+def lacking(schema: Schema, partition: PartitionFile) -> tuple[str, ...]:
+    """The inputs that a partition's file does not have, or has as another kind, and that may not be null."""
+    import polars as pl
+
+    found = _absent(schema, pl.read_parquet_schema(partition.path))
+    return tuple(name for name in found if name != schema.target and name not in schema.nullable)
+
+
+def wanted(schema: Schema) -> dict[str, pl.DataType]:
+    """The type of each input, and of the target, in a partition's file."""
+    import polars as pl
+
+    tensors = {name: pl.Array(pl.Float32, prod(shape)) for name, shape in schema.tensors.items()}
+    numbers = dict.fromkeys((*schema.numeric, schema.target), pl.Float64())
+    return {**numbers, **dict.fromkeys(schema.categorical, pl.String()), **tensors}
+
+
+def _absent(schema: Schema, there: pl.Schema | dict[str, pl.DataType]) -> list[str]:
+    """Columns that are not there as the schema has them; a list of any kind may hold a tensor, and any number one."""
+    return [name for name, kind in wanted(schema).items() if name not in there or not _fits(kind, there[name])]
+
+
+def _fits(kind: pl.DataType, found: pl.DataType) -> bool:
+    import polars as pl
+
+    if isinstance(kind, pl.Array):
+        return isinstance(found, pl.List) or (isinstance(found, pl.Array) and found.size == kind.size)
+    return found == pl.String if kind == pl.String else found.is_numeric() or found in {pl.Boolean, pl.Null}
