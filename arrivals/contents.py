@@ -36,12 +36,13 @@ def feature_names(schema: Schema) -> tuple[str, ...]:
 
 def meaning(schema: Schema) -> str:
     """What the numbers of a model's rows depend on, beside the rows."""
-    return repr((METHOD, schema.key, schema.target, sorted(feature_names(schema))))
+    words = (schema.classes,) if schema.classes else ()  # a label's number is its word's place among them
+    return repr((METHOD, schema.key, schema.target, sorted(feature_names(schema)), *words))
 
 
 def described(rows: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     """HIGH, LOW, FEATURES and LABEL of each row: its key, its features, and its label or null."""
-    target = rows[schema.target]
+    target = rows.select(schema.label()).to_series()
     label = pl.Series(LABEL, (target.to_numpy().astype(np.float64) + 0.0).view(np.uint64))
     if target.null_count():
         label = label.set(target.is_null(), None)
@@ -61,7 +62,7 @@ def asked_rows(rows: pl.DataFrame, schema: Schema) -> pl.DataFrame:
 
 
 def label_of(bits: pl.Expr) -> pl.Expr:
-    """The label again."""
+    """The label's number again."""
     return bits.reinterpret(dtype=pl.Float64)
 
 

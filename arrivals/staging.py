@@ -150,7 +150,7 @@ class Staging:
         """Store rows once more as they were taken, each with the label that came for it."""
         target, found = self._schema.target, dict[bool, list[pl.DataFrame]]()
         for partition, rows in self._read_taken(labels):
-            labelled = rows.with_columns(label_of(pl.col(LABEL)).alias(target))
+            labelled = rows.with_columns(self._label().alias(target))
             found.setdefault(partition.late, []).append(labelled)
         stored = 0
         for late, frames in sorted(found.items()):
@@ -166,11 +166,15 @@ class Staging:
         stored = 0
         for part, marked in ((corrections.filter(~late), False), (corrections.filter(late), True)):
             order = part.sort(TIME, maintain_order=True)
-            labels = order.select(label_of(pl.col(LABEL)).alias(self._schema.target)).to_series()
+            labels = order.select(self._label().alias(self._schema.target)).to_series()
             whole = rows[order[ROW]].with_columns(labels)
             whole = whole.with_columns(held_out(whole, order[HIGH], self._schema))
             stored += self._store(whole, part, kind="corrections", late=marked)
         return stored
+
+    def _label(self) -> pl.Expr:
+        """A row's LABEL as the target arrives."""
+        return self._schema.as_arrived(label_of(pl.col(LABEL)))
 
     def _read_taken(self, wanted: pl.DataFrame) -> Iterator[tuple[PartitionRecord | NewPartition, pl.DataFrame]]:
         """The newest rows that were taken of some keys, with HIGH, LOW and the LABEL that is given: by partition."""

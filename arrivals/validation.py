@@ -71,7 +71,8 @@ class Validator:
         """The type of each column in a partition, in the schema's order."""
         schema = self.schema
         kinds: dict[str, pl.DataType] = {name: pl.String() for name in schema.columns}
-        kinds |= {name: pl.Float64() for name in (*schema.numeric, schema.target)}
+        kinds |= {name: pl.Float64() for name in schema.numeric}
+        kinds[schema.target] = pl.String() if self.objective.names else pl.Float64()
         kinds |= {name: pl.Array(pl.Float32, prod(shape)) for name, shape in schema.tensors.items()}
         kinds[schema.time] = INSTANT
         return {name: kinds[name] for name in schema.columns}
@@ -130,9 +131,10 @@ class Validator:
             faults += self._too_early(typed)
         if typed.dtype == pl.Float64:
             faults += self._odd_numbers(typed)
-        if name in schema.allowed:
-            known = typed.is_in(list(schema.allowed[name]))
-            faults.append((f"{name} is none of the allowed values", ~known & typed.is_not_null()))
+        words = (self.objective.names or None) if name == schema.target else schema.allowed.get(name)
+        if words is not None:
+            what = "classes" if name == schema.target else "allowed values"
+            faults.append((f"{name} is none of the {what}", ~typed.is_in(list(words)) & typed.is_not_null()))
         return [(text, rows) for text, rows in faults if rows.any()]
 
     def _unread(self, typed: pl.Series, raw: pl.Series, absent: pl.Series) -> list[tuple[str, pl.Series]]:

@@ -36,10 +36,7 @@ def block_of(times: pl.Expr, block: str) -> pl.Expr:
 
 def labelled(schema: Schema) -> pl.Expr:
     """Whether a row's label is known."""
-    import polars as pl
-
-    target = pl.col(schema.target).cast(pl.Float64)
-    return target.is_not_null() & target.is_not_nan()
+    return schema.label().is_not_null()
 
 
 def fewest(held: NDArray[np.integer[Any]], wanted: float) -> int:

@@ -106,7 +106,7 @@ def select(  # noqa: PLR0913 - all but the first three by name
         wanted &= time >= since
     if before is not None:
         wanted &= time < before
-    target = pl.col(schema.target).cast(pl.Float64).fill_null(float("nan"))
+    target = schema.label().fill_null(float("nan"))
     columns = {"rows": pl.int_range(pl.len(), dtype=pl.Int64), "target": target}
     if schema.block:
         columns["block"] = block_of(time, schema.block)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from errors import InvalidSpec
 from learning.plans import LENGTH
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,9 @@ class Schema:
     allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     holdout: float = 0.2
     block: str = "1d"
+    classes: tuple[str, ...] = field(
+        default=(), init=False, repr=False
+    )  # the objective's words; a ModelSpec fills them in
 
     def __post_init__(self) -> None:
         """Refuse a schema that contradicts itself.
@@ -87,3 +94,30 @@ class Schema:
     def columns(self) -> tuple[str, ...]:
         """Every column that an arriving row must have, without repeats."""
         return tuple(dict.fromkeys((self.time, *self.key, *self.entity, *self.inputs, self.target)))
+
+    def named(self, classes: tuple[str, ...]) -> Schema:
+        """The same schema of a target that arrives as words, or as numbers where there are none."""
+        if classes == self.classes:
+            return self
+        schema = replace(self)
+        object.__setattr__(schema, "classes", classes)  # init=False: a user names them in the objective, and once
+        return schema
+
+    def label(self) -> pl.Expr:
+        """A row's label as the number that a model learns: of words their place; null where it is not known."""
+        import polars as pl
+
+        target = pl.col(self.target)
+        if self.classes:
+            numbers = [float(place) for place in range(len(self.classes))]
+            target = target.replace_strict(self.classes, numbers, default=None, return_dtype=pl.Float64)
+        return target.cast(pl.Float64).fill_nan(None)
+
+    def as_arrived(self, label: pl.Expr) -> pl.Expr:
+        """A label's number as the target arrives: the word again, where it has words."""
+        import polars as pl
+
+        if not self.classes:
+            return label
+        numbers = [float(place) for place in range(len(self.classes))]
+        return label.replace_strict(numbers, self.classes, default=None, return_dtype=pl.String)

@@ -83,8 +83,10 @@ def output_sides(context: Context, version: VersionRecord, windows: tuple[Window
     found = _outputs(context, version, current, new)
     projection = Projection(known["mean"], known["scale"], known["directions"]) if len(known["mean"]) else None
     shown = np.sort(np.argsort(-np.nan_to_num(known["prediction"]).mean(axis=0), kind="stable")[:CLASSES])
+    words = context.spec.objective.names if known["prediction"].shape[1] > 1 else ()
+    named = {int(place): words[place] if words else str(place) for place in shown}
     sides = [
-        sample.side(_table(prediction, features, shown))
+        sample.side(_table(prediction, features, named))
         for sample, prediction, features in (
             (old, known["prediction"], known["features"]),
             (new, found.prediction, projection(found.features) if projection else found.features[:, :0]),
@@ -114,10 +116,10 @@ def _outputs(context: Context, version: VersionRecord, window: WindowFiles, samp
     return outputs(context.spec, files, window.partitions, sample.place, cache=cache, reduce=sketch)
 
 
-def _table(prediction: NDArray[Any], features: NDArray[Any], shown: NDArray[np.int64]) -> pl.DataFrame:
-    """One column an output, and one a direction; what is not finite is missing."""
+def _table(prediction: NDArray[Any], features: NDArray[Any], named: dict[int, str]) -> pl.DataFrame:
+    """One column an output that is named, and one a direction; what is not finite is missing."""
     single = prediction.shape[1] == 1
-    columns = {PREDICTION if single else CLASS.format(place): prediction[:, place] for place in shown}
+    columns = {PREDICTION if single else CLASS.format(name): prediction[:, place] for place, name in named.items()}
     names = [*(DIRECTION.format(place + 1) for place in range(features.shape[1] - 1)), OFF][: features.shape[1]]
     columns |= {name: features[:, place] for place, name in enumerate(names)}
     finite = {name: np.where(np.isfinite(values), values, np.nan) for name, values in columns.items()}

@@ -55,7 +55,10 @@ def compared_columns(spec: ModelSpec) -> tuple[Compared, ...]:
     """The columns that arrive and are compared: numbers, categories, and the target, of several classes a category."""
     schema = spec.schema
     wanted = spec.drift.columns or (*schema.numeric, *schema.categorical, schema.target)
-    categories = {*schema.categorical, *([schema.target] if isinstance(spec.objective, Multiclass) else ())}
+    categories = {
+        *schema.categorical,
+        *([schema.target] if isinstance(spec.objective, Multiclass) or schema.classes else ()),
+    }
     return tuple(
         Compared(name, "category" if name in categories else "number", "target" if name == schema.target else "input")
         for name in wanted

@@ -10,6 +10,7 @@ from db.arrival_records import PartitionRecord
 from db.records import EpochMetric, NewVersion
 from learning.environment import environment
 from learning.files import Trained
+from learning.work_folder import plan_of
 from tasks.run import Context, Run, step
 
 
@@ -42,7 +43,7 @@ def register(context: Context, run_id: int, learned: Learned) -> int:
             parent=learned.parent,
             base=context.store.put(files.base, kind="base", digest=files.base_digest),
             head=context.store.put(files.head, kind="head", digest=files.head_digest),
-            plan=trained.plan,
+            plan={**trained.plan, "objective": plan_of(context.spec.objective)},
             environment=environment(),
             reason=trained.reason,
             trained=tuple(partition.digest for partition in learned.partitions),

@@ -129,7 +129,7 @@ def usual_constant(context: Context, number: int) -> Floats | None:
     if not learned:
         return None
     rows = pl.scan_parquet([file.path for file in context.partition_files(learned)])
-    targets = rows.select(pl.col(spec.schema.target).cast(pl.Float64)).drop_nulls().collect().to_series().to_numpy()
+    targets = rows.select(spec.schema.label()).drop_nulls().collect().to_series().to_numpy()
     return spec.objective.constant(targets) if len(targets) else None
 
 

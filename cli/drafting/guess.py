@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -11,9 +12,11 @@ import polars as pl
 
 from cli.drafting.sample import typed
 from errors import InvalidSpec, did_you_mean
+from evergreen_client.shown import UNSEEN
 from learning.spec import Schema
 
 TARGETS = ("target", "label", "y", "class", "outcome")
+EVENTS = ("yes", "y", "true", "t", "1", "positive", "pos", "bad", "fraud", "spam", "late", "failed", "failure")
 FEW = 6  # different values, of a column whose values may all be known
 MOST_CLASSES = 50
 MOST_CATEGORIES = 2_000
@@ -66,14 +69,15 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
     time = _time(rows, times, time)
     named = target or next((column for column in plain if column.lower() in TARGETS), "")
     label = named or next((column for column in reversed(plain) if not _looks_like_id(column)), time)
-    numbers = _numbers(rows[label])
+    words = _words(rows[label])
+    numbers = pl.Series(label, [0.0, 1.0]) if words else _numbers(rows[label])
     keys = tuple(key) or _key(rows, [column for column in [*plain, *times] if column != label], times)
     numeric, categorical, tensors = _inputs(rows, [column for column in plain if column != label], keys)
     nullable = tuple(column for column in (*numeric, *categorical) if _has_gaps(rows[column]))
     schema = Schema(time, keys, label, numeric, categorical, tensors, nullable=nullable)
     found = Guess(
         schema,
-        _objective(numbers),
+        _named(words) if words else _objective(numbers),
         ignored=tuple(column for column in rows.columns if column not in schema.columns),
         offset=float(numbers.mean() or 0.0),  # type: ignore[arg-type]
         scale=float(numbers.std() or 1.0),  # type: ignore[arg-type]
@@ -113,6 +117,8 @@ def _time(rows: pl.DataFrame, times: list[str], given: str) -> str:
 def _doubts(rows: pl.DataFrame, found: Guess, times: list[str], sure: Collection[str]) -> Iterator[str]:
     """What a person should look at, in sentences; the columns that are `sure` were named by one."""
     schema = found.schema
+    if found.objective.startswith("Binary(classes"):
+        yield f"objective: {found.objective}; the second is the event"
     if schema.target not in sure:
         yield f"target: '{schema.target}' is a guess; say --target COLUMN"
     if not (set(schema.key) <= set(sure) or (len(schema.key) == 1 and _looks_like_id(schema.key[0]))):
@@ -134,14 +140,40 @@ def _numbers(target: pl.Series) -> pl.Series:
     if not numbers.dtype.is_numeric() and len(target.drop_nulls()):
         raise InvalidSpec(
             f"target '{target.name}' of type {target.dtype}",
-            "a target is a number",
-            "write classes as 0, 1, 2 …, or name another column with --target",
+            f"a target is a number, or one of 2 to {MOST_CLASSES} words that come again",
+            "name another column with --target",
         )
     known = numbers.drop_nulls()
     known = known.filter(known.is_finite()) if known.dtype.is_float() else known
     if not len(known):
         raise InvalidSpec(f"target '{target.name}'", "no row has a value of it", "name another column with --target")
     return known
+
+
+def _words(target: pl.Series) -> tuple[str, ...]:
+    """The classes of a target of words, of two the event second: a word that says so, or else the rarer one."""
+    if target.dtype != pl.String:
+        return ()
+    known = target.drop_nulls()
+    counted = (
+        known.filter(known.str.strip_chars() != "")
+        .value_counts(name="rows")
+        .sort("rows", target.name, descending=[True, False])
+    )
+    classes = tuple(sorted(counted[target.name]))
+    if not 2 <= len(classes) <= min(MOST_CLASSES, counted["rows"].sum() // 2):
+        return ()
+    if len(classes) == 2:
+        event = next((word for word in classes if word.lower() in EVENTS), counted[target.name][1])
+        return next(word for word in classes if word != event), event
+    return classes
+
+
+def _named(words: tuple[str, ...]) -> str:
+    """The objective of a target of words, as Python."""
+    literals = (json.dumps(word, ensure_ascii=False) for word in words)
+    named = ", ".join(UNSEEN.sub(lambda sign: f"\\u{ord(sign[0]):04x}", literal) for literal in literals)
+    return f"{'Binary' if len(words) == 2 else 'Multiclass'}(classes=({named}))"
 
 
 def _objective(numbers: pl.Series) -> str:

@@ -35,7 +35,8 @@ def model_source(guess: Guess, name: str, origin: str) -> str:
     if not (schema.numeric or schema.categorical):
         tensors = ", ".join(schema.tensors)
         raise InvalidSpec(f"inputs {tensors}", "they are all tensors", "start from models/digits.py instead of a draft")
-    kind, _, classes = guess.objective.rstrip(")").partition("(")
+    kind, _, classes = guess.objective.removesuffix(")").partition("(")
+    width = "len(spec.objective.names)" if classes.startswith("classes=") else classes
     # Targets far from 0 would take a plain output thousands of steps to reach.
     scaled = f"1), layers.Rescaling({guess.scale:.4g}, {guess.offset:.4g}"
     outputs = {"Binary": '1, activation="sigmoid"', "Regression": scaled}
@@ -44,7 +45,7 @@ def model_source(guess: Guess, name: str, origin: str) -> str:
         origin=_quoted(origin),
         imported=", ".join(sorted([*IMPORTED, kind])),
         objective=guess.objective,
-        outputs=outputs.get(kind, f'{classes}, activation="softmax"'),
+        outputs=outputs.get(kind, f'{width}, activation="softmax"'),
         time=_quoted(schema.time),
         key=_written(schema.key),
         target=_quoted(schema.target),

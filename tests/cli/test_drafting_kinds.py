@@ -1,0 +1,48 @@
+"""Drafts for targets and inputs that are no numbers."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from cli.drafting.guess import guess
+from cli.drafting.source import model_source
+from errors import InvalidSpec
+
+ROWS = 40
+
+
+def table(**more: object) -> pl.DataFrame:
+    """Rows with a time, an identifier, a number, and more."""
+    times = [f"2024-01-01T00:00:{n:02}Z" for n in range(ROWS)]
+    numbers = [float(n % 7) for n in range(ROWS)]
+    return pl.DataFrame({"at": times, "order_id": [f"o{n}" for n in range(ROWS)], "weight": numbers, **more})
+
+
+@pytest.mark.parametrize(
+    ("words", "objective"),
+    [
+        (["no", "yes"], 'Binary(classes=("no", "yes"))'),
+        (["yes", "no"], 'Binary(classes=("no", "yes"))'),
+        (["kept", "kept", "kept", "lost"], 'Binary(classes=("kept", "lost"))'),  # the rarer one is the event
+        (["cat", "dog", "bird"], 'Multiclass(classes=("bird", "cat", "dog"))'),
+        (['sa"y', "a\\b"], 'Binary(classes=("a\\\\b", "sa\\"y"))'),
+    ],
+)
+def test_words_are_classes(words: list[str], objective: str) -> None:
+    """A target of a few words is one of classes, and the draft is Python that can be compiled."""
+    rows = table(target=[words[n % len(words)] for n in range(ROWS)])
+    found = guess(rows)
+    assert found.objective == objective
+    compile(model_source(found, "orders", "orders.csv"), "orders.py", "exec")
+
+
+def test_words_that_never_come_again_are_no_classes() -> None:
+    """They are no target that a model could learn."""
+    with pytest.raises(InvalidSpec, match="words that come again"):
+        guess(table(target=[f"word {n}" for n in range(ROWS)]))
+
+
+def test_a_flag_is_a_binary_target() -> None:
+    """Yes or no as true and false needs no words."""
+    assert guess(table(target=[n % 2 == 0 for n in range(ROWS)])).objective == "Binary()"
