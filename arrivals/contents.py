@@ -31,7 +31,7 @@ METHOD = "float32, microseconds or XXH3-64, each times a factor, in sum"
 
 def feature_names(schema: Schema) -> tuple[str, ...]:
     """The columns that are neither key nor target."""
-    return tuple(name for name in schema.columns if name not in (*schema.key, schema.target))
+    return tuple(name for name in schema.arriving if name not in (*schema.key, schema.target))
 
 
 def meaning(schema: Schema) -> str:
@@ -53,7 +53,7 @@ def asked_rows(rows: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     """The same with TIME and ROW, sorted by key and then by row; where only labels come, TIME may be null."""
     keyed = described(rows, schema).with_columns(
         pl.int_range(rows.height).alias(ROW),
-        (rows[schema.time] if schema.time in rows.columns else pl.lit(None, INSTANT)).alias(TIME),
+        (rows[schema.event_time] if schema.event_time in rows.columns else pl.lit(None, INSTANT)).alias(TIME),
     )
     keyed = keyed.sort(HIGH, maintain_order=True)
     if not (keyed[HIGH] == keyed[HIGH].shift()).any():  # as nearly always; sorting by all three costs much more

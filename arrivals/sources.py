@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -149,7 +149,8 @@ class Sources:
         landed = NewLandedFile(rows.uri, stamp, self._rules(labels=False), self.intake.id, attempt, cursor=cursor)
         keys, kept = (*spec.schema.key, *spec.schema.entity), self.intake.kept(reading.overlapping())
         try:
-            taken = self.intake.take(landed, partial(reading.batches, wanted, keys, kept, self.intake.batch_rows))
+            read = partial(reading.batches, wanted, keys, kept, self.intake.batch_rows)
+            taken = self.intake.take(landed, lambda: (batch.arrived(spec.schema, now) for batch in read()))
         except ArrivalConflict:
             return  # another process took these rows meanwhile
         except BaseException as error:
@@ -254,8 +255,11 @@ class Sources:
 
     def _batches(self, file: ListedFile, copy: LocalCopy, *, labels: bool) -> Iterator[Batch]:
         """Read the rows of a file that can be opened."""
+        now, schema = datetime.now(UTC), self.spec.schema
+        moment = min(file.modified or now, now)  # the same at every reading; a clock that is ahead is not believed
         try:
-            yield from read_file(copy, wanted_of(self.spec, copy.format, labels=labels), self.intake.batch_rows)
+            for batch in read_file(copy, wanted_of(self.spec, copy.format, labels=labels), self.intake.batch_rows):
+                yield batch if labels else batch.arrived(schema, moment)
         except OSError as error:  # one of the file's own; those of the store come from elsewhere
             raise FileNotReady(file.uri, f"it cannot be read ({error.strerror or error})", HINT) from error
         if not still_same(file):

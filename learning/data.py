@@ -99,7 +99,7 @@ def select(  # noqa: PLR0913 - all but the first three by name
     """
     import polars as pl
 
-    time, wanted = pl.col(schema.time), pl.lit(value=True) if unlabelled else labelled(schema)
+    time, wanted = pl.col(schema.event_time), pl.lit(value=True) if unlabelled else labelled(schema)
     if split != "all":
         wanted &= pl.col(HOLDOUT) == (split == "holdout")
     if since is not None:

@@ -14,12 +14,18 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+ARRIVED = "arrived"  # the column of a partition that holds when its rows arrived, where they bring no time
+ARRIVAL = "arrival"  # the block of rows that arrived together
+UNSAID = "unsaid"
+
+
 @dataclass(frozen=True)
 class Schema:
     """The columns of one row, as they arrive and as the base takes them.
 
     Args:
-        time: column of the row's event time.
+        time: column of the row's event time. None where rows bring none: then it is when their file was written, or
+            when a query was read, and rows that arrived together are one block.
         key: columns that together name one row; a second row with the same key is a duplicate.
         target: column of the label. It may be null for as long as the label is not known.
         numeric: columns given to the base as float32, shape (rows, 1).
@@ -32,10 +38,11 @@ class Schema:
         allowed: the values allowed in a categorical column.
         holdout: share of entities that no version ever trains on, 0 < holdout < 1.
         block: length of a time block, as "1d", "6h" or "1w". Rows of one block share their weather, so that to the
-            gate they are one observation, not many; "" where time says nothing.
+            gate they are one observation, not many; "" where time says nothing. "1d" by default, and "arrival" of rows
+            that bring no time.
     """
 
-    time: str
+    time: str | None
     key: tuple[str, ...]
     target: str
     numeric: tuple[str, ...] = ()
@@ -46,10 +53,8 @@ class Schema:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     holdout: float = 0.2
-    block: str = "1d"
-    classes: tuple[str, ...] = field(
-        default=(), init=False, repr=False
-    )  # the objective's words; a ModelSpec fills them in
+    block: str = UNSAID
+    classes: tuple[str, ...] = field(default=(), init=False, repr=False)  # the objective's words, as a ModelSpec says
 
     def __post_init__(self) -> None:
         """Refuse a schema that contradicts itself.
@@ -58,6 +63,8 @@ class Schema:
             InvalidSpec: no inputs, a column in two kinds, the target as an input, a name that cannot be a column's,
                 or a rule about no input.
         """
+        if self.block == UNSAID:
+            object.__setattr__(self, "block", "1d" if self.time else ARRIVAL)
         inputs = [*self.numeric, *self.categorical, *self.tensors]
         repeated = sorted({name for name in inputs if inputs.count(name) > 1})
         if not inputs:
@@ -72,18 +79,37 @@ class Schema:
             raise InvalidSpec(f"columns {refused}", why, "rename them before they land")
         if not self.key:
             raise InvalidSpec("a Schema", "it has no key", "name the columns that together identify one row")
+        self._check_rules()
+        if not 0 < self.holdout < 1:
+            raise InvalidSpec(f"holdout {self.holdout}", "it is a share", "use a number between 0 and 1")
+        self._check_time()
+        if self.block != ARRIVAL and not re.fullmatch(LENGTH, self.block):
+            raise InvalidSpec(f"block {self.block!r}", "it is no length of time", 'write "1d", "6h", "30m", "1w" or ""')
+
+    def _check_rules(self) -> None:
+        """Refuse rules about what is no input."""
         for rule, names in {
             "nullable": self.nullable,
             "ranges": self.ranges,
             "allowed": self.allowed,
         }.items():
-            strangers = sorted(set(names) - set(inputs))
+            strangers = sorted(set(names) - set(self.inputs))
             if strangers:
-                raise InvalidSpec(f"{rule} for {strangers}", "they are no inputs", f"choose from {sorted(inputs)}")
-        if not 0 < self.holdout < 1:
-            raise InvalidSpec(f"holdout {self.holdout}", "it is a share", "use a number between 0 and 1")
-        if not re.fullmatch(LENGTH, self.block):
-            raise InvalidSpec(f"block {self.block!r}", "it is no length of time", 'write "1d", "6h", "30m", "1w" or ""')
+                raise InvalidSpec(f"{rule} for {strangers}", "they are no inputs", f"choose from {sorted(self.inputs)}")
+
+    def _check_time(self) -> None:
+        """Refuse what goes only with rows that bring a time, or only without."""
+        if self.time is None and ARRIVED in (*self.key, *self.entity, *self.inputs, self.target):
+            why = "Evergreen writes there when a row arrived"
+            raise InvalidSpec(f"column '{ARRIVED}' beside time=None", why, "rename it before it lands")
+        if self.time is not None and self.block == ARRIVAL:
+            fix = 'write block="1d" or the like, or time=None'
+            raise InvalidSpec(f"block {ARRIVAL!r}", f"rows bring their time, in '{self.time}'", fix)
+
+    @property
+    def event_time(self) -> str:
+        """The column of a partition that holds each row's event time."""
+        return ARRIVED if self.time is None else self.time
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -92,8 +118,13 @@ class Schema:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Every column that an arriving row must have, without repeats."""
-        return tuple(dict.fromkeys((self.time, *self.key, *self.entity, *self.inputs, self.target)))
+        """Every column of a typed row, without repeats."""
+        return tuple(dict.fromkeys((self.event_time, *self.key, *self.entity, *self.inputs, self.target)))
+
+    @property
+    def arriving(self) -> tuple[str, ...]:
+        """Every column that an arriving row must have."""
+        return tuple(name for name in self.columns if self.time is not None or name != ARRIVED)
 
     def named(self, classes: tuple[str, ...]) -> Schema:
         """The same schema of a target that arrives as words, or as numbers where there are none."""

@@ -82,6 +82,8 @@ class ModelSpec:
         valid_name(self.name)
         object.__setattr__(self, "schema", self.schema.named(self.objective.names))
         schema = self.schema
+        if schema.time is None and self.source.late == "keep":
+            raise InvalidSpec('Source(late="keep")', "rows that bring no time are never late", "leave it out")
         known = {
             "drift.columns": (self.drift.columns, (*schema.numeric, *schema.categorical, schema.target)),
             "gate.slices": (self.gate.slices, (*schema.categorical, *[schema.target] * bool(schema.classes))),

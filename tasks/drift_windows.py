@@ -29,8 +29,8 @@ class WindowFiles:
 def window_files(context: Context, partitions: Sequence[PartitionRecord], spans: Sequence[Span] = ()) -> WindowFiles:
     """The rows of some partitions whose time is in one of some spans, or all."""
     files, schema = context.partition_files(partitions), context.spec.schema
-    block = block_of(pl.col(schema.time), schema.block) if schema.block else None
-    layout = Layout(schema.time, block, schema.entity)
+    block = block_of(pl.col(schema.event_time), schema.block) if schema.block else None
+    layout = Layout(schema.event_time, block, schema.entity)
     return WindowFiles(Rows(tuple(file.path for file in files), layout, tuple(spans)), files)
 
 

@@ -66,15 +66,15 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
     _refuse_unknown([time, target, *key], rows)
     times = [column for column in rows.columns if isinstance(rows[column].dtype, pl.Datetime | pl.Date)]
     plain = [column for column in rows.columns if column not in times and _is_plain(rows[column])]
-    time = _time(rows, times, time)
+    at = _time(rows, times, time)
     named = target or next((column for column in plain if column.lower() in TARGETS), "")
-    label = named or next((column for column in reversed(plain) if not _looks_like_id(column)), time)
+    label = named or next((column for column in reversed(plain) if not _looks_like_id(column)), at or rows.columns[-1])
     words = _words(rows[label])
     numbers = pl.Series(label, [0.0, 1.0]) if words else _numbers(rows[label])
     keys = tuple(key) or _key(rows, [column for column in [*plain, *times] if column != label], times)
     numeric, categorical, tensors = _inputs(rows, [column for column in plain if column != label], keys)
     nullable = tuple(column for column in (*numeric, *categorical) if _has_gaps(rows[column]))
-    schema = Schema(time, keys, label, numeric, categorical, tensors, nullable=nullable)
+    schema = Schema(at, keys, label, numeric, categorical, tensors, nullable=nullable)
     found = Guess(
         schema,
         _named(words) if words else _objective(numbers),
@@ -104,14 +104,15 @@ def _inputs(rows: pl.DataFrame, plain: list[str], key: tuple[str, ...]) -> Input
     return numeric, categorical, tensors
 
 
-def _time(rows: pl.DataFrame, times: list[str], given: str) -> str:
-    """The event time's column: the given one, or the first that holds times."""
-    if given in times or (times and not given):
-        return given or times[0]
-    received = f"column '{given}'" if given else f"columns {', '.join(rows.columns)}"
-    found = f", but {rows[given].drop_nulls()[0]!r}" if given and rows[given].drop_nulls().len() else ""
-    why = f"it does not hold times in ISO 8601{found}" if given else "no column holds times in ISO 8601"
-    raise InvalidSpec(received, why, "write each event's time such as 2013-01-31T17:05:00Z; --time COLUMN names it")
+def _time(rows: pl.DataFrame, times: list[str], given: str) -> str | None:
+    """The event time's column: the given one, or the first that holds times; None where no column does."""
+    if given in times or not given:
+        return given or next(iter(times), None)
+    found = f", but {rows[given].drop_nulls()[0]!r}" if rows[given].drop_nulls().len() else ""
+    why = f"it does not hold times in ISO 8601{found}"
+    raise InvalidSpec(
+        f"column '{given}'", why, "write each event's time such as 2013-01-31T17:05:00Z; --time COLUMN names it"
+    )
 
 
 def _doubts(rows: pl.DataFrame, found: Guess, times: list[str], sure: Collection[str]) -> Iterator[str]:
@@ -124,6 +125,8 @@ def _doubts(rows: pl.DataFrame, found: Guess, times: list[str], sure: Collection
     if not (set(schema.key) <= set(sure) or (len(schema.key) == 1 and _looks_like_id(schema.key[0]))):
         alone = "together are" if len(schema.key) > 1 else "is"
         yield f"key: {', '.join(schema.key)} {alone} unique in the first {rows.height:,} rows; is that so by nature?"
+    if schema.time is None:
+        yield "time: no column holds times in ISO 8601, so a row's is that of its file; say --time COLUMN if one does"
     if others := [column for column in times if column != schema.time]:
         yield f"time: {', '.join(others)} hold times too"
     if found.ignored:

@@ -20,7 +20,7 @@ def schema_source(guess: Guess) -> str:
     """A Schema, with a comment wherever a person should look."""
     names = ("time", "key", "target", "numeric", "categorical", "tensors", "nullable")
     fields = {name: getattr(guess.schema, name) for name in names}
-    lines = [f"    {name}={value!r}," for name, value in fields.items() if value]
+    lines = [f"    {name}={value!r}," for name, value in fields.items() if value or name == "time"]
     doubts = ["# " + plain(doubt) for doubt in guess.doubts]
     return "\n".join([*doubts, "schema = Schema(", *lines, ")"])
 
@@ -46,7 +46,7 @@ def model_source(guess: Guess, name: str, origin: str) -> str:
         imported=", ".join(sorted([*IMPORTED, kind])),
         objective=guess.objective,
         outputs=outputs.get(kind, f'{width}, activation="softmax"'),
-        time=_quoted(schema.time),
+        time=_quoted(schema.time) if schema.time else "None",
         key=_written(schema.key),
         target=_quoted(schema.target),
         numeric=_written(schema.numeric),

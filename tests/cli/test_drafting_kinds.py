@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from cli.drafting.guess import guess
-from cli.drafting.source import model_source
+from cli.drafting.source import model_source, schema_source
 from errors import InvalidSpec
 
 ROWS = 40
@@ -46,3 +46,12 @@ def test_words_that_never_come_again_are_no_classes() -> None:
 def test_a_flag_is_a_binary_target() -> None:
     """Yes or no as true and false needs no words."""
     assert guess(table(target=[n % 2 == 0 for n in range(ROWS)])).objective == "Binary()"
+
+
+def test_rows_without_a_time_have_that_of_their_file() -> None:
+    """The draft says so, and a person is asked about it."""
+    found = guess(table(late=[n % 2 for n in range(ROWS)]).drop("at"))
+    assert found.schema.time is None
+    assert any(doubt.startswith("time: no column holds times") for doubt in found.doubts)
+    assert "    time=None,\n" in model_source(found, "orders", "orders.csv")
+    assert "    time=None,\n" in schema_source(found)
