@@ -31,6 +31,7 @@ REASON = "reason"
 LARGEST = 3.4028234e38  # of a float32, which is what a base takes
 EXACT = 2.0**53  # up to here a float64 names every whole number
 RECENT = {"epoch_s": (1e8, 1e10), "epoch_ms": (1e11, 1e13)}  # the years 1973 to 2286: what a person means by a number
+LONGEST_TEXT = 100_000  # of free text, that is 50 pages; a record has a million bytes at most
 YEARS = (1900, 2100)  # likewise
 FAILURES = (Exception, PanicException)  # Polars' panics are no Exceptions, and no column may stop the others
 
@@ -139,6 +140,8 @@ class Validator:
             faults += self._too_early(typed)
         if typed.dtype == pl.Float64:
             faults += self._odd_numbers(typed)
+        if name in schema.text:
+            faults.append((f"{name} is longer than {LONGEST_TEXT:,} characters", typed.str.len_chars() > LONGEST_TEXT))
         words = (self.objective.names or None) if name == schema.target else schema.allowed.get(name)
         if words is not None:
             what = "classes" if name == schema.target else "allowed values"

@@ -133,7 +133,7 @@ def read_inputs(schema: Schema, partition: PartitionFile, rows: Indices | None =
         first, last = (int(rows[0]), int(rows[-1])) if len(rows) else (0, -1)
         frame = table.slice(first, last - first + 1).collect()[rows - first]
     numeric = {name: _numbers(frame[name]).reshape(-1, 1) for name in schema.numeric}
-    strings = {name: frame[name].fill_null("").to_numpy().astype(object).reshape(-1, 1) for name in schema.categorical}
+    strings = {name: frame[name].fill_null("").to_numpy().astype(object).reshape(-1, 1) for name in schema.strings}
     tensors = {name: _tensor(frame[name], tuple(int(size) for size in shape)) for name, shape in schema.tensors.items()}
     return {**numeric, **strings, **tensors}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import prod
 from typing import TYPE_CHECKING
 
 from errors import InvalidSpec
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 ARRIVED = "arrived"  # the column of a partition that holds when its rows arrived, where they bring no time
 ARRIVAL = "arrival"  # the block of rows that arrived together
 UNSAID = "unsaid"
+TEXT_BYTES = 4096  # memory that a free text takes, as far as anybody can tell beforehand
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,11 @@ class Schema:
         tensors: fixed-shape list columns, name to shape, given to the base as float32 (rows, *shape).
         entity: columns whose hash decides the holdout, so that all rows of one patient or card fall on the
             same side. By default the key.
-        nullable: inputs that may be null; NaN for numeric ones, the empty string for categorical ones.
+        nullable: inputs that may be null; NaN for numeric ones, the empty string for others.
         ranges: smallest and largest value allowed in a numeric column.
         allowed: the values allowed in a categorical column.
+        text: columns of free text, given to the base as strings, shape (rows, 1), like categories. No value of them is
+            expected to come again: a drift check compares their length, and what the base makes of them.
         holdout: share of entities that no version ever trains on, 0 < holdout < 1.
         block: length of a time block, as "1d", "6h" or "1w". Rows of one block share their weather, so that to the
             gate they are one observation, not many; "" where time says nothing. "1d" by default, and "arrival" of rows
@@ -54,6 +58,7 @@ class Schema:
     allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     holdout: float = 0.2
     block: str = UNSAID
+    text: tuple[str, ...] = ()
     classes: tuple[str, ...] = field(default=(), init=False, repr=False)  # the objective's words, as a ModelSpec says
 
     def __post_init__(self) -> None:
@@ -65,10 +70,12 @@ class Schema:
         """
         if self.block == UNSAID:
             object.__setattr__(self, "block", "1d" if self.time else ARRIVAL)
-        inputs = [*self.numeric, *self.categorical, *self.tensors]
+        inputs = list(self.inputs)
         repeated = sorted({name for name in inputs if inputs.count(name) > 1})
         if not inputs:
-            raise InvalidSpec("a Schema", "it has no input columns", "name some in numeric, categorical or tensors")
+            raise InvalidSpec(
+                "a Schema", "it has no input columns", "name some in numeric, categorical, text or tensors"
+            )
         if repeated:
             raise InvalidSpec(f"columns {repeated}", "they are inputs twice", "name each in one kind only")
         if self.target in inputs:
@@ -114,7 +121,17 @@ class Schema:
     @property
     def inputs(self) -> tuple[str, ...]:
         """The columns that the base takes, in a fixed order."""
-        return (*self.numeric, *self.categorical, *self.tensors)
+        return (*self.numeric, *self.categorical, *self.tensors, *self.text)
+
+    @property
+    def strings(self) -> tuple[str, ...]:
+        """The inputs that the base takes as strings."""
+        return (*self.categorical, *self.text)
+
+    @property
+    def wide_bytes(self) -> int:
+        """Memory that the tensors and texts of a row take."""
+        return sum(4 * prod(shape) for shape in self.tensors.values()) + TEXT_BYTES * len(self.text)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ class ModelSpec:
         if schema.time is None and self.source.late == "keep":
             raise InvalidSpec('Source(late="keep")', "rows that bring no time are never late", "leave it out")
         known = {
-            "drift.columns": (self.drift.columns, (*schema.numeric, *schema.categorical, schema.target)),
+            "drift.columns": (self.drift.columns, (*schema.numeric, *schema.strings, schema.target)),
             "gate.slices": (self.gate.slices, (*schema.categorical, *[schema.target] * bool(schema.classes))),
         }
         for where, (named, there) in known.items():

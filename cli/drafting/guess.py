@@ -22,7 +22,10 @@ MOST_CLASSES = 50
 MOST_CATEGORIES = 2_000
 MOST_IN_KEY = 4
 
-Inputs = tuple[tuple[str, ...], tuple[str, ...], dict[str, tuple[int, ...]]]
+MOST_WORDS_APART = 0.5  # share of different values from which a column of sentences is free text
+SENTENCE = 3  # words, on average
+
+Inputs = tuple[tuple[str, ...], tuple[str, ...], dict[str, tuple[int, ...]], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -68,13 +71,15 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
     plain = [column for column in rows.columns if column not in times and _is_plain(rows[column])]
     at = _time(rows, times, time)
     named = target or next((column for column in plain if column.lower() in TARGETS), "")
-    label = named or next((column for column in reversed(plain) if not _looks_like_id(column)), at or rows.columns[-1])
+    label = named or next(
+        (column for column in reversed(plain) if _may_be_target(rows[column])), at or rows.columns[-1]
+    )
     words = _words(rows[label])
     numbers = pl.Series(label, [0.0, 1.0]) if words else _numbers(rows[label])
     keys = tuple(key) or _key(rows, [column for column in [*plain, *times] if column != label], times)
-    numeric, categorical, tensors = _inputs(rows, [column for column in plain if column != label], keys)
-    nullable = tuple(column for column in (*numeric, *categorical) if _has_gaps(rows[column]))
-    schema = Schema(at, keys, label, numeric, categorical, tensors, nullable=nullable)
+    numeric, categorical, tensors, text = _inputs(rows, [column for column in plain if column != label], keys)
+    nullable = tuple(column for column in (*numeric, *categorical, *text) if _has_gaps(rows[column]))
+    schema = Schema(at, keys, label, numeric, categorical, tensors, nullable=nullable, text=text)
     found = Guess(
         schema,
         _named(words) if words else _objective(numbers),
@@ -94,14 +99,16 @@ def _refuse_unknown(names: Iterable[str], rows: pl.DataFrame) -> None:
 
 
 def _inputs(rows: pl.DataFrame, plain: list[str], key: tuple[str, ...]) -> Inputs:
-    """The numeric, categorical and tensor inputs; what only says which row it is, is none."""
+    """The numeric, categorical, tensor and text inputs; what only says which row it is, is none."""
     inputs = [column for column in plain if column not in key or (len(key) > 1 and not _looks_like_id(column))]
     numeric = tuple(column for column in inputs if column not in key and _is_measure(rows[column]))
     categorical = tuple(column for column in inputs if _is_category(rows[column]))
     tensors = {column: shape for column in rows.columns if (shape := _shape(rows[column]))}
-    if not (numeric or categorical or tensors):
+    text = tuple(column for column in inputs if column not in key and _is_text(rows[column]))
+    categorical = tuple(column for column in categorical if column not in text)
+    if not (numeric or categorical or tensors or text):
         raise InvalidSpec(f"columns {', '.join(rows.columns)}", "none can be an input", "add columns to learn from")
-    return numeric, categorical, tensors
+    return numeric, categorical, tensors, text
 
 
 def _time(rows: pl.DataFrame, times: list[str], given: str) -> str | None:
@@ -151,6 +158,11 @@ def _numbers(target: pl.Series) -> pl.Series:
     if not len(known):
         raise InvalidSpec(f"target '{target.name}'", "no row has a value of it", "name another column with --target")
     return known
+
+
+def _may_be_target(column: pl.Series) -> bool:
+    """Whether a column may be what is predicted: numbers, or words that come again, that are no identifiers."""
+    return not _looks_like_id(column.name) and (column.dtype != pl.String or bool(_words(column)))
 
 
 def _words(target: pl.Series) -> tuple[str, ...]:
@@ -239,6 +251,14 @@ def _is_category(column: pl.Series) -> bool:
     """Whether values are text, and come again."""
     most = min(MOST_CATEGORIES, max(2, len(column) // 2))
     return column.dtype == pl.String and 1 < column.drop_nulls().n_unique() <= most
+
+
+def _is_text(column: pl.Series) -> bool:
+    """Whether values are sentences that hardly ever come again."""
+    if column.dtype != pl.String or not len(known := column.drop_nulls()):
+        return False
+    words = known.str.count_matches(r"\S+").mean()
+    return known.n_unique() > MOST_WORDS_APART * len(known) and float(words or 0.0) >= SENTENCE  # type: ignore[arg-type]
 
 
 def _has_gaps(column: pl.Series) -> bool:

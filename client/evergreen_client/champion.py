@@ -189,6 +189,6 @@ class LoadedVersion:
             )
         chances = self.predict(columns)
         places = chances.argmax(axis=1) if chances.shape[1] > 1 else (chances[:, 0] > 0.5).astype("int64")
-        named = np.array(self.version.classes, "object")[places]
+        named: NDArray[np.object_] = np.array(self.version.classes, "object")[places]
         named[~np.isfinite(chances).all(axis=1)] = None
         return named

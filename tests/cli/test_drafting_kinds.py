@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
@@ -55,3 +57,40 @@ def test_rows_without_a_time_have_that_of_their_file() -> None:
     assert any(doubt.startswith("time: no column holds times") for doubt in found.doubts)
     assert "    time=None,\n" in model_source(found, "orders", "orders.csv")
     assert "    time=None,\n" in schema_source(found)
+
+
+SENTENCES = [f"the {n}th parcel came {n % 7} days too late" for n in range(ROWS)]
+
+
+def test_sentences_that_never_come_again_are_free_text() -> None:
+    """They go through a vocabulary of words; short unique texts, and sentences that come again, do not."""
+    rows = table(
+        late=[n % 2 for n in range(ROWS)], note=SENTENCES, city=[("Ulm am See", "Bonn")[n % 2] for n in range(ROWS)]
+    )
+    found = guess(rows.with_columns(code=pl.int_range(ROWS).cast(pl.String) + "x"), target="late")
+    assert found.schema.text == ("note",)
+    assert found.schema.categorical == ("city",)
+    assert "code" not in found.schema.inputs
+    source = model_source(found, "orders", "orders.csv")
+    assert '    text=("note",),\n)' in source
+    compile(source, "orders.py", "exec")
+
+
+@pytest.mark.slow
+def test_a_draft_for_free_text_learns_from_words(tmp_path: Path) -> None:
+    """The drafted base is built from its rows, and makes finite features of them and of an empty text."""
+    import numpy as np
+
+    from learning.catalog import load_spec
+
+    rows = table(late=[n % 2 for n in range(ROWS)], note=SENTENCES)
+    (tmp_path / "worded.py").write_text(model_source(guess(rows), "worded", "orders.csv"))
+    spec = load_spec("worded", [tmp_path])
+    columns = {
+        "weight": rows["weight"].to_numpy().reshape(-1, 1).astype("float32"),
+        "note": np.array([*SENTENCES[:-1], ""], "object").reshape(-1, 1),
+    }
+    base = spec.build_base(columns)
+    features = np.asarray(base(columns))
+    assert features.shape[0] == ROWS
+    assert np.isfinite(features).all()

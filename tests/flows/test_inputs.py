@@ -35,6 +35,25 @@ def land(folder: Path, name: str, rows: pl.DataFrame, day: int = 0) -> None:
     os.utime(folder / name, (FIRST + day * DAY,) * 2)
 
 
+def reviews() -> pl.DataFrame:
+    """Two hundred short texts whose words say what their writer thought; every twentieth has none."""
+    random = np.random.default_rng(1)
+    words = {"good": ("lovely", "great", "warm", "again"), "bad": ("cold", "rude", "never", "awful")}
+    verdicts = random.choice(["good", "bad"], 200)
+    texts = [
+        " ".join(["we", *random.choice(words[verdict], 4), f"no {place}"]) for place, verdict in enumerate(verdicts)
+    ]
+    return pl.DataFrame(
+        {
+            "written_at": [f"2024-03-{1 + place // 20:02}T10:00:00Z" for place in range(200)],
+            "review_id": [f"r{place}" for place in range(200)],
+            "stars_before": random.integers(1, 6, 200).astype(float),
+            "review": [None if place % 20 == 0 else text for place, text in enumerate(texts)],
+            "verdict": verdicts,
+        }
+    )
+
+
 def flowers() -> pl.DataFrame:
     """Fisher's irises, in an order that no file's species depend on."""
     found = load_iris()
@@ -43,6 +62,15 @@ def flowers() -> pl.DataFrame:
         flower=pl.int_range(150).cast(pl.String), species=pl.Series(found.target_names[found.target])
     )
     return rows[np.random.default_rng(0).permutation(150)]
+
+
+def test_reviews_are_judged_by_their_words(landing: Path, home: Settings) -> None:
+    """A text that nobody has seen, of words that were: and one that is missing is answered, too."""
+    land(landing / "reviews", "a.csv", reviews())
+    assert bootstrap("reviews") == "promoted"
+    with load_champion("reviews", database_url=home.database_url, artifact_root=home.artifact_root) as champion:
+        asked = ["a great and lovely place", "awful, never!", None]
+        assert champion.predict_classes({"review": asked, "stars_before": [3, 3, 3]})[:2].tolist() == ["good", "bad"]
 
 
 def test_irises_without_a_time_are_told_apart_by_name(landing: Path, home: Settings) -> None:
