@@ -120,7 +120,7 @@ def both_rows(arrived: pl.DataFrame, taken: pl.DataFrame, schema: Schema) -> tup
     Returns:
         The rows of both, and a sentence that says in how many rows which columns differ.
     """
-    names = [name for name in schema.columns if name in arrived.columns and name in taken.columns]
+    names = [name for name in schema.arriving if name in arrived.columns and name in taken.columns]
     pairs = arrived.join(taken, on=[HIGH, LOW], how="left", suffix=WAS, maintain_order="left")
     differs = {name: _differ(name, pairs, schema) for name in names if name not in schema.key}
     which = pl.DataFrame(differs).select(

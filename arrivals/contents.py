@@ -31,18 +31,21 @@ METHOD = "float32, microseconds or XXH3-64, each times a factor, in sum"
 
 def feature_names(schema: Schema) -> tuple[str, ...]:
     """The columns that are neither key nor target."""
-    return tuple(name for name in schema.columns if name not in (*schema.key, schema.target))
+    return tuple(name for name in schema.arriving if name not in (*schema.key, schema.target))
 
 
 def meaning(schema: Schema) -> str:
     """What the numbers of a model's rows depend on, beside the rows."""
-    return repr((METHOD, schema.key, schema.target, sorted(feature_names(schema))))
+    words = (schema.classes,) if schema.classes else ()  # a label's number is its word's place among them
+    return repr((METHOD, schema.key, schema.target, sorted(feature_names(schema)), *words))
 
 
 def described(rows: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     """HIGH, LOW, FEATURES and LABEL of each row: its key, its features, and its label or null."""
-    target = rows[schema.target] if schema.target in rows.columns else pl.repeat(None, rows.height, eager=True)
-    target = target.cast(pl.Float64)
+    known = schema.target in rows.columns  # rows that were taken under another schema may have none
+    target = (
+        rows.select(schema.label()).to_series() if known else pl.repeat(None, rows.height, dtype=pl.Float64, eager=True)
+    )
     label = pl.Series(LABEL, (target.to_numpy().astype(np.float64) + 0.0).view(np.uint64))
     if target.null_count():
         label = label.set(target.is_null(), None)
@@ -53,7 +56,7 @@ def asked_rows(rows: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     """The same with TIME and ROW, sorted by key and then by row; where only labels come, TIME may be null."""
     keyed = described(rows, schema).with_columns(
         pl.int_range(rows.height).alias(ROW),
-        (rows[schema.time] if schema.time in rows.columns else pl.lit(None, INSTANT)).alias(TIME),
+        (rows[schema.event_time] if schema.event_time in rows.columns else pl.lit(None, INSTANT)).alias(TIME),
     )
     keyed = keyed.sort(HIGH, maintain_order=True)
     if not (keyed[HIGH] == keyed[HIGH].shift()).any():  # as nearly always; sorting by all three costs much more
@@ -62,7 +65,7 @@ def asked_rows(rows: pl.DataFrame, schema: Schema) -> pl.DataFrame:
 
 
 def label_of(bits: pl.Expr) -> pl.Expr:
-    """The label again."""
+    """The label's number again."""
     return bits.reinterpret(dtype=pl.Float64)
 
 

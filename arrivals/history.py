@@ -41,7 +41,7 @@ class History:
         self._storing: list[Storing] = []
         self._recalled: frozenset[int] = frozenset()
         schema = spec.schema
-        by_time = schema.time in schema.key
+        by_time = schema.event_time in schema.key
         self.keys = KnownKeys(cache / "keys", self._read_keys, meaning=meaning(schema), by_time=by_time)
         self._newest_time = LONG_AGO
         self._ask_at = 0.0

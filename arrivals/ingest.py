@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from arrivals.conflicts import conflicts_only
+from arrivals.ingest_result import IngestResult
 from arrivals.intake import Intake
 from arrivals.partition_files import PartitionFiles
-from arrivals.sources import IngestResult, Sources
+from arrivals.sources import Sources
 from errors import TooManyBadRows
 
 if TYPE_CHECKING:

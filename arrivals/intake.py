@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 from uuid import uuid4
@@ -57,8 +56,7 @@ class Intake:
     def batch_rows(self) -> int:
         """How many rows of this model fit into a batch of bounded size."""
         schema = self._spec.schema
-        tensors = sum(4 * prod(shape) for shape in schema.tensors.values())
-        return max(1_000, min(BATCH_ROWS, BATCH_BYTES // (24 * len(schema.columns) + tensors)))
+        return max(1_000, min(BATCH_ROWS, BATCH_BYTES // (24 * len(schema.columns) + schema.wide_bytes)))
 
     def take(self, landed: NewLandedFile, batches: Callable[[], Iterator[Batch]], *, labels: bool = False) -> Taken:
         """Take a file's rows, and record them together with what became of each.

@@ -7,9 +7,10 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,6 +23,7 @@ FORMATS = {
     ".parquet": "parquet", ".pq": "parquet",
 }  # fmt: skip
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zip": "zip", ".zst": "zstd"}
+WRITTEN = ("LastModified", "last_modified", "updated", "mtime", "modified", "created")
 UNFINISHED = (".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".download", ".swp", "~")
 VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
 HINT_PLACE = "land a file itself there, under a name that is UTF-8"
@@ -37,6 +39,7 @@ class ListedFile:
         stamp: digest of uri, size and times (or a store's own tag); another content has another stamp.
         size: bytes.
         fault: why it cannot be a file of rows, or "".
+        modified: when it was written, as far as its store says.
         remote: the store that has it, and its name there; None for a local file.
     """
 
@@ -44,6 +47,7 @@ class ListedFile:
     stamp: str
     size: int
     fault: str = ""
+    modified: datetime | None = field(default=None, compare=False)
     remote: tuple[Any, str] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -206,7 +210,15 @@ def _listed(path: Path, root: Path, fault: str) -> ListedFile | None:
     if fault and path.is_symlink():  # what changes behind it makes no new file of it
         with suppress(OSError):
             status = path.lstat()
-    return ListedFile(uri, _stamp(path, status), status.st_size if status else 0, fault)
+    size, modified = (status.st_size, _instant(status.st_mtime_ns)) if status else (0, None)
+    return ListedFile(uri, _stamp(path, status), size, fault, modified)
+
+
+def _instant(nanoseconds: int) -> datetime | None:
+    """A file's time, exactly; None where no calendar has it."""
+    with suppress(OverflowError):
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=nanoseconds // 1_000)
+    return None
 
 
 def _shown(path: Path) -> str:
@@ -255,8 +267,22 @@ def _list_remote(landing: str, path: str) -> Listing:
             if info["type"] == "file" and matches and _finished((below or name).split("/")):
                 uri = masked(host + name if host and host in url else store.unstrip_protocol(name))
                 stamp = _digest(f"{uri} {store.ukey(name)}")
-                files.append(ListedFile(uri, stamp, int(info.get("size") or 0), remote=(store, name)))
+                size, modified = int(info.get("size") or 0), _modified(info)
+                files.append(ListedFile(uri, stamp, size, modified=modified, remote=(store, name)))
     return Listing(tuple(files))
+
+
+def _modified(info: Mapping[str, Any]) -> datetime | None:
+    """When a store says that a file was written; each has a name of its own for it."""
+    found = next((value for name in WRITTEN if (value := info.get(name)) is not None), None)
+    if isinstance(found, str):
+        with suppress(ValueError):
+            found = datetime.fromisoformat(found)
+    if isinstance(found, int | float):
+        found = _instant(int(found * 1e9))
+    if not isinstance(found, datetime):
+        return None
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def still_same(file: ListedFile) -> bool:

@@ -57,7 +57,7 @@ def wanted_of(spec: ModelSpec, kind: str, *, labels: bool) -> Wanted:
     optional: tuple[str, ...] = (schema.target,) if source.labels else ()
     if kind == "jsonl":  # where a key that is left out means null
         optional += (schema.target, *schema.nullable)
-    return Wanted(schema.columns, optional, source.ignore)
+    return Wanted(schema.arriving, optional, source.ignore)
 
 
 def read_file(file: LocalCopy, wanted: Wanted, rows: int, *, careful: bool = False) -> Iterator[Batch]:

@@ -7,13 +7,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from arrivals.faults import fault_of, first_few, is_ours
+from arrivals.ingest_result import IngestResult
 from arrivals.listing import HINT, ListedFile, expanded, list_files, still_same
 from arrivals.local_copies import LocalCopy, local_copy
 from arrivals.queries import Reading
@@ -28,73 +29,12 @@ if TYPE_CHECKING:
     import polars as pl
 
     from arrivals.intake import Intake
-    from db.arrival_records import PartitionRecord
     from db.registry import ModelRegistry
     from learning.files import Progress
     from learning.spec import ModelSpec
 
 SECONDS_BETWEEN_REPORTS = 0.5
 TOGETHER, SMALL, LARGE = 64, 1 << 16, 1 << 20  # files that are taken at once; most bytes of each, and of its rows
-
-
-@dataclass
-class IngestResult:
-    """What an ingest took.
-
-    Args:
-        partitions: those that it recorded.
-        files: read or refused, and not before.
-        rows: in them, and of these:
-        duplicates: taken before with the same values,
-        conflicts: taken before with other values,
-        refused: kept aside, each with its reason,
-        waiting: labels whose row has not arrived yet.
-        late: of the rows taken, those older than what had been seen.
-        refused_files: files of which nothing could be taken.
-        reasons: a sentence for each file that was refused or left for later.
-        attention: a sentence for each thing that a person should look at.
-    """
-
-    partitions: tuple[PartitionRecord, ...] = ()
-    files: int = 0
-    rows: int = 0
-    duplicates: int = 0
-    conflicts: int = 0
-    refused: int = 0
-    waiting: int = 0
-    late: int = 0
-    refused_files: int = 0
-    reasons: list[str] = field(default_factory=list)
-    attention: list[str] = field(default_factory=list)
-
-    @property
-    def summary(self) -> str:
-        """The figures in a sentence."""
-        if not self.files:
-            return "no new files"
-        taken = sum(partition.rows for partition in self.partitions)
-        parts = {
-            "duplicates": self.duplicates,
-            "conflicts": self.conflicts,
-            "refused": self.refused,
-            "labels waiting for their rows": self.waiting,
-            "late": self.late,
-        }
-        rest = "".join(f", {count:,} {what}" for what, count in parts.items() if count)
-        whole = f"; {self.refused_files} refused as a whole" if self.refused_files else ""
-        return f"{self.files:,} new files with {self.rows:,} rows: {taken:,} taken{rest}{whole}"
-
-    def add(self, landed: NewLandedFile, partitions: tuple[PartitionRecord, ...]) -> None:
-        """Count one more landed file."""
-        self.partitions += partitions
-        self.files += 1
-        self.rows += landed.rows
-        self.duplicates += landed.duplicates
-        self.conflicts += landed.conflicts
-        self.refused += landed.refused
-        self.waiting += landed.waiting
-        self.late += landed.late
-        self.refused_files += bool(landed.reason)
 
 
 @dataclass
@@ -149,7 +89,8 @@ class Sources:
         landed = NewLandedFile(rows.uri, stamp, self._rules(labels=False), self.intake.id, attempt, cursor=cursor)
         keys, kept = (*spec.schema.key, *spec.schema.entity), self.intake.kept(reading.overlapping())
         try:
-            taken = self.intake.take(landed, partial(reading.batches, wanted, keys, kept, self.intake.batch_rows))
+            read = partial(reading.batches, wanted, keys, kept, self.intake.batch_rows)
+            taken = self.intake.take(landed, lambda: (batch.arrived(spec.schema, now) for batch in read()))
         except ArrivalConflict:
             return  # another process took these rows meanwhile
         except BaseException as error:
@@ -254,8 +195,11 @@ class Sources:
 
     def _batches(self, file: ListedFile, copy: LocalCopy, *, labels: bool) -> Iterator[Batch]:
         """Read the rows of a file that can be opened."""
+        now, schema = datetime.now(UTC), self.spec.schema
+        moment = min(file.modified or now, now)  # the same at every reading; a clock that is ahead is not believed
         try:
-            yield from read_file(copy, wanted_of(self.spec, copy.format, labels=labels), self.intake.batch_rows)
+            for batch in read_file(copy, wanted_of(self.spec, copy.format, labels=labels), self.intake.batch_rows):
+                yield batch if labels else batch.arrived(schema, moment)
         except OSError as error:  # one of the file's own; those of the store come from elsewhere
             raise FileNotReady(file.uri, f"it cannot be read ({error.strerror or error})", HINT) from error
         if not still_same(file):

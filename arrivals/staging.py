@@ -15,7 +15,7 @@ import polars as pl
 
 from arrivals.conflicts import CONFLICT, CORRECTION, LATE_LABEL, NEW, OUTCOME, TAKEN, WAITING, both_rows, judge
 from arrivals.contents import LABEL, asked_rows, label_of
-from arrivals.history import History
+from arrivals.history import LONG_AGO, History
 from arrivals.keys import HIGH, HOLDOUT, LOW, ROW, SEQUENCE, TIME, content_digest, held_out, key_hashes
 from arrivals.known_keys import Storing
 from arrivals.validation import REASON, Batch, Validator
@@ -52,7 +52,8 @@ class Staging:
         self, spec: ModelSpec, history: History, files: PartitionFiles, landed: NewLandedFile, run_id: int | None
     ) -> None:
         self._spec, self._schema, self._history, self._files = spec, spec.schema, history, files
-        self._landed, self._run_id, self._newest_time = landed, run_id, history.newest_time
+        self._landed, self._run_id = landed, run_id
+        self._newest_time = history.newest_time if spec.schema.time else LONG_AGO  # what brings no time cannot be late
         self._validator = Validator(spec.schema, spec.objective, spec.source)
         self._refusals: Counter[tuple[str, str, RefusalKind]] = Counter()
         self._storing: list[Future[NewPartition]] = []
@@ -107,7 +108,7 @@ class Staging:
         waiting, conflicts = (of[outcome].height if outcome in of else 0 for outcome in (WAITING, CONFLICT))
         duplicates = rows.height - taken - waiting - conflicts
         if conflicts and batch.again is not None:
-            of[CONFLICT] = of[CONFLICT].filter(_news(rows[of[CONFLICT][ROW]], batch.again["conflict"]))
+            of[CONFLICT] = of[CONFLICT].filter(_news(self._said(rows[of[CONFLICT][ROW]]), batch.again["conflict"]))
             conflicts = of[CONFLICT].height
         if conflicts:
             self._keep_conflicts(rows, of[CONFLICT])
@@ -150,11 +151,11 @@ class Staging:
         """Store rows once more as they were taken, each with the label that came for it."""
         target, found = self._schema.target, dict[bool, list[pl.DataFrame]]()
         for partition, rows in self._read_taken(labels):
-            labelled = rows.with_columns(label_of(pl.col(LABEL)).alias(target))
+            labelled = rows.with_columns(self._label().alias(target))
             found.setdefault(partition.late, []).append(labelled)
         stored = 0
         for late, frames in sorted(found.items()):
-            whole = pl.concat(map(self._as_now, frames)).sort(self._schema.time, HIGH).drop(HIGH)
+            whole = pl.concat(map(self._as_now, frames)).sort(self._schema.event_time, HIGH).drop(HIGH)
             stored += self._store(whole, asked_rows(whole, self._schema), kind=kind, late=late)
         return stored
 
@@ -172,11 +173,15 @@ class Staging:
         stored = 0
         for part, marked in ((corrections.filter(~late), False), (corrections.filter(late), True)):
             order = part.sort(TIME, maintain_order=True)
-            labels = order.select(label_of(pl.col(LABEL)).alias(self._schema.target)).to_series()
+            labels = order.select(self._label().alias(self._schema.target)).to_series()
             whole = rows[order[ROW]].with_columns(labels)
             whole = whole.with_columns(held_out(whole, order[HIGH], self._schema))
             stored += self._store(whole, part, kind="corrections", late=marked)
         return stored
+
+    def _label(self) -> pl.Expr:
+        """A row's LABEL as the target arrives."""
+        return self._schema.as_arrived(label_of(pl.col(LABEL)))
 
     def _read_taken(self, wanted: pl.DataFrame) -> Iterator[tuple[PartitionRecord | NewPartition, pl.DataFrame]]:
         """The newest rows that were taken of some keys, with HIGH, LOW and the LABEL that is given: by partition."""
@@ -191,11 +196,11 @@ class Staging:
         if not rows.height:
             return 0
         background = self._files.workers.submit
-        digest, file = background(content_digest, rows), background(self._files.write, rows)
+        digest, file = background(content_digest, self._said(rows)), background(self._files.write, rows)
         if self._history.was_recalled(digest):
             return 0
         older = self._history.find(keys).group_by(SEQUENCE).len().sort(SEQUENCE) if kind == "corrections" else None
-        times = rows[self._schema.time]
+        times = rows[self._schema.event_time]
         time_from, time_to = cast("datetime", times.min()), cast("datetime", times.max())
         facts = partial(
             NewPartition,
@@ -218,6 +223,10 @@ class Staging:
         if older is not None:
             self._superseded += ((sequence, storing, count) for sequence, count in older.iter_rows())
         return rows.height
+
+    def _said(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows as they arrived: when they did makes no other rows of them, which would come back after a recall."""
+        return rows if self._schema.time else rows.drop(self._schema.event_time)
 
     def _finish(
         self, digest: Future[str], file: Future[Path], keys: pl.DataFrame, facts: Callable[..., NewPartition]

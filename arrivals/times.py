@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
+
 import polars as pl
 
 INSTANT = pl.Datetime("us", "UTC")
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # the years 1 to 9999, in days since 1970
 MICROSECONDS_A_DAY = 86_400_000_000
 TICKS = {"ns": 1_000 * MICROSECONDS_A_DAY, "us": MICROSECONDS_A_DAY, "ms": MICROSECONDS_A_DAY // 1_000}  # of a day
+STEPS = {  # from where on whole numbers count, in which unit; the first and last that lie in the years 1 to 9999
+    "day": (date(1970, 1, 1), "d", FIRST_DAY, LAST_DAY),
+    "week": (date(1970, 1, 5), "w", FIRST_DAY // 7 + 1, LAST_DAY // 7 - 1),
+    "month": (date(1970, 1, 1), "mo", -1969 * 12, 8030 * 12 - 1),
+    "year": (date(1970, 1, 1), "y", 1, 9999),
+}
 EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000}  # microseconds in what a number counts
 SAMPLE = 100
 
@@ -42,7 +50,7 @@ def parse_times(raw: pl.Series, zone: str = "UTC", written: str = "iso") -> pl.S
     Args:
         raw: dates, datetimes, text or numbers.
         zone: of times without an offset.
-        written: "iso", or "epoch_s" or "epoch_ms" where numbers, also as text, count from 1970 on.
+        written: "iso", or "epoch_s" or "epoch_ms" where numbers, also as text, count from 1970 on, or one of STEPS.
     """
     if isinstance(raw.dtype, pl.Datetime | pl.Date):
         times = _from_typed(raw, zone)
@@ -50,11 +58,26 @@ def parse_times(raw: pl.Series, zone: str = "UTC", written: str = "iso") -> pl.S
         text = raw.str.strip_chars() if raw.dtype == pl.String else raw
         counted = text.cast(pl.Float64, strict=False) * EPOCHS[written]
         times = counted.round().cast(pl.Int64, strict=False).cast(INSTANT)
+    elif written in STEPS and (raw.dtype.is_numeric() or raw.dtype == pl.String):
+        times = _from_steps(raw, written)
     elif written == "iso" and raw.dtype == pl.String:
         times = _from_text(raw, zone)
     else:
         times = nothing(raw, INSTANT)
     return within_years(times)
+
+
+def _from_steps(raw: pl.Series, written: str) -> pl.Series:
+    """Steps as the moments at which they begin, in UTC; null where there is no whole number, or a far one."""
+    origin, unit, first, last = STEPS[written]
+    text = raw.str.strip_chars() if raw.dtype == pl.String else raw
+    number = text.cast(pl.Float64, strict=False)
+    steps = number.set(~(number.is_between(first, last) & (number == number.round())), None).cast(pl.Int64)
+    since = pl.col(raw.name) - (origin.year if unit == "y" else 0)
+    by = pl.concat_str(since.cast(pl.String), pl.lit(unit))
+    start = pl.lit(datetime(origin.year, origin.month, origin.day), pl.Datetime("us"))  # noqa: DTZ001 - of UTC, below
+    moments = pl.when(pl.col(raw.name).is_not_null()).then(start.dt.offset_by(by))
+    return steps.to_frame().select(moments.dt.replace_time_zone("UTC").alias(raw.name)).to_series()
 
 
 def nothing(raw: pl.Series, kind: pl.DataType) -> pl.Series:

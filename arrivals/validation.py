@@ -7,7 +7,7 @@ column that shows a fault is looked at row by row. docs/adr/0008 has the figures
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from math import prod
@@ -19,7 +19,7 @@ from polars.exceptions import PanicException
 from arrivals.numbers import Writing, is_number, missing, readings, settled, to_float
 from arrivals.tensors import as_tensor
 from arrivals.texts import as_it_came, as_text
-from arrivals.times import EPOCHS, INSTANT, nothing, parse_times
+from arrivals.times import EPOCHS, INSTANT, STEPS, nothing, parse_times
 
 if TYPE_CHECKING:
     from db.arrival_records import RefusalKind
@@ -31,6 +31,8 @@ REASON = "reason"
 LARGEST = 3.4028234e38  # of a float32, which is what a base takes
 EXACT = 2.0**53  # up to here a float64 names every whole number
 RECENT = {"epoch_s": (1e8, 1e10), "epoch_ms": (1e11, 1e13)}  # the years 1973 to 2286: what a person means by a number
+LONGEST_TEXT = 100_000  # of free text, that is 50 pages; a record has a million bytes at most
+YEARS = (1900, 2100)  # likewise
 FAILURES = (Exception, PanicException)  # Polars' panics are no Exceptions, and no column may stop the others
 
 
@@ -48,6 +50,12 @@ class Batch:
     rows: pl.DataFrame
     refused: pl.DataFrame | None = None
     again: Mapping[RefusalKind, pl.DataFrame] | None = None
+
+    def arrived(self, schema: Schema, moment: datetime) -> Batch:
+        """The same rows with this moment as their event time, where they bring none of their own."""
+        if schema.time is not None:
+            return self
+        return replace(self, rows=self.rows.with_columns(pl.lit(moment, INSTANT).alias(schema.event_time)))
 
 
 @dataclass(frozen=True)
@@ -71,9 +79,10 @@ class Validator:
         """The type of each column in a partition, in the schema's order."""
         schema = self.schema
         kinds: dict[str, pl.DataType] = {name: pl.String() for name in schema.columns}
-        kinds |= {name: pl.Float64() for name in (*schema.numeric, schema.target)}
+        kinds |= {name: pl.Float64() for name in schema.numeric}
+        kinds[schema.target] = pl.String() if self.objective.names else pl.Float64()
         kinds |= {name: pl.Array(pl.Float32, prod(shape)) for name, shape in schema.tensors.items()}
-        kinds[schema.time] = INSTANT
+        kinds[schema.event_time] = INSTANT
         return {name: kinds[name] for name in schema.columns}
 
     @property
@@ -99,7 +108,8 @@ class Validator:
             return Batch(typed)
         reason = pl.select(pl.coalesce(pl.when(rows).then(pl.lit(text)) for text, rows in faults)).to_series()
         good = reason.is_null()
-        refused = [_kept(column, ~good) for column in raw.iter_columns()]
+        arrived = (column for column in raw.iter_columns() if column.name in self.schema.arriving)
+        refused = [_kept(column, ~good) for column in arrived]
         return Batch(typed.filter(good), pl.DataFrame([*refused, reason.drop_nulls().alias(REASON)]))
 
     def _typed(self, raw: pl.Series, cast: pl.DataFrame) -> pl.Series:
@@ -130,9 +140,12 @@ class Validator:
             faults += self._too_early(typed)
         if typed.dtype == pl.Float64:
             faults += self._odd_numbers(typed)
-        if name in schema.allowed:
-            known = typed.is_in(list(schema.allowed[name]))
-            faults.append((f"{name} is none of the allowed values", ~known & typed.is_not_null()))
+        if name in schema.text:
+            faults.append((f"{name} is longer than {LONGEST_TEXT:,} characters", typed.str.len_chars() > LONGEST_TEXT))
+        words = (self.objective.names or None) if name == schema.target else schema.allowed.get(name)
+        if words is not None:
+            what = "classes" if name == schema.target else "allowed values"
+            faults.append((f"{name} is none of the {what}", ~typed.is_in(list(words)) & typed.is_not_null()))
         return [(text, rows) for text, rows in faults if rows.any()]
 
     def _unread(self, typed: pl.Series, raw: pl.Series, absent: pl.Series) -> list[tuple[str, pl.Series]]:
@@ -166,7 +179,9 @@ class Validator:
                 for way in EPOCHS
                 if way != self.source.time_format
             }
-            iso = {'time_format="iso"': parse_times(raw).is_not_null()} if self.source.time_format in EPOCHS else {}
+            iso = {'time_format="iso"': parse_times(raw).is_not_null()} if self.source.time_format != "iso" else {}
+            if self.source.time_format != "year":
+                iso['time_format="year"'] = numbers.is_between(*YEARS).fill_null(False) & (numbers == numbers.round())
             return others | iso
         return {}
 
@@ -211,6 +226,8 @@ def _out_of(low: float, high: float, numbers: pl.Series) -> list[tuple[str, pl.S
 def _wanted(kind: pl.DataType, time_format: str) -> str:
     """What a value of this type must be, as the end of a sentence."""
     if isinstance(kind, pl.Datetime):
+        if time_format in STEPS:
+            return f"is no whole number of a {time_format}, within the years 1 to 9999"
         if time_format in EPOCHS:
             return (
                 f"is no number of {'milli' * (time_format == 'epoch_ms')}seconds since 1970, within the years 1 to 9999"

@@ -23,11 +23,11 @@ import polars as pl
 
 from arrivals.contents import FEATURES, LABEL, meaning
 from arrivals.ingest import ingest
+from arrivals.ingest_result import IngestResult
 from arrivals.keys import HIGH, LOW
 from arrivals.known_keys import KnownKeys
 from arrivals.local_copies import LocalCopy
 from arrivals.readers import Wanted, read_file
-from arrivals.sources import IngestResult
 from arrivals.validation import Validator
 from benchmarks.claims import Claims
 from db.arrival_records import NewArrival, NewLandedFile, NewPartition

@@ -35,8 +35,10 @@ def new(  # noqa: PLR0913, PLR0917 - typer makes every parameter an option
     path.write_text(model_source(found, name, data.name), encoding="utf-8")
     say(f"wrote {os.path.relpath(path)}")
     schema = found.schema
-    say(f"  time {schema.time}, key {' + '.join(schema.key)}, target {schema.target}: {found.objective}")
-    say(f"  {len(schema.numeric)} numeric and {len(schema.categorical)} categorical inputs")
+    time_and_key = f"time {schema.time or 'of arrival'}, key {' + '.join(schema.key)}"
+    say(f"  {time_and_key}, target {schema.target}: {found.objective}")
+    texts = f", and free text: {', '.join(schema.text)}" if schema.text else ""
+    say(f"  {len(schema.numeric)} numeric and {len(schema.categorical)} categorical inputs{texts}")
     if left_out(found):
         say(f"  left out: {', '.join(left_out(found))}")
     if add_deployments(path.parent.with_name("prefect.yaml"), name):

@@ -8,7 +8,8 @@ VIEWS = {
     "champion": """
         SELECT m.name AS model, v.number AS version, p.sequence, p.kind, p.actor, p.reason, p.at AS since,
                b.uri AS base_uri, h.uri AS head_uri, v.base_digest, v.head_digest, v.created_at,
-               b.sha256 AS base_sha256, h.sha256 AS head_sha256, b.bytes AS base_bytes, h.bytes AS head_bytes
+               b.sha256 AS base_sha256, h.sha256 AS head_sha256, b.bytes AS base_bytes, h.bytes AS head_bytes,
+               v.plan
         FROM promotion p
         JOIN model m ON m.id = p.model_id
         JOIN version v ON v.id = p.version_id

@@ -66,7 +66,7 @@ def find_absurd(schema: Schema, new: Sequence[PartitionFile], old: Sequence[Part
     """
     import polars as pl
 
-    sizes = {name: pl.col(name).abs() for name in (*schema.numeric, schema.target)}
+    sizes = {name: pl.col(name).abs() for name in (*schema.numeric, *[schema.target] * (not schema.classes))}
     for name in schema.tensors:
         sizes[name] = pl.col(name).cast(pl.List(pl.Float64)).list.eval(pl.element().abs()).list.max()
     tenth = [size.quantile(0.9) for size in sizes.values()]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from learning.schema import ARRIVAL
 from learning.stored import labels_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def block_of(times: pl.Expr, block: str) -> pl.Expr:
 
     Args:
         times: datetimes.
-        block: length of a block, as in `Schema.block`, but not "".
+        block: length of a block, as in `Schema.block`, but not ""; of an arrival, each time is a block.
 
     Example:
         >>> import polars as pl
@@ -33,15 +34,13 @@ def block_of(times: pl.Expr, block: str) -> pl.Expr:
         >>> times.select(block_of(pl.col("at"), "1d"))["at"].dt.to_string("%d.%m. %H:%M").to_list()
         ['01.05. 00:00', '01.05. 00:00']
     """
-    return times.dt.convert_time_zone("UTC").dt.replace_time_zone(None).dt.cast_time_unit("us").dt.truncate(block)
+    plain = times.dt.convert_time_zone("UTC").dt.replace_time_zone(None).dt.cast_time_unit("us")
+    return plain if block == ARRIVAL else plain.dt.truncate(block)
 
 
 def labelled(schema: Schema) -> pl.Expr:
     """Whether a row's label is known."""
-    import polars as pl
-
-    target = pl.col(schema.target).cast(pl.Float64)
-    return target.is_not_null() & target.is_not_nan()
+    return schema.label().is_not_null()
 
 
 def fewest(held: NDArray[np.integer[Any]], wanted: float) -> int:
@@ -73,7 +72,7 @@ def proving_window(schema: Schema, gate: Gate, partitions: Sequence[PartitionFil
 
     if not schema.block or not partitions:
         return None
-    block = block_of(pl.col(schema.time), schema.block).alias("block")
+    block = block_of(pl.col(schema.event_time), schema.block).alias("block")
     found = pl.concat([labels_of(schema, one).filter(labelled(schema)).select(block) for one in partitions])
     counts = found.group_by("block").len().sort("block", descending=True).collect()
     held = counts["len"].to_numpy().cumsum()  # by the newest block, by the newest two, ...

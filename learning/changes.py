@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from learning.builders import builder_texts
 from learning.policies import DriftPolicy
 from learning.schema import Schema
+from learning.work_folder import plan_of
 
 if TYPE_CHECKING:
     from learning.spec import ModelSpec
@@ -59,7 +60,7 @@ def made_for(spec: ModelSpec, parent: Record | None = None) -> dict[str, Any]:
     schema = {name: value for name, value in asdict(spec.schema).items() if name not in RULES}
     plain = {name: list(value) if isinstance(value, tuple) else value for name, value in schema.items()}
     plain["tensors"] = {name: [int(size) for size in shape] for name, shape in spec.schema.tensors.items()}
-    return {"schema": plain, "objective": repr(spec.objective), "builders": texts}
+    return {"schema": plain, "objective": plan_of(spec.objective), "builders": texts}
 
 
 def schema_of(record: Record) -> Schema:
@@ -70,14 +71,14 @@ def schema_of(record: Record) -> Schema:
         >>> kinds(schema_of(made_for(spec))) == kinds(spec.schema)
         True
     """
-    known = {field.name for field in fields(Schema)}
+    known = {field.name for field in fields(Schema) if field.init}
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in record["schema"].items()
         if name in known
     }
     values["tensors"] = {name: tuple(shape) for name, shape in values["tensors"].items()}
-    return Schema(**values)
+    return Schema(**values).named(tuple(record["schema"].get("classes", ())))
 
 
 def spec_for(spec: ModelSpec, record: Record) -> ModelSpec:
@@ -96,7 +97,8 @@ def kinds(schema: Schema) -> dict[str, str]:
         {'speed': 'numeric', 'pixels': 'a tensor of shape (8, 8, 1)'}
     """
     tensors = {name: f"a tensor of shape {tuple(int(n) for n in shape)}" for name, shape in schema.tensors.items()}
-    return {**dict.fromkeys(schema.numeric, "numeric"), **dict.fromkeys(schema.categorical, "categorical"), **tensors}
+    words = {"numeric": schema.numeric, "categorical": schema.categorical, "text": schema.text}
+    return {**{name: word for word, names in words.items() for name in names}, **tensors}
 
 
 def changes(record: Record | None, spec: ModelSpec) -> Changes:
@@ -116,9 +118,8 @@ def changes(record: Record | None, spec: ModelSpec) -> Changes:
     found += [f"'{name}' was removed" for name in before if name not in now]
     found += [f"'{name}' was {before[name]} and is {now[name]}" for name in other]
     answers = [f"the target was '{old.target}' and is '{new.target}'"] * (old.target != new.target)
-    answers += [f"the objective was {record['objective']} and is {spec.objective!r}"] * (
-        record["objective"] != repr(spec.objective)
-    )
+    if (objective := plan_of(spec.objective)) != record["objective"]:
+        answers.append(f"the objective was {_named(record['objective'])} and is {_named(objective)}")
     texts = builder_texts(spec)
     return Changes(
         fixed=tuple(_moved(old, new)),
@@ -127,6 +128,18 @@ def changes(record: Record | None, spec: ModelSpec) -> Changes:
         unfilled=tuple(name for name in (*added, *other) if name not in new.nullable),
         builders=tuple(name for name, text in record["builders"].items() if texts.get(name, text) != text),
     )
+
+
+def _named(objective: Record) -> str:
+    """An objective as a model's file writes it, as far as it says what is predicted.
+
+    Example:
+        >>> _named({"kind": "Multiclass", "classes": ["cat", "dog"], "loss": "..."})
+        "Multiclass(classes=('cat', 'dog'))"
+    """
+    classes = objective.get("classes")
+    said = tuple(classes) if isinstance(classes, list) else classes
+    return f"{objective['kind']}({f'classes={said}' if said else ''})"
 
 
 def _moved(old: Schema, new: Schema) -> list[str]:

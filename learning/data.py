@@ -100,14 +100,14 @@ def select(  # noqa: PLR0913 - all but the first three by name
     """
     import polars as pl
 
-    time, wanted = pl.col(schema.time), pl.lit(value=True) if unlabelled else labelled(schema)
+    time, wanted = pl.col(schema.event_time), pl.lit(value=True) if unlabelled else labelled(schema)
     if split != "all":
         wanted &= pl.col(HOLDOUT) == (split == "holdout")
     if since is not None:
         wanted &= time >= since
     if before is not None:
         wanted &= time < before
-    target = pl.col(schema.target).cast(pl.Float64).fill_null(float("nan"))
+    target = schema.label().fill_null(float("nan"))
     columns = {"rows": pl.int_range(pl.len(), dtype=pl.Int64), "target": target}
     if schema.block:
         columns["block"] = block_of(time, schema.block)
@@ -132,7 +132,7 @@ def read_inputs(schema: Schema, partition: PartitionFile, rows: Indices | None =
         first, last = (int(rows[0]), int(rows[-1])) if len(rows) else (0, -1)
         frame = table.slice(first, last - first + 1).collect()[rows - first]
     numeric = {name: _numbers(frame[name]).reshape(-1, 1) for name in schema.numeric}
-    strings = {name: frame[name].fill_null("").to_numpy().astype(object).reshape(-1, 1) for name in schema.categorical}
+    strings = {name: frame[name].fill_null("").to_numpy().astype(object).reshape(-1, 1) for name in schema.strings}
     tensors = {name: _tensor(frame[name], tuple(int(size) for size in shape)) for name, shape in schema.tensors.items()}
     return {**numeric, **strings, **tensors}
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Block = tuple[Any, tf.Tensor]
 
 MEMORY_BYTES = 512 * 2**20
+LOOKED_AT = 64  # rows, to know how large one is
 Read = Callable[[PartitionFile, Indices], Any]
 
 
@@ -70,12 +71,12 @@ class Examples:
 
     @cached_property
     def _block_rows(self) -> int:
-        """How many rows fit in a block, going by the first one."""
-        first = self.selections[0].take(np.arange(1))
+        """How many rows fit in a block, going by the first ones."""
+        first = self.selections[0].take(np.arange(min(len(self.selections[0].rows), LOOKED_AT)))
         sample = self._read(first.partition, first.rows)
         columns = sample.values() if isinstance(sample, dict) else (sample,)
-        size = sum(STRING_BYTES if column.dtype == object else column.nbytes for column in columns)
-        return max(1, self._memory_bytes // size)
+        size = sum(_bytes(column) for column in columns) // max(len(first.rows), 1)
+        return max(1, self._memory_bytes // max(size, 1))
 
     def _load(self, group: list[Selection]) -> Block:
         """The rows of a group as one block; where it is all rows, it is read once and kept."""
@@ -89,6 +90,11 @@ class Examples:
         if group is self.selections:
             self._whole = block
         return block
+
+
+def _bytes(column: NDArray[Any]) -> int:
+    """Memory that values take; of strings, their own, but what any takes at least."""
+    return sum(max(STRING_BYTES, len(text)) for text in column.flat) if column.dtype == object else column.nbytes
 
 
 def _permute(block: Block, random: np.random.Generator) -> Block:

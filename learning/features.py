@@ -21,6 +21,7 @@ from learning.data import Indices, PartitionFile, count_rows, read_inputs
 from learning.digests import json_digest
 from learning.environment import custom_digest, environment
 from learning.files import locked
+from learning.schema import TEXT_BYTES
 
 if TYPE_CHECKING:
     import keras
@@ -165,7 +166,7 @@ class FrozenBase:
         rows = count_rows(partition)
         shape = tuple(self.model.outputs[0].shape[1:])
         size = rows_at_once(self.model)
-        read = size * max(1, READ_BYTES // (size * row_bytes(self.model)))
+        read = size * max(1, READ_BYTES // (size * (row_bytes(self.model) + TEXT_BYTES * len(self.schema.text))))
         features = np.lib.format.open_memmap(path, mode="w+", dtype="float32", shape=(rows, *shape))
         if hasattr(os, "posix_fallocate"):  # on a full disk this is an error; a mapped page would be a crash
             with path.open("r+b") as file:

@@ -106,7 +106,7 @@ def refuse_hidden_nulls(spec: ModelSpec, model: keras.Model, few: Columns, loss:
         InvalidSpec: the base leaves a column as it is.
     """
     schema = spec.schema
-    nullable = [name for name in schema.nullable if name not in schema.categorical]
+    nullable = [name for name in schema.nullable if name not in schema.strings]
     if not nullable or _passes(model, few, nullable, loss):
         return
     lost = [name for name in nullable if not _passes(model, few, [name], loss)] or nullable

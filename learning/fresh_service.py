@@ -168,7 +168,8 @@ def _loaded(model: str, number: int, files: Mapping[StoredArtifact, Path]) -> Lo
     from evergreen_client.registry import ChampionRecord
 
     parts = [load_model_of(model, path) for path in files.values()]
-    return LoadedVersion.of(ChampionRecord(number, "", *files), *parts)
+    base, head = files
+    return LoadedVersion.of(ChampionRecord(number, "", base, head), *parts)
 
 
 def _layers(path: Path) -> Any:

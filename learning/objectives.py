@@ -1,8 +1,9 @@
 """What a model is trained and judged by: the loss of each row, so that versions can be compared in pairs.
 
 Each objective names the Keras loss that training minimises (`loss`), the mean of its `row_loss` as the registry stores
-it (`loss_name`), and how many classes a target names as whole numbers from 0 on (`class_count`). The best prediction
-that looks at no input, its `constant` for one row, is what any model must beat.
+it (`loss_name`), and how many classes a target names as whole numbers from 0 on (`class_count`). Where the target
+arrives as words, `names` are these words in the order of those numbers. The best prediction that looks at no input, its
+`constant` for one row, is what any model must beat.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from errors import InvalidSpec
+
 Floats = NDArray[np.floating[Any]]
 
 
@@ -20,15 +23,34 @@ Floats = NDArray[np.floating[Any]]
 class Binary:
     """Targets 0 or 1; predictions are probabilities of 1, shape (rows, 1) or (rows,).
 
+    Args:
+        classes: the two words that the target arrives as, if it does; the second is the event, which is 1 to a model.
+
     Example:
         >>> import numpy as np
         >>> round(Binary().metrics(np.array([0.0, 1.0]), np.array([0.5, 0.5]))["log_loss"], 3)
         0.693
+        >>> Binary(classes=("no", "yes")).names
+        ('no', 'yes')
     """
 
+    classes: tuple[str, ...] = ()
     loss: str = "binary_crossentropy"
     loss_name: str = "log_loss"
     class_count: ClassVar[int] = 2
+
+    def __post_init__(self) -> None:
+        """Refuse words that cannot name two classes; raises InvalidSpec."""
+        if self.classes:
+            _check_names(self, self.classes)
+            if len(self.classes) != 2:
+                why = f"it has {len(self.classes)} classes"
+                raise InvalidSpec(repr(self), why, "name two, the event second, or use Multiclass(classes=...)")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The words that the target arrives as; none where it is 0 or 1."""
+        return self.classes
 
     def row_loss(self, target: Floats, prediction: Floats) -> Floats:
         """Negative log likelihood of each row, in nats."""
@@ -51,16 +73,34 @@ class Binary:
 
 @dataclass(frozen=True)
 class Multiclass:
-    """Targets 0 … classes-1; predictions are probabilities, shape (rows, classes)."""
+    """Targets 0 … classes-1; predictions are probabilities, shape (rows, classes).
 
-    classes: int
+    Args:
+        classes: how many; or the words that the target arrives as, in the order of the predictions.
+
+    Example:
+        >>> Multiclass(3).class_count, Multiclass(classes=("cat", "dog", "bird")).class_count
+        (3, 3)
+    """
+
+    classes: int | tuple[str, ...]
     loss: str = "sparse_categorical_crossentropy"
     loss_name: str = "log_loss"
+
+    def __post_init__(self) -> None:
+        """Refuse words that cannot name classes; raises InvalidSpec."""
+        if not isinstance(self.classes, int):
+            _check_names(self, self.classes)
 
     @property
     def class_count(self) -> int:
         """As many as were named."""
-        return self.classes
+        return self.classes if isinstance(self.classes, int) else len(self.classes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The words that the target arrives as; none where it is a number."""
+        return () if isinstance(self.classes, int) else self.classes
 
     def row_loss(self, target: Floats, prediction: Floats) -> Floats:
         """Negative log likelihood of each row, in nats."""
@@ -76,7 +116,7 @@ class Multiclass:
 
     def constant(self, target: Floats) -> Floats:
         """The share of each class."""
-        return np.bincount(target.astype("int64"), minlength=self.classes) / len(target)
+        return np.bincount(target.astype("int64"), minlength=self.class_count) / len(target)
 
 
 @dataclass(frozen=True)
@@ -86,6 +126,7 @@ class Regression:
     loss: str = "mean_squared_error"
     loss_name: str = "squared_error"
     class_count: ClassVar[None] = None  # a target is any number
+    names: ClassVar[tuple[str, ...]] = ()
 
     def row_loss(self, target: Floats, prediction: Floats) -> Floats:
         """Squared error of each row."""
@@ -102,6 +143,19 @@ class Regression:
 
 
 Objective = Binary | Multiclass | Regression
+
+
+def _check_names(objective: Binary | Multiclass, names: object) -> None:
+    """Refuse what cannot be the words of a target.
+
+    Raises:
+        InvalidSpec: it is no tuple of at least two words, one is empty, or one is there twice.
+    """
+    words = names if isinstance(names, tuple) else ()
+    if len(words) < 2 or not all(isinstance(word, str) and word.strip() for word in words):
+        raise InvalidSpec(repr(objective), "these are no words for classes", 'write classes=("cat", "dog")')
+    if twice := sorted({word for word in words if words.count(word) > 1}):
+        raise InvalidSpec(repr(objective), f"{twice} are there twice", "name each class once")
 
 
 def roc_auc(positive: NDArray[np.bool_], score: Floats) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -90,4 +89,4 @@ def row_size(of: Schema | Features) -> int:
     """Bytes of one row of raw inputs, or of features."""
     if isinstance(of, np.ndarray):
         return max(1, of[:1].nbytes)
-    return 4 * len(of.numeric) + STRING_BYTES * len(of.categorical) + sum(4 * prod(s) for s in of.tensors.values())
+    return 4 * len(of.numeric) + STRING_BYTES * len(of.categorical) + of.wide_bytes

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import TYPE_CHECKING
 
 from errors import InvalidSpec
 from learning.plans import LENGTH
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+ARRIVED = "arrived"  # the column of a partition that holds when its rows arrived, where they bring no time
+ARRIVAL = "arrival"  # the block of rows that arrived together
+UNSAID = "unsaid"
+TEXT_BYTES = 4096  # memory that a free text takes, as far as anybody can tell beforehand
 
 
 @dataclass(frozen=True)
@@ -15,7 +26,8 @@ class Schema:
     """The columns of one row, as they arrive and as the base takes them.
 
     Args:
-        time: column of the row's event time.
+        time: column of the row's event time. None where rows bring none: then it is when their file was written, or
+            when a query was read, and rows that arrived together are one block.
         key: columns that together name one row; a second row with the same key is a duplicate.
         target: column of the label. It may be null for as long as the label is not known.
         numeric: columns given to the base as float32, shape (rows, 1).
@@ -23,15 +35,18 @@ class Schema:
         tensors: fixed-shape list columns, name to shape, given to the base as float32 (rows, *shape).
         entity: columns whose hash decides the holdout, so that all rows of one patient or card fall on the
             same side. By default the key.
-        nullable: inputs that may be null; NaN for numeric ones, the empty string for categorical ones.
+        nullable: inputs that may be null; NaN for numeric ones, the empty string for others.
         ranges: smallest and largest value allowed in a numeric column.
         allowed: the values allowed in a categorical column.
+        text: columns of free text, given to the base as strings, shape (rows, 1), like categories. No value of them is
+            expected to come again: a drift check compares their length, and what the base makes of them.
         holdout: share of entities that no version ever trains on, 0 < holdout < 1.
         block: length of a time block, as "1d", "6h" or "1w". Rows of one block share their weather, so that to the
-            gate they are one observation, not many; "" where time says nothing.
+            gate they are one observation, not many; "" where time says nothing. "1d" by default, and "arrival" of rows
+            that bring no time.
     """
 
-    time: str
+    time: str | None
     key: tuple[str, ...]
     target: str
     numeric: tuple[str, ...] = ()
@@ -42,7 +57,9 @@ class Schema:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     holdout: float = 0.2
-    block: str = "1d"
+    block: str = UNSAID
+    text: tuple[str, ...] = ()
+    classes: tuple[str, ...] = field(default=(), init=False, repr=False)  # the objective's words, as a ModelSpec says
 
     def __post_init__(self) -> None:
         """Refuse a schema that contradicts itself.
@@ -51,10 +68,14 @@ class Schema:
             InvalidSpec: no inputs, a column in two kinds, the target as an input, a name that cannot be a column's,
                 or a rule about no input.
         """
-        inputs = [*self.numeric, *self.categorical, *self.tensors]
+        if self.block == UNSAID:
+            object.__setattr__(self, "block", "1d" if self.time else ARRIVAL)
+        inputs = list(self.inputs)
         repeated = sorted({name for name in inputs if inputs.count(name) > 1})
         if not inputs:
-            raise InvalidSpec("a Schema", "it has no input columns", "name some in numeric, categorical or tensors")
+            raise InvalidSpec(
+                "a Schema", "it has no input columns", "name some in numeric, categorical, text or tensors"
+            )
         if repeated:
             raise InvalidSpec(f"columns {repeated}", "they are inputs twice", "name each in one kind only")
         if self.target in inputs:
@@ -65,25 +86,86 @@ class Schema:
             raise InvalidSpec(f"columns {refused}", why, "rename them before they land")
         if not self.key:
             raise InvalidSpec("a Schema", "it has no key", "name the columns that together identify one row")
+        self._check_rules()
+        if not 0 < self.holdout < 1:
+            raise InvalidSpec(f"holdout {self.holdout}", "it is a share", "use a number between 0 and 1")
+        self._check_time()
+        if self.block != ARRIVAL and not re.fullmatch(LENGTH, self.block):
+            raise InvalidSpec(f"block {self.block!r}", "it is no length of time", 'write "1d", "6h", "30m", "1w" or ""')
+
+    def _check_rules(self) -> None:
+        """Refuse rules about what is no input."""
         for rule, names in {
             "nullable": self.nullable,
             "ranges": self.ranges,
             "allowed": self.allowed,
         }.items():
-            strangers = sorted(set(names) - set(inputs))
+            strangers = sorted(set(names) - set(self.inputs))
             if strangers:
-                raise InvalidSpec(f"{rule} for {strangers}", "they are no inputs", f"choose from {sorted(inputs)}")
-        if not 0 < self.holdout < 1:
-            raise InvalidSpec(f"holdout {self.holdout}", "it is a share", "use a number between 0 and 1")
-        if not re.fullmatch(LENGTH, self.block):
-            raise InvalidSpec(f"block {self.block!r}", "it is no length of time", 'write "1d", "6h", "30m", "1w" or ""')
+                raise InvalidSpec(f"{rule} for {strangers}", "they are no inputs", f"choose from {sorted(self.inputs)}")
+
+    def _check_time(self) -> None:
+        """Refuse what goes only with rows that bring a time, or only without."""
+        if self.time is None and ARRIVED in (*self.key, *self.entity, *self.inputs, self.target):
+            why = "Evergreen writes there when a row arrived"
+            raise InvalidSpec(f"column '{ARRIVED}' beside time=None", why, "rename it before it lands")
+        if self.time is not None and self.block == ARRIVAL:
+            fix = 'write block="1d" or the like, or time=None'
+            raise InvalidSpec(f"block {ARRIVAL!r}", f"rows bring their time, in '{self.time}'", fix)
+
+    @property
+    def event_time(self) -> str:
+        """The column of a partition that holds each row's event time."""
+        return ARRIVED if self.time is None else self.time
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """The columns that the base takes, in a fixed order."""
-        return (*self.numeric, *self.categorical, *self.tensors)
+        return (*self.numeric, *self.categorical, *self.tensors, *self.text)
+
+    @property
+    def strings(self) -> tuple[str, ...]:
+        """The inputs that the base takes as strings."""
+        return (*self.categorical, *self.text)
+
+    @property
+    def wide_bytes(self) -> int:
+        """Memory that the tensors and texts of a row take."""
+        return sum(4 * prod(shape) for shape in self.tensors.values()) + TEXT_BYTES * len(self.text)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Every column that an arriving row must have, without repeats."""
-        return tuple(dict.fromkeys((self.time, *self.key, *self.entity, *self.inputs, self.target)))
+        """Every column of a typed row, without repeats."""
+        return tuple(dict.fromkeys((self.event_time, *self.key, *self.entity, *self.inputs, self.target)))
+
+    @property
+    def arriving(self) -> tuple[str, ...]:
+        """Every column that an arriving row must have."""
+        return tuple(name for name in self.columns if self.time is not None or name != ARRIVED)
+
+    def named(self, classes: tuple[str, ...]) -> Schema:
+        """The same schema of a target that arrives as words, or as numbers where there are none."""
+        if classes == self.classes:
+            return self
+        schema = replace(self)
+        object.__setattr__(schema, "classes", classes)  # init=False: a user names them in the objective, and once
+        return schema
+
+    def label(self) -> pl.Expr:
+        """A row's label as the number that a model learns: of words their place; null where it is not known."""
+        import polars as pl
+
+        target = pl.col(self.target)
+        if self.classes:
+            numbers = [float(place) for place in range(len(self.classes))]
+            target = target.replace_strict(self.classes, numbers, default=None, return_dtype=pl.Float64)
+        return target.cast(pl.Float64).fill_nan(None)
+
+    def as_arrived(self, label: pl.Expr) -> pl.Expr:
+        """A label's number as the target arrives: the word again, where it has words."""
+        import polars as pl
+
+        if not self.classes:
+            return label
+        numbers = [float(place) for place in range(len(self.classes))]
+        return label.replace_strict(numbers, self.classes, default=None, return_dtype=pl.String)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from errors import InvalidSpec
 from learning.plans import Checked, Rule
 
+TimeFormat = Literal["iso", "epoch_s", "epoch_ms", "day", "week", "month", "year"]
 Share = Annotated[float, Rule(lambda share: 0 <= share <= 1, "a share, from 0 to 1")]
 Duration = Annotated[timedelta, Rule(lambda time: time >= timedelta(), "a timedelta of 0 or more")]
 Pause = Rule(lambda time: time is None or time > timedelta(), "a timedelta above 0, or None")
@@ -54,7 +55,8 @@ class Source(Checked):
         overlap: how far before the last cursor value a query begins again, for rows that were committed late. A
             timedelta where the cursor is a time, a number where it is one.
         time_format: how times are written: "iso" (ISO 8601), or "epoch_s" or "epoch_ms" for numbers of seconds or
-            milliseconds since 1970.
+            milliseconds since 1970. Or whole numbers of steps: "day" and "month" from January 1970 on, which is 0,
+            "week" from Monday, 5 January 1970, on, which is 0, or "year", as the calendar counts them.
         decimal: what separates a number's decimals in text, "." or ","; all numbers of JSON Lines count as text.
         thousands: what separates its thousands: "", ",", ".", " " or "'".
     """
@@ -72,7 +74,7 @@ class Source(Checked):
     expect_every: Annotated[timedelta | None, Pause] = None
     max_future: Duration = timedelta(days=1)
     overlap: Annotated[timedelta | float | None, Stretch] = None
-    time_format: Annotated[Literal["iso", "epoch_s", "epoch_ms"], one_of("iso", "epoch_s", "epoch_ms")] = "iso"
+    time_format: Annotated[TimeFormat, one_of(*get_args(TimeFormat))] = "iso"
     decimal: Annotated[Literal[".", ","], one_of(".", ",")] = "."
     thousands: Annotated[Literal["", ",", ".", " ", "'"], one_of("", ",", ".", " ", "'")] = ""
 

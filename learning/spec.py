@@ -46,7 +46,7 @@ class ModelSpec:
     Args:
         name: lower-case letters, digits, - and _, a letter first; the file models/NAME.py defines it as `spec`.
         schema: the columns of a row.
-        objective: Binary(), Multiclass(n) or Regression().
+        objective: Binary(), Multiclass(n) or Regression(); with words as classes where the target arrives as words.
         source: where rows arrive.
         build_base: from a sample of training rows (name to array) to a Keras model that takes a dict of raw
             columns and gives features, preprocessing layers inside.
@@ -80,10 +80,13 @@ class ModelSpec:
             InvalidSpec: a policy names a column that the schema does not have.
         """
         valid_name(self.name)
+        object.__setattr__(self, "schema", self.schema.named(self.objective.names))
         schema = self.schema
+        if schema.time is None and self.source.late == "keep":
+            raise InvalidSpec('Source(late="keep")', "rows that bring no time are never late", "leave it out")
         known = {
-            "drift.columns": (self.drift.columns, (*schema.numeric, *schema.categorical, schema.target)),
-            "gate.slices": (self.gate.slices, schema.categorical),
+            "drift.columns": (self.drift.columns, (*schema.numeric, *schema.strings, schema.target)),
+            "gate.slices": (self.gate.slices, (*schema.categorical, *[schema.target] * bool(schema.classes))),
         }
         for where, (named, there) in known.items():
             strangers = sorted(set(named) - set(there))

@@ -43,9 +43,10 @@ def labels_of(schema: Schema, partition: PartitionFile) -> pl.LazyFrame:
     import polars as pl
 
     table = pl.scan_parquet(partition.path)
-    if schema.target in table.collect_schema():
+    kind = wanted(schema)[schema.target]
+    if _fits(kind, table.collect_schema().get(schema.target, pl.Unknown())):
         return table
-    return table.with_columns(pl.lit(None, pl.Float64()).alias(schema.target))
+    return table.with_columns(pl.lit(None, kind).alias(schema.target))
 
 
 def lacking(schema: Schema, partition: PartitionFile) -> tuple[str, ...]:
@@ -61,8 +62,9 @@ def wanted(schema: Schema) -> dict[str, pl.DataType]:
     import polars as pl
 
     tensors = {name: pl.Array(pl.Float32, prod(shape)) for name, shape in schema.tensors.items()}
-    numbers = dict.fromkeys((*schema.numeric, schema.target), pl.Float64())
-    return {**numbers, **dict.fromkeys(schema.categorical, pl.String()), **tensors}
+    target = {schema.target: pl.String() if schema.classes else pl.Float64()}
+    numbers, strings = dict.fromkeys(schema.numeric, pl.Float64()), dict.fromkeys(schema.strings, pl.String())
+    return {**numbers, **strings, **tensors, **target}
 
 
 def _absent(schema: Schema, there: pl.Schema | dict[str, pl.DataType]) -> list[str]:

@@ -41,6 +41,7 @@ MIN_ROWS = 30  # a window smaller than this says nothing about a distribution
 NOT_JUDGED = float("nan")  # as a threshold
 PART = 0.2  # of a time block's rows, from which what arrived counts as one
 
+Kind = Literal["number", "category", "text"]
 Methods = dict[str, float]
 
 
@@ -49,7 +50,7 @@ class Compared:
     """One column to compare."""
 
     name: str
-    kind: Literal["number", "category"]
+    kind: Kind
     role: Literal["input", "target", "prediction", "feature"]
 
 

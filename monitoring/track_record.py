@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
+from learning.stored import labels_of
 from monitoring.chart import LiveLoss
 from monitoring.performance import broken_since
 from monitoring.served import live_losses, service
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     Files = Callable[[Sequence[PartitionRecord]], Sequence[PartitionFile]]
 
 FIRST = 1
-OTHER_SCHEMAS: dict[str, Any] = {"extra_columns": "ignore", "missing_columns": "insert"}  # of older files
 CONSTANT = "constant_loss"  # the metric: what always predicting what was usual loses on the same rows
 
 
@@ -95,8 +95,8 @@ def track_record(spec: ModelSpec, registry: ModelRegistry, files: Files) -> tupl
         return ()
 
     def targets(partitions: Sequence[PartitionRecord]) -> NDArray[np.floating]:
-        rows = pl.scan_parquet([file.path for file in files(partitions)], **OTHER_SCHEMAS)
-        return rows.select(spec.schema.target).drop_nulls().collect().to_series().to_numpy()
+        rows = [labels_of(spec.schema, file).select(spec.schema.label()) for file in files(partitions)]
+        return pl.concat(rows).drop_nulls().collect().to_series().to_numpy()
 
     usual = objective.constant(targets(registry.trained_on(spec.name, FIRST)))
     record = []

@@ -140,7 +140,12 @@ def compare_rows(  # noqa: PLR0913 - the last four by name
     """
     names = [column.name for column in columns]
     samples = [draw(rows, names, policy.max_rows) for rows in (reference, current)]
-    texts = tuple(c.name for c in columns if c.kind == "category" and is_text(*(s.values[c.name] for s in samples)))
+    texts = tuple(
+        column.name
+        for column in columns
+        if column.kind == "text"
+        or (column.kind == "category" and is_text(*(one.values[column.name] for one in samples)))
+    )
     compared = [
         replace(column, kind="number") if column.name in texts else column
         for column in columns

@@ -52,10 +52,10 @@ class OutputSides:
 
 
 def expected_columns(context: Context) -> int:
-    """How many columns there will be; of free text nobody knows before it was looked at."""
+    """How many columns there will be; of free text among the categories nobody knows before it was looked at."""
     classes = context.spec.objective.class_count
     predictions = 1 if classes is None or classes == 2 else min(classes, CLASSES)
-    return predictions + (DIRECTIONS + 1 if context.spec.schema.tensors else 0)
+    return predictions + (DIRECTIONS + 1 if context.spec.schema.tensors or context.spec.schema.text else 0)
 
 
 def output_sides(context: Context, version: VersionRecord, windows: tuple[WindowFiles, WindowFiles]) -> OutputSides:
@@ -78,14 +78,16 @@ def output_sides(context: Context, version: VersionRecord, windows: tuple[Window
     for rows, what in ((old.rows, "reference window of {} held-out rows"), (new.rows, "current window of {} rows")):
         if rows < MIN_ROWS:
             raise NotEnoughData(f"a {what.format(rows)}", f"a drift check needs {MIN_ROWS}", "wait for more rows")
-    seen = bool(schema.tensors) or any(is_text(old.values[c], new.values[c]) for c in schema.categorical)
+    seen = bool(schema.tensors or schema.text) or any(is_text(old.values[c], new.values[c]) for c in schema.categorical)
     path = _path(context, version, [seen, [p.digest for p in reference.partitions], old.place.tolist()])
     known = _kept(path, lambda: _reference(context, version, held_out, old, seen=seen))
     found = _outputs(context, version, current, new)
     projection = Projection(known["mean"], known["scale"], known["directions"]) if len(known["mean"]) else None
     shown = np.sort(np.argsort(-np.nan_to_num(known["prediction"]).mean(axis=0), kind="stable")[:CLASSES])
+    words = context.spec.objective.names if known["prediction"].shape[1] > 1 else ()
+    named = {int(place): words[place] if words else str(place) for place in shown}
     sides = [
-        sample.side(_table(prediction, features, shown))
+        sample.side(_table(prediction, features, named))
         for sample, prediction, features in (
             (old, known["prediction"], known["features"]),
             (new, found.prediction, projection(found.features) if projection else found.features[:, :0]),
@@ -120,10 +122,10 @@ def _outputs(context: Context, version: VersionRecord, window: WindowFiles, samp
     return outputs(spec, files, window.partitions, sample.place, cache=cache, reduce=sketch)
 
 
-def _table(prediction: NDArray[Any], features: NDArray[Any], shown: NDArray[np.int64]) -> pl.DataFrame:
-    """One column an output, and one a direction; what is not finite is missing."""
+def _table(prediction: NDArray[Any], features: NDArray[Any], named: dict[int, str]) -> pl.DataFrame:
+    """One column an output that is named, and one a direction; what is not finite is missing."""
     single = prediction.shape[1] == 1
-    columns = {PREDICTION if single else CLASS.format(place): prediction[:, place] for place in shown}
+    columns = {PREDICTION if single else CLASS.format(name): prediction[:, place] for place, name in named.items()}
     names = [*(DIRECTION.format(place + 1) for place in range(features.shape[1] - 1)), OFF][: features.shape[1]]
     columns |= {name: features[:, place] for place, name in enumerate(names)}
     finite = {name: np.where(np.isfinite(values), values, np.nan) for name, values in columns.items()}

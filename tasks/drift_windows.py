@@ -12,7 +12,7 @@ from learning.blocks import block_of
 from learning.data import PartitionFile
 from learning.objectives import Multiclass
 from learning.spec import ModelSpec
-from monitoring.drift import Compared
+from monitoring.drift import Compared, Kind
 from monitoring.references import Reference, Span, reference_for
 from monitoring.windows import Layout, Rows
 from tasks.run import Context
@@ -29,8 +29,8 @@ class WindowFiles:
 def window_files(context: Context, partitions: Sequence[PartitionRecord], spans: Sequence[Span] = ()) -> WindowFiles:
     """The rows of some partitions whose time is in one of some spans, or all."""
     files, schema = context.partition_files(partitions), context.spec.schema
-    block = block_of(pl.col(schema.time), schema.block) if schema.block else None
-    layout = Layout(schema.time, block, schema.entity)
+    block = block_of(pl.col(schema.event_time), schema.block) if schema.block else None
+    layout = Layout(schema.event_time, block, schema.entity)
     return WindowFiles(Rows(tuple(file.path for file in files), layout, tuple(spans)), files)
 
 
@@ -52,11 +52,12 @@ def without_late_labels(partitions: Sequence[PartitionRecord]) -> list[Partition
 
 
 def compared_columns(spec: ModelSpec) -> tuple[Compared, ...]:
-    """The columns that arrive and are compared: numbers, categories, and the target, of several classes a category."""
+    """The columns that arrive and are compared: numbers, categories, text, and the target, of classes a category."""
     schema = spec.schema
-    wanted = spec.drift.columns or (*schema.numeric, *schema.categorical, schema.target)
-    categories = {*schema.categorical, *([schema.target] if isinstance(spec.objective, Multiclass) else ())}
+    wanted = spec.drift.columns or (*schema.numeric, *schema.strings, schema.target)
+    kinds: dict[str, Kind] = {**dict.fromkeys(schema.categorical, "category"), **dict.fromkeys(schema.text, "text")}
+    if isinstance(spec.objective, Multiclass) or schema.classes:
+        kinds[schema.target] = "category"
     return tuple(
-        Compared(name, "category" if name in categories else "number", "target" if name == schema.target else "input")
-        for name in wanted
+        Compared(name, kinds.get(name, "number"), "target" if name == schema.target else "input") for name in wanted
     )

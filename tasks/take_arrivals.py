@@ -3,7 +3,7 @@
 from prefect import get_run_logger
 
 from arrivals.ingest import ingest
-from arrivals.sources import IngestResult
+from arrivals.ingest_result import IngestResult
 from evergreen_client.shown import markdown
 from tasks.report import publish
 from tasks.run import Run, shown_progress, step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -11,15 +12,20 @@ import polars as pl
 
 from cli.drafting.sample import typed
 from errors import InvalidSpec, did_you_mean
+from evergreen_client.shown import UNSEEN
 from learning.spec import Schema
 
 TARGETS = ("target", "label", "y", "class", "outcome")
+EVENTS = ("yes", "y", "true", "t", "1", "positive", "pos", "bad", "fraud", "spam", "late", "failed", "failure")
 FEW = 6  # different values, of a column whose values may all be known
 MOST_CLASSES = 50
 MOST_CATEGORIES = 2_000
 MOST_IN_KEY = 4
 
-Inputs = tuple[tuple[str, ...], tuple[str, ...], dict[str, tuple[int, ...]]]
+MOST_WORDS_APART = 0.5  # share of different values from which a column of sentences is free text
+SENTENCE = 3  # words, on average
+
+Inputs = tuple[tuple[str, ...], tuple[str, ...], dict[str, tuple[int, ...]], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -63,17 +69,20 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
     _refuse_unknown([time, target, *key], rows)
     times = [column for column in rows.columns if isinstance(rows[column].dtype, pl.Datetime | pl.Date)]
     plain = [column for column in rows.columns if column not in times and _is_plain(rows[column])]
-    time = _time(rows, times, time)
+    at = _time(rows, times, time)
     named = target or next((column for column in plain if column.lower() in TARGETS), "")
-    label = named or next((column for column in reversed(plain) if not _looks_like_id(column)), time)
-    numbers = _numbers(rows[label])
+    label = named or next(
+        (column for column in reversed(plain) if _may_be_target(rows[column])), at or rows.columns[-1]
+    )
+    words = _words(rows[label])
+    numbers = pl.Series(label, [0.0, 1.0]) if words else _numbers(rows[label])
     keys = tuple(key) or _key(rows, [column for column in [*plain, *times] if column != label], times)
-    numeric, categorical, tensors = _inputs(rows, [column for column in plain if column != label], keys)
-    nullable = tuple(column for column in (*numeric, *categorical) if _has_gaps(rows[column]))
-    schema = Schema(time, keys, label, numeric, categorical, tensors, nullable=nullable)
+    numeric, categorical, tensors, text = _inputs(rows, [column for column in plain if column != label], keys)
+    nullable = tuple(column for column in (*numeric, *categorical, *text) if _has_gaps(rows[column]))
+    schema = Schema(at, keys, label, numeric, categorical, tensors, nullable=nullable, text=text)
     found = Guess(
         schema,
-        _objective(numbers),
+        _named(words) if words else _objective(numbers),
         ignored=tuple(column for column in rows.columns if column not in schema.columns),
         offset=float(numbers.mean() or 0.0),  # type: ignore[arg-type]
         scale=float(numbers.std() or 1.0),  # type: ignore[arg-type]
@@ -90,34 +99,41 @@ def _refuse_unknown(names: Iterable[str], rows: pl.DataFrame) -> None:
 
 
 def _inputs(rows: pl.DataFrame, plain: list[str], key: tuple[str, ...]) -> Inputs:
-    """The numeric, categorical and tensor inputs; what only says which row it is, is none."""
+    """The numeric, categorical, tensor and text inputs; what only says which row it is, is none."""
     inputs = [column for column in plain if column not in key or (len(key) > 1 and not _looks_like_id(column))]
     numeric = tuple(column for column in inputs if column not in key and _is_measure(rows[column]))
     categorical = tuple(column for column in inputs if _is_category(rows[column]))
     tensors = {column: shape for column in rows.columns if (shape := _shape(rows[column]))}
-    if not (numeric or categorical or tensors):
+    text = tuple(column for column in inputs if column not in key and _is_text(rows[column]))
+    categorical = tuple(column for column in categorical if column not in text)
+    if not (numeric or categorical or tensors or text):
         raise InvalidSpec(f"columns {', '.join(rows.columns)}", "none can be an input", "add columns to learn from")
-    return numeric, categorical, tensors
+    return numeric, categorical, tensors, text
 
 
-def _time(rows: pl.DataFrame, times: list[str], given: str) -> str:
-    """The event time's column: the given one, or the first that holds times."""
-    if given in times or (times and not given):
-        return given or times[0]
-    received = f"column '{given}'" if given else f"columns {', '.join(rows.columns)}"
-    found = f", but {rows[given].drop_nulls()[0]!r}" if given and rows[given].drop_nulls().len() else ""
-    why = f"it does not hold times in ISO 8601{found}" if given else "no column holds times in ISO 8601"
-    raise InvalidSpec(received, why, "write each event's time such as 2013-01-31T17:05:00Z; --time COLUMN names it")
+def _time(rows: pl.DataFrame, times: list[str], given: str) -> str | None:
+    """The event time's column: the given one, or the first that holds times; None where no column does."""
+    if given in times or not given:
+        return given or next(iter(times), None)
+    found = f", but {rows[given].drop_nulls()[0]!r}" if rows[given].drop_nulls().len() else ""
+    why = f"it does not hold times in ISO 8601{found}"
+    raise InvalidSpec(
+        f"column '{given}'", why, "write each event's time such as 2013-01-31T17:05:00Z; --time COLUMN names it"
+    )
 
 
 def _doubts(rows: pl.DataFrame, found: Guess, times: list[str], sure: Collection[str]) -> Iterator[str]:
     """What a person should look at, in sentences; the columns that are `sure` were named by one."""
     schema = found.schema
+    if found.objective.startswith("Binary(classes"):
+        yield f"objective: {found.objective}; the second is the event"
     if schema.target not in sure:
         yield f"target: '{schema.target}' is a guess; say --target COLUMN"
     if not (set(schema.key) <= set(sure) or (len(schema.key) == 1 and _looks_like_id(schema.key[0]))):
         alone = "together are" if len(schema.key) > 1 else "is"
         yield f"key: {', '.join(schema.key)} {alone} unique in the first {rows.height:,} rows; is that so by nature?"
+    if schema.time is None:
+        yield "time: no column holds times in ISO 8601, so a row's is that of its file; say --time COLUMN if one does"
     if others := [column for column in times if column != schema.time]:
         yield f"time: {', '.join(others)} hold times too"
     if found.ignored:
@@ -134,14 +150,45 @@ def _numbers(target: pl.Series) -> pl.Series:
     if not numbers.dtype.is_numeric() and len(target.drop_nulls()):
         raise InvalidSpec(
             f"target '{target.name}' of type {target.dtype}",
-            "a target is a number",
-            "write classes as 0, 1, 2 …, or name another column with --target",
+            f"a target is a number, or one of 2 to {MOST_CLASSES} words that come again",
+            "name another column with --target",
         )
     known = numbers.drop_nulls()
     known = known.filter(known.is_finite()) if known.dtype.is_float() else known
     if not len(known):
         raise InvalidSpec(f"target '{target.name}'", "no row has a value of it", "name another column with --target")
     return known
+
+
+def _may_be_target(column: pl.Series) -> bool:
+    """Whether a column may be what is predicted: numbers, or words that come again, that are no identifiers."""
+    return not _looks_like_id(column.name) and (column.dtype != pl.String or bool(_words(column)))
+
+
+def _words(target: pl.Series) -> tuple[str, ...]:
+    """The classes of a target of words, of two the event second: a word that says so, or else the rarer one."""
+    if target.dtype != pl.String:
+        return ()
+    known = target.drop_nulls()
+    counted = (
+        known.filter(known.str.strip_chars() != "")
+        .value_counts(name="rows")
+        .sort("rows", target.name, descending=[True, False])
+    )
+    classes = tuple(sorted(counted[target.name]))
+    if not 2 <= len(classes) <= min(MOST_CLASSES, counted["rows"].sum() // 2):
+        return ()
+    if len(classes) == 2:
+        event = next((word for word in classes if word.lower() in EVENTS), counted[target.name][1])
+        return next(word for word in classes if word != event), event
+    return classes
+
+
+def _named(words: tuple[str, ...]) -> str:
+    """The objective of a target of words, as Python."""
+    literals = (json.dumps(word, ensure_ascii=False) for word in words)
+    named = ", ".join(UNSEEN.sub(lambda sign: f"\\u{ord(sign[0]):04x}", literal) for literal in literals)
+    return f"{'Binary' if len(words) == 2 else 'Multiclass'}(classes=({named}))"
 
 
 def _objective(numbers: pl.Series) -> str:
@@ -204,6 +251,14 @@ def _is_category(column: pl.Series) -> bool:
     """Whether values are text, and come again."""
     most = min(MOST_CATEGORIES, max(2, len(column) // 2))
     return column.dtype == pl.String and 1 < column.drop_nulls().n_unique() <= most
+
+
+def _is_text(column: pl.Series) -> bool:
+    """Whether values are sentences that hardly ever come again."""
+    if column.dtype != pl.String or not len(known := column.drop_nulls()):
+        return False
+    words = known.str.count_matches(r"\S+").mean()
+    return known.n_unique() > MOST_WORDS_APART * len(known) and float(words or 0.0) >= SENTENCE  # type: ignore[arg-type]
 
 
 def _has_gaps(column: pl.Series) -> bool:

@@ -14,13 +14,19 @@ from evergreen_client.shown import UNSEEN, plain
 TEMPLATE = Path(__file__).with_name("model.py.txt")
 IMPORTED = ("FineTune", "ModelSpec", "Pretrain", "Replay", "Schema", "Source", "Stage")
 LINE = 90
+WORDS = """    for name in schema.text:
+        words = layers.TextVectorization(max_tokens=10_000, output_sequence_length=200)
+        words.adapt(sample[name])
+        embedding = layers.Embedding(words.vocabulary_size(), 32)
+        parts.append(layers.GlobalAveragePooling1D()(embedding(words(inputs[name]))))
+"""
 
 
 def schema_source(guess: Guess) -> str:
     """A Schema, with a comment wherever a person should look."""
-    names = ("time", "key", "target", "numeric", "categorical", "tensors", "nullable")
+    names = ("time", "key", "target", "numeric", "categorical", "tensors", "nullable", "text")
     fields = {name: getattr(guess.schema, name) for name in names}
-    lines = [f"    {name}={value!r}," for name, value in fields.items() if value]
+    lines = [f"    {name}={value!r}," for name, value in fields.items() if value or name == "time"]
     doubts = ["# " + plain(doubt) for doubt in guess.doubts]
     return "\n".join([*doubts, "schema = Schema(", *lines, ")"])
 
@@ -32,10 +38,11 @@ def model_source(guess: Guess, name: str, origin: str) -> str:
         InvalidSpec: all inputs are tensors, for which there is no base that usually fits.
     """
     schema = guess.schema
-    if not (schema.numeric or schema.categorical):
+    if not (schema.numeric or schema.strings):
         tensors = ", ".join(schema.tensors)
         raise InvalidSpec(f"inputs {tensors}", "they are all tensors", "start from models/digits.py instead of a draft")
-    kind, _, classes = guess.objective.rstrip(")").partition("(")
+    kind, _, classes = guess.objective.removesuffix(")").partition("(")
+    width = "len(spec.objective.names)" if classes.startswith("classes=") else classes
     # Targets far from 0 would take a plain output thousands of steps to reach.
     scaled = f"1), layers.Rescaling({guess.scale:.4g}, {guess.offset:.4g}"
     outputs = {"Binary": '1, activation="sigmoid"', "Regression": scaled}
@@ -44,13 +51,15 @@ def model_source(guess: Guess, name: str, origin: str) -> str:
         origin=_quoted(origin),
         imported=", ".join(sorted([*IMPORTED, kind])),
         objective=guess.objective,
-        outputs=outputs.get(kind, f'{classes}, activation="softmax"'),
-        time=_quoted(schema.time),
+        outputs=outputs.get(kind, f'{width}, activation="softmax"'),
+        time=_quoted(schema.time) if schema.time else "None",
         key=_written(schema.key),
         target=_quoted(schema.target),
         numeric=_written(schema.numeric),
         categorical=_written(schema.categorical),
         nullable=_written(schema.nullable),
+        text=f"    text={_written(schema.text)},\n" if schema.text else "",
+        words=WORDS if schema.text else "",
         ignored=_written(left_out(guess)),
     )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from evergreen_client.artifacts import ArtifactRoot, StoredArtifact
 from evergreen_client.batches import in_batches
+from evergreen_client.errors import SchemaMismatch
 from evergreen_client.model_files import load_model_of
 
 if TYPE_CHECKING:
@@ -105,6 +106,25 @@ class Champion:
         """
         return self._loaded.predict(columns)
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The words of the classes, as the target arrives; none of a regression, or where classes are numbers.
+
+        Of several classes they are in the order of the outputs; of two, the one output is the chance of the second.
+        """
+        return self._loaded.version.classes
+
+    def predict_classes(self, columns: Mapping[str, Any]) -> NDArray[np.object_]:
+        """The likeliest class of each row as a word, shape (rows,); None where the prediction is no number.
+
+        Args:
+            columns: as for `predict`.
+
+        Raises:
+            SchemaMismatch: an input column is missing, or the champion's classes have no words.
+        """
+        return self._loaded.predict_classes(columns)
+
     def refresh(self) -> bool:
         """Ask for a new champion and load what of it is new; returns whether another version answers now.
 
@@ -156,3 +176,19 @@ class LoadedVersion:
         from evergreen_client.columns import rows_for
 
         return np.asarray(self.forward(tf.nest.map_structure(tf.constant, rows_for(self.base, columns))))
+
+    def predict_classes(self, columns: Mapping[str, Any]) -> NDArray[np.object_]:
+        """The likeliest class of each row as a word; of two classes, the second from a chance of one half on."""
+        import numpy as np
+
+        if not self.version.classes:
+            raise SchemaMismatch(
+                f"version {self.version.number}",
+                "its classes have no words",
+                "call predict(), or name them with classes=(...) in the model's objective and train a version",
+            )
+        chances = self.predict(columns)
+        places = chances.argmax(axis=1) if chances.shape[1] > 1 else (chances[:, 0] > 0.5).astype("int64")
+        named: NDArray[np.object_] = np.array(self.version.classes, "object")[places]
+        named[~np.isfinite(chances).all(axis=1)] = None
+        return named

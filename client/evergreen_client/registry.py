@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Engine, RowMapping, create_engine, text
@@ -26,12 +28,14 @@ class ChampionRecord:
         reason: of its promotion, a sentence.
         base: its base.
         head: its head.
+        classes: the words of its classes, in the order of its outputs; none where they have no words.
     """
 
     number: int
     reason: str
     base: StoredArtifact
     head: StoredArtifact
+    classes: tuple[str, ...] = ()
 
 
 class RegistryReader:
@@ -66,7 +70,8 @@ class RegistryReader:
             )
         if "base_sha256" not in row:
             raise self._outdated("its views are of an older Evergreen")
-        return ChampionRecord(row["version"], row["reason"], _file(row, "base"), _file(row, "head"))
+        classes = _classes(row.get("plan"))  # a view of an older registry has no such column
+        return ChampionRecord(row["version"], row["reason"], _file(row, "base"), _file(row, "head"), classes)
 
     def _read(self, model: str) -> RowMapping | None:
         with clear_errors(self._engine), self._engine.connect() as connection:
@@ -81,6 +86,13 @@ class RegistryReader:
     def _outdated(self, why: str) -> RegistryOutdated:
         fix = "run `evergreen db upgrade` on it, and see that EVERGREEN_DATABASE_URL names it and its user may read it"
         return RegistryOutdated(f"database {self._engine.url}", why, fix)
+
+
+def _classes(plan: Any) -> tuple[str, ...]:
+    """The words of the classes in a version's plan, which SQLite gives as text; a number there says how many."""
+    found = json.loads(plan) if isinstance(plan, str) else plan or {}
+    classes = ((found.get("made_for") or {}).get("objective") or {}).get("classes")
+    return tuple(classes) if isinstance(classes, list) else ()
 
 
 def _file(row: RowMapping, part: str) -> StoredArtifact:

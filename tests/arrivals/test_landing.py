@@ -14,8 +14,8 @@ from corpus.files import CASES
 from fsspec.implementations.memory import MemoryFileSystem
 
 from arrivals.ingest import ingest
+from arrivals.ingest_result import IngestResult
 from arrivals.local_copies import local_copy
-from arrivals.sources import IngestResult
 from arrivals.validation import Validator
 from db.arrival_tables import LandedFile
 from db.engine import session_scope

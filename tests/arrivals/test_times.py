@@ -89,3 +89,20 @@ def test_odd_numbers_count_nothing() -> None:
     assert parse_times(raw, "UTC", "epoch_s").to_list() == [None] * 4 + [NEW_YEAR + timedelta(microseconds=1)]
     words = pl.Series(["", "now", "2024-01-01", " 1704067200 "])
     assert parse_times(words, "UTC", "epoch_s").to_list() == [None] * 3 + [NEW_YEAR]
+
+
+@pytest.mark.parametrize(
+    ("written", "steps", "moments"),
+    [
+        ("day", [0, 19_723], [date(1970, 1, 1), date(2024, 1, 1)]),
+        ("week", [0, 1, -1], [date(1970, 1, 5), date(1970, 1, 12), date(1969, 12, 29)]),
+        ("month", [13, 648], [date(1971, 2, 1), date(2024, 1, 1)]),
+        ("year", [2024, 1, 9999], [date(2024, 1, 1), date(1, 1, 1), date(9999, 1, 1)]),
+    ],
+)
+def test_steps_are_the_moments_at_which_they_begin(written: str, steps: list[int], moments: list[date]) -> None:
+    """As whole numbers, as floats and as text; what is none, or lies far off, is no time."""
+    midnights = [datetime(day.year, day.month, day.day, tzinfo=UTC) for day in moments]
+    for values in (pl.Series(steps), pl.Series(steps).cast(pl.Float64), pl.Series([f" {step} " for step in steps])):
+        assert parse_times(values, written=written).to_list() == midnights
+    assert parse_times(pl.Series([0.5, 1e300, float("nan"), None]), written=written).to_list() == [None] * 4

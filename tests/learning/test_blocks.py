@@ -13,6 +13,7 @@ import pytest
 
 from learning.blocks import block_of, proving_window
 from learning.data import PartitionFile
+from learning.schema import ARRIVED
 from learning.spec import Gate, ModelSpec, Schema
 
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)  # a Monday
@@ -103,3 +104,15 @@ def test_there_is_no_window_without_blocks_or_partitions(schema: Schema, days: D
     """Where time says nothing, or nothing is pending."""
     assert proving_window(replace(schema, block=""), Gate(), [days(100, 100)]) is None
     assert proving_window(schema, Gate(), []) is None
+
+
+def test_each_arrival_is_a_block_of_rows_that_bring_no_time(tmp_path: Path) -> None:
+    """Files that were written a minute apart: the newest one proves what the others teach."""
+    schema, times = Schema(time=None, key=("id",), target="y", numeric=("a",)), []
+    for minute in range(4):
+        times += [datetime(2024, 1, 1, 0, minute, tzinfo=UTC)] * 100
+    path = tmp_path / "arrived.parquet"
+    pl.DataFrame({ARRIVED: times, "y": [1.0] * 400}).write_parquet(path)
+    assert schema.block == "arrival"
+    found = proving_window(schema, Gate(), [PartitionFile("arrived", path)])
+    assert found == datetime(2024, 1, 1, 0, 3, tzinfo=UTC)

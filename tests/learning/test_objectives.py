@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import log_loss, roc_auc_score
 
+from errors import InvalidSpec
 from learning.objectives import Binary, Multiclass, Objective, Regression, roc_auc
 
 
@@ -53,3 +54,24 @@ def test_the_named_loss_is_among_the_metrics(objective: Objective) -> None:
     """The registry orders versions by it."""
     prediction = np.full((2, 2), 0.5) if isinstance(objective, Multiclass) else np.full((2, 1), 0.5)
     assert objective.loss_name in objective.metrics(np.array([0.0, 1.0]), prediction)
+
+
+@pytest.mark.parametrize("classes", [("one",), ("a", "a"), ("a", " "), ["a", "b"], "ab"])
+@pytest.mark.parametrize("objective", [Binary, Multiclass])
+def test_words_that_cannot_name_classes_are_refused(objective: type[Binary], classes: tuple[str, ...]) -> None:
+    """One word, a word twice, an empty one, or no tuple."""
+    with pytest.raises(InvalidSpec):
+        objective(classes=classes)
+
+
+def test_a_binary_objective_has_two_words() -> None:
+    """Three words are classes of another objective."""
+    with pytest.raises(InvalidSpec, match="Multiclass"):
+        Binary(classes=("a", "b", "c"))
+
+
+def test_words_change_no_figure() -> None:
+    """A model's loss is the same, whatever its classes are called."""
+    target, chances = np.array([0.0, 2.0]), np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]])
+    assert Multiclass(3).metrics(target, chances) == Multiclass(classes=("x", "y", "z")).metrics(target, chances)
+    assert len(Multiclass(classes=("x", "y", "z")).constant(target)) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -199,3 +200,13 @@ def test_files_of_several_schemas_are_one_window(tmp_path: Path) -> None:
     assert found.values["b"].to_list() == [None, None, "p", "q"]
     assert found.values["later"].null_count() == 4
     assert found.place.tolist() == [0, 1, 2, 3]
+
+
+def test_declared_text_is_compared_by_its_length_whatever_it_holds(tmp_path: Path, recorded: Recorded) -> None:
+    """Also where the same few texts come again: somebody has said what the column is."""
+    declared = tuple(replace(column, kind="text") if column.name == "city" else column for column in COLUMNS)
+    reference, arrived = (Rows((path,), DAYS) for path in files(tmp_path, table(300, seed=1), table(100, seed=2)))
+    how: dict[str, Any] = {"report": None, "importance": {}, "reference_name": "champion"}
+    verdict = compare_rows(reference, arrived, declared, DriftPolicy(), **how)
+    assert recorded.columns[1].kind == "number"
+    assert [column.remark for column in verdict.columns][1] == FREE_TEXT

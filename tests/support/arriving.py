@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from arrivals.ingest import ingest
-from arrivals.sources import IngestResult
+from arrivals.ingest_result import IngestResult
 from db.arrival_records import LandedRecord, PartitionRecord
 from db.artifacts import ArtifactStore
 from db.registry import ModelRegistry, open_registry

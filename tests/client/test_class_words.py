@@ -1,0 +1,73 @@
+"""A service that gets words: the classes of the champion, as they were recorded with its version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from arriving import new_registry
+from filled import MODEL
+
+from db.artifacts import ArtifactStore
+from db.records import NewVersion
+from db.registry import ModelRegistry
+from errors import SchemaMismatch
+from evergreen_client import load_champion
+from learning.files import save_model
+from learning.objectives import Binary, Multiclass, Objective
+from learning.work_folder import plan_of
+from settings import Settings
+
+
+@pytest.fixture
+def registry(home: Settings) -> Iterator[ModelRegistry]:
+    """The registry that the settings name, with a model that has no version."""
+    with new_registry(home.home / "registry.db") as opened:
+        opened.add_model(MODEL)
+        yield opened
+
+
+def publish(home: Settings, registry: ModelRegistry, objective: Objective, inputs: int) -> None:
+    """Register and promote a version whose outputs are its inputs."""
+    from keras import Input, Model, Sequential, layers
+
+    store, row = ArtifactStore(home.artifact_root, home.cache), Input((inputs,), name="chance")
+    parts = {
+        "base": Model({"chance": row}, layers.Rescaling(1.0)(row)),
+        "head": Sequential([Input((inputs,)), layers.Rescaling(1.0)]),
+    }
+    stored: dict[str, Any] = {}
+    for kind, part in parts.items():
+        path = home.home / f"{kind}.keras"
+        stored[kind] = store.put(path, kind=kind, digest=save_model(part, path))
+    registry.register(NewVersion(MODEL, None, None, **stored, plan={"made_for": {"objective": plan_of(objective)}}))
+    registry.promote(MODEL, 1, seen=0, kind="promote", actor="test", reason="first")
+
+
+def test_the_likeliest_class_has_its_word(home: Settings, registry: ModelRegistry) -> None:
+    """Of several classes the largest output; a row without a prediction has no class."""
+    publish(home, registry, Multiclass(classes=("cat", "dog", "bird")), inputs=3)
+    with load_champion(MODEL) as champion:
+        assert champion.classes == ("cat", "dog", "bird")
+        named = champion.predict_classes({"chance": [[0.1, 0.2, 0.7], [0.5, 0.3, 0.2], [np.nan, 0.5, 0.5]]})
+    assert named.tolist() == ["bird", "cat", None]
+
+
+def test_of_two_classes_the_second_is_the_event(home: Settings, registry: ModelRegistry) -> None:
+    """Its chance is the one output."""
+    publish(home, registry, Binary(classes=("no", "yes")), inputs=1)
+    with load_champion(MODEL) as champion:
+        assert champion.predict_classes({"chance": [0.2, 0.9]}).tolist() == ["no", "yes"]
+
+
+@pytest.mark.parametrize("objective", [Binary(), Multiclass(3)])
+def test_classes_without_words_are_refused(objective: Objective, home: Settings, registry: ModelRegistry) -> None:
+    """There is nothing to give; chances are there as ever."""
+    publish(home, registry, objective, inputs=1)
+    with load_champion(MODEL) as champion:
+        assert champion.classes == ()
+        assert champion.predict({"chance": [0.5]}).tolist() == [[0.5]]
+        with pytest.raises(SchemaMismatch, match="no words"):
+            champion.predict_classes({"chance": [0.5]})
