@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import database, demo, init, monitor, new, partitions, registry, schema, up
+from cli import database, demo, init, models, monitor, new, partitions, registry, schema, up
 from cli.arguments import open_named_registry
 from cli.printing import say
 from db.records import NEEDS_ATTENTION
@@ -34,6 +34,7 @@ app = typer.Typer(
 )
 app.add_typer(registry.app, name="registry")
 app.add_typer(partitions.app, name="partitions")
+app.add_typer(models.app, name="models")
 app.add_typer(schema.app, name="schema")
 app.add_typer(database.app, name="db")
 app.add_typer(demo.app, name="demo")

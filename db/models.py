@@ -15,7 +15,7 @@ from db.lookups import model_id, now
 from db.promotions import find_champion, promotions
 from db.records import came_to
 from db.runs import runs
-from db.statements import add_row, read, select_as
+from db.statements import add_row, read, row_of, select_as
 from db.tables import Model, ModelEvent
 from errors import InvalidName, valid_name
 
@@ -96,7 +96,7 @@ def retire(session: Session, name: str, *, reason: str, actor: str) -> None:
         UnknownModel: the registry has none of this name.
     """
     if retired(session, name) is None:
-        _add(session, name, "retired", reason, actor)
+        _add(session, name, ModelEventRecord("retired", None, reason, actor, now()))
 
 
 def resume(session: Session, name: str, *, reason: str, actor: str) -> None:
@@ -106,7 +106,7 @@ def resume(session: Session, name: str, *, reason: str, actor: str) -> None:
         UnknownModel: the registry has none of this name.
     """
     if retired(session, name) is not None:
-        _add(session, name, "resumed", reason, actor)
+        _add(session, name, ModelEventRecord("resumed", None, reason, actor, now()))
 
 
 def rename(session: Session, name: str, new: str, *, reason: str, actor: str) -> None:
@@ -122,11 +122,8 @@ def rename(session: Session, name: str, new: str, *, reason: str, actor: str) ->
     except IntegrityError as error:
         why, fix = "the registry has a model of this name", "choose a name that `evergreen models` does not list"
         raise InvalidName(f"model name '{new}'", why, fix) from error
-    _add(session, new, "renamed", reason, actor, was=name)
+    _add(session, new, ModelEventRecord("renamed", name, reason, actor, now()))
 
 
-def _add(  # noqa: PLR0913 - the facts of an event, in named words
-    session: Session, name: str, kind: Kind, reason: str, actor: str, was: str | None = None
-) -> None:
-    facts = {"kind": kind, "was": was, "reason": reason, "actor": actor, "at": now()}
-    add_row(session, ModelEvent, {"model_id": model_id(session, name), **facts})
+def _add(session: Session, name: str, event: ModelEventRecord) -> None:
+    add_row(session, ModelEvent, row_of(ModelEvent, event, model_id=model_id(session, name)))

@@ -17,7 +17,7 @@ Role = Literal["trained", "replayed", "partly"]
 NEEDS_ATTENTION = "needs attention"
 STUCK = "stuck"
 WATCH = "watch"  # decision of a run that looked at what arrived, and neither trained nor promoted
-CAME_TO = "promoted", "rejected", STUCK, "waiting", "due", "no new data"  # what a reason may begin with
+CAME_TO = "promoted", "rejected", STUCK, "waiting", "due", "no new data", "retired"  # what a reason may begin with
 SENTENCES = 3  # of those that need attention, how many a reason repeats,
 SENTENCE = 300  # and how many characters of each: the run's log has them whole
 

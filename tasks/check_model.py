@@ -86,9 +86,21 @@ def edited_builders(context: Context) -> str:
     return BUILDERS.format(what=" and ".join(found.builders), **words)
 
 
+def retired(context: Context) -> RunEnding | None:
+    """How each run of a retired model ends; None of one that goes on."""
+    event = context.registry.retired(context.spec.name)
+    if event is None:
+        return None
+    name, day = context.spec.name, f"{event.at:%Y-%m-%d}"
+    back = f"`evergreen models resume {name} --reason ...` takes it up again"
+    return RunEnding("retired", "skip", f"{name} was retired on {day} by {event.actor}: {event.reason}; {back}")
+
+
 @step("check the model")
 def check_model(run: Run, asked: Asked = "") -> RunEnding | None:
-    """How the run ends at once, where the model cannot go on as it is; None if it can."""
+    """How the run ends at once, where the model is retired, or cannot go on as it is; None if it can."""
+    if ending := retired(run.context):
+        return ending
     if reason := objection(run.context, asked):
         get_run_logger().warning(reason)
         return RunEnding(NEEDS_ATTENTION, "none", reason)

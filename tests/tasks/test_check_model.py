@@ -17,7 +17,7 @@ from db.records import NewVersion
 from learning.changes import MADE_FOR, made_for
 from learning.spec import FromScratch, ModelSpec, Regression
 from settings import Settings
-from tasks.check_model import Asked, edited_builders, objection
+from tasks.check_model import Asked, edited_builders, objection, retired
 from tasks.run import Context
 from tiny import TINY
 
@@ -127,3 +127,15 @@ def test_a_version_of_before_is_believed(context: Context, say: Say) -> None:
     registry.register(NewVersion("tiny", None, None, stored("base", "b"), stored("head", "h2"), {}))
     registry.promote("tiny", 2, seen=1, kind="promote", actor="test", reason="older")
     assert say(schema={"numeric": ("speed", "wind")}) == ""
+
+
+def test_a_retired_model_does_nothing_and_says_so(context: Context) -> None:
+    """Its schedule may go on: each run ends with who retired it, why, and the way back."""
+    assert retired(context) is None
+    context.registry.retire("tiny", reason="nobody asks it", actor="me")
+    ending = retired(context)
+    assert ending is not None
+    assert (ending.outcome, ending.decision) == ("retired", "skip")
+    assert "by me: nobody asks it; `evergreen models resume tiny" in ending.reason
+    context.registry.rename("tiny", "small", reason="a better word", actor="me")
+    assert retired(replace(context, spec=replace(TINY, name="small"))) is not None
