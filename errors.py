@@ -32,7 +32,8 @@ EvergreenError
 │   ├── NotEnoughData        too few labelled rows to train or to judge
 │   ├── TrainingDiverged     the loss or a weight became NaN or infinite
 │   ├── UnusableFeatures     the base makes features of rows that are not finite
-│   └── CannotSplit          the model's graph cannot be cut at this layer
+│   ├── CannotSplit          the model's graph cannot be cut at this layer
+│   └── CannotAdopt          a model that was trained elsewhere cannot be taken over as it is
 ├── ServerFailed             a server, worker or helper process does not run
 └── StepFailed               a library's error that nobody foresaw; what it quotes is left out
 """
@@ -178,6 +179,10 @@ class UnusableFeatures(TrainingError):
 
 class CannotSplit(TrainingError):
     """The model's graph cannot be cut at this layer."""
+
+
+class CannotAdopt(TrainingError):
+    """A model that was trained elsewhere cannot be taken over as it is."""
 
 
 class ServerFailed(EvergreenError):

@@ -16,7 +16,8 @@ from errors import CannotSplit
 if TYPE_CHECKING:
     import keras
 
-    Tensor = keras.KerasTensor
+
+Tensor = Any  # a keras.KerasTensor: what a layer will give, known by its shape and type
 
 
 @dataclass(frozen=True)

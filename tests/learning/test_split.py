@@ -130,7 +130,7 @@ def test_where_nothing_can_be_cut_the_whole_model_is_offered(tmp_path: Path) -> 
 def test_of_several_outputs_one_is_named(tmp_path: Path) -> None:
     """Which one is a person's choice; the refusal lists them."""
     model = loaded(elsewhere.two_outputs, tmp_path)
-    with pytest.raises(CannotSplit, match="2 outputs.*chance, amount"):
+    with pytest.raises(CannotSplit, match=r"2 outputs.*chance, amount"):
         graph_of(model)
     graph = graph_of(model, "amount")
     assert [step.name for step in graph.needed(graph.inputs, graph.output)] == ["hidden", "amount"]
