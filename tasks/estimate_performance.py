@@ -16,6 +16,7 @@ from learning.startup import start_tensorflow
 from monitoring.decision import Pending
 from monitoring.estimation import Estimator, Known
 from tasks.run import Context, Run, step
+from tasks.unlearned import judged_since, judging
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,13 +55,14 @@ def estimate_pending(context: Context, run_id: int | None, pending: Pending) -> 
 
 def known_rows(context: Context, files: ModelFiles, champion: int) -> Known:
     """Held-out rows of the newest partitions that the champion's line learned from, as the champion predicts them."""
-    spec, rows = context.spec, 0
+    spec, rows, since = context.spec, 0, judged_since(context)
     chosen: list[PartitionRecord] = []
-    for partition in reversed(context.registry.trained_on(spec.name, champion)):
+    for partition in reversed(judging(context.registry.trained_on(spec.name, champion), since)):
         if rows < CALIBRATED_BY:
             chosen.insert(0, partition)
             rows += partition.holdout_rows
-    found = predict(spec, files, context.partition_files(chosen), split="holdout", cache=context.settings.cache)
+    paths, cache = context.partition_files(chosen), context.settings.cache
+    found = predict(spec, files, paths, split="holdout", cache=cache, since=since)
     return Known(found.target, found.prediction, found.partition if found.block is None else found.block)
 
 
@@ -90,7 +92,7 @@ def settle_one(
         return
     start_tensorflow()
     files = context.model_files(registry.version(spec.name, number))
-    found = predict(spec, files, paths, split="all", cache=context.settings.cache)
+    found = predict(spec, files, paths, split="all", cache=context.settings.cache, since=judged_since(context))
     mine = np.zeros(len(found.target), bool)
     for place, rows in enumerate(places):
         mine |= (found.partition == place) & np.isin(found.rows, rows)
