@@ -33,7 +33,8 @@ EvergreenError
 │   ├── TrainingDiverged     the loss or a weight became NaN or infinite
 │   ├── UnusableFeatures     the base makes features of rows that are not finite
 │   ├── CannotSplit          the model's graph cannot be cut at this layer
-│   └── CannotReadapt        it is not known how a layer would take more words
+│   ├── CannotReadapt        it is not known how a layer would take more words
+│   └── CannotAdopt          a model that was trained elsewhere cannot be taken over as it is
 ├── ServerFailed             a server, worker or helper process does not run
 └── StepFailed               a library's error that nobody foresaw; what it quotes is left out
 """
@@ -183,6 +184,10 @@ class CannotSplit(TrainingError):
 
 class CannotReadapt(TrainingError):
     """It is not known how a layer would take more words."""
+
+
+class CannotAdopt(TrainingError):
+    """A model that was trained elsewhere cannot be taken over as it is."""
 
 
 class ServerFailed(EvergreenError):

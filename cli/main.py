@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import database, demo, init, models, monitor, new, partitions, registry, schema, up
+from cli import adopt, database, demo, init, models, monitor, new, partitions, registry, schema, up
 from cli.arguments import open_named_registry
 from cli.printing import say
 from db.records import NEEDS_ATTENTION
@@ -38,6 +38,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(schema.app, name="schema")
 app.add_typer(database.app, name="db")
 app.add_typer(demo.app, name="demo")
+app.command("adopt")(adopt.adopt)
 app.command("gc")(database.gc)
 app.command("init")(init.init)
 app.command("monitor")(monitor.monitor)

@@ -91,8 +91,9 @@ def _series(saved: Any, prefix: str) -> Arrays:
 
 
 def values_of(variables: Sequence[Any]) -> Arrays:
-    """Copies of Keras variables' values."""
-    return tuple(np.array(variable.numpy()) for variable in variables)
+    """Copies of Keras variables' values; a file of NumPy's knows no bfloat16, all of whose values float32 has."""
+    arrays = (np.array(variable.numpy()) for variable in variables)
+    return tuple(array.astype("float32") if array.dtype.kind == "V" else array for array in arrays)
 
 
 def assign(variables: Sequence[Any], values: Arrays) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,9 @@ class Importance:
     columns: dict[str, float]
 
 
-def importance(spec: ModelSpec, files: ModelFiles, newest_first: Iterable[PartitionFile]) -> Importance:
+def importance(
+    spec: ModelSpec, files: ModelFiles, newest_first: Iterable[PartitionFile], since: datetime | None = None
+) -> Importance:
     """Permutation importance of every input, on the newest held-out rows.
 
     Breiman, "Random forests", Machine Learning 45 (2001); Fisher, Rudin and Dominici, "All models are wrong, but many
@@ -51,11 +54,12 @@ def importance(spec: ModelSpec, files: ModelFiles, newest_first: Iterable[Partit
         spec: the model.
         files: the version.
         newest_first: partitions that its line learned from; only as many are looked at as are needed.
+        since: only rows from this time on.
 
     Returns:
         Importances of at least 0; none where there is no labelled row.
     """
-    chosen = newest_rows(spec, newest_first)
+    chosen = newest_rows(spec, newest_first, since)
     if not chosen:
         return Importance(0, {})
     base, head = frozen_base(files.base, files.base_digest, spec.schema), load_model(files.head)
@@ -78,11 +82,13 @@ def importance(spec: ModelSpec, files: ModelFiles, newest_first: Iterable[Partit
     return Importance(loss.shape[1], dict(zip(inputs, _rises(spec, loss, target), strict=True)))
 
 
-def newest_rows(spec: ModelSpec, newest_first: Iterable[PartitionFile]) -> list[Selection]:
+def newest_rows(
+    spec: ModelSpec, newest_first: Iterable[PartitionFile], since: datetime | None = None
+) -> list[Selection]:
     """The newest labelled held-out rows, as many as are wanted, evenly from the partitions that hold them."""
     found, rows = list[Selection](), 0
     for partition in newest_first:
-        selected = select(spec.schema, [partition], "holdout")
+        selected = select(spec.schema, [partition], "holdout", since=since)
         found, rows = [*selected, *found], rows + row_count(selected)
         if rows >= ROWS:
             break

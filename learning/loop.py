@@ -22,6 +22,7 @@ from learning.checkpoint import TrainingState, assign, load_checkpoint, save_che
 from learning.examples import Examples
 from learning.files import Progress
 from learning.keras_private import forget_reductions, set_seed
+from learning.precision import Learned, regularisation, scaled
 from learning.schedules import constant
 
 if TYPE_CHECKING:
@@ -98,11 +99,12 @@ def train(
     """
     set_seed(context.seed)
     model, plan = learner.model, learner.plan
-    optimizer = _fresh_optimizer(learner)
+    weights = Learned(model.trainable_variables)
+    optimizer = _fresh_optimizer(learner, weights)
     # Who goes on from a checkpoint must come to the very same bits. So all that one epoch hands on to the next is in
     # these variables (weights, slots of the optimizer, and the seeds that dropout draws from, which Keras keeps in
     # variables too) or in `state`; what an epoch draws beside them, it draws anew from its own number.
-    variables = [*learner.variables, *optimizer.variables]
+    variables = [*learner.variables, *weights.copies.values(), *optimizer.variables]
     checkpoint = context.work / f"{plan.name}.npz"
     validate = partial(_validate, learner.objective, validation, predictor(model))
     saved, epochs = load_checkpoint(checkpoint), plan.epochs if until is None else until
@@ -118,7 +120,7 @@ def train(
         assign(variables, values)
     sane = state.start if np.isfinite(state.start) else 0.0
     limit = EXPLODED * max(1.0, sane, _constant_loss(learner.objective, examples.target))
-    run_block = _block_runner(learner, optimizer)
+    run_block = _block_runner(learner, optimizer, weights)
     callbacks = _callback_list(learner, context)
     callbacks.on_train_begin()
     model.stop_training = False
@@ -152,14 +154,15 @@ def predictor(model: keras.Model) -> Predict:
     return predict
 
 
-def _fresh_optimizer(learner: Learner) -> keras.Optimizer:
+def _fresh_optimizer(learner: Learner, weights: Learned) -> keras.Optimizer:
     """A new optimizer: a kept one would carry its old rate, and slots for variables that no longer learn."""
     import keras
 
     wanted, model = learner.learning_rate, learner.model
     optimizer = keras.optimizers.get({"class_name": learner.plan.optimizer, "config": {"learning_rate": wanted}})
-    optimizer.build(model.trainable_variables)
     forget_reductions(optimizer)
+    optimizer = scaled(optimizer, model)
+    optimizer.build(weights.moved)
     model.compile(optimizer=optimizer, loss=None)
     rate = float(optimizer.learning_rate)
     if not np.isclose(rate, wanted):
@@ -167,7 +170,7 @@ def _fresh_optimizer(learner: Learner) -> keras.Optimizer:
     return optimizer
 
 
-def _block_runner(learner: Learner, optimizer: keras.Optimizer) -> Callable[..., Any]:
+def _block_runner(learner: Learner, optimizer: keras.Optimizer, weights: Learned) -> Callable[..., Any]:
     """A graph that takes a block through all its gradient steps and gives the mean loss.
 
     The loop over steps is TensorFlow's own, as its body is traced once, however many steps a block has. Blocks differ
@@ -175,7 +178,7 @@ def _block_runner(learner: Learner, optimizer: keras.Optimizer) -> Callable[...,
     """
     import tensorflow as tf
 
-    model, variables, size = learner.model, learner.model.trainable_variables, learner.plan.batch_size
+    model, size = learner.model, learner.plan.batch_size
     scheduled = (
         learner.plan.schedule is not constant
     )  # a rate that stays is left to callbacks, which may have changed it
@@ -187,9 +190,10 @@ def _block_runner(learner: Learner, optimizer: keras.Optimizer) -> Callable[...,
             if scheduled:
                 optimizer.learning_rate.assign(rates[step])
             with tf.GradientTape() as tape:
-                loss = learner.loss(batch, labels, model(batch, training=True)) + sum(model.losses)
-            # A tape knows TensorFlow's variables, which are inside those of Keras.
-            optimizer.apply(tape.gradient(loss, [variable.value for variable in variables]), variables)
+                said = tf.cast(model(batch, training=True), "float32")  # of a half, a logarithm may be infinite
+                loss = learner.loss(batch, labels, said) + regularisation(model)
+                minimised = optimizer.scale_loss(loss)
+            weights.step(optimizer, tape.gradient(minimised, weights.tensors))
             # The loss is a mean over the batch, and a last short batch counts by its rows.
             return step + 1, total + loss * tf.cast(tf.shape(labels)[0], "float32")
 

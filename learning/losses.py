@@ -66,7 +66,7 @@ def anchored(loss: Loss, weights: Sequence[Any], fisher: Sequence[Any], strength
 
     def of_batch(inputs: Any, target: tf.Tensor, prediction: tf.Tensor) -> tf.Tensor:
         penalty = sum(
-            keras.ops.sum(importance * keras.ops.square(weight - anchor))
+            keras.ops.cast(keras.ops.sum(importance * keras.ops.square(weight - anchor)), "float32")
             for weight, anchor, importance in zip(weights, anchors, fisher, strict=True)
         )
         return loss(inputs, target, prediction) + strength / 2 * penalty
@@ -87,7 +87,7 @@ def fisher_information(model: keras.Model, loss: Loss, inputs: Any, target: tf.T
         for row in tf.range(rows):
             one = rows_of(inputs, row, 1)
             with tf.GradientTape() as tape:
-                value = loss(one, target[row : row + 1], model(one, training=False))
+                value = loss(one, target[row : row + 1], tf.cast(model(one, training=False), "float32"))
             steps = tape.gradient(value, weights)
             totals = [total + tf.square(step) / rows for total, step in zip(totals, steps, strict=True)]
         return totals

@@ -106,22 +106,39 @@ def _pretrain(
     """Build base and head, check them, train them: their files, and where training ended."""
     learning, validating = divided
     set_seed(context.seed)
-    rows, loss = sample(spec, learning, plan.sample_rows), plain(spec.objective)
-    base, head, augment = _build(spec, rows)
-    refuse_weights(base, "the base as it was built", BUILT, InvalidSpec)
-    refuse_weights(head, "the head as it was built", BUILT, InvalidSpec)
-    model = _assembled(spec, base, head, augment, rows)
-    refuse_hidden_nulls(spec, model, {name: values[:TRIED_ROWS] for name, values in rows.items()}, loss)
-    if isinstance(spec.finetune, FineTune):
-        for stage in spec.finetune.stages:  # a retrain needs them, weeks from now
-            named_layers(base, stage.thaw)
-    paths = context.work / "base.keras", context.work / "head.keras"
-    _refuse_unloadable(base, paths[0])
-    _refuse_unloadable(head, paths[1])
+    base, head, model = _checked_parts(spec, sample(spec, learning, plan.sample_rows), context.work)
+    loss, paths = plain(spec.objective), (context.work / "base.keras", context.work / "head.keras")
     learner = Learner(model, model.variables, spec.objective, loss, plan, plan.learning_rate)
     learned, validated = (Examples(part, partial(read_inputs, spec.schema)) for part in (learning, validating))
     state = train(learner, learned, validated, context, until)
     return ModelFiles(*paths, save_model(base, paths[0]), save_model(head, paths[1])), state
+
+
+def build(spec: ModelSpec, rows: Columns, work: Path) -> ModelFiles:
+    """Base and head as the spec builds them, from some rows: checked, in files, and not trained.
+
+    Raises:
+        InvalidSpec: they do not fit the schema, the objective, each other, or Keras cannot load them again.
+    """
+    base, head, _ = _checked_parts(spec, rows, work)
+    paths = work / "base.keras", work / "head.keras"
+    return ModelFiles(*paths, save_model(base, paths[0]), save_model(head, paths[1]))
+
+
+def _checked_parts(spec: ModelSpec, rows: Columns, work: Path) -> tuple[keras.Model, keras.Model, keras.Model]:
+    """Build base and head, and refuse what would fail later, in training or in service; the third is both as one."""
+    base, head, augment = _build(spec, rows)
+    refuse_weights(base, "the base as it was built", BUILT, InvalidSpec)
+    refuse_weights(head, "the head as it was built", BUILT, InvalidSpec)
+    model = _assembled(spec, base, head, augment, rows)
+    few = {name: values[:TRIED_ROWS] for name, values in rows.items()}
+    refuse_hidden_nulls(spec, model, few, plain(spec.objective))
+    if isinstance(spec.finetune, FineTune):
+        for stage in spec.finetune.stages:  # a retrain needs them, weeks from now
+            named_layers(base, stage.thaw)
+    _refuse_unloadable(base, work / "base.keras")
+    _refuse_unloadable(head, work / "head.keras")
+    return base, head, model
 
 
 def sample(spec: ModelSpec, learning: Sequence[Selection], most: int) -> Columns:

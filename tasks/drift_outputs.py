@@ -28,6 +28,7 @@ from monitoring.projection import DIRECTIONS, Projection, fit, sketch
 from monitoring.windows import Sample, draw, is_text
 from tasks.drift_windows import WindowFiles
 from tasks.run import Context
+from tasks.unlearned import clipped, judged_since
 
 ROWS = 2_000  # of each side: a heavy base takes its time for each
 FITTED_ROWS = 1_000  # from which the main directions of features are found
@@ -73,7 +74,8 @@ def output_sides(context: Context, version: VersionRecord, windows: tuple[Window
     start_tensorflow()
     reference, current = windows
     schema, most = context.spec.schema, min(ROWS, context.spec.drift.max_rows)
-    held_out = replace(reference, rows=replace(reference.rows, holdout=True))
+    spans = clipped(reference.rows.spans, judged_since(context))
+    held_out = replace(reference, rows=replace(reference.rows, holdout=True, spans=spans))
     old, new = (draw(window.rows, schema.categorical, most) for window in (held_out, current))
     for rows, what in ((old.rows, "reference window of {} held-out rows"), (new.rows, "current window of {} rows")):
         if rows < MIN_ROWS:

@@ -16,6 +16,7 @@ from learning.startup import start_tensorflow
 from monitoring.decision import Pending
 from monitoring.estimation import Estimator, Known
 from tasks.run import Context, Run, step
+from tasks.unlearned import judged_since, judging
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,14 +59,15 @@ def estimate_pending(context: Context, run_id: int | None, pending: Pending) -> 
 
 def known_rows(context: Context, files: ModelFiles, champion: int) -> Known:
     """Held-out rows of the newest partitions that the champion's line learned from, as the champion predicts them."""
-    spec, rows = context.spec, 0
+    spec, rows, since = context.spec, 0, judged_since(context)
     chosen: list[PartitionRecord] = []
-    for partition in reversed(context.registry.trained_on(spec.name, champion)):
+    for partition in reversed(judging(context.registry.trained_on(spec.name, champion), since)):
         if rows < CALIBRATED_BY:
             chosen.insert(0, partition)
             rows += partition.holdout_rows
     own = context.spec_of(context.registry.version(spec.name, champion))
-    found = predict(own, files, context.partition_files(chosen), split="holdout", cache=context.settings.cache)
+    paths, cache = context.partition_files(chosen), context.settings.cache
+    found = predict(own, files, paths, split="holdout", cache=cache, since=since)
     return Known(found.target, found.prediction, found.partition if found.block is None else found.block)
 
 
@@ -95,8 +97,8 @@ def settle_one(
     if sum(map(len, places)) < SETTLED * keys.height:
         return
     start_tensorflow()
-    files = context.model_files(version)
-    found = predict(context.spec_of(version), files, paths, split="all", cache=context.settings.cache)
+    made_for, files, cache = context.spec_of(version), context.model_files(version), context.settings.cache
+    found = predict(made_for, files, paths, split="all", cache=cache, since=judged_since(context))
     mine = np.zeros(len(found.target), bool)
     for place, rows in enumerate(places):
         mine |= (found.partition == place) & np.isin(found.rows, rows)

@@ -18,6 +18,7 @@ from tasks.find_pending import no_opponent
 from tasks.paired_rows import Rows, meet
 from tasks.run import Context, Run, step
 from tasks.score_champion import by_block
+from tasks.unlearned import judged_since, judging
 
 ACTOR = "gate"
 EARLIER = 100  # verdicts that what is announced learns from
@@ -92,14 +93,15 @@ def rows_of(
 ) -> Rows:
     """The rows that decide: the proving window where there is one, else what was held out."""
     registry, model = context.registry, context.spec.name
-    past = registry.trained_on(model, champion.number) if champion else ()
+    learned, since = registry.trained_on(model, champion.number) if champion else (), judged_since(context)
+    past = judging(learned, since)
     if pending is None or champion is None:
-        return Rows(past, registry.trained_on(model, challenger.number))
-    known = {partition.digest for partition in past}
+        return Rows(past, judging(registry.trained_on(model, challenger.number), since), learned_before=since)
+    known = {partition.digest for partition in learned}
     new = tuple(p for p in pending.partitions if p.digest not in known)
     if pending.asked and pending.prove_from is None:  # there may be nothing new: all that is held out decides
-        return Rows((), (*past, *new))
-    return Rows(past, new, pending.prove_from)
+        return Rows((), (*past, *new), learned_before=since)
+    return Rows(past, new, pending.prove_from, since)
 
 
 def judged(context: Context, challenger: VersionRecord, champion: VersionRecord | None, rows: Rows) -> Verdict:

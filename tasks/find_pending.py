@@ -22,6 +22,7 @@ from learning.spec import ModelSpec
 from learning.work_folder import plan_of
 from monitoring.decision import Asked, Pending, rows_to_judge, strikes, why_done, why_settled
 from tasks.run import Context, Run, step
+from tasks.unlearned import judged_since, later
 
 
 def pending_work(context: Context, *, watching: bool = False) -> Pending:
@@ -54,8 +55,9 @@ def pending_work(context: Context, *, watching: bool = False) -> Pending:
     if settled:
         return Pending(number, partitions, key, settled)
     files = context.partition_files(partitions)
-    prove_from = proving_window(spec.schema, spec.gate, files)
-    judged = select(spec.schema, files, "all" if prove_from else "holdout", since=prove_from)
+    since, prove_from = judged_since(context), proving_window(spec.schema, spec.gate, files)
+    prove_from = later(prove_from, since) if prove_from else None
+    judged = select(spec.schema, files, "all" if prove_from else "holdout", since=later(prove_from, since))
     rare = events(spec.objective, np.concatenate([selection.target for selection in judged]))
     in_a_row = stuck(registry.model_evaluations(spec.name, limit=MOST_STUCK), number)
     return Pending(number, partitions, key, "", prove_from, row_count(judged), rare, in_a_row)

@@ -17,6 +17,7 @@ from learning.data import Split
 from learning.prediction import Predictions, predict
 from learning.startup import start_tensorflow
 from monitoring.track_record import world_turned
+from tasks.unlearned import later
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,19 +35,23 @@ class Rows:
         past: partitions that the champion's line learned from; their held-out rows are the past eras.
         new: those that it has not.
         since: where the proving window begins; None where the held-out rows of `new` are judged.
+        learned_before: rows before this time judge nothing; None where all may.
     """
 
     past: tuple[PartitionRecord, ...]
     new: tuple[PartitionRecord, ...]
     since: datetime | None = None
+    learned_before: datetime | None = None
 
     def predicted(self, context: Context, version: VersionRecord, columns: Sequence[str] = ()) -> Predictions:
         """What a version says of them: new rows first, then those of the past."""
         new, past = (context.partition_files(partitions) for partitions in (self.new, self.past))
         spec, files, cache = context.spec_of(version), context.model_files(version), context.settings.cache
         split: Split = "holdout" if self.since is None else "all"
-        first = predict(spec, files, new, split=split, cache=cache, columns=columns, since=self.since)
-        return first.followed_by(predict(spec, files, past, split="holdout", cache=cache, columns=columns), len(new))
+        since = later(self.since, self.learned_before)
+        first = predict(spec, files, new, split=split, cache=cache, columns=columns, since=since)
+        second = predict(spec, files, past, split="holdout", cache=cache, columns=columns, since=self.learned_before)
+        return first.followed_by(second, len(new))
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ def meet(context: Context, challenger: VersionRecord, champion: VersionRecord | 
         references, against = None, dict[str, int]()
     else:
         before = rows.predicted(context, champion).prediction
-        references, against = best_of_each_era(context, champion, rows.past, eras, (after, before, dataset))
+        references, against = best_of_each_era(context, champion, rows, eras, (after, before, dataset))
     turned = world_turned(registry, spec)
     begun = {eras[p.digest]: p.time_from for p in reversed(rows.past)}
     uncounted = frozenset(name for name, start in begun.items() if turned and start < turned)
@@ -100,7 +105,7 @@ def meet(context: Context, challenger: VersionRecord, champion: VersionRecord | 
 def best_of_each_era(
     context: Context,
     champion: VersionRecord,
-    past: Sequence[PartitionRecord],
+    rows: Rows,
     eras: Mapping[str, str],
     found: tuple[Predictions, NDArray[Any], NDArray[np.str_]],
 ) -> tuple[NDArray[Any], dict[str, int]]:
@@ -113,13 +118,13 @@ def best_of_each_era(
     references, against = before.copy(), dict[str, int]()
     learners = registry.learners(spec.name, champion.number)
     for era in dict.fromkeys(eras.values()):
-        partitions = [p for p in past if eras[p.digest] == era]
+        partitions = [p for p in rows.past if eras[p.digest] == era]
         learner, mine = learners[partitions[-1].digest], dataset == era
         if learner == champion.number or not mine.any():
             continue
-        version = registry.version(spec.name, learner)
-        files, own = context.model_files(version), context.spec_of(version)
-        said = predict(own, files, context.partition_files(partitions), split="holdout", cache=cache).prediction
+        version, since = registry.version(spec.name, learner), rows.learned_before
+        files, own, paths = context.model_files(version), context.spec_of(version), context.partition_files(partitions)
+        said = predict(own, files, paths, split="holdout", cache=cache, since=since).prediction
         losses = (row_losses(spec.objective, after.target[mine], one).mean() for one in (said, before[mine]))
         if next(losses) < next(losses):
             references[mine], against[era] = said, learner

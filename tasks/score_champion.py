@@ -19,6 +19,7 @@ from monitoring.decision import Pending
 from monitoring.served import Service, service
 from monitoring.track_record import CONSTANT
 from tasks.run import Context, Run, step
+from tasks.unlearned import judged_since
 from tasks.watch_champion import predecessor
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def score_arrivals(
         return
     start_tensorflow()
     files, own = context.model_files(version), context.spec_of(version)
-    found = predict(own, files, context.partition_files(partitions), split="all", cache=context.settings.cache)
+    paths, since = context.partition_files(partitions), judged_since(context)
+    found = predict(own, files, paths, split="all", cache=context.settings.cache, since=since)
     if only:
         found = found.take(served_by(only, number, found, partitions))
     usual, scores = usual_constant(context, number), []

@@ -16,6 +16,7 @@ from learning.digests import json_digest
 from learning.importance import importance
 from learning.startup import start_tensorflow
 from tasks.run import Context, Run, step
+from tasks.unlearned import judged_since, judging
 
 
 def weights_path(context: Context, version: VersionRecord) -> Path:
@@ -40,9 +41,10 @@ def weights(context: Context, version: VersionRecord) -> Mapping[str, float]:
     if known is not None:
         return known
     start_tensorflow()
-    learned = context.registry.trained_on(context.spec.name, version.number)
+    since = judged_since(context)
+    learned = judging(context.registry.trained_on(context.spec.name, version.number), since)
     newest_first = (context.partition_files([p])[0] for p in reversed(learned) if p.holdout_rows and p.labelled_rows)
-    found = importance(context.spec_of(version), context.model_files(version), newest_first)
+    found = importance(context.spec_of(version), context.model_files(version), newest_first, since)
     if found.rows:  # else labels may still come
         path = weights_path(context, version)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -103,7 +103,7 @@ def _inputs(rows: pl.DataFrame, plain: list[str], key: tuple[str, ...]) -> Input
     inputs = [column for column in plain if column not in key or (len(key) > 1 and not _looks_like_id(column))]
     numeric = tuple(column for column in inputs if column not in key and _is_measure(rows[column]))
     categorical = tuple(column for column in inputs if _is_category(rows[column]))
-    tensors = {column: shape for column in rows.columns if (shape := _shape(rows[column]))}
+    tensors = {column: shape for column in rows.columns if (shape := shape_of(rows[column]))}
     text = tuple(column for column in inputs if column not in key and _is_text(rows[column]))
     categorical = tuple(column for column in categorical if column not in text)
     if not (numeric or categorical or tensors or text):
@@ -266,7 +266,7 @@ def _has_gaps(column: pl.Series) -> bool:
     return bool(column.null_count() or (column.dtype.is_float() and column.is_nan().any()))
 
 
-def _shape(column: pl.Series) -> tuple[int, ...]:
+def shape_of(column: pl.Series) -> tuple[int, ...]:
     """The one shape of a column's lists of numbers; () where there is none."""
     if not isinstance(column.dtype, pl.List | pl.Array):
         return ()
@@ -278,5 +278,5 @@ def _shape(column: pl.Series) -> tuple[int, ...]:
     inner = lists.explode()
     if inner.dtype.is_numeric():
         return (int(lengths[0]),)
-    shape = _shape(inner)
+    shape = shape_of(inner)
     return (int(lengths[0]), *shape) if shape else ()

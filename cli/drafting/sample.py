@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from itertools import islice
+from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from arrivals.json_lines import open_lines
 from arrivals.listing import HINT, ListedFile
 from arrivals.local_copies import LocalCopy, local_copy
 from arrivals.numbers import NO_NUMBER
 from arrivals.readers import read_header
+from arrivals.tensors import as_tensor
 from arrivals.times import parse_times
 from errors import UnreadableFile
 from evergreen_client.shown import gist
+from learning.data import Columns, PartitionFile, read_inputs
+from learning.schema import Schema
 
 ROWS = 100_000  # read
 SHARE = 0.99  # of values that must be of a type
 LEADING_ZERO = r"^0\d"  # a code, not a number
 DIGITS = r"^[+-]?\d+$"
+FIRST_READ = 1_000  # rows that a model is tried on
 FIRST = 100  # values that say whether a column may hold times
 YES_AND_NO = {"true": True, "false": False}
 
@@ -97,3 +104,14 @@ def _numbers(column: pl.Series, words: pl.Series, numbers: pl.Series) -> pl.Seri
     if whole.null_count() == numbers.null_count():
         return column if known.str.contains(LEADING_ZERO).any() else whole
     return column if known.str.contains(DIGITS).all() else numbers
+
+
+def rows_as_read(rows: pl.DataFrame, schema: Schema, folder: Path) -> tuple[NDArray[np.float64], Columns]:
+    """The first labelled rows of a sample as a model would read them: targets, and the inputs by column."""
+    known = rows.filter(pl.col(schema.target).is_not_null()).head(FIRST_READ)
+    tensors = [as_tensor(known[name], pl.Array(pl.Float32, prod(shape))) for name, shape in schema.tensors.items()]
+    text = [pl.col(name).cast(pl.String) for name in schema.categorical]
+    path = folder / "sample.parquet"
+    known.with_columns(*tensors, *text).write_parquet(path)
+    target = known[schema.target].cast(pl.Float64).to_numpy()
+    return target, read_inputs(schema, PartitionFile("sample", path))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
+from cli.drafting.fitting import Fit
 from cli.drafting.guess import Guess
 from errors import InvalidSpec
 from evergreen_client.shown import UNSEEN, plain
+from learning.split import INPUTS
 
 TEMPLATE = Path(__file__).with_name("model.py.txt")
 IMPORTED = ("FineTune", "ModelSpec", "Pretrain", "Replay", "Schema", "Source", "Stage")
@@ -20,6 +23,9 @@ WORDS = """    for name in schema.text:
         embedding = layers.Embedding(words.vocabulary_size(), 32)
         parts.append(layers.GlobalAveragePooling1D()(embedding(words(inputs[name]))))
 """
+ADOPTED = Path(__file__).with_name("adopted.py.txt")
+HEAD_SCALE, WHOLE_SCALE = 0.3, 0.1  # of the pretraining rate: the more of a model learns, the slower
+FUTURE = "from __future__"
 
 
 def schema_source(guess: Guess) -> str:
@@ -64,6 +70,55 @@ def model_source(guess: Guess, name: str, origin: str) -> str:
     )
 
 
+@dataclass(frozen=True)
+class AdoptedModel:
+    """What the file of an adopted model says.
+
+    Args:
+        name: the model's.
+        origin: name of the file that it was saved in.
+        fit: the columns that fill its inputs.
+        objective: as Python.
+        at: where it is cut.
+        output: the output that is kept fresh; "" where there is one only.
+        code: Python that registers its own layers, or "".
+    """
+
+    name: str
+    origin: str
+    fit: Fit
+    objective: str
+    at: str
+    output: str = ""
+    code: str = ""
+
+
+def adopted_source(model: AdoptedModel) -> str:
+    """The text of models/NAME.py of a model that was trained elsewhere."""
+    fit, schema = model.fit, model.fit.schema
+    kind = model.objective.partition("(")[0]
+    code = "".join(line for line in model.code.splitlines(keepends=True) if not line.startswith(FUTURE))
+    return Template(ADOPTED.read_text(encoding="utf-8")).substitute(
+        name=model.name,
+        origin=plain(model.origin).replace("\\", "/").replace('"', "'"),
+        code=f"\n{code.strip()}\n" if code else "",
+        imported=", ".join(sorted([*IMPORTED, kind])),
+        objective=model.objective,
+        time=_quoted(schema.time) if schema.time else "None",
+        key=_written(schema.key),
+        target=_quoted(schema.target),
+        numeric=_written(schema.numeric),
+        categorical=_written(schema.categorical),
+        tensors=_mapping({name: str(tuple(shape)) for name, shape in schema.tensors.items()}),
+        nullable=_written(schema.nullable),
+        at=_quoted(model.at),
+        inputs=_mapping({name: _written(columns) for name, columns in fit.inputs.items()}),
+        output=_quoted(model.output),
+        ignored=_written(fit.ignored),
+        scale=WHOLE_SCALE if model.at == INPUTS else HEAD_SCALE,
+    )
+
+
 def left_out(guess: Guess) -> tuple[str, ...]:
     """Columns that a drafted model does not use: a base for tensors is for a person to write."""
     return (*guess.ignored, *guess.schema.tensors)
@@ -72,6 +127,11 @@ def left_out(guess: Guess) -> tuple[str, ...]:
 def _quoted(name: str) -> str:
     """A name as data: whatever it holds, Python reads the very same text."""
     return UNSEEN.sub(lambda sign: f"\\u{ord(sign[0]):04x}", json.dumps(name, ensure_ascii=False))
+
+
+def _mapping(values: Mapping[str, str]) -> str:
+    """A dict of values that are Python already."""
+    return "{" + ", ".join(f"{_quoted(name)}: {value}" for name, value in values.items()) + "}"
 
 
 def _written(names: Iterable[str]) -> str:

@@ -90,7 +90,8 @@ def arrived(folder: Path, name: str, rows: int, *, turned: bool = False, words: 
 def context(home: Settings, version: ModelFiles) -> Any:
     """Of a model whose champion is that version."""
     spec = SimpleNamespace(schema=SCHEMA, objective=Multiclass(10), drift=DriftPolicy(), name="m")
-    return SimpleNamespace(spec=spec, settings=home, model_files=lambda _: version)
+    registry = SimpleNamespace(version=lambda *_: SimpleNamespace(plan={}))
+    return SimpleNamespace(spec=spec, settings=home, registry=registry, model_files=lambda _: version)
 
 
 @pytest.fixture

@@ -1,0 +1,185 @@
+"""Models that were trained elsewhere, as base and head that take columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import elsewhere
+import keras
+import numpy as np
+import pytest
+from elsewhere import saved, worn
+from keras import Input, Model, Sequential, layers
+
+from errors import CannotAdopt, CannotSplit
+from learning.adoption import Adopted
+from learning.existing import keep, look
+from learning.schema import Schema
+from learning.split import INPUTS
+
+DRAW = np.random.default_rng(5)
+
+
+def schema(**inputs: Any) -> Schema:
+    """A schema with these inputs."""
+    return Schema(time="at", key=("id",), target="y", **inputs)
+
+
+def rows(known: Schema, count: int = 5) -> dict[str, np.ndarray]:
+    """Rows as a base takes them."""
+    numbers = {name: DRAW.integers(0, 3, (count, 1)).astype("float32") for name in known.numeric}
+    words = {name: np.array([["x"], ["y"], [""], ["x"], ["z"]], "object") for name in known.categorical}
+    shapes = known.tensors.items()
+    return numbers | words | {name: DRAW.normal(size=(count, *shape)).astype("float32") for name, shape in shapes}
+
+
+def refuse_others(adopted: Adopted, folder: Path) -> None:
+    """Base and head, saved and loaded again, give the very answers of the saved model."""
+    parts = []
+    for name, part in (("base", adopted.base()), ("head", adopted.head())):
+        part.save(folder / f"{name}.keras")
+        parts.append(keras.models.load_model(folder / f"{name}.keras"))
+    columns = rows(adopted.schema)
+    given = {
+        name: keras.ops.convert_to_tensor(v) if v.dtype != object else v.astype(str) for name, v in columns.items()
+    }
+    np.testing.assert_array_equal(np.asarray(parts[1](parts[0](given))), adopted.answers(columns))
+
+
+def embedded() -> Model:
+    """A number that is looked up, as an integer, and one that is measured."""
+    code, size = Input((1,), name="code", dtype="int32"), Input((1,), name="size")
+    found = layers.Flatten()(layers.Embedding(3, 2, name="table")(code))
+    both = layers.Concatenate(name="both")([found, size])
+    return Model({"size": size, "code": code}, layers.Dense(1, "sigmoid", name="out")(both))
+
+
+def text() -> Model:
+    """A word that is looked up; a row is one value, no list."""
+    word = Input((), name="word", dtype="string")
+    number = layers.StringLookup(vocabulary=["x", "y"], output_mode="one_hot", name="lookup")(word)
+    return Model(word, layers.Dense(1, "sigmoid", name="out")(layers.Dense(2, name="deep")(number)))
+
+
+@keras.saving.register_keras_serializable(package="elsewhere")
+class Hidden(keras.Model):
+    """A model that hides its layers in call()."""
+
+    def __init__(self, width: int = 4, **more: Any) -> None:
+        super().__init__(**more)
+        self.width, self.deep, self.out = width, layers.Dense(width, "relu"), layers.Dense(1, "sigmoid")
+
+    def call(self, inputs: Any) -> Any:
+        """Two layers."""
+        return self.out(self.deep(inputs))
+
+    def get_config(self) -> dict[str, Any]:
+        """What it was built with."""
+        return {**super().get_config(), "width": self.width}
+
+
+def hidden() -> Model:
+    """It is built by being called."""
+    model = Hidden()
+    model(np.zeros((1, 3), "float32"))
+    return model
+
+
+THREE = {"numeric": ("a", "b", "c")}
+IN_ORDER = ("a", "b", "c")
+KINDS: list[tuple[Callable[[], Model], dict[str, Any], str, str]] = [
+    (elsewhere.sequential, THREE, "norm", ""),
+    (elsewhere.sequential, THREE, INPUTS, ""),
+    (elsewhere.skip, THREE, INPUTS, ""),
+    (hidden, THREE, INPUTS, ""),
+    (elsewhere.functional, {"numeric": ("b",), "tensors": {"a": (2,)}}, "deep", ""),
+    (elsewhere.functional, {"numeric": ("b",), "tensors": {"a": (2,)}}, INPUTS, ""),
+    (elsewhere.nested, {"tensors": {"pixels": (8, 8, 1)}}, "backbone", ""),
+    (elsewhere.nested, {"tensors": {"pixels": (8, 8, 1)}}, INPUTS, ""),
+    (elsewhere.lstm, {"tensors": {"steps": (5, 2)}}, "memory", ""),
+    (elsewhere.two_outputs, THREE, "hidden", "amount"),
+    (embedded, {"numeric": ("size", "code")}, "both", ""),
+    (embedded, {"numeric": ("size", "code")}, INPUTS, ""),
+    (text, {"categorical": ("word",)}, "deep", ""),
+]
+
+
+@pytest.mark.parametrize(("build", "inputs", "at", "output"), KINDS)
+def test_what_was_trained_elsewhere_answers_as_before(
+    build: Callable[[], Model], inputs: dict[str, Any], at: str, output: str, tmp_path: Path
+) -> None:
+    """To the last bit: from named columns, through the two files, wherever it is cut."""
+    path = saved(build, tmp_path)
+    [first, *others] = look(path, at, output).inputs
+    filled = {} if others or first.name in {"pixels", "steps", "word"} else {first.name: IN_ORDER}
+    refuse_others(Adopted(path, schema(**inputs), at, filled, output), tmp_path)
+
+
+def test_text_cannot_pass_a_base_as_it_is(tmp_path: Path) -> None:
+    """Features are numbers, and the refusal says where to cut."""
+    adopted = Adopted(saved(text, tmp_path), schema(categorical=("word",)))
+    with pytest.raises(CannotAdopt, match=r"text.*--at LAYER"):
+        adopted.base()
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("model.pt", "PyTorch"), ("model.pkl", "pickle"), ("gone.keras", "no such file"), ("folder", r"mine\.h5")],
+)
+def test_what_is_no_keras_model_is_refused_with_the_way_out(name: str, why: str, tmp_path: Path) -> None:
+    """A SavedModel has lost its layers; the sentence says how to save it again."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "saved_model.pb").touch()
+    for file in ("model.pt", "model.pkl"):
+        (tmp_path / file).touch()
+    with pytest.raises(CannotAdopt, match=why):
+        keep(tmp_path / name, tmp_path / "kept.keras")
+
+
+def test_a_lambda_in_an_old_file_runs_no_code(tmp_path: Path) -> None:
+    """Safe mode holds for .h5 files as well."""
+    path = tmp_path / "mine.h5"
+    Sequential([Input((3,)), layers.Lambda(lambda x: x + 1)]).save(path)
+    with pytest.raises(CannotAdopt, match=r"(?i)lambda"):
+        keep(path, tmp_path / "kept.keras")
+
+
+def test_an_old_file_is_kept_as_a_new_one(tmp_path: Path) -> None:
+    """An .h5 file becomes a .keras file with the same answers."""
+    kept = tmp_path / "kept.keras"
+    keep(saved(elsewhere.sequential, tmp_path, ".h5"), kept)
+    name = look(kept).inputs[0].name
+    refuse_others(Adopted(kept, schema(**THREE), "drop", {name: IN_ORDER}), tmp_path)
+
+
+def test_what_a_file_tells_is_shown_before_anything_is_written(tmp_path: Path) -> None:
+    """Inputs, the layers on both sides of the proposed cut, and the last activation."""
+    found = look(saved(elsewhere.nested, tmp_path))
+    assert [(line.name, line.head) for line in found.layers] == [
+        ("backbone", False),
+        ("pool", False),
+        ("drop", True),
+        ("out", True),
+    ]
+    assert str(found.inputs[0]) == "pixels (8, 8, 1, float32)"
+    assert (found.at, found.activation) == ("pool", "softmax")
+    assert look(saved(elsewhere.mobilenet, tmp_path)).activation == "softmax"
+    assert look(saved(elsewhere.lstm, tmp_path)).activation == "linear"
+    assert look(saved(hidden, tmp_path)).at == INPUTS
+
+
+def test_one_of_several_outputs_has_to_be_named(tmp_path: Path) -> None:
+    """And the others are listed."""
+    with pytest.raises(CannotSplit, match="chance, amount"):
+        look(saved(elsewhere.two_outputs, tmp_path))
+    assert look(saved(elsewhere.two_outputs, tmp_path), output="chance").activation == "sigmoid"
+
+
+def test_who_was_never_called_cannot_say_what_it_takes(tmp_path: Path) -> None:
+    """A subclass is known by what it was built for."""
+    path = tmp_path / "hidden.keras"
+    worn(Hidden()).save(path)
+    with pytest.raises(CannotAdopt, match="call it on some rows"):
+        look(path)
