@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import platform
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.metadata import version
 from threading import Lock
@@ -29,9 +29,17 @@ def code_digest(spec: ModelSpec) -> str:
     A training goes on where it stopped, and work that was rejected is left alone, only as long as this is the same.
     """
     stages = (spec.pretrain, *getattr(spec.finetune, "stages", ()))
-    functions = [spec.build_base, spec.build_head, spec.augment, spec.callbacks, *(stage.schedule for stage in stages)]
+    functions = [spec.build_base, spec.build_head, spec.augment, spec.callbacks, spec.loss]
+    functions += [stage.schedule for stage in stages]
     written_in = {inspect.getmodule(function) for function in functions if function}
     return _digest([repr(spec.schema), repr(spec.objective), *sorted(map(_source, written_in))])
+
+
+def function_record(function: Callable[..., Any] | None) -> str | None:
+    """A user's function as a version remembers it: its name, and a digest of the file that it is written in."""
+    if function is None:
+        return None
+    return f"{function.__qualname__} {_digest([_source(inspect.getmodule(function))])[:12]}"
 
 
 def custom_digest() -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -12,22 +13,26 @@ from typing import TYPE_CHECKING, Any
 from errors import TrainingError
 from evergreen_client.model_files import load_model
 from learning.absurd import absurd_rows_named
-from learning.assembly import assemble, freeze_except, weights_outside
+from learning.assembly import assemble, freeze_except, named_layers, weights_outside
 from learning.checkpoint import TrainingState
 from learning.data import PartitionFile, Selection, read_inputs, row_count, select
 from learning.digests import weights_digest
+from learning.environment import function_record
 from learning.examples import Examples, Read
 from learning.features import FeatureCache, FrozenBase
 from learning.files import ModelFiles, Progress, Trained, save_model
 from learning.finite import INHERITED, refuse_features, refuse_weights
 from learning.held_back import Divided, all_of, hold_back
+from learning.kept_head import give_back, shrink_and_perturb, take_head
 from learning.keras_private import set_seed
 from learning.loop import Learner, TrainingContext, train
-from learning.losses import anchored, distilled, fisher_information, plain
+from learning.lora import adapt, copy_of, merge
+from learning.losses import anchored, distilled, fisher_information, own, plain
 from learning.plans import FineTune, FromScratch, Stage
 from learning.pretraining import pretrain, sample
 from learning.readapt import readapt, warmed_up
 from learning.replay import draw
+from learning.steps import Steps
 from learning.work_folder import record_of, task_digest, train_once
 
 if TYPE_CHECKING:
@@ -37,6 +42,7 @@ if TYPE_CHECKING:
     from learning.spec import ModelSpec
 
 FISHER_ROWS = 1000
+ADAPTED = "adapted.keras"
 
 
 def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first four by name
@@ -95,17 +101,19 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
     if plan.readapt:
         plan = warmed_up(plan, spec.pretrain)
     rates = {stage.name: stage.rate(spec.pretrain) for stage in plan.stages}
-    record = record_of(plan, seed, learning_rates=rates, before=before, refit=refit, replay_since=replay_since)
-    context = TrainingContext(work, logs, progress, spec.callbacks() if spec.callbacks else (), seed)
+    asked = {"before": before, "refit": refit, "replay_since": replay_since, "loss": function_record(spec.loss)}
+    record = record_of(plan, seed, learning_rates=rates, **asked)
+    context = TrainingContext(work, logs, progress, spec.callbacks or list, seed)
 
     def train_anew() -> Trained:
         fresh = select(spec.schema, new, "train", before=before)
         replays = plan.replay.rows != 0 and plan.replay.share > 0
-        past = select(spec.schema, old if replays else (), "train", since=replay_since, before=before)
-        replayed = draw(plan.replay, past, row_count(fresh), seed)
+        wanted = old if replays or plan.anchor else ()
+        past = select(spec.schema, wanted, "train", since=replay_since, before=before)
+        replayed = draw(plan.replay, past if replays else [], row_count(fresh), seed)
         every: Divided = [*all_of(fresh), *replayed], []
         divided = every if refit is not None else hold_back(spec.schema, fresh, plan, seed, replayed)
-        rows = _Rows(*divided, replayed, row_count(fresh), refit)
+        rows = _Rows(*divided, replayed, replayed or past, row_count(fresh), refit)
         start = readapt(spec, champion, [*fresh, *replayed], work) if plan.readapt else champion
         challenger, features = _Challenger(spec, plan, start, rows, context), FeatureCache(cache)
         refuse_features(spec, [*rows.learning, *rows.validating], features.reader(challenger.base))
@@ -113,7 +121,7 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
         curves = tuple(value for state in states for value in state.curve)
         again = tuple(selection.partition.digest for selection in replayed)
         kept = {stage.name: 0 for stage in plan.stages} | {state.stage: state.best_epoch for state in states}
-        return Trained(challenger.save(work), curves, again, record, _reason(rows, states), kept)
+        return Trained(challenger.save(work), curves, again, record, _reason(rows, states, plan.anchor), kept)
 
     begun = (champion.base_digest, champion.head_digest)
     with absurd_rows_named(spec, new, old):
@@ -122,11 +130,21 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
 
 @dataclass(frozen=True)
 class _Rows:
-    """The rows of one fine-tuning."""
+    """The rows of one fine-tuning: those to learn from, those to choose by, the replayed ones among them.
+
+    Args:
+        learning: new and replayed ones.
+        validating: they choose the epoch.
+        replayed: old ones.
+        old: those that show what an anchor is to hold.
+        new: how many are new.
+        refit: epochs by stage, where those were chosen before.
+    """
 
     learning: list[Selection]
     validating: list[Selection]
     replayed: list[Selection]
+    old: list[Selection]
     new: int
     refit: Mapping[str, int] | None
 
@@ -142,15 +160,15 @@ class _Challenger:
         self, spec: ModelSpec, plan: FineTune, champion: ModelFiles, rows: _Rows, context: TrainingContext
     ) -> None:
         self.spec, self.plan, self.champion, self.rows, self.context = spec, plan, champion, rows, context
-        set_seed(context.seed)
+        rates = {stage.name: stage.rate(spec.pretrain) for stage in plan.stages}
+        start = [champion.base_digest, champion.head_digest, str(champion.head)]
+        key = task_digest(spec, record_of(plan, context.seed, learning_rates=rates), start, [])
+        self._kept = take_head(key, self._new_head)
+        self.head = self._kept.model
+        set_seed(context.seed)  # from here on it draws the same, whether the head was loaded or kept
         self.base = FrozenBase(champion.base, champion.base_digest, spec.schema)
-        self.head = load_model(champion.head)
-        refuse_weights(self.head, "the champion's head", INHERITED.format(spec.name), TrainingError)
-        self.head.trainable = True
         self.base_changed = False
         self.loss: float | None = None  # on the validation rows, after the stage before
-        if plan.shrink < 1 or plan.perturb > 0:
-            _shrink_and_perturb(self.head, plan.shrink, plan.perturb)
 
     def train(self, stage: Stage, cache: FeatureCache) -> TrainingState:
         """Train through one stage: on cached features where the base stays as it is, else on raw rows."""
@@ -165,57 +183,88 @@ class _Challenger:
         """Write what changed; a base that did not is the champion's own file."""
         head = work / "head.keras"
         head_digest = save_model(self.head, head)
+        give_back(self._kept)
         if not self.base_changed:
             return ModelFiles(self.champion.base, head, self.champion.base_digest, head_digest)
         base = work / "base.keras"
         return ModelFiles(base, head, save_model(self.base.model, base), head_digest)
 
+    def _new_head(self) -> keras.Model:
+        """The champion's head, shrunk and perturbed as the plan says."""
+        set_seed(self.context.seed)
+        head = load_model(self.champion.head)
+        refuse_weights(head, "the champion's head", INHERITED.format(self.spec.name), TrainingError)
+        head.trainable = True
+        if self.plan.shrink < 1 or self.plan.perturb > 0:
+            shrink_and_perturb(head, self.plan.shrink, self.plan.perturb)
+        return head
+
     def _on_features(self, stage: Stage, cache: FeatureCache) -> TrainingState:
-        teacher = load_model(self.champion.head) if self.plan.distill else None
-        return self._train(stage, self.head, self.head.variables, teacher, cache.reader(self.base))
+        read = cache.reader(self.base)
+        with self._adapted(stage, self.head, ()) as head:
+            loss = self._loss(head, load_model(self.champion.head) if self.plan.distill else None, read)
+            steps = self._kept.steps.get(stage.name) or Steps(head, loss, stage, stage.rate(self.spec.pretrain))
+            if not (self.plan.anchor or stage.lora_rank or self.spec.callbacks):
+                # An anchor is of these very rows, and part of the graph; a callback may do anything to the head.
+                self._kept.steps[stage.name] = steps
+            return self._train(steps, head.variables, read)
 
     def _on_raw_rows(self, stage: Stage) -> TrainingState:
-        base = self.base.model
-        thawed = freeze_except(base, stage.thaw)
-        augment = self._augment()
-        variables = [*self.head.variables, *(weight for layer in thawed for weight in layer.variables)]
-        variables += augment.variables if augment else []
-        teacher = None
-        if self.plan.distill:
-            teacher = assemble(load_model(self.champion.base), load_model(self.champion.head), frozen=True)
-        model = assemble(base, self.head, frozen=True, augment=augment)
-        kept = weights_outside(base, thawed)
-        before = weights_digest(kept)
-        state = self._train(stage, model, variables, teacher, partial(read_inputs, self.spec.schema))
-        if weights_digest(kept) != before:
-            raise TrainingError(
-                f"stage '{stage.name}'",
-                "it changed weights of frozen layers",
-                "look for layers that assign in call()",
-            )
+        augment, read = self._augment(), partial(read_inputs, self.spec.schema)
+        freeze_except(self.base.model, stage.thaw)
+        with self._adapted(stage, self.base.model if stage.thaw else self.head, stage.thaw) as part:
+            base, head = (part, self.head) if stage.thaw else (self.base.model, part)
+            thawed = named_layers(base, stage.thaw)
+            variables = [*head.variables, *(weight for layer in thawed for weight in layer.variables)]
+            variables += augment.variables if augment else []
+            teacher = None
+            if self.plan.distill:
+                teacher = assemble(load_model(self.champion.base), load_model(self.champion.head), frozen=True)
+            model = assemble(base, head, frozen=True, augment=augment)
+            kept = weights_outside(base, thawed)
+            before = weights_digest(kept)
+            loss = self._loss(model, teacher, read)
+            state = self._train(Steps(model, loss, stage, stage.rate(self.spec.pretrain)), variables, read)
+            if weights_digest(kept) != before:
+                raise TrainingError(
+                    f"stage '{stage.name}'",
+                    "it changed weights of frozen layers",
+                    "look for layers that assign in call()",
+                )
         self.base_changed = self.base_changed or (bool(thawed) and state.best_epoch > 0)
         return state
 
-    def _train(
-        self, stage: Stage, model: keras.Model, variables: list[Any], teacher: keras.Model | None, read: Read
-    ) -> TrainingState:
-        """Train a model, which may change these variables, on the inputs that `read` gives to it and to its teacher."""
-        loss, rate = self._loss(model, teacher, read), stage.rate(self.spec.pretrain)
-        learner = Learner(model, variables, self.spec.objective, loss, stage, rate, self.loss)
+    @contextmanager
+    def _adapted(self, stage: Stage, part: keras.Model, thaw: Sequence[str]) -> Iterator[keras.Model]:
+        """The part that a stage trains; where it is to have adapters, a copy that has, which is merged in the end."""
+        if not stage.lora_rank:
+            yield part
+            return
+        set_seed(self.context.seed)  # first weights and dropout of the copy draw the same, whatever was loaded before
+        copy = copy_of(part, self.context.work / ADAPTED)
+        adapt(stage, freeze_except(copy, thaw) if thaw else [copy])
+        yield copy
+        merge(copy, part)
+
+    def _train(self, steps: Steps, variables: Sequence[Any], read: Read) -> TrainingState:
+        """Go through the steps, which may change these variables, on the inputs that `read` gives."""
+        stage, objective = steps.plan, self.spec.objective
+        learner = Learner(steps, variables, objective, self.loss, own=self.spec.loss is not None)
         examples, validation = (Examples(rows, read) for rows in (self.rows.learning, self.rows.validating))
-        return train(learner, examples, validation, self.context, self.rows.epochs(stage))
+        epochs = None if self.rows.refit is None else self.rows.refit[stage.name]
+        return train(learner, examples, validation, self.context, epochs)
 
     def _loss(self, model: keras.Model, teacher: keras.Model | None, read: Read) -> Loss:
         objective = self.spec.objective
-        loss = plain(objective)
+        loss = own(self.spec.loss) if self.spec.loss else plain(objective)
         if teacher is not None:
             loss = distilled(objective, teacher, self.plan.distill)
-        if not self.plan.anchor or not self.rows.replayed:
+        if not self.plan.anchor or not row_count(self.rows.old):
             return loss
-        step = max(1, row_count(self.rows.replayed) // FISHER_ROWS)
-        thinned = [selection.every(step) for selection in self.rows.replayed]
+        step = max(1, row_count(self.rows.old) // FISHER_ROWS)
+        thinned = [selection.every(step) for selection in self.rows.old]
         inputs, target = next(Examples(thinned, read).blocks())
-        fisher = fisher_information(model, plain(objective), inputs, target)
+        fisher = fisher_information(model, objective, inputs, target)
         return anchored(loss, model.trainable_variables, fisher, self.plan.anchor)
 
     def _augment(self) -> keras.Model | None:
@@ -224,17 +273,10 @@ class _Challenger:
         return self.spec.augment(sample(self.spec, self.rows.learning, self.spec.pretrain.sample_rows))
 
 
-def _shrink_and_perturb(head: keras.Model, shrink: float, perturb: float) -> None:
-    """Weights times `shrink`, plus `perturb` times those of a head that was just born."""
-    import keras
-
-    newborn = keras.models.clone_model(head)
-    for weight, fresh in zip(head.trainable_weights, newborn.trainable_weights, strict=True):
-        weight.assign(shrink * weight.numpy() + perturb * fresh.numpy())
-
-
-def _reason(rows: _Rows, states: Sequence[TrainingState]) -> str:
+def _reason(rows: _Rows, states: Sequence[TrainingState], anchor: float) -> str:
     learned = f"{rows.new:,} new and {row_count(rows.replayed):,} replayed rows"
+    if anchor and not row_count(rows.old):
+        learned += ", anchored to nothing, as there are no old rows to say what matters"
     if rows.refit is not None:
         epochs = [f"stage '{name}' {number} epochs" for name, number in rows.refit.items() if number]
         return f"{learned}, refit as proven: {', '.join(epochs) or 'no epoch, so that it is as it began'}"

@@ -10,12 +10,13 @@ import numpy as np
 from errors import EvergreenError, InvalidSpec, TrainingDiverged, UnusableFeatures
 from learning.absurd import find_absurd
 from learning.data import Columns, Indices, PartitionFile, Selection, read_inputs
+from learning.losses import mean_loss
 
 if TYPE_CHECKING:
     import keras
 
     from learning.examples import Read
-    from learning.losses import Loss
+    from learning.objectives import Objective
     from learning.spec import ModelSpec
 
 ROWS_AT_ONCE = 2**16
@@ -90,7 +91,7 @@ def _unusable(spec: ModelSpec, partition: PartitionFile, rows: Indices) -> Unusa
     return UnusableFeatures(received, why, f"{recall}; give the column a range in the schema")
 
 
-def refuse_hidden_nulls(spec: ModelSpec, model: keras.Model, few: Columns, loss: Loss) -> None:
+def refuse_hidden_nulls(spec: ModelSpec, model: keras.Model, few: Columns) -> None:
     """See that the base imputes each nullable number, in predictions and in gradients, before a training begins.
 
     A null is NaN. Where a relu follows, it may be hidden from every prediction; but not from the gradients, and the
@@ -100,17 +101,16 @@ def refuse_hidden_nulls(spec: ModelSpec, model: keras.Model, few: Columns, loss:
         spec: the model.
         model: base and head, just built.
         few: some rows.
-        loss: what training will minimise.
 
     Raises:
         InvalidSpec: the base leaves a column as it is.
     """
-    schema = spec.schema
+    schema, objective = spec.schema, spec.objective
     nullable = [name for name in schema.nullable if name not in schema.strings]
-    if not nullable or _passes(model, few, nullable, loss):
+    if not nullable or _passes(model, few, nullable, objective):
         return
-    lost = [name for name in nullable if not _passes(model, few, [name], loss)] or nullable
-    if not _passes(model, few, [], loss):  # it fails for another reason, which the training will find
+    lost = [name for name in nullable if not _passes(model, few, [name], objective)] or nullable
+    if not _passes(model, few, [], objective):  # it fails for another reason, which the training will find
         return
     raise InvalidSpec(
         f"nullable columns {lost}",
@@ -120,16 +120,16 @@ def refuse_hidden_nulls(spec: ModelSpec, model: keras.Model, few: Columns, loss:
     )
 
 
-def _passes(model: keras.Model, few: Columns, nulls: Sequence[str], loss: Loss) -> bool:
+def _passes(model: keras.Model, few: Columns, nulls: Sequence[str], objective: Objective) -> bool:
     """Whether predictions and gradients are finite, of rows in which these columns are null every second time."""
     import tensorflow as tf
 
     rows = {name: tf.constant(_every_second_null(few[name]) if name in nulls else few[name]) for name in few}
-    target = tf.zeros((len(next(iter(few.values()))), 1))
+    target, loss = tf.zeros((len(next(iter(few.values()))), 1)), mean_loss(objective)
     weights = [weight.value for weight in model.trainable_variables]
     with tf.GradientTape() as tape:
         answers = model(rows, training=False)
-        value = loss(rows, target, answers)
+        value = loss(target, answers)
     gradients = [tf.convert_to_tensor(one) for one in tape.gradient(value, weights) if one is not None]
     return all(bool(tf.reduce_all(tf.math.is_finite(one))) for one in (answers, *gradients))
 

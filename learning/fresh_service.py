@@ -2,7 +2,8 @@
 
 What works in the process that trained need not work anywhere else: a layer may be registered there only, features
 may come from a cache, a file may have been damaged since. So this process begins anew, knows nothing of ours but
-where the files are, and is asked for what the version said about some rows.
+where the files are, and is asked for what the version said about some rows. Like a service, it may have loaded the
+champion before, and then loads of the version what is new: the same verified bytes are the same part.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from zipfile import ZipFile
 from evergreen_client.errors import EvergreenError
 
 if TYPE_CHECKING:
-    from evergreen_client.artifacts import StoredArtifact
+    from evergreen_client.artifacts import ArtifactRoot, StoredArtifact
     from evergreen_client.champion import LoadedVersion
 
 PROGRAM = "from learning.fresh_service import serve; serve()"
@@ -59,6 +60,16 @@ class Question:
     cache: str
     columns: Mapping[str, Any]
     champion: tuple[StoredArtifact, StoredArtifact] | None = None
+
+
+@dataclass(frozen=True)
+class Production:
+    """What a service has loaded before: some version's stored parts, and where they are, as in `Question`."""
+
+    model: str
+    parts: tuple[StoredArtifact, ...]
+    root: str
+    cache: str
 
 
 @dataclass(frozen=True)
@@ -104,6 +115,12 @@ class FreshService:
         with self._process:  # closes its pipes
             pass
 
+    def prepare(self, production: Production) -> None:
+        """Let it load what is in production, while nothing is asked yet; where that fails, the answer will say so."""
+        with suppress(OSError):
+            self._process.stdin.write(f"{written(production)}\n")
+            self._process.stdin.flush()
+
     def ask(self, question: Question) -> None:
         """Let it load the version and predict, while this process goes on; it can be asked one thing."""
         if self._told is None:
@@ -123,53 +140,72 @@ class FreshService:
         return Answer(**json.loads(told.splitlines()[-1]))
 
 
-def written(question: Question) -> str:
-    """A question as JSON."""
-    return json.dumps(vars(question), default=vars)
+def written(told: Question | Production) -> str:
+    """What the process is told, as a line of JSON."""
+    return json.dumps(vars(told), default=vars)
 
 
 def serve() -> None:
-    """What the process does: read a question, and answer it on a line of JSON."""
-    if text := sys.stdin.read():  # else nobody asked
-        print(json.dumps(asdict(answered(text))))  # noqa: T201 - this is how it answers
+    """What the process does: load what is in production, read a question, and answer it on a line of JSON."""
+    known: LoadedVersion | None = None
+    for line in sys.stdin:
+        told = json.loads(line)
+        if "parts" in told:
+            known = _in_production(told)
+        else:
+            print(json.dumps(asdict(answered(line, known))))  # noqa: T201 - this is how it answers
 
 
-def answered(text: str) -> Answer:
-    """The answer to a question that is written in JSON."""
+def _in_production(told: dict[str, Any]) -> LoadedVersion | None:
+    """A loaded version; None where it cannot be, which then is found out again of what is asked about."""
+    from evergreen_client.artifacts import ArtifactRoot, StoredArtifact
+
+    with suppress(Exception):
+        base, head = (StoredArtifact(**part) for part in told["parts"])
+        return _loaded(told["model"], 0, (base, head), ArtifactRoot(told["root"], Path(told["cache"])))
+    return None
+
+
+def answered(text: str, known: LoadedVersion | None = None) -> Answer:
+    """The answer to a question that is written in JSON, of a process that knows some version already."""
     try:
-        return _answer(json.loads(text))
+        return _answer(json.loads(text), known)
     except EvergreenError as error:
         return Answer([], str(error))
     except Exception as error:  # noqa: BLE001 - the user's layers and Keras raise what they like
         return Answer([], shorten(f"{type(error).__name__}: {error}", LONGEST, placeholder=" ..."))
 
 
-def _answer(question: dict[str, Any]) -> Answer:
+def _answer(question: dict[str, Any], known: LoadedVersion | None) -> Answer:
     from evergreen_client.artifacts import ArtifactRoot, StoredArtifact
 
     model, number, columns = question["model"], question["number"], question["columns"]
     artifacts = ArtifactRoot(question["root"], Path(question["cache"]))
     parts = [StoredArtifact(**question[part]) for part in ("base", "head")]
     files = {part: artifacts.fetch(part, of=f"version {number} of model '{model}'") for part in parts}
-    version = _loaded(model, number, files)
+    version = _loaded(model, number, parts, artifacts, known)
     predictions: list[list[float]] = version.predict(columns).astype("float64").tolist()
     seconds = None
     with suppress(Exception):  # a champion that cannot be used is no yardstick, and no fault of the version
         parts = [StoredArtifact(**part) for part in question["champion"] or ()]
         others = {part: files.get(part) or artifacts.fetch(part, of=f"model '{model}'") for part in parts}
         if others and list(map(_layers, others.values())) != list(map(_layers, files.values())):
-            seconds = in_turns(version, _loaded(model, number, others), columns)
+            seconds = in_turns(version, _loaded(model, number, parts, artifacts, known), columns)
     return Answer(predictions, seconds=seconds)
 
 
-def _loaded(model: str, number: int, files: Mapping[StoredArtifact, Path]) -> LoadedVersion:
+def _loaded(
+    model: str,
+    number: int,
+    parts: Sequence[StoredArtifact],
+    artifacts: ArtifactRoot,
+    known: LoadedVersion | None = None,
+) -> LoadedVersion:
     from evergreen_client.champion import LoadedVersion
-    from evergreen_client.model_files import load_model_of
     from evergreen_client.registry import ChampionRecord
 
-    parts = [load_model_of(model, path) for path in files.values()]
-    base, head = files
-    return LoadedVersion.of(ChampionRecord(number, "", base, head), *parts)
+    base, head = parts
+    return LoadedVersion.load(model, ChampionRecord(number, "", base, head), artifacts, known)
 
 
 def _layers(path: Path) -> Any:

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evergreen_client.batches import in_batches
-from evergreen_client.model_files import load_model
 from learning.data import Columns, PartitionFile, Selection, concatenate, pick, read_inputs, row_count, select
 from learning.features import frozen_base
 from learning.files import ModelFiles
+from learning.heads import head_of
 from learning.outputs import row_size
 from learning.spec import ModelSpec
 
@@ -62,10 +61,10 @@ def importance(
     chosen = newest_rows(spec, newest_first, since)
     if not chosen:
         return Importance(0, {})
-    base, head = frozen_base(files.base, files.base_digest, spec.schema), load_model(files.head)
+    base, head = frozen_base(files.base, files.base_digest, spec.schema), head_of(files)
     inputs: Columns = concatenate([read_inputs(spec.schema, one.partition, one.rows) for one in chosen])
     target = np.concatenate([one.target for one in chosen])
-    forward, donors = in_batches(head), _others(len(target))
+    donors = _others(len(target))
     piece = int(np.clip(PIECE_BYTES // (row_size(spec.schema) * (len(inputs) + 1)), 1, LEAST))
     losses, begun = list[NDArray[np.floating[Any]]](), 0.0
     for start in range(0, len(target), piece):
@@ -74,7 +73,7 @@ def importance(
         if start >= LEAST and time.monotonic() - begun > SECONDS:
             break
         rows = np.arange(start, min(start + piece, len(target)))
-        prediction = np.asarray(forward(base.features(shuffled(inputs, rows, donors))))
+        prediction = np.asarray(head(base.features(shuffled(inputs, rows, donors))))
         copies = len(inputs) + 1
         of_rows = spec.objective.row_loss(np.tile(target[rows], copies), prediction.reshape(copies * len(rows), -1))
         losses.append(of_rows.reshape(copies, len(rows)))

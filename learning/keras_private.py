@@ -55,3 +55,12 @@ def forget_reductions(optimizer: keras.Optimizer) -> None:
     test_no_gradient_is_summed_over_replicas.
     """
     optimizer._all_reduce_sum_gradients = lambda gradients: gradients  # noqa: SLF001
+
+
+def layers_within(layer: keras.Layer) -> list[keras.Layer]:
+    """A layer and all layers in it.
+
+    `.layers` is there for models only: those inside of a MultiHeadAttention are to be had by `_flatten_layers` alone.
+    Watched by test_the_layers_of_a_layer_are_found.
+    """
+    return list(layer._flatten_layers())  # noqa: SLF001

@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from errors import TrainingDiverged, TrainingError
-from evergreen_client.batches import in_batches, rows_of
+from errors import TrainingDiverged
+from evergreen_client.batches import in_batches
 from learning.checkpoint import TrainingState, assign, load_checkpoint, save_checkpoint, values_of
 from learning.examples import Examples
 from learning.files import Progress
-from learning.keras_private import forget_reductions, set_seed
-from learning.precision import Learned, regularisation, scaled
+from learning.keras_private import set_seed
 from learning.schedules import constant
+from learning.steps import Steps, rate_undone
 
 if TYPE_CHECKING:
     import keras
 
-    from learning.losses import Loss
+    from evergreen_client.batches import Forward
     from learning.objectives import Objective
     from learning.plans import Pretrain, Stage
 
@@ -41,22 +41,18 @@ class Learner:
     """A model in training, and how it learns.
 
     Args:
-        model: takes what the examples hold; its trainable variables learn.
-        variables: all that training may change: those, statistics, random seeds.
+        steps: the model, its plan, optimizer and graph; they may be those of an earlier training of this very model.
+        variables: all that training may change: those that learn, statistics, random seeds.
         objective: measures validation rows.
-        loss: what a gradient step minimises.
-        plan: epochs, patience, schedule, batch size and optimizer: those of pretraining, or of a stage.
-        learning_rate: the highest rate; a stage's may follow from that of pretraining.
         start: its validation loss as it is, where that was measured before.
+        own: the loss of the steps is the user's own, of which nobody knows what is large.
     """
 
-    model: keras.Model
+    steps: Steps
     variables: Sequence[Any]
     objective: Objective
-    loss: Loss
-    plan: Pretrain | Stage
-    learning_rate: float
     start: float | None = None
+    own: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,14 +63,15 @@ class TrainingContext:
         work: folder of the checkpoints.
         logs: TensorBoard's folder, if wanted.
         progress: called after every epoch.
-        callbacks: the user's own, beside TensorBoard's.
+        callbacks: gives the user's own for a stage, beside TensorBoard's: one that waits for an epoch without a gain
+            must not begin a stage with what it counted in the one before.
         seed: with the same rows and weights, the same seed gives the same result, bit for bit.
     """
 
     work: Path
     logs: Path | None = None
     progress: Progress | None = None
-    callbacks: Sequence[keras.callbacks.Callback] = ()
+    callbacks: Callable[[], Sequence[keras.callbacks.Callback]] = list
     seed: int = 0
 
 
@@ -98,15 +95,14 @@ def train(
         TrainingDiverged: a loss became NaN, infinite or absurdly large.
     """
     set_seed(context.seed)
-    model, plan = learner.model, learner.plan
-    weights = Learned(model.trainable_variables)
-    optimizer = _fresh_optimizer(learner, weights)
+    steps, model, plan = learner.steps, learner.steps.model, learner.steps.plan
+    steps.restart()
     # Who goes on from a checkpoint must come to the very same bits. So all that one epoch hands on to the next is in
-    # these variables (weights, slots of the optimizer, and the seeds that dropout draws from, which Keras keeps in
-    # variables too) or in `state`; what an epoch draws beside them, it draws anew from its own number.
-    variables = [*learner.variables, *weights.copies.values(), *optimizer.variables]
+    # these variables (weights, their averages, slots of the optimizer, and the seeds that dropout draws from, which
+    # Keras keeps in variables too) or in `state`; what an epoch draws beside them, it draws anew from its own number.
+    variables = [*learner.variables, *steps.variables]
     checkpoint = context.work / f"{plan.name}.npz"
-    validate = partial(_validate, learner.objective, validation, predictor(model))
+    validate = partial(_validate, learner.objective, validation, predictor(in_batches(model)))
     saved, epochs = load_checkpoint(checkpoint), plan.epochs if until is None else until
     if saved is None:
         start = learner.start
@@ -120,19 +116,20 @@ def train(
         assign(variables, values)
     sane = state.start if np.isfinite(state.start) else 0.0
     limit = EXPLODED * max(1.0, sane, _constant_loss(learner.objective, examples.target))
-    run_block = _block_runner(learner, optimizer, weights)
+    steps.watch_rate()
     callbacks = _callback_list(learner, context)
     callbacks.on_train_begin()
     model.stop_training = False
     while not state.stopped:
         callbacks.on_epoch_begin(state.epoch)
-        loss = _run_epoch(run_block, learner, examples, (context.seed, state.epoch), callbacks)
-        metrics = {"loss": loss, **(validate() if until is None else {})}
-        _assert_sane(metrics, limit, learner, state.epoch + 1)  # before it is saved: nobody goes on from nonsense
-        callbacks.on_epoch_end(state.epoch, metrics)
-        state = state.after(metrics, patience=plan.patience, epochs=epochs)
-        if state.best_epoch == state.epoch:
-            best = values_of(learner.variables)
+        loss = _run_epoch(steps, examples, (context.seed, state.epoch), callbacks)
+        with steps.averaged():
+            metrics = {"loss": loss, **(validate() if until is None else {})}
+            _assert_sane(metrics, limit, learner, state.epoch + 1)  # before it is saved: nobody goes on from nonsense
+            callbacks.on_epoch_end(state.epoch, metrics)
+            state = state.after(metrics, patience=plan.patience, epochs=epochs)
+            if state.best_epoch == state.epoch:
+                best = values_of(learner.variables)
         if model.stop_training and until is None:
             state = replace(state, stopped=True)
         save_checkpoint(checkpoint, state, values_of(variables), best)
@@ -143,9 +140,8 @@ def train(
     return state
 
 
-def predictor(model: keras.Model) -> Predict:
-    """A function that gives a model's predictions for examples in order, shape (rows, outputs)."""
-    forward = in_batches(model)
+def predictor(forward: Forward) -> Predict:
+    """A function that gives predictions for examples in order, shape (rows, outputs), in a model's `forward` graph."""
 
     def predict(examples: Examples) -> NDArray[np.float32]:
         parts = [np.asarray(forward(inputs)) for inputs, _ in examples.blocks()]
@@ -154,72 +150,18 @@ def predictor(model: keras.Model) -> Predict:
     return predict
 
 
-def _fresh_optimizer(learner: Learner, weights: Learned) -> keras.Optimizer:
-    """A new optimizer: a kept one would carry its old rate, and slots for variables that no longer learn."""
-    import keras
-
-    wanted, model = learner.learning_rate, learner.model
-    optimizer = keras.optimizers.get({"class_name": learner.plan.optimizer, "config": {"learning_rate": wanted}})
-    forget_reductions(optimizer)
-    optimizer = scaled(optimizer, model)
-    optimizer.build(weights.moved)
-    model.compile(optimizer=optimizer, loss=None)
-    rate = float(optimizer.learning_rate)
-    if not np.isclose(rate, wanted):
-        raise TrainingError(f"learning rate {rate}", f"the plan says {wanted}", "use another optimizer")
-    return optimizer
-
-
-def _block_runner(learner: Learner, optimizer: keras.Optimizer, weights: Learned) -> Callable[..., Any]:
-    """A graph that takes a block through all its gradient steps and gives the mean loss.
-
-    The loop over steps is TensorFlow's own, as its body is traced once, however many steps a block has. Blocks differ
-    in length (the last one, the next run's), so the number of steps is that of the `rates`, known only when it runs.
-    """
-    import tensorflow as tf
-
-    model, size = learner.model, learner.plan.batch_size
-    scheduled = (
-        learner.plan.schedule is not constant
-    )  # a rate that stays is left to callbacks, which may have changed it
-
-    @tf.function(reduce_retracing=True, autograph=False)  # type: ignore[untyped-decorator]
-    def run(inputs: Any, target: tf.Tensor, rates: tf.Tensor) -> tf.Tensor:
-        def one_step(step: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            batch, labels = rows_of(inputs, step * size, size), rows_of(target, step * size, size)
-            if scheduled:
-                optimizer.learning_rate.assign(rates[step])
-            with tf.GradientTape() as tape:
-                said = tf.cast(model(batch, training=True), "float32")  # of a half, a logarithm may be infinite
-                loss = learner.loss(batch, labels, said) + regularisation(model)
-                minimised = optimizer.scale_loss(loss)
-            weights.step(optimizer, tape.gradient(minimised, weights.tensors))
-            # The loss is a mean over the batch, and a last short batch counts by its rows.
-            return step + 1, total + loss * tf.cast(tf.shape(labels)[0], "float32")
-
-        count = tf.shape(rates)[0]
-        # One after the other: a step begins with the weights that the one before it left.
-        _, total = tf.while_loop(lambda step, _: step < count, one_step, (0, 0.0), parallel_iterations=1)
-        return total / tf.cast(tf.shape(target)[0], "float32")
-
-    runner: Callable[..., Any] = run
-    return runner
-
-
-def _run_epoch(
-    run_block: Callable[..., Any], learner: Learner, examples: Examples, seeds: Sequence[int], callbacks: Any
-) -> float:
+def _run_epoch(steps: Steps, examples: Examples, seeds: Sequence[int], callbacks: Any) -> float:
     """One pass over the examples, in an order that depends on the seed and the epoch alone; the mean loss."""
     import tensorflow as tf
 
-    plan, (_, epoch) = learner.plan, seeds
+    plan, (_, epoch) = steps.plan, seeds
     total, seen = 0.0, 0
     for number, (inputs, target) in enumerate(examples.shuffled(np.random.default_rng(seeds))):
         starts = seen + np.arange(0, len(target), plan.batch_size)
         done = (epoch + starts / examples.rows) / plan.epochs
-        rates = [plan.schedule(float(share), learner.learning_rate) for share in done]
+        rates = [plan.schedule(float(share), steps.learning_rate) for share in done]
         callbacks.on_train_batch_begin(number)
-        loss = float(run_block(inputs, target, tf.constant(rates, "float32")))
+        loss = steps.run(inputs, target, tf.constant(rates, "float32"))
         callbacks.on_train_batch_end(number, {"loss": loss})
         total += loss * len(target)
         seen += len(target)
@@ -240,19 +182,36 @@ def _constant_loss(objective: Objective, target: NDArray[np.float64]) -> float:
 
 
 def _assert_sane(metrics: dict[str, float], limit: float, learner: Learner, epoch: int) -> None:
+    limits = {"loss": np.finfo("float64").max if learner.own else limit, "val_loss": limit}
     for name, value in metrics.items():
-        if name in {"loss", "val_loss"} and not value <= limit:
+        if name in limits and not value <= limits[name]:
             raise TrainingDiverged(
-                f"{name} {value:g} in epoch {epoch} of stage '{learner.plan.name}'",
+                f"{name} {value:g} in epoch {epoch} of stage '{learner.steps.plan.name}'",
                 f"it is not finite, or {EXPLODED:.0f} times more than before and than a constant prediction",
-                f"lower the stage's learning rate (now {learner.learning_rate:g})",
+                f"lower the stage's learning rate (now {learner.steps.learning_rate:g})",
             )
 
 
 def _callback_list(learner: Learner, context: TrainingContext) -> Any:
     import keras
 
-    callbacks = list(context.callbacks)
+    callbacks = list(context.callbacks())
+    plan = learner.steps.plan
+    refuse_rate_setters(callbacks, plan)
     if context.logs is not None:
-        callbacks.append(keras.callbacks.TensorBoard(context.logs / learner.plan.name, write_graph=False))
-    return keras.callbacks.CallbackList(callbacks, model=learner.model, epochs=learner.plan.epochs, verbose=0)
+        callbacks.append(keras.callbacks.TensorBoard(context.logs / plan.name, write_graph=False))
+    return keras.callbacks.CallbackList(callbacks, model=learner.steps.model, epochs=plan.epochs, verbose=0)
+
+
+def refuse_rate_setters(callbacks: Sequence[keras.callbacks.Callback], plan: Pretrain | Stage) -> None:
+    """See that no callback is there to set a rate that the plan's schedule sets at every step.
+
+    Raises:
+        InvalidSpec: one of Keras' own is; one of the user's is found out when it does.
+    """
+    import keras
+
+    setters = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
+    for callback in callbacks:
+        if isinstance(callback, setters) and plan.schedule is not constant:
+            raise rate_undone(type(callback).__name__, plan)

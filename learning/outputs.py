@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from evergreen_client.batches import STRING_BYTES, in_batches
-from evergreen_client.model_files import load_model
+from evergreen_client.batches import STRING_BYTES
 from learning.data import Indices, PartitionFile, read_inputs
 from learning.features import READ_BYTES, FeatureCache, Features, FrozenBase, frozen_base
 from learning.files import ModelFiles
+from learning.heads import head_of
 from learning.spec import ModelSpec, Schema
 
 Reduce = Callable[[Features], NDArray[np.float32]]
@@ -54,7 +54,7 @@ def outputs(  # noqa: PLR0913 - the last two by name
         cache: folder of cached features.
         reduce: makes features of shape (rows, ...) fewer, as soon as they are there.
     """
-    base, head = frozen_base(files.base, files.base_digest, spec.schema), in_batches(load_model(files.head))
+    base, head = frozen_base(files.base, files.base_digest, spec.schema), head_of(files)
     predicted, reduced = [], []
     for partition, rows in by_partition(partitions, places):
         for features in _features(base, FeatureCache(cache), partition, rows):

@@ -111,6 +111,10 @@ class Stage(Checked):
         patience: epochs without a lower validation loss after which the stage stops, best weights back.
         batch_size: rows in one gradient step.
         optimizer: name of a Keras optimizer; every stage starts a new one.
+        lora_rank: rank of adapters beside the weights of Dense, EinsumDense and Embedding layers, thawed ones or else
+            those of the head: the adapters learn in their place, and are merged into them in the end.
+        ema: momentum of averaged weights, as 0.99: the mean over the steps, of which newer ones count more; they are
+            what is validated, and what is kept.
     """
 
     name: Word = "head"
@@ -122,6 +126,8 @@ class Stage(Checked):
     patience: Count = 3
     batch_size: Count = 256
     optimizer: str = "adam"
+    lora_rank: Annotated[int | None, Rule(lambda rank: rank is None or rank >= 1, "1 or more")] = None
+    ema: Annotated[float | None, Rule(lambda share: share is None or 0 < share < 1, "between 0 and 1")] = None
 
     def rate(self, pretrain: Pretrain) -> float:
         """The learning rate of this stage."""
@@ -159,7 +165,8 @@ class FineTune(Checked):
         replay: old rows to mix in: what works best against forgetting, wherever old rows may be kept.
         distill: share of the loss that is against the champion's predictions instead of the labels; for when
             old rows may not be kept.
-        anchor: strength of elastic weight consolidation on the head (EWC), from the replayed rows.
+        anchor: strength of elastic weight consolidation (EWC): what replayed rows show to matter moves less; where
+            nothing is replayed, old rows are looked at for that alone.
         shrink: factor on the head's weights before it learns; 1.0 starts from the champion's. A warm start that
             generalises no worse than a cold one (shrink and perturb: Ash and Adams 2020) takes about 0.5.
         perturb: share of freshly initialised weights added after shrinking.

@@ -38,6 +38,11 @@ class Learned:
             if weight.dtype in HALF
         }
 
+    def copy(self) -> None:
+        """Let the copies be what the weights are now."""
+        for place, copy in self.copies.items():
+            copy.assign(self.weights[place].numpy().astype("float32"))
+
     @property
     def moved(self) -> list[Any]:
         """What the optimizer moves: a weight, or its copy."""

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from evergreen_client.model_files import load_model
 from learning.data import (
     Array,
     Blocks,
@@ -28,6 +27,7 @@ from learning.data import (
 from learning.examples import Examples
 from learning.features import FeatureCache, frozen_base
 from learning.files import ModelFiles
+from learning.heads import head_of
 from learning.loop import predictor
 from learning.spec import ModelSpec, Schema
 
@@ -115,7 +115,7 @@ def predict(  # noqa: PLR0913 - all but the first three by name
         return Predictions(np.empty(0), np.empty((0, 1), "float32"), none, none, nothing, blocks_of(chosen))
     return Predictions(
         target=examples.target,
-        prediction=predictor(load_model(files.head))(examples),
+        prediction=predictor(head_of(files))(examples),
         partition=np.repeat(np.arange(len(chosen)), counts),
         rows=np.concatenate([selection.rows for selection in chosen]),
         columns=concatenate([read_columns(part.partition, columns, part.rows) for part in chosen]),

@@ -24,16 +24,18 @@ from learning.data import (
     row_count,
     select,
 )
+from learning.environment import function_record
 from learning.examples import Examples
 from learning.files import ModelFiles, Progress, Trained, save_model
 from learning.finite import BUILT, refuse_hidden_nulls, refuse_weights
 from learning.held_back import Divided, all_of, hold_back
 from learning.keras_private import set_seed
-from learning.loop import Learner, TrainingContext, train
-from learning.losses import plain
+from learning.loop import Learner, TrainingContext, refuse_rate_setters, train
+from learning.lora import refuse_unadaptable
+from learning.losses import own, plain, refuse_useless
 from learning.objectives import Regression
-from learning.plans import FineTune
 from learning.split import as_graph
+from learning.steps import Steps
 from learning.work_folder import record_of, task_digest, train_once
 
 if TYPE_CHECKING:
@@ -78,8 +80,8 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
         TrainingDiverged: the loss became NaN, infinite or absurdly large.
     """
     plan = plan or spec.pretrain
-    record = record_of(plan, seed, since=since, before=before, refit=refit)
-    context = TrainingContext(work, logs, progress, spec.callbacks() if spec.callbacks else (), seed)
+    record = record_of(plan, seed, since=since, before=before, refit=refit, loss=function_record(spec.loss))
+    context = TrainingContext(work, logs, progress, spec.callbacks or list, seed)
 
     def train_anew() -> Trained:
         rows = select(spec.schema, history, "train", since=since, before=before)
@@ -107,8 +109,11 @@ def _pretrain(
     learning, validating = divided
     set_seed(context.seed)
     base, head, model = _checked_parts(spec, sample(spec, learning, plan.sample_rows), context.work)
-    loss, paths = plain(spec.objective), (context.work / "base.keras", context.work / "head.keras")
-    learner = Learner(model, model.variables, spec.objective, loss, plan, plan.learning_rate)
+    paths = context.work / "base.keras", context.work / "head.keras"
+    loss = own(spec.loss) if spec.loss else plain(spec.objective)
+    learner = Learner(
+        Steps(model, loss, plan, plan.learning_rate), model.variables, spec.objective, own=spec.loss is not None
+    )
     learned, validated = (Examples(part, partial(read_inputs, spec.schema)) for part in (learning, validating))
     state = train(learner, learned, validated, context, until)
     return ModelFiles(*paths, save_model(base, paths[0]), save_model(head, paths[1])), state
@@ -132,13 +137,27 @@ def _checked_parts(spec: ModelSpec, rows: Columns, work: Path) -> tuple[keras.Mo
     refuse_weights(head, "the head as it was built", BUILT, InvalidSpec)
     model = _assembled(spec, base, head, augment, rows)
     few = {name: values[:TRIED_ROWS] for name, values in rows.items()}
-    refuse_hidden_nulls(spec, model, few, plain(spec.objective))
-    if isinstance(spec.finetune, FineTune):
-        for stage in spec.finetune.stages:  # a retrain needs them, weeks from now
-            named_layers(base, stage.thaw)
+    refuse_hidden_nulls(spec, model, few)
+    _refuse_what_stages_cannot_do(spec, base, head, few)
     _refuse_unloadable(base, work / "base.keras")
     _refuse_unloadable(head, work / "head.keras")
     return base, head, model
+
+
+def _refuse_what_stages_cannot_do(spec: ModelSpec, base: keras.Model, head: keras.Model, few: Columns) -> None:
+    """See that all stages of a retrain will find their layers and can use a loss of the user's own, weeks from now."""
+    import tensorflow as tf
+
+    for stage in getattr(spec.finetune, "stages", ()):
+        thawed = named_layers(base, stage.thaw)
+        refuse_unadaptable(stage, thawed or head.layers)
+        refuse_rate_setters(spec.callbacks() if spec.callbacks else (), stage)
+    if spec.loss:
+        inputs = tf.nest.map_structure(tf.constant, few)
+        target = tf.zeros((len(next(iter(few.values()))), 1))
+        model = assemble(base, head, frozen=False)
+        for part, rows in ((model, inputs), (head, base(inputs, training=False))):
+            refuse_useless(spec.loss, part, rows, target)
 
 
 def sample(spec: ModelSpec, learning: Sequence[Selection], most: int) -> Columns:

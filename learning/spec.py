@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Columns = dict[str, np.ndarray]
     BuildBase = Callable[[Columns], keras.Model]
     BuildHead = Callable[[tuple[int, ...]], keras.Model]
+    Loss = Callable[[keras.Model, Any, Any], Any]
 
 __all__ = [
     "Binary",
@@ -55,7 +56,10 @@ class ModelSpec:
         finetune: how challengers learn: from the champion, or from scratch.
         augment: from a sample to a Keras model that takes and gives a dict of raw columns; training rows pass
             through it anew in every epoch, so that nothing is trained on cached features.
-        callbacks: a function that gives more Keras callbacks for every stage.
+        callbacks: a function that gives more Keras callbacks, called anew for every stage.
+        loss: what gradient steps minimise, in place of the objective's loss: from the model in training, a batch of its
+            inputs and their labels (rows, 1) to a loss for each row. Epochs are chosen, and versions judged, by the
+            objective all the same.
     """
 
     name: str
@@ -71,16 +75,20 @@ class ModelSpec:
     gate: Gate = field(default_factory=Gate)
     augment: BuildBase | None = None
     callbacks: Callable[[], list[Any]] | None = None
+    loss: Loss | None = None
 
     def __post_init__(self) -> None:
         """Refuse a name that could not be a file, and policies about columns that are not there.
 
         Raises:
             InvalidName: the name breaks the rule that `errors.valid_name` states.
-            InvalidSpec: a policy names a column that the schema does not have.
+            InvalidSpec: a policy names a column that the schema does not have, or two parts contradict each other.
         """
         valid_name(self.name)
         object.__setattr__(self, "schema", self.schema.named(self.objective.names))
+        if self.loss is not None and getattr(self.finetune, "distill", 0.0):
+            why = "a teacher's part is of predictions, which a loss of your own keeps to itself"
+            raise InvalidSpec("loss and FineTune.distill", why, "leave distill out, or the loss")
         schema = self.schema
         if schema.time is None and self.source.late == "keep":
             raise InvalidSpec('Source(late="keep")', "rows that bring no time are never late", "leave it out")

@@ -13,7 +13,7 @@ from errors import UnusableVersion
 from evaluation.reproduction import Floats, difference
 from evaluation.speed import slower
 from learning.data import PartitionFile
-from learning.fresh_service import FreshService, Question
+from learning.fresh_service import FreshService, Production, Question
 from learning.prediction import Predictions, predict, probe
 from tasks.run import Context, Run, step
 
@@ -74,17 +74,20 @@ class InfraCheck:
 
 @contextmanager
 def infra_check(run: Run) -> Iterator[InfraCheck]:
-    """Start the process now, while there is time: to import TensorFlow takes it as long as many a training."""
-    with FreshService(run.context.settings.model_folders, GET_READY) as service:
-        yield InfraCheck(run.context, service)
+    """Start the process now, while there is time: to import TensorFlow takes it as long as many a training.
 
-
-def try_out(context: Context, run_id: int, number: int, champion: int | None, check: InfraCheck) -> str:
-    """Let the fresh process answer for some of the newest rows that a version learned about; why it is too slow, or "".
-
-    Raises:
-        UnusableVersion: the process cannot load the version, or answers otherwise than this one.
+    It loads the champion, as a service would that is asked for predictions meanwhile.
     """
+    context = run.context
+    with FreshService(context.settings.model_folders, GET_READY) as service:
+        if champion := context.registry.find_champion(run.model):
+            place = context.settings.artifact_root, str(context.settings.cache)
+            service.prepare(Production(run.model, (champion.base, champion.head), *place))
+        yield InfraCheck(context, service)
+
+
+def begin_try_out(context: Context, number: int, champion: int | None, check: InfraCheck) -> None:
+    """Ask the fresh process for some of the newest rows that a version learned about, and do not wait for it."""
     registry, spec = context.registry, context.spec
     version = registry.version(spec.name, number)
     newest = context.partition_files(registry.trained_on(spec.name, number)[-PROBED_PARTITIONS:])
@@ -93,6 +96,15 @@ def try_out(context: Context, run_id: int, number: int, champion: int | None, ch
     if beside and context.spec_of(beside) is not spec:  # it takes other columns than the process is given
         beside = None
     check.begin(version, found, newest, beside)
+
+
+def try_out(context: Context, run_id: int, number: int, champion: int | None, check: InfraCheck) -> str:
+    """Wait for what the fresh process answers, which was asked before; why the version is too slow, or "".
+
+    Raises:
+        UnusableVersion: the process cannot load the version, or answers otherwise than this one.
+    """
+    registry, spec = context.registry, context.spec
     unusable = check.failure()
     refused = unusable or check.slow()
     if refused:

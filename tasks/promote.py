@@ -10,7 +10,7 @@ from evaluation.past_verdicts import STUCK_AFTER
 from monitoring.decision import Pending
 from tasks.evaluate import ACTOR, PromotionDecision, evaluate_challenger
 from tasks.finetune import Proven, refit
-from tasks.infra_check import InfraCheck, try_out_version
+from tasks.infra_check import InfraCheck, begin_try_out, try_out_version
 from tasks.register_version import Learned, register_version
 from tasks.run import Context, Run, step
 from tasks.weigh_columns import weigh_columns
@@ -84,8 +84,6 @@ def evaluate_and_promote(run: Run, trial: Trial) -> RunEnding:
         number, slow = made_ready(run, trial, decision)
         ending = RunEnding("rejected", "retrain", slow) if slow else promote_version(run, decision, number)
         if ending is not None:
-            if ending.outcome == "promoted":
-                weigh_columns(run, number)
             return ending
 
 
@@ -95,5 +93,7 @@ def made_ready(run: Run, trial: Trial, decision: PromotionDecision) -> tuple[int
         number, pending = trial.challenger, trial.pending
         if pending and pending.prove_from:
             number = register_version(run, refit(run, pending, Proven(number, trial.learned.trained.kept)))
+        begin_try_out(run.context, number, decision.champion, trial.check)
+        weigh_columns(run, number)  # for drift checks to come: now, as the other process takes as long to answer
         trial.ready = number, try_out_version(run, number, decision.champion, trial.check)
     return trial.ready

@@ -12,6 +12,7 @@ from prefect import get_run_logger
 from db.records import VersionRecord
 from errors import EvergreenError
 from evergreen_client.durable import written_whole
+from evergreen_client.shown import gist
 from learning.digests import json_digest
 from learning.importance import importance
 from learning.startup import start_tensorflow
@@ -59,8 +60,9 @@ def weigh_columns(run: Run, number: int) -> None:
     context = run.context
     try:
         found = weights(context, context.registry.version(run.model, number))
-    except EvergreenError as error:  # the promotion stands; the next drift check tries again
-        get_run_logger().warning("the columns could not be weighed: %s", error)
+    except Exception as error:  # noqa: BLE001 - no reason against a promotion; the next drift check tries again
+        why = error if isinstance(error, EvergreenError) else gist(error)
+        get_run_logger().warning("the columns could not be weighed: %s", why)
         return
     most = sorted(found.items(), key=lambda item: -item[1])[:3]
     if most:

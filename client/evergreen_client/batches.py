@@ -18,7 +18,17 @@ BATCHES_AT_ONCE = 2  # while one of them waits for memory, another one computes
 STRING_BYTES = 64
 
 
-def in_batches(*models: keras.Model, signature: Any = None) -> Forward:
+def traced(model: keras.Model) -> Forward:
+    """A model's outputs in inference mode as a graph that others can be made of: to trace one takes its time."""
+    import tensorflow as tf
+
+    rows = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in model.inputs}
+    forward: Forward = tf.function(lambda rows: model(rows, training=False), autograph=False)
+    forward.get_concrete_function(rows)  # type: ignore[attr-defined]
+    return forward
+
+
+def in_batches(*models: keras.Model, signature: Any = None, first: Forward | None = None) -> Forward:
     """A function that gives the outputs of a model, or of several one after the other, in inference mode.
 
     It takes a tensor of rows, or a dict of such. The rows pass in batches of `rows_at_once`, all of them inside one
@@ -27,6 +37,7 @@ def in_batches(*models: keras.Model, signature: Any = None) -> Forward:
     Args:
         models: the first takes such rows, each other one what the one before it gives.
         signature: shapes and types of the rows, where they are known; the graph is made once then, for any number.
+        first: the graph of the first model, where it was `traced` before.
     """
     import tensorflow as tf
 
@@ -39,8 +50,8 @@ def in_batches(*models: keras.Model, signature: Any = None) -> Forward:
 
         def one_batch(place: tf.Tensor, outputs: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
             output = rows_of(rows, place * size, size)
-            for model in models:
-                output = model(output, training=False)
+            for place_of, model in enumerate(models):
+                output = first(output) if first and not place_of else model(output, training=False)
             return place + 1, outputs.write(place, tf.cast(output, "float32"))
 
         start = (0, tf.TensorArray("float32", size=batches, infer_shape=False))

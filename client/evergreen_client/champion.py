@@ -10,7 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
 from evergreen_client.artifacts import ArtifactRoot, StoredArtifact
-from evergreen_client.batches import in_batches
+from evergreen_client.batches import in_batches, traced
 from evergreen_client.errors import SchemaMismatch
 from evergreen_client.model_files import load_model_of
 
@@ -140,15 +140,7 @@ class Champion:
         version = self._registry.champion(self.model)
         if known is not None and known.version.number == version.number:
             return replace(known, version=version)  # promoted again, perhaps, for another reason
-        same_base = known is not None and known.version.base == version.base
-        same_head = known is not None and known.version.head == version.head
-        base = known.base if known is not None and same_base else self._part(version.number, version.base)
-        head = known.head if known is not None and same_head else self._part(version.number, version.head)
-        return LoadedVersion.of(version, base, head)
-
-    def _part(self, number: int, artifact: StoredArtifact) -> keras.Model:
-        path = self._artifacts.fetch(artifact, of=f"version {number} of model '{self.model}'")
-        return load_model_of(self.model, path)
+        return LoadedVersion.load(self.model, version, self._artifacts, known)
 
 
 @dataclass(frozen=True)
@@ -158,15 +150,28 @@ class LoadedVersion:
     version: ChampionRecord
     base: keras.Model
     head: keras.Model
+    features: Forward
     forward: Forward
 
     @classmethod
-    def of(cls, version: ChampionRecord, base: keras.Model, head: keras.Model) -> Self:
-        """Put base and head together, for rows of the base's inputs."""
+    def load(cls, model: str, version: ChampionRecord, artifacts: ArtifactRoot, known: LoadedVersion | None) -> Self:
+        """Load a version, for rows of its base's inputs; what of it is `known` already, is taken over.
+
+        Raises:
+            ArtifactError: a file is gone or damaged, or Keras cannot load it safely.
+        """
         import tensorflow as tf
 
+        def part(artifact: StoredArtifact) -> keras.Model:
+            return load_model_of(model, artifacts.fetch(artifact, of=f"version {version.number} of model '{model}'"))
+
+        same_base = known is not None and known.version.base == version.base
+        same_head = known is not None and known.version.head == version.head
+        base = known.base if known is not None and same_base else part(version.base)
+        head = known.head if known is not None and same_head else part(version.head)
+        features = known.features if known is not None and same_base else traced(base)
         rows = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in base.inputs}
-        return cls(version, base, head, in_batches(base, head, signature=[rows]))
+        return cls(version, base, head, features, in_batches(base, head, signature=[rows], first=features))
 
     def predict(self, columns: Mapping[str, Any]) -> NDArray[np.float32]:
         """Predictions from raw columns."""

@@ -144,7 +144,7 @@ def test_a_frozen_layer_that_changes_after_all_is_an_error(
     """The promise is checked after every stage, not trusted."""
 
     def vandal(learner: Any, *_: Any) -> None:
-        learner.model.base.get_layer("block1").bias.assign_add([1.0, 0, 0, 0])
+        learner.steps.model.base.get_layer("block1").bias.assign_add([1.0, 0, 0, 0])
 
     monkeypatch.setattr(finetuning, "train", vandal)
     with pytest.raises(TrainingError, match="frozen layers"):

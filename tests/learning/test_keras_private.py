@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from learning.keras_private import forget_reductions, own_random_numbers, set_seed
+from learning.keras_private import forget_reductions, layers_within, own_random_numbers, set_seed
 
 LEARNING = Path(__file__).parents[2] / "learning"
 
@@ -60,6 +60,14 @@ def test_no_gradient_is_summed_over_replicas(monkeypatch: pytest.MonkeyPatch) ->
         optimizer.apply([keras.ops.convert_to_tensor([1.0])], [variable])
     assert asked == ["summed"]
     assert variable.numpy() == [0.0]
+
+
+def test_the_layers_of_a_layer_are_found() -> None:
+    """Attention has four dense layers in it, which no public name lists."""
+    attention = keras.layers.MultiHeadAttention(num_heads=1, key_dim=2)
+    attention.build((None, 3, 4), (None, 3, 4))
+    dense = [layer for layer in layers_within(attention) if isinstance(layer, keras.layers.EinsumDense)]
+    assert len(dense) == 4
 
 
 def test_no_other_file_uses_a_name_that_is_not_public() -> None:

@@ -10,27 +10,14 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from one_layer import ROWS, TARGET, examples, learner
 
 from errors import TrainingDiverged
-from learning.data import Indices, PartitionFile, Selection
+from learning.data import Indices, PartitionFile
 from learning.examples import Examples
-from learning.loop import Learner, TrainingContext, train
-from learning.losses import plain
+from learning.loop import TrainingContext, train
 from learning.objectives import Binary, Objective, Regression
-from learning.plans import Pretrain, Stage
-from learning.schedules import constant, cosine
-
-ROWS = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
-TARGET = (ROWS[:, 0] > 0).astype("float64")
-
-
-def examples(target: np.ndarray = TARGET, rows: np.ndarray = ROWS) -> Examples:
-    """32 rows, of which the first feature decides."""
-
-    def read(_partition: PartitionFile, chosen: Indices) -> np.ndarray:
-        return rows[chosen]
-
-    return Examples([Selection(PartitionFile("p", Path()), np.arange(32), target)], read)
+from learning.schedules import cosine
 
 
 def folder(parent: Path, name: str) -> Path:
@@ -44,32 +31,14 @@ def none(_partition: PartitionFile, _chosen: Indices) -> np.ndarray:
     pytest.fail("rows were read that nobody needs")
 
 
-def learner(objective: Objective | None = None, **how: Any) -> Learner:
-    """One dense layer from zero, for two short epochs, or as the test wants."""
-    objective = objective or Binary()
-    activation = "sigmoid" if isinstance(objective, Binary) else None
-    layer = keras.layers.Dense(1, activation=activation, kernel_initializer="zeros")
-    model = keras.Sequential([keras.Input((3,)), layer])
-    usual = {
-        "epochs": 2,
-        "patience": 9,
-        "batch_size": 8,
-        "schedule": constant,
-        "optimizer": "sgd",
-        "learning_rate": 0.1,
-    }
-    stage = Stage(**({"name": "head"} | usual | how))
-    return Learner(model, model.variables, objective, plain(objective), stage, stage.rate(Pretrain()))
-
-
 def test_an_epoch_is_what_keras_fit_does(tmp_path: Path) -> None:
     """In one dispatch, yet step for step the arithmetic of fit; here one batch an epoch, so no order matters."""
     ours = learner(batch_size=32)
     train(ours, examples(), examples(), TrainingContext(tmp_path, seed=1))
-    theirs = learner().model
+    theirs = learner().steps.model
     theirs.compile(optimizer=keras.optimizers.SGD(0.1), loss="binary_crossentropy")
     theirs.fit(ROWS, TARGET.reshape(-1, 1), batch_size=32, epochs=2, verbose=0)
-    for one, two in zip(ours.model.get_weights(), theirs.get_weights(), strict=True):
+    for one, two in zip(ours.steps.model.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-7)
 
 
@@ -97,7 +66,12 @@ def test_the_rate_follows_the_schedule_step_by_step(tmp_path: Path) -> None:
             """After the last step of the epoch."""
             seen.append(float(self.model.optimizer.learning_rate))
 
-    train(learner(schedule=schedule), examples(), examples(), TrainingContext(tmp_path, seed=1, callbacks=(Watch(),)))
+    train(
+        learner(schedule=schedule),
+        examples(),
+        examples(),
+        TrainingContext(tmp_path, seed=1, callbacks=lambda: [Watch()]),
+    )
     assert asked == [0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875]
     assert seen == pytest.approx([0.1 * (1 - 0.375), 0.1 * (1 - 0.875)])
 
@@ -105,10 +79,10 @@ def test_the_rate_follows_the_schedule_step_by_step(tmp_path: Path) -> None:
 def test_a_stage_that_only_makes_things_worse_changes_nothing(tmp_path: Path) -> None:
     """The weights a stage begins with compete with those of its epochs; here validation wants the opposite."""
     one = learner(patience=1)
-    before = one.model.get_weights()
+    before = one.steps.model.get_weights()
     state = train(one, examples(), examples(1 - TARGET), TrainingContext(tmp_path, seed=1))
     assert (state.epoch, state.best_epoch) == (1, 0)
-    assert all(np.array_equal(now, then) for now, then in zip(one.model.get_weights(), before, strict=True))
+    assert all(np.array_equal(now, then) for now, then in zip(one.steps.model.get_weights(), before, strict=True))
 
 
 def test_a_start_that_was_measured_before_is_not_measured_again(tmp_path: Path) -> None:
@@ -123,7 +97,7 @@ def test_the_best_weights_come_back_not_the_last(tmp_path: Path) -> None:
     state = train(one, examples(), examples(), TrainingContext(tmp_path, seed=1))
     losses = [point.value for point in state.curve if point.name == "val_loss"]
     assert state.best == min([state.start, *losses])
-    prediction = one.model(ROWS).numpy()
+    prediction = one.steps.model(ROWS).numpy()
     assert np.mean(Binary().row_loss(TARGET, prediction)) == pytest.approx(state.best)
 
 
@@ -138,15 +112,15 @@ def test_a_training_until_an_epoch_is_the_same_one_up_to_there(tmp_path: Path) -
     again = train(refit, examples(), Examples([], none), contexts[1], state.best_epoch)
     assert (again.epoch, again.best_epoch, again.stopped) == (state.best_epoch, state.best_epoch, True)
     assert {point.name for point in again.curve} == {"loss"}
-    assert all(map(np.array_equal, proof.model.get_weights(), refit.model.get_weights()))
+    assert all(map(np.array_equal, proof.steps.model.get_weights(), refit.steps.model.get_weights()))
 
 
 def test_a_training_until_its_beginning_changes_nothing(tmp_path: Path) -> None:
     """Where no epoch of the proof was better than the start, none is repeated."""
     one = learner()
-    before = one.model.get_weights()
+    before = one.steps.model.get_weights()
     train(one, examples(), Examples([], none), TrainingContext(tmp_path, seed=1), 0)
-    assert all(map(np.array_equal, one.model.get_weights(), before))
+    assert all(map(np.array_equal, one.steps.model.get_weights(), before))
 
 
 def test_a_callback_does_not_end_a_training_until_an_epoch(tmp_path: Path) -> None:
@@ -159,7 +133,7 @@ def test_a_callback_does_not_end_a_training_until_an_epoch(tmp_path: Path) -> No
             """At once."""
             self.model.stop_training = True
 
-    context = TrainingContext(tmp_path, seed=1, callbacks=(Stop(),))
+    context = TrainingContext(tmp_path, seed=1, callbacks=lambda: [Stop()])
     assert train(learner(), examples(), Examples([], none), context, 2).epoch == 2
 
 

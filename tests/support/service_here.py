@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from learning.fresh_service import Answer, Question, answered, written
+from learning.fresh_service import Answer, Production, Question, answered, written
 
 
 class ServiceHere:
@@ -20,6 +20,9 @@ class ServiceHere:
 
     def __exit__(self, *_error: object) -> None:
         pass
+
+    def prepare(self, _production: Production) -> None:
+        """Nothing: it begins with what it is asked."""
 
     def ask(self, question: Question) -> None:
         """Take it down."""

@@ -36,7 +36,7 @@ from settings import Settings
 from tasks.evaluate import NOTHING_LEARNED, PromotionDecision, evaluate
 from tasks.find_pending import pending_work
 from tasks.finetune import finetune_champion
-from tasks.infra_check import InfraCheck, try_out
+from tasks.infra_check import InfraCheck, begin_try_out, try_out
 from tasks.pretrain import pretrain_on_history
 from tasks.promote import promote
 from tasks.register_version import Learned, register
@@ -180,6 +180,7 @@ def on_trial(context: Context, service: ServiceHere | None = None, **parts: kera
     if not decision.accepted:
         return decision
     check = InfraCheck(context, cast("FreshService", service or ServiceHere([])))
+    begin_try_out(context, number, decision.champion, check)
     slow = try_out(context, 2, number, decision.champion, check)
     return replace(decision, accepted=not slow, reason=slow or decision.reason)
 
