@@ -86,7 +86,7 @@ class ModelSpec:
         """
         valid_name(self.name)
         object.__setattr__(self, "schema", self.schema.named(self.objective.names))
-        if self.loss is not None and getattr(self.finetune, "distill", 0.0):
+        if self.loss is not None and isinstance(self.finetune, FineTune) and self.finetune.distill:
             why = "a teacher's part is of predictions, which a loss of your own keeps to itself"
             raise InvalidSpec("loss and FineTune.distill", why, "leave distill out, or the loss")
         schema = self.schema
