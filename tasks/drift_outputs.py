@@ -24,7 +24,8 @@ from learning.outputs import Outputs, outputs
 from learning.startup import start_tensorflow
 from monitoring.drift import MIN_ROWS, Compared, Side
 from monitoring.projection import DIRECTIONS, Projection, fit, sketch
-from monitoring.windows import Sample, draw, is_text
+from monitoring.samples import Sample, draw
+from monitoring.windows import is_text
 from tasks.drift_windows import WindowFiles
 from tasks.run import Context
 
