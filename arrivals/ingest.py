@@ -56,7 +56,7 @@ def ingest(  # noqa: PLR0913 - what an ingest needs, in named words
         intake = Intake(spec, registry, files, cache, run_id)
         result = Sources(spec, registry, intake, landing, progress).take_all()
         intake.save_keys()
-    result.attention += _silence(spec, registry)
+    result.attention += _silence(spec, registry, run_id)
     if result.conflicts:
         result.attention += conflicts_only(spec, registry.landed_files(spec.name, ingest=intake.id))
     # The last ingest that brought any rows is judged, so that a run started again after a refusal is refused again:
@@ -70,13 +70,18 @@ def ingest(  # noqa: PLR0913 - what an ingest needs, in named words
     return result
 
 
-def _silence(spec: ModelSpec, registry: ModelRegistry) -> list[str]:
-    """A sentence, if no new rows have come for longer than the source says that they may take."""
+def _silence(spec: ModelSpec, registry: ModelRegistry, run_id: int | None) -> list[str]:
+    """A sentence, once, if no new rows have come for longer than the source says that they may take.
+
+    An hourly watch would say it every hour: what began when the silence had become too long has said it.
+    """
     longest = spec.source.expect_every
     if longest is None:
         return []
     last = registry.newest_arrival(spec.name)
     if (silent := datetime.now(UTC) - last) <= longest:
+        return []
+    if any(run.id != run_id and run.started_at > last + longest for run in registry.runs(spec.name, 2)):
         return []
     since = f"since {last:%Y-%m-%d %H:%M} UTC, which is {timedelta(seconds=round(silent.total_seconds()))} ago"
     return [f"no new rows have come {since}; Source(expect_every=...) says every {longest}: see to what sends them"]

@@ -1,9 +1,9 @@
 """Whether drift checks are quiet where nothing happened, and see what did: `python -m benchmarks.monitoring [--quick]`.
 
 Controls: two samples between which nothing happened, of made rows of every kind of column, of the flights of 2013 by
-whole days, and of River's streams without their switch. Planted: a change of known size in seven random days of
-flights, against sixty others, beside Evidently's own preset, which does not know days. NannyML is not a dependency:
-not run.
+whole days, of what a base makes of images and texts, and of River's streams without their switch. Planted: a change of
+known size in seven random days of flights against sixty others, or in images and texts, beside Evidently's own preset,
+which does not know days. NannyML is not a dependency: not run.
 
 All settings are the policy's defaults. Thresholds and their chance are what is tried here, so that the distance is
 taken from the counts they were made of: Evidently measures the same to within 2 % (tests/monitoring/test_drift.py).
@@ -13,32 +13,27 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from typing import Literal
 
 import numpy as np
 import polars as pl
 
 from benchmarks.claims import Claims
-from benchmarks.streams import agrawal, river_week, sea
+from benchmarks.monitoring_bases import images, texts
+from benchmarks.monitoring_pairs import CATEGORIES, DAY, NUMBERS, Pair, days, halves, made, river, shuffled
+from benchmarks.streams import agrawal, sea
 from db.verdict_records import DriftColumn
-from demo.flights import WEATHER, flights
 from learning.spec import DriftPolicy
 from monitoring.counted import counted
 from monitoring.distances import observed
-from monitoring.drift import Compared, Side, faults_of, limits
+from monitoring.drift import Compared, Side, limits
 from monitoring.growing import growth
+from monitoring.pieces import Cut, faults_of
 from monitoring.verdicts import verdict
-
-Pair = tuple[pl.DataFrame, pl.DataFrame]
-Draw = Callable[[np.random.Generator], Pair]
-
-DAY = "day"
-ROWS = 5_000  # of a side, for flights
-NUMBERS = ("distance", "dep_hour", "arr_hour", "departures", *WEATHER, "late")
-CATEGORIES = ("carrier", "origin", "dest")
+from monitoring.windows import as_compared, is_text
 
 
 @dataclass(frozen=True)
@@ -53,12 +48,14 @@ class Found:
 
 def check(pair: Pair) -> Found:
     """Judge two frames with a column `day` by default policies."""
-    policy, begin = DriftPolicy(), datetime(2013, 1, 1, tzinfo=UTC)
-    one, other = (Side(side.drop(DAY), side[DAY].to_numpy(), None, begin, begin, len(side)) for side in pair)
+    policy, free = DriftPolicy(), tuple(c for c, kind in pair[0].schema.items() if kind == pl.String)
+    free = tuple(c for c in free if is_text(*(side[c] for side in pair)))
     columns = [
-        Compared(name, "category" if kind == pl.String else "number", "target" if name == "late" else "input")
-        for name, kind in one.values.schema.items()
+        Compared(name, "category" if kind == pl.String and name not in free else "number", role(name))
+        for name, kind in pair[0].schema.items()
+        if name != DAY
     ]
+    one, other = (side_of(side, columns, free) for side in pair)
     both = {c: counted(one.values[c.name], other.values[c.name], c.kind) for c in columns}
     growing = {c: growth(c.kind, one.column(c.name), other.column(c.name)) for c in columns}
     found = []
@@ -73,95 +70,17 @@ def check(pair: Pair) -> Found:
     return Found(hit, drifted, frozenset(broken), "cannot tell" not in reason)
 
 
-def made(rows: int, *, weather: float = 0.0) -> Draw:
-    """Sixty days and seven others, of every kind of column; days may have a weather of their own."""
-
-    def drawn(draw: np.random.Generator) -> Pair:
-        days = np.concatenate([np.arange(6_000) * 60 // 6_000, 60 + np.arange(rows) * 7 // rows])
-        level = draw.normal(0, weather, 67)[days] if weather else np.zeros(len(days))
-        many = draw.geometric(0.03, len(days)) % 100
-        frame = pl.DataFrame(
-            {
-                DAY: days,
-                "normal": level + draw.normal(size=len(days)),
-                "heavy": np.exp(level + 2 * draw.normal(size=len(days))),
-                "zeros": np.where(draw.random(len(days)) < 0.95, 0.0, draw.exponential(size=len(days))),
-                "whole": np.floor(draw.exponential(size=len(days))),
-                "few": draw.choice(["a", "b", "c"], len(days)),
-                "many": [f"c{number}" for number in many],
-                "holes": np.where(draw.random(len(days)) < 0.2, np.nan, level),
-            }
-        )
-        return frame[:6_000], frame[6_000:]
-
-    return drawn
+def role(name: str) -> Literal["target", "feature", "input"]:
+    """Of a column, by its name."""
+    return "target" if name == "late" else "feature" if name.startswith("base/") else "input"
 
 
-@cache
-def year() -> pl.DataFrame:
-    """The flights, with the day in New York."""
-    day = pl.col("ts").dt.convert_time_zone("America/New_York").dt.ordinal_day().cast(pl.Int64).alias(DAY)
-    return flights().select(day, "week", *CATEGORIES, *NUMBERS)
-
-
-def some(frame: pl.DataFrame, rows: int, draw: np.random.Generator) -> pl.DataFrame:
-    """At most so many rows, in their order."""
-    if len(frame) <= rows:
-        return frame
-    return frame[np.sort(draw.choice(len(frame), rows, replace=False))]
-
-
-def days(reference: int, current: int) -> Draw:
-    """Random days of the year against other random days."""
-
-    def drawn(draw: np.random.Generator) -> Pair:
-        order = draw.permutation(np.arange(1, 365))
-        new, old = order[:current], order[current : current + reference]
-        frame = year().drop("week")
-        one, other = (frame.filter(pl.col(DAY).is_in(part.tolist())) for part in (old, new))
-        return some(one, 2 * ROWS, draw), some(other, ROWS, draw)
-
-    return drawn
-
-
-def halves(*, shuffled: bool) -> Draw:
-    """The days of one week, in two halves: as they came, or at random."""
-
-    def drawn(draw: np.random.Generator) -> Pair:
-        week = year().filter(pl.col("week") == draw.integers(1, 52)).drop("week")
-        order = week[DAY].unique().sort().to_numpy()
-        order = draw.permutation(order) if shuffled else order
-        one, other = (week.filter(pl.col(DAY).is_in(part.tolist())) for part in (order[:4], order[4:]))
-        return one, other
-
-    return drawn
-
-
-def shuffled(rows: int) -> Draw:
-    """Rows of the year, whatever their day."""
-
-    def drawn(draw: np.random.Generator) -> Pair:
-        frame = some(year().drop("week"), rows + ROWS, draw)
-        frame = frame[draw.permutation(len(frame))]
-        return frame[rows:], frame[:rows]
-
-    return drawn
-
-
-def river(kind: Callable[[int, int], object]) -> Draw:
-    """Eight weeks of a stream and one other, none of them after its switch."""
-    weeks = [river_week(lambda _, seed: kind(1, seed))(number) for number in range(40)]  # type: ignore[arg-type, return-value]
-
-    def drawn(draw: np.random.Generator) -> Pair:
-        chosen = draw.permutation(len(weeks))[:9]
-        frames = [
-            weeks[week].drop("at", "id").with_columns(((pl.int_range(pl.len()) * 7 // pl.len()) + 7 * place).alias(DAY))
-            for place, week in enumerate(chosen)
-        ]
-        whole = pl.concat(frames)
-        return whole.filter(pl.col(DAY) < 56), whole.filter(pl.col(DAY) >= 56)
-
-    return drawn
+def side_of(frame: pl.DataFrame, columns: Sequence[Compared], free: tuple[str, ...]) -> Side:
+    """A frame as one side, whose days are pieces that may be broken by themselves."""
+    begin, day = datetime(2013, 1, 1, tzinfo=UTC), frame[DAY].to_numpy()
+    number = np.searchsorted(np.unique(day), day)
+    cut = Cut(number, [f"on day {one}" for one in np.unique(day)])
+    return Side(as_compared(frame, columns, free), day, None, begin, begin, len(frame), (cut,))
 
 
 def controls(claims: Claims, trials: int) -> None:
@@ -177,6 +96,8 @@ def controls(claims: Claims, trials: int) -> None:
         "flights, halves of a week, as they came": halves(shuffled=False),
         "flights, 30 shuffled rows": shuffled(30),
         "flights, 3,000 shuffled rows": shuffled(3_000),
+        "what a base makes of images": images(),
+        "what a base makes of texts": texts(),
         "River's Agrawal": river(agrawal),
         "River's SEA": river(sea),
     }
@@ -226,25 +147,55 @@ PLANTED: dict[str, tuple[str, dict[str, pl.Expr]]] = {
 }
 
 
+BASES = {
+    "rotated images": {f"{share:.0%}": images(45, share) for share in (0.05, 0.2, 1.0)},
+    "replaced text": {f"{share:.0%}": texts(share) for share in (0.05, 0.2, 1.0)},
+}
+DAYS = {  # one day of the seven, the others as they were
+    "without a value": pl.lit(None, dtype=pl.Float64),
+    "× 1000": pl.col("temp") * 1000,
+    "all of one value": pl.lit(50.0),
+}
+MUST = {"unit change × 1000", "nulls 40%", "label flip 100%", "rotated images 100%", "replaced text 100%"}
+BROKEN = {"unit change × 1000", "nulls 40%", *(f"one day {name}" for name in DAYS)}
+
+
 def planted(claims: Claims, trials: int) -> None:
     """What is seen of changes in seven days against sixty; the second figure is Evidently's preset's."""
-    must = {"unit change × 1000", "nulls 40%", "label flip 100%"}
     draw = np.random.default_rng(99)
     pairs = [days(60, 7)(draw) for _ in range(trials)]
     for kind, (column, strengths) in PLANTED.items():
         for strength, change in strengths.items():
             changed = [(one, other.with_columns(change.alias(column))) for one, other in pairs]
-            found = [check(pair) for pair in changed]
-            theirs = 100 * share(preset(pair, column) for pair in changed[: max(trials // 4, 5)])
-            seen = 100 * share(column in f.columns | f.broken for f in found)
-            name = f"{kind} {strength}: `{column}` seen (by Evidently's preset: {theirs:.0f} %)"
-            if f"{kind} {strength}" in must:
-                claims.at_least(name, seen, 95, "%")
-            else:
-                claims.show(name, seen, "%")
-            claims.show(f"{kind} {strength}: broken", 100 * share(column in f.broken for f in found), "%")
-    false = 100 * share(any(preset(pair, c) for c in (*NUMBERS, *CATEGORIES)) for pair in pairs[: max(trials // 4, 5)])
+            told(claims, f"{kind} {strength}", changed, (column,))
+    for name, change in DAYS.items():
+        last = pl.col(DAY) == pl.col(DAY).max()
+        changed = [(o, n.with_columns(temp=pl.when(last).then(change).otherwise("temp"))) for o, n in pairs]
+        told(claims, f"one day {name}", changed, ("temp",))
+    for kind, drawn in BASES.items():
+        for strength, one in drawn.items():
+            changed = [one(draw) for _ in range(trials)]
+            told(claims, f"{kind} {strength}", changed, tuple(changed[0][0].drop(DAY).columns))
+    few = pairs[: beside(trials)]
+    false = 100 * share(any(preset(pair, c) for c in (*NUMBERS, *CATEGORIES)) for pair in few)
     claims.show("unchanged: any column drifted, by Evidently's preset", false, "%")
+
+
+def told(claims: Claims, name: str, pairs: Sequence[Pair], columns: tuple[str, ...]) -> None:
+    """How often a change in some columns is seen, and called broken."""
+    found = [check(pair) for pair in pairs]
+    theirs = 100 * share(any(preset(pair, c) for c in columns) for pair in pairs[: beside(len(pairs))])
+    seen = 100 * share(bool((f.columns | f.broken) & {*columns}) for f in found)
+    broken = 100 * share(bool(f.broken & {*columns}) for f in found)
+    what = f"{name}: seen (by Evidently's preset: {theirs:.0f} %)"
+    claims.at_least(what, seen, 95, "%") if name in MUST else claims.show(what, seen, "%")
+    what = f"{name}: broken"
+    claims.at_least(what, broken, 95, "%") if name in BROKEN else claims.show(what, broken, "%")
+
+
+def beside(trials: int) -> int:
+    """Trials that Evidently's preset is given: it takes a quarter of a second for each column."""
+    return min(trials, max(trials // 6, 5))
 
 
 def preset(pair: Pair, column: str) -> bool:
@@ -262,13 +213,15 @@ def main() -> int:
     """Print every figure; 1 if a claim does not hold."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="a tenth of the trials")
-    parser.add_argument("--trials", type=int, default=300)
+    parser.add_argument("--trials", type=int, default=300, help="of each control")
+    parser.add_argument("--planted", type=int, default=60, help="trials of each planted change")
     options = parser.parse_args()
-    trials = options.trials // 10 if options.quick else options.trials
+    of = 10 if options.quick else 1
     claims = Claims()
-    print(f"{trials} trials each\n\nclaim | measured | goal | holds\n--- | --- | --- | ---")
-    controls(claims, trials)
-    planted(claims, max(trials // 10, 10))
+    print(f"{options.trials // of} and {options.planted // of} trials each\n", flush=True)
+    print("claim | measured | goal | holds\n--- | --- | --- | ---", flush=True)
+    controls(claims, options.trials // of)
+    planted(claims, options.planted // of)
     print("NannyML | not run | |")
     return claims.exit_code
 

@@ -1,12 +1,14 @@
-"""Stored files that nothing names: what a crash between file and row leaves behind."""
+"""Files that nobody needs: stored ones that nothing names, as a crash leaves them, and old ones of a local folder."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from db.artifacts import STORED, UNFINISHED, ArtifactStore, FileState
 from db.lookups import now
+from evergreen_client.durable import remove_whatever
 
 if TYPE_CHECKING:
     from db.registry import ModelRegistry
@@ -34,3 +36,21 @@ def collect(registry: ModelRegistry, store: ArtifactStore, grace: timedelta = GR
     before = now() - grace
     found = orphans(registry, store, grace)
     return tuple(orphan for orphan in found if store.remove(orphan.uri, unless_since=before))
+
+
+def keep_newest(folder: Path, pattern: str, most: int) -> None:
+    """Remove the files of a folder that were written or used longest ago, so that at most so many are left.
+
+    Args:
+        folder: a local one; it need not be there.
+        pattern: of the files' names.
+        most: how many may stay.
+    """
+    times = []
+    for path in folder.glob(pattern):
+        try:
+            times.append((path.stat().st_mtime_ns, path))
+        except FileNotFoundError:  # another process removes them too
+            continue
+    for _, path in sorted(times)[: max(len(times) - most, 0)]:
+        remove_whatever(path)

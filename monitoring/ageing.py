@@ -17,7 +17,7 @@ from monitoring.faults import ENOUGH, WIDTH, Rows, new_share
 from monitoring.windows import is_text
 
 if TYPE_CHECKING:
-    from monitoring.windows import Sample
+    from monitoring.samples import Sample
 
 MORE = 0.1  # of the rows, beyond the oddest block of those that the base was built from
 NAMED = 3  # columns in a sentence

@@ -23,8 +23,9 @@ from evergreen_client.shown import said
 from monitoring.counted import counted
 from monitoring.distances import JENSEN_SHANNON, MISSING_SHARE, UNSEEN_SHARE, WASSERSTEIN, observed
 from monitoring.evidently_report import measure
-from monitoring.faults import Rows, fault
+from monitoring.faults import Rows
 from monitoring.growing import growth
+from monitoring.pieces import faults_of
 from monitoring.report_page import Checked, write_report
 from monitoring.thresholds import chance, draws
 from monitoring.verdicts import verdict
@@ -36,10 +37,10 @@ if TYPE_CHECKING:
 
     from learning.spec import DriftPolicy
     from monitoring.counted import Counted
+    from monitoring.pieces import Cut
 
 MIN_ROWS = 30  # a window smaller than this says nothing about a distribution
 NOT_JUDGED = float("nan")  # as a threshold
-PART = 0.2  # of a time block's rows, from which what arrived counts as one
 
 Kind = Literal["number", "category", "text"]
 Methods = dict[str, float]
@@ -66,6 +67,8 @@ class Side:
         time_from: the oldest row's time.
         time_to: the newest row's.
         rows: how many there are, before any sampling.
+        cuts: the same ways to cut both sides into pieces, each of which may be broken by itself.
+        within: how many rows there are in the blocks that are here, where not all blocks are; all by default.
     """
 
     values: pl.DataFrame
@@ -74,6 +77,8 @@ class Side:
     time_from: datetime
     time_to: datetime
     rows: int
+    cuts: tuple[Cut, ...] = ()
+    within: int | None = None
 
     def column(self, name: str) -> Rows:
         """One column with its blocks."""
@@ -82,7 +87,12 @@ class Side:
     @property
     def rows_a_block(self) -> float:
         """How many rows a time block has, before any sampling."""
-        return self.rows / max(len(np.unique(self.block)), 1)
+        return self.drawn_from / max(len(np.unique(self.block)), 1)
+
+    @property
+    def drawn_from(self) -> int:
+        """How many rows these stand for, block by block."""
+        return self.rows if self.within is None else self.within
 
     @property
     def window(self) -> Window:
@@ -185,16 +195,6 @@ def compare_sides(  # noqa: PLR0913 - the last four by name
         facts = told.reason, told.columns, told.reference, told.current, told.reference_name, told.attention
         write_report(report, Checked(title, *facts), reference.values, current.values)
     return told
-
-
-def faults_of(reference: Side, current: Side, growing: Mapping[Compared, str | None]) -> dict[str, str]:
-    """What is wrong with each column that is broken, by its name; `growing` has a remark on those that only grow."""
-    whole = current.rows_a_block >= PART * reference.rows_a_block > PART
-    found = {
-        c.name: fault(c.kind, c.role, reference.column(c.name), current.column(c.name), grows=bool(remark), whole=whole)
-        for c, remark in growing.items()
-    }
-    return {name: wrong for name, wrong in found.items() if wrong}
 
 
 def limits(

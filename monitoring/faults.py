@@ -1,12 +1,15 @@
 """Columns that are broken: so far off that no world moves like that, so something on the way here is at fault.
 
 The rules know no chance and no setting. Each compares with what the reference's own time blocks were like at their
-oddest, so that what a column does now and then is no fault.
+oddest, so that what a column does now and then is no fault. They judge all that arrived, and each piece of it.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 ENOUGH = 30  # values, below which nothing is called broken
 SPOKEN = 10  # rows of a time block, from which it says something
 MORE = 0.25  # of the rows, beyond the oddest block: without a value, or with one that was never seen
-UNLIKELY = 1e-6  # chance of a constant, were each row drawn as in the block that is most like one
+UNLIKELY = 1e-6  # chance of a constant, or of so large a share, were each row drawn as in the block most like it
 FEW, HALF = 20, 0.5  # of fewer blocks, none may have had one value in most of its rows: a dry week is no fault
 TIMES = 100  # as large, or as small, as in the oddest block: another unit
 WIDTH = (0.001, 0.999)  # quantiles between which nearly all values of the reference lie
@@ -28,7 +31,7 @@ WIDTH = (0.001, 0.999)  # quantiles between which nearly all values of the refer
 
 @dataclass(frozen=True)
 class Rows:
-    """A column of one side, with the number of each row's time block."""
+    """A column of one side, with the number of each row's time block, or of another piece."""
 
     values: pl.Series
     block: NDArray[np.int64]
@@ -42,108 +45,241 @@ class Rows:
         figures = numbers(found["figure"] if len(found) else frame.select(figure.alias("figure"))["figure"])
         return figures[np.isfinite(figures)]
 
+    def as_values(self, kind: str) -> Rows:
+        """Null where there is no value, or none that is finite."""
+        import polars as pl
+
+        if kind != "number":
+            return Rows(texts(self.values), self.block)
+        return Rows(pl.Series(numbers(self.values), dtype=pl.Float64).fill_nan(None), self.block)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What is known of a column in one piece of what arrived.
+
+    Args:
+        rows: how many it has.
+        known: those with a value.
+        infinite: those with an infinite one.
+        single: whether all values are one.
+        size: median of the absolute values that are not 0; None without such.
+        sized: how many these are.
+        outside: how far values lie outside of the reference's, on average.
+        unseen: share of the values that the reference never had.
+        whole: whether it is about a time block or more. An hour has one hour, and a day is one weekday: of less than
+            a block, or of rows without blocks, that all values are the same says nothing.
+    """
+
+    rows: int
+    known: int
+    infinite: int
+    single: bool
+    size: float | None = None
+    sized: int = 0
+    outside: float = 0.0
+    unseen: float = 0.0
+    whole: bool = True
+
+
+@dataclass(frozen=True)
+class Usual:
+    """A column as the reference had it: what its oddest time block was like, in each respect.
+
+    Args:
+        rows: the reference's, without what is not finite.
+        kind: "number" or "category".
+        role: a label that is not known yet is no fault of a "target". That a "prediction" or a "feature" moved far is
+            what a retrain is for, and so is a prediction that is always the same: of these, only silence is a fault.
+        grows: whether it only ever grows: then it lies outside of all that was there, sooner or later.
+        infinite: whether a value was infinite.
+    """
+
+    rows: Rows
+    kind: str
+    role: str
+    grows: bool
+    infinite: bool
+
+    @cached_property
+    def missing(self) -> float:
+        """The largest share of rows without a value."""
+        import polars as pl
+
+        return float(self.rows.by_block(pl.col("value").is_null().mean()).max(initial=0))
+
+    @cached_property
+    def same(self) -> Floats:
+        """Of each block, the share of its most frequent value."""
+        import polars as pl
+
+        known = pl.col("value").drop_nulls()
+        return self.rows.by_block(known.unique_counts().max() / known.len())
+
+    @cached_property
+    def sizes(self) -> Floats:
+        """Of each block, the median of the absolute values that are not 0."""
+        import polars as pl
+
+        return self.rows.by_block(pl.col("value").filter(pl.col("value") != 0).abs().median())
+
+    @cached_property
+    def ends(self) -> tuple[float, float]:
+        """Between which nearly all values lie."""
+        known = np.asarray(self.rows.values.drop_nulls().to_numpy(), dtype=float)
+        low, high = np.quantile(known, WIDTH) if len(known) else (math.nan, math.nan)
+        return (float(low), float(high)) if high != low else (known.min(), known.max())
+
+    @cached_property
+    def outside(self) -> float:
+        """How far outside of these ends the values of a block lay, on average, at most."""
+        return float(self.rows.by_block(_outside(*self.ends).mean()).max(initial=0))
+
+    @cached_property
+    def mostly_one(self) -> bool:
+        """Whether most values are one value, as in dry days: then the width of the others says little."""
+        counts = self.rows.values.drop_nulls().unique_counts()
+        return float(counts.max() or 0) > HALF * float(counts.sum())  # type: ignore[arg-type]
+
+    @cached_property
+    def new(self) -> float:
+        """The largest share of a block's values that no block before it had."""
+        return new_share(self.rows)
+
 
 def fault(  # noqa: PLR0913 - the last two by name
     kind: str, role: str, reference: Rows, current: Rows, *, grows: bool = False, whole: bool = True
 ) -> str | None:
-    """What is wrong with the current values of a column, as the end of a sentence; None if nothing is.
+    """What is wrong with the current values of a column, as the end of a sentence; None if nothing is."""
+    together = Rows(current.values, np.zeros(len(current.values), dtype=np.int64))
+    return faults(usual(kind, role, reference, grows=grows), together, lambda _: whole).get(0)
+
+
+def usual(kind: str, role: str, reference: Rows, *, grows: bool = False) -> Usual:
+    """How a column was; see Usual."""
+    return Usual(reference.as_values(kind), kind, role, grows, kind == "number" and _infinite(reference.values).any())
+
+
+def faults(known: Usual, current: Rows, whole: Callable[[int], bool]) -> dict[int, str]:
+    """What is wrong with each piece of a column, as the end of a sentence, by the piece's number.
 
     Args:
-        kind: "number" or "category".
-        role: a label that is not known yet is no fault of a "target". That a "prediction" or a "feature" moved far is
-            what a retrain is for, and so is a prediction that is always the same: of these, only silence is a fault.
-        reference: how the column was.
-        current: how it is.
-        grows: whether it only ever grows: then it lies outside of all that was there, sooner or later.
-        whole: whether what arrived is about a time block or more. An hour has one hour, and a day is one weekday: of
-            less than a block, or of rows without blocks, that all values are the same says nothing.
+        known: how the column was.
+        current: how it is, with the number of each row's piece.
+        whole: whether a piece of so many rows is about a time block or more.
     """
-    import polars as pl
+    if known.role == "prediction" and not known.rows.values.count():
+        return {}
+    found = ((number, _fault(known, piece)) for number, piece in _pieces(known, current, whole))
+    return {number: wrong for number, wrong in found if wrong}
 
-    if kind == "number":
-        infinite = int(current.values.cast(pl.Float64).is_infinite().sum())
-        if infinite and not reference.values.cast(pl.Float64).is_infinite().any():
-            return f"{infinite:,} of its values are infinite"
-    one, other = (Rows(_values(rows.values, kind), rows.block) for rows in (reference, current))
-    if role == "prediction":
-        silent = len(other.values) >= ENOUGH and not other.values.count() and one.values.count()
-        return "all of its values are missing" if silent else None
-    missing = None if role == "target" else _missing(one, other)
-    if missing or min(one.values.count(), other.values.count()) < ENOUGH:
+
+def _fault(known: Usual, piece: Piece) -> str | None:
+    """The first thing that is wrong with a piece."""
+    if piece.infinite and not known.infinite:
+        return f"{piece.infinite:,} of its values are infinite"
+    if known.role == "prediction":
+        return "all of its values are missing" if piece.rows >= ENOUGH and not piece.known else None
+    missing = None if known.role == "target" else _missing(known, piece)
+    if missing or min(known.rows.values.count(), piece.known) < ENOUGH:
         return missing
-    constant = _constant(one, other) if whole else None
-    if constant or role == "feature":
+    constant = _constant(known, piece) if piece.whole and piece.single else None
+    if constant or known.role == "feature":
         return constant
-    return _another_scale(one, other, grows=grows) if kind == "number" else _unseen(one, other)
+    return _another_scale(known, piece) if known.kind == "number" else _unseen(known, piece)
 
 
-def _values(values: pl.Series, kind: str) -> pl.Series:
-    """Null where there is no value, or none that is finite."""
+def _pieces(known: Usual, current: Rows, whole: Callable[[int], bool]) -> Iterator[tuple[int, Piece]]:
+    """Every piece that has enough rows to be judged, with its number."""
     import polars as pl
 
-    return pl.Series(numbers(values)).fill_nan(None) if kind == "number" else texts(values)
+    values = current.as_values(known.kind).values
+    frame = pl.DataFrame({"value": values, "block": current.block, "infinite": False})
+    value = pl.col("value")
+    figures = {"rows": pl.len(), "known": value.count(), "single": value.drop_nulls().n_unique() <= 1}
+    if known.kind == "number":
+        frame = frame.with_columns(infinite=_infinite(current.values))
+        sized = value.filter(value != 0).abs()
+        figures |= {"size": sized.median(), "sized": sized.len(), "outside": _outside(*known.ends).mean()}
+    else:
+        seen = known.rows.values.drop_nulls().unique().implode()
+        figures |= {"unseen": (~value.drop_nulls().is_in(seen)).mean()}
+    found = frame.group_by("block").agg(infinite=pl.col("infinite").sum(), **figures).sort("block")
+    for one in found.filter((pl.col("rows") >= ENOUGH) | (pl.col("infinite") > 0)).iter_rows(named=True):
+        number = one.pop("block")
+        filled = {name: figure for name, figure in one.items() if figure is not None}
+        yield number, Piece(**filled, whole=whole(one["rows"]))
 
 
-def _missing(reference: Rows, current: Rows) -> str | None:
+def _infinite(values: pl.Series) -> pl.Series:
+    import polars as pl
+
+    return values.cast(pl.Float64).is_infinite().fill_null(value=False)
+
+
+def _outside(low: float, high: float) -> pl.Expr:
+    """How far each value lies outside of two ends."""
+    import polars as pl
+
+    further = pl.max_horizontal(pl.col("value") - high, low - pl.col("value"), 0.0)
+    return pl.when(pl.col("value").is_not_null()).then(further)
+
+
+def surely_more(share: float, usually: float, count: int) -> bool:
+    """Whether a share lies above what is usual by more than chance explains, among so many (Chernoff's bound).
+
+    Example:
+        >>> surely_more(0.6, 0.3, 30), surely_more(0.6, 0.3, 300)
+        (False, True)
+    """
+    if usually <= 0 or share <= usually:
+        return share > usually
+    here = share * math.log(share / usually)
+    rest = (1 - share) * math.log((1 - share) / (1 - usually)) if share < 1 else 0.0
+    return count * (here + rest) > -math.log(UNLIKELY)
+
+
+def _missing(known: Usual, piece: Piece) -> str | None:
     """Many rows have no value, beyond the block of the reference that had fewest."""
-    import polars as pl
-
-    usual = float(reference.by_block(pl.col("value").is_null().mean()).max(initial=0))
-    share = current.values.null_count() / len(current.values)
-    if len(current.values) < ENOUGH or share < usual + MORE:
+    share = 1 - piece.known / piece.rows
+    if piece.rows < ENOUGH or share < known.missing + MORE or not surely_more(share, known.missing, piece.rows):
         return None
-    return f"{share:.0%} of its values are missing, and at most {usual:.0%} of a block's were"
+    if not piece.known:
+        return f"it has no value, and at most {known.missing:.0%} of a block's rows had none"
+    return f"{share:.0%} of its values are missing, and at most {known.missing:.0%} of a block's were"
 
 
-def _constant(reference: Rows, current: Rows) -> str | None:
+def _constant(known: Usual, piece: Piece) -> str | None:
     """All rows have one value, and no block of the reference came near that."""
-    import polars as pl
-
-    known = pl.col("value").drop_nulls()
-    if current.values.n_unique() - (current.values.null_count() > 0) > 1:
+    most = float(known.same.max(initial=1e-9))
+    if most**piece.known >= UNLIKELY or (len(known.same) < FEW and most > HALF):
         return None
-    shares = reference.by_block(known.unique_counts().max() / known.len())
-    usual = float(shares.max(initial=1e-9))
-    if usual ** current.values.count() >= UNLIKELY or (len(shares) < FEW and usual > HALF):
-        return None
-    return f"all of its {current.values.count():,} values are the same, and at most {usual:.0%} of a block's were"
+    return f"all of its {piece.known:,} values are the same, and at most {most:.0%} of a block's were"
 
 
-def _another_scale(reference: Rows, current: Rows, *, grows: bool) -> str | None:
+def _another_scale(known: Usual, piece: Piece) -> str | None:
     """Values are of another unit, or lie far outside of all that was there."""
-    import polars as pl
-
-    sizes = pl.col("value").filter(pl.col("value") != 0).abs().median()
-    usual = reference.by_block(sizes)
-    size = current.values.filter(current.values != 0).abs().median()
-    if len(usual) and isinstance(size, float):
-        if size > TIMES * usual.max():
-            return f"its values are {size / float(usual.max()):,.0f} times as large as they ever were"
-        if size < usual.min() / TIMES:
-            return f"its values are {float(usual.min()) / size:,.0f} times as small as they ever were"
-    if grows:
+    if len(known.sizes) and piece.size is not None and piece.sized >= SPOKEN:
+        low, high = float(known.sizes.min()), float(known.sizes.max())
+        if piece.size > TIMES * high:
+            return f"its values are {piece.size / high:,.0f} times as large as they ever were"
+        if piece.size < low / TIMES:
+            return f"its values are {low / piece.size:,.0f} times as small as they ever were"
+    width = known.ends[1] - known.ends[0]
+    if known.grows or not width:
         return None
-    known, now = (np.asarray(rows.values.drop_nulls().to_numpy(), dtype=float) for rows in (reference, current))
-    low, high = np.quantile(known, WIDTH)
-    if high == low:
-        low, high = known.min(), known.max()
-    outside = float(np.maximum(np.maximum(now - high, low - now), 0).mean())
-    # Where most values are one value, as in dry days, the width of the others says little.
-    mostly_one = float(np.unique(known, return_counts=True)[1].max()) > HALF * len(known)
-    if high == low or outside < (TIMES if mostly_one else 1) * (high - low):
+    further = piece.outside - known.outside
+    if further < (TIMES if known.mostly_one else 1) * width:
         return None
-    widths = outside / float(high - low)
-    return f"its values lie, on average, {widths:,.1f} times the width of all earlier values outside of them"
+    return f"its values lie, on average, {further / width:,.1f} times the width of all earlier values outside of them"
 
 
-def _unseen(reference: Rows, current: Rows) -> str | None:
+def _unseen(known: Usual, piece: Piece) -> str | None:
     """Many rows have categories that are new, beyond what was ever new in a block of the reference."""
-    known = current.values.drop_nulls()
-    share = float(np.mean(~known.is_in(reference.values.drop_nulls().unique().implode()).to_numpy()))
-    usual = new_share(reference)
-    if share < usual + MORE:
+    if piece.unseen < known.new + MORE or not surely_more(piece.unseen, known.new, piece.known):
         return None
-    return f"{share:.0%} of its values are categories never seen before, and at most {usual:.0%} of a block's were"
+    never = f"{piece.unseen:.0%} of its values are categories never seen before"
+    return f"{never}, and at most {known.new:.0%} of a block's were"
 
 
 def new_share(rows: Rows) -> float:

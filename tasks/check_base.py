@@ -7,7 +7,7 @@ from errors import NotEnoughData
 from learning.plans import FineTune
 from monitoring.ageing import aged
 from monitoring.decision import Pending
-from monitoring.windows import draw
+from monitoring.samples import draw
 from tasks.drift_windows import window_files, without_late_labels
 from tasks.run import Context
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from prefect import get_run_logger
 
+from db.garbage import keep_newest
 from db.verdict_records import NewDriftCheck
 from errors import NotEnoughData, ServerFailed
 from learning.spec import DriftPolicy
@@ -32,6 +33,7 @@ from tasks.weigh_columns import known_weights, weights
 
 R = TypeVar("R")
 LEAST_ALPHA = 0.001  # a smaller chance could not be read from as many resamples as there are
+REPORTS, PAGES = "drift-run-*.html", 1_000  # pages about a model's checks that are kept: of 34 KB each, or so
 IDLE_SECONDS = 60  # after which the process ends; until then the next check uses it, and need not import again
 
 
@@ -155,6 +157,7 @@ def check_drift(run: Run, pending: Pending, comparison: Comparison | None) -> Dr
             run_id=run.id, model=run.model, champion=pending.champion, report_uri=str(report_path(run)), **found
         )
     )
+    keep_newest(report_path(run).parent, REPORTS, PAGES)
     show_on_timeline(run)
     run.attention.extend(verdict.attention)
     get_run_logger().info(verdict.reason)

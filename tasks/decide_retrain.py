@@ -17,7 +17,13 @@ from tasks.find_pending import work_key
 from tasks.run import Context, Run, step
 
 
-def facts_of(context: Context, pending: Pending, drift: DriftVerdict | None, performance: Performance | None) -> Facts:
+def facts_of(
+    context: Context,
+    pending: Pending,
+    drift: DriftVerdict | None,
+    performance: Performance | None,
+    now: datetime | None = None,
+) -> Facts:
     """What is known when it is decided: what the checks found, and what the registry remembers."""
     registry, model = context.registry, context.spec.name
     last = registry.newest_run(model, ("retrain",))
@@ -26,7 +32,7 @@ def facts_of(context: Context, pending: Pending, drift: DriftVerdict | None, per
         performance=performance,
         learned_at=registry.champion(model).created_at,
         last_retrain=last.finished_at if last else None,
-        now=datetime.now(UTC),
+        now=now or datetime.now(UTC),
         answered=answered(context, pending),
         new_rows=rows_since_refusal(context.spec, pending, last),
         stop_when_broken=context.spec.drift.stop_when_broken,
@@ -61,10 +67,14 @@ def answered(context: Context, pending: Pending) -> Answered | None:
 
 
 def decision(
-    context: Context, pending: Pending, drift: DriftVerdict | None, performance: Performance | None
+    context: Context,
+    pending: Pending,
+    drift: DriftVerdict | None,
+    performance: Performance | None,
+    now: datetime | None = None,
 ) -> RunEnding:
-    """Whether the pending data are worth a retrain now."""
-    spec, facts = context.spec, facts_of(context, pending, drift, performance)
+    """Whether the pending data are worth a retrain at a time: by default, the present."""
+    spec, facts = context.spec, facts_of(context, pending, drift, performance, now)
     return decide(pending, facts, spec.retrain, rows_to_judge(pending, spec.gate))
 
 
@@ -76,7 +86,7 @@ def decide_retrain(
     if remark := ageing(run.context, pending):
         get_run_logger().warning(remark)
         run.remarks.append(remark)
-    return decision(run.context, pending, drift, performance)
+    return decision(run.context, pending, drift, performance, run.started_at)
 
 
 def watched(ending: RunEnding) -> RunEnding:

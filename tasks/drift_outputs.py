@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from db.garbage import keep_newest
 from db.records import VersionRecord
 from errors import NotEnoughData
 from evergreen_client.durable import written_whole
@@ -25,13 +26,15 @@ from learning.startup import start_tensorflow
 from learning.stored import lacking
 from monitoring.drift import MIN_ROWS, Compared, Side
 from monitoring.projection import DIRECTIONS, Projection, fit, sketch
-from monitoring.windows import Sample, draw, is_text
+from monitoring.samples import Sample, draw
+from monitoring.windows import is_text
 from tasks.drift_windows import WindowFiles
 from tasks.run import Context
 from tasks.unlearned import clipped, judged_since
 
 ROWS = 2_000  # of each side: a heavy base takes its time for each
 FITTED_ROWS = 1_000  # from which the main directions of features are found
+KEPT = 100  # references, of all models: each is what one version makes of one, in at most 300 KB
 CLASSES = 8  # so many outputs are compared at most, those that are largest on average
 PREDICTION, CLASS, DIRECTION, OFF = (
     "champion/prediction",
@@ -144,10 +147,12 @@ def _kept(path: Path, make: Callable[[], Arrays]) -> Arrays:
     """Arrays from a file, or made and kept there."""
     try:
         with np.load(path) as file:
+            path.touch()  # those that were used last are kept
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         arrays = make()
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path, sync=False) as temporary:
         np.savez(temporary, allow_pickle=False, **arrays)
+    keep_newest(path.parent, "*.npz", KEPT)
     return arrays

@@ -12,10 +12,13 @@ from learning.blocks import block_of
 from learning.data import PartitionFile
 from learning.objectives import Multiclass
 from learning.spec import ModelSpec
+from monitoring.choice import Known
 from monitoring.drift import Compared, Kind
 from monitoring.references import Reference, Span, reference_for
-from monitoring.windows import Layout, Rows
+from monitoring.samples import Layout, Rows
 from tasks.run import Context
+
+SHORT = 12  # letters of a digest, as `evergreen partitions` shows it
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,8 @@ def window_files(context: Context, partitions: Sequence[PartitionRecord], spans:
     files, schema = context.partition_files(partitions), context.spec.schema
     block = block_of(pl.col(schema.event_time), schema.block) if schema.block else None
     layout = Layout(schema.event_time, block, schema.entity)
-    return WindowFiles(Rows(tuple(file.path for file in files), layout, tuple(spans)), files)
+    known = tuple(Known(p.digest[:SHORT], p.rows, p.time_from, p.time_to) for p in partitions)
+    return WindowFiles(Rows(tuple(file.path for file in files), layout, tuple(spans), known=known), files)
 
 
 def chosen_reference(context: Context, champion: int, arrived: Sequence[PartitionRecord]) -> Reference:

@@ -25,12 +25,13 @@ from tasks.run import Context, Run, step
 from tasks.unlearned import judged_since, later
 
 
-def pending_work(context: Context, *, watching: bool = False) -> Pending:
+def pending_work(context: Context, *, watching: bool = False, now: datetime | None = None) -> Pending:
     """What the champion has not learned from.
 
     Args:
         context: what is opened for the model.
         watching: whether it is settled for a watch already where one has looked at it; a retrain does the work itself.
+        now: the time that an age or a cooldown is measured by; by default, the present.
 
     Raises:
         NoChampion: nothing was promoted yet.
@@ -50,7 +51,8 @@ def pending_work(context: Context, *, watching: bool = False) -> Pending:
     key = work_key(spec, number, [partition.digest for partition in partitions])
     earlier = registry.run_with_work_key(spec.name, key, watched=watching)
     last = registry.newest_run(spec.name, ("retrain",))
-    past = strikes(spec.retrain, champion.created_at, last.finished_at if last else None, datetime.now(UTC))
+    ended, at = last.finished_at if last else None, now or datetime.now(UTC)
+    past = strikes(spec.retrain, champion.created_at, ended, at)
     settled = why_settled(number, partitions, earlier, past)
     if settled:
         return Pending(number, partitions, key, settled)
@@ -129,7 +131,7 @@ def work_key(spec: ModelSpec, champion: int, partitions: Sequence[str]) -> str:
 @step("find pending data")
 def find_pending(run: Run, asked: Asked = "") -> Pending:
     """What the champion has not learned from; NoChampion says to run bootstrap."""
-    return asked_work(run.context, asked) if asked else pending_work(run.context)
+    return asked_work(run.context, asked) if asked else pending_work(run.context, now=run.started_at)
 
 
 @step("find pending data")
@@ -144,7 +146,7 @@ def find_again(run: Run) -> Pending | None:
 @step("find pending data")
 def find_unwatched(run: Run) -> Pending:
     """What the champion has not learned from, settled if a watch or a retrain has looked at it."""
-    return pending_work(run.context, watching=True)
+    return pending_work(run.context, watching=True, now=run.started_at)
 
 
 def unstarted(run: Run) -> str:

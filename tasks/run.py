@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Concatenate, ParamSpec, TypeVar, cast
 from uuid import UUID
 
@@ -89,13 +90,13 @@ class Run:
     """One run of a flow for one model, as its steps pass it on.
 
     `timings` collects seconds by step, `attention` a sentence for each thing that a person should look at, `remarks`
-    what its reason is to say beside.
+    what its reason is to say beside. Ages and cooldowns are measured by `started_at`, so that all steps agree on them.
 
     No dataclass: Prefect walks through the fields of those at every step.
     """
 
-    def __init__(self, number: int, context: Context) -> None:
-        self.id, self.context = number, context
+    def __init__(self, number: int, context: Context, started_at: datetime | None = None) -> None:
+        self.id, self.context, self.started_at = number, context, started_at or datetime.now(UTC)
         self.timings: dict[str, float] = {}
         self.attention: list[str] = []
         self.remarks: list[str] = []
@@ -126,7 +127,7 @@ def recorded_run(model: str) -> Iterator[Run]:
             trigger=f"deployment {deployment}" if deployment else "by hand",
             flow_run_id=str(flow_run_id) if flow_run_id else None,
         )
-        run = Run(record.id, context)
+        run = Run(record.id, context, record.started_at)
         try:
             with foreseen(f"run {run.id} of model '{model}'", context.settings.cache):
                 yield run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -44,8 +45,7 @@ def score_arrivals(
         only: score it only on what it served, by this; by default on all rows.
     """
     registry, spec = context.registry, context.spec
-    known = {score.partition: score.rows for score in registry.scores(spec.name) if score.number == number}
-    version = registry.version(spec.name, number)
+    known, version = scored_rows(context, number), registry.version(spec.name, number)
     # Who had served a part of the rows may be champion again: then it is scored on all of them.
     partitions = [p for p in arrived if known.get(p.digest, 0) < (min(p.labelled_rows, 1) if only else p.labelled_rows)]
     partitions = list(context.readable(version, partitions))
@@ -69,6 +69,18 @@ def score_arrivals(
     losses = row_losses(spec.objective, found.target, found.prediction)
     registry.record_block_losses(spec.name, number, tuple(by_block(found, losses, partitions)), proving=False)
     registry.record_scores(spec.name, number, scores, run_id)
+
+
+def scored_rows(context: Context, number: int) -> Counter[str]:
+    """On how many rows of each partition a version was scored, at once or, as who served a part of them, in two goes.
+
+    The first score of a partition stands; so of the second go only the losses of its time blocks are there.
+    """
+    registry, model = context.registry, context.spec.name
+    in_blocks = Counter[str]()
+    for loss in registry.block_losses(model, [number]):
+        in_blocks[loss.partition] += 0 if loss.proving else loss.rows
+    return in_blocks | Counter({s.partition: s.rows for s in registry.scores(model) if s.number == number})
 
 
 def served_by(

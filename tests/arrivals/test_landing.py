@@ -279,6 +279,17 @@ def test_silence_for_longer_than_expected_needs_attention(port: Port) -> None:
     assert port.ingest().attention == []
 
 
+def test_a_silence_is_told_once(port: Port) -> None:
+    """An hourly watch does not need attention every hour: the first run of a silence says it, and no other one."""
+    weekly = port.with_source(expect_every=timedelta(days=7))
+    port.land("a.csv", line(1))
+    weekly.ingest()
+    age(weekly, LandedFile, days=8)
+    first = weekly.registry.start_run(weekly.spec.name, trigger="schedule").id
+    assert len(weekly.ingest(first).attention) == 1
+    assert weekly.ingest(weekly.registry.start_run(weekly.spec.name, trigger="schedule").id).attention == []
+
+
 def age(port: Port, table: Any, days: int) -> None:
     """Move what the registry has recorded into the past."""
     with session_scope(port.registry.engine) as session:

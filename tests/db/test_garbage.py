@@ -12,7 +12,7 @@ from crowd import Crowd
 from filled import MODEL, add_partition
 
 from db.artifacts import ArtifactStore
-from db.garbage import GRACE, collect, orphans
+from db.garbage import GRACE, collect, keep_newest, orphans
 from db.records import NewVersion
 from db.registry import ModelRegistry, open_registry
 
@@ -119,3 +119,13 @@ def test_eight_collectors(
         put(store, tmp_path, f"lost-{number}")
     assert sum(crowd.at_once(collect_everything, url, str(tmp_path))) >= 100
     assert orphans(registry, store, NOW) == ()
+
+
+def test_of_a_folder_the_newest_files_are_kept(tmp_path: Path) -> None:
+    """Those that were used longest ago go, others of the folder stay, and a folder that is not there is no matter."""
+    for place, name in enumerate(("b.npz", "c.npz", "a.npz", "old.txt")):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (place, place))
+    keep_newest(tmp_path, "*.npz", 2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npz", "c.npz", "old.txt"]
+    keep_newest(tmp_path / "none", "*.npz", 2)

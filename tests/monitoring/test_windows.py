@@ -17,7 +17,8 @@ from errors import NotEnoughData
 from learning.blocks import block_of
 from learning.spec import DriftPolicy
 from monitoring.drift import Compared, DriftVerdict, Side
-from monitoring.windows import FREE_TEXT, Layout, Rows, compare_rows, draw
+from monitoring.samples import Layout, Rows, draw
+from monitoring.windows import FREE_TEXT, compare_rows
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS = Layout("at", block_of(pl.col("at"), "1d"), ("patient",))

@@ -97,11 +97,10 @@ class Port:
         path.write_text("".join(f"{text}\n" for text in (header, *lines)))
         return path
 
-    def ingest(self) -> IngestResult:
-        """Take what arrived."""
-        return ingest(
-            self.spec, self.registry, self.store, landing=str(self.home / "landing"), cache=self.home / "cache"
-        )
+    def ingest(self, run_id: int | None = None) -> IngestResult:
+        """Take what arrived, perhaps on behalf of a run."""
+        home = {"landing": str(self.home / "landing"), "cache": self.home / "cache"}
+        return ingest(self.spec, self.registry, self.store, **home, run_id=run_id)  # type: ignore[arg-type]
 
     def partitions(self) -> tuple[PartitionRecord, ...]:
         """Every partition that counts."""

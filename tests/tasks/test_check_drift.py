@@ -26,7 +26,8 @@ from learning.spec import DriftPolicy, Multiclass
 from monitoring.decision import Pending
 from monitoring.drift import Compared, DriftVerdict
 from monitoring.references import Reference
-from monitoring.windows import Layout, Rows, compare_rows
+from monitoring.samples import Layout, Rows
+from monitoring.windows import compare_rows
 from settings import Settings
 from tasks import check_drift as step
 from tasks.check_drift import Comparison, begin_drift_check, check_drift, elsewhere
@@ -41,7 +42,8 @@ SCRIPT = """
     from tasks.check_drift import elsewhere
     from learning.spec import DriftPolicy
     from monitoring.drift import Compared
-    from monitoring.windows import Layout, Rows, compare_rows
+    from monitoring.samples import Layout, Rows
+    from monitoring.windows import compare_rows
 
     rows = Rows((Path("{file}"),), Layout("at"))
     columns = (Compared("speed", "number", "input"), Compared("city", "category", "input"))

@@ -18,7 +18,7 @@ from learning.data import PartitionFile
 from learning.files import ModelFiles, save_model
 from learning.objectives import Multiclass
 from learning.spec import DriftPolicy, Schema
-from monitoring.windows import Layout, Rows
+from monitoring.samples import Layout, Rows
 from settings import Settings
 from tasks.drift_outputs import CLASSES, OutputSides, expected_columns, output_sides
 from tasks.drift_windows import WindowFiles

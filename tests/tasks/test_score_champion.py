@@ -74,6 +74,9 @@ def test_a_partly_scored_version_is_scored_whole_once_it_is_champion_again(place
     place.registry.rollback(MODEL, to=1, actor="a person", reason="it was better")
     score_pending(place.context, place.run, Pending(1, (*days, labels), "other key"))
     assert len(place.registry.block_losses(MODEL, [1])) == 2
+    place.predicted.clear()
+    score_pending(place.context, place.run, Pending(1, (*days, labels), "other key"))
+    assert place.predicted == []  # and then never again
 
 
 def test_rows_of_a_run_that_failed_are_scored_by_who_served_them(place: Place) -> None:

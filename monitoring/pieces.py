@@ -1,0 +1,117 @@
+"""What arrived, cut into pieces: a fault of one day of seven, or of one file of many, is averaged away in the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from monitoring.faults import ENOUGH, Rows, faults, usual
+
+if TYPE_CHECKING:
+    import polars as pl
+    from numpy.typing import NDArray
+
+    from monitoring.drift import Compared, Side
+
+NAMED = 3  # pieces in a sentence
+PART = 0.2  # of a usual piece's rows, from which what arrived counts as one
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One way in which the rows of a side are cut: into time blocks, or into the partitions that they arrived in.
+
+    Args:
+        piece: number of each row's piece, shape (rows,).
+        names: where each piece is, as a sentence has it: "on 2013-07-03".
+    """
+
+    piece: NDArray[np.int64]
+    names: Sequence[str]
+
+    @property
+    def pieces(self) -> int:
+        """How many there are."""
+        return len(np.unique(self.piece))
+
+
+def faults_of(reference: Side, current: Side, growing: Mapping[Compared, str | None]) -> dict[str, str]:
+    """What is wrong with each column that is broken, in all that arrived or in a piece, by the column's name.
+
+    Args:
+        reference: what is known.
+        current: what arrived.
+        growing: the columns, each with a remark if it only grows.
+    """
+    found = {c.name: _fault_of(c, reference, current, grows=bool(remark)) for c, remark in growing.items()}
+    return {name: wrong for name, wrong in found.items() if wrong}
+
+
+def _fault_of(column: Compared, reference: Side, current: Side, *, grows: bool) -> str | None:
+    """What is wrong with a column, and where, if only pieces of it are broken."""
+    old, new = reference.values[column.name], current.values[column.name]
+    known = usual(column.kind, column.role, Rows(old, reference.block), grows=grows)
+    together = Rows(new, np.zeros(len(new), dtype=np.int64))
+    whole = current.rows_a_block >= PART * reference.rows_a_block > PART
+    wrong = faults(known, together, lambda _: whole).get(0)
+    where, first = list[str](), ""
+    for one, other in zip(reference.cuts, current.cuts, strict=False):
+        pieces = _broken_pieces(column, (Rows(old, one.piece), Rows(new, other.piece)), reference, current, grows=grows)
+        if pieces and len(pieces) < max(other.pieces, 2) and (not wrong or 2 * len(pieces) <= other.pieces):
+            where.append(_listed([other.names[number] for number in pieces]))
+            first = first or next(iter(pieces.values()))
+    if not where or wrong:
+        return f"{wrong} ({', '.join(where)})" if where else wrong
+    return f"{', '.join(where)}, {first}"
+
+
+def _broken_pieces(
+    column: Compared, rows: tuple[Rows, Rows], reference: Side, current: Side, *, grows: bool
+) -> dict[int, str]:
+    """What is wrong with single pieces, by their number, where the reference has pieces like them.
+
+    A piece of much less than a usual one is not judged: the first hour of a day is no day. And where there are fewer
+    pieces to compare with than arrived, nobody knows what a piece of this kind is like: all that came before may have
+    come in one file.
+    """
+    import polars as pl
+
+    before, arrived = (len(np.unique(one.block)) for one in rows)
+    if arrived < 2 or before < arrived:
+        return {}
+    known = usual(column.kind, column.role, rows[0], grows=grows)
+    usually = reference.drawn_from / before
+    each = current.drawn_from / len(rows[1].values)  # rows for which one that was drawn stands
+    places, counts = np.unique(rows[1].block, return_counts=True)
+    judged = np.isin(rows[1].block, places[(counts * each >= PART * usually) & (counts >= ENOUGH)])
+    if not judged.any():
+        return {}
+    kept = Rows(rows[1].values.filter(pl.Series(judged)), rows[1].block[judged])
+    return faults(known, kept, lambda count: count * each >= PART * usually > PART)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names in a sentence, a few of them.
+
+    Example:
+        >>> _listed(["on 2013-07-03", "on 2013-07-04", "on 2013-07-05", "on 2013-07-06"])
+        'on 2013-07-03, on 2013-07-04, on 2013-07-05 and 1 more'
+    """
+    told = ", ".join(names[:NAMED])
+    return told if len(names) <= NAMED else f"{told} and {len(names) - NAMED} more"
+
+
+def day_names(starts: pl.Series) -> tuple[str, ...]:
+    """Where each time block is, by its start: a day or longer by its date, a shorter one by its time.
+
+    Example:
+        >>> import polars as pl
+        >>> from datetime import datetime
+        >>> day_names(pl.Series([datetime(2013, 7, 3), datetime(2013, 7, 4)]))
+        ('on 2013-07-03', 'on 2013-07-04')
+    """
+    midnight = bool((starts.dt.truncate("1d") == starts).all())
+    return tuple(f"on {start}" for start in starts.dt.to_string("%Y-%m-%d" if midnight else "%Y-%m-%d at %H:%M"))

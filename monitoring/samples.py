@@ -1,0 +1,290 @@
+"""Rows of one side of a drift check, drawn from partitions' files: all blocks of a few, whole blocks of very many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from errors import NotEnoughData
+from monitoring.choice import Choice, Known, choices, whole_blocks
+from monitoring.drift import MIN_ROWS, Side
+from monitoring.pieces import Cut, day_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROW = "/row"  # no column of a schema has a "/" in its name
+BLOCK = "/block"
+SEED = 20130101  # of the places that are drawn: the same ones every time
+FEW = 2  # rows that a time block is to be expected to have in a sample; of one with fewer, a row is added if need be
+TOGETHER = 100_000  # rows of files that are read at once: one file after the other would take long where they are small
+LEAST_BLOCKS = 20  # whole ones, that are better than parts of more
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What must be known of rows to draw a sample of them.
+
+    Args:
+        time: column of their time.
+        block: gives the start of each row's time block; None where time says nothing.
+        entity: columns that name what a row belongs to, if several rows may belong to the same.
+    """
+
+    time: str
+    block: pl.Expr | None = None
+    entity: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one side: those of some files, or some of them.
+
+    Args:
+        files: of partitions, in order.
+        layout: their columns.
+        spans: only rows whose time is in one of these, ends included.
+        holdout: only rows that are held out, or only those that are not.
+        known: of each file, what is known without reading it. Where it is, not all of very many rows are read.
+    """
+
+    files: tuple[Path, ...]
+    layout: Layout
+    spans: tuple[tuple[datetime, datetime], ...] = ()
+    holdout: bool | None = None
+    known: tuple[Known, ...] = ()
+
+    @cached_property
+    def schemas(self) -> dict[Path, pl.Schema]:
+        """Each file's columns."""
+        return {path: pl.Schema(pl.read_parquet_schema(path)) for path in self.files}
+
+    def table(self, files: Sequence[Path]) -> pl.LazyFrame:
+        """All rows of some of the files, with their places there; where schemas differ, as the newest file has it.
+
+        In a file that has no such column, or one of another type, it is null.
+        """
+        kinds = {name: kind for schema in self.schemas.values() for name, kind in schema.items()}
+        if all(self.schemas[path] == kinds for path in files):
+            return pl.scan_parquet(list(files), row_index_name=ROW)
+        nothing = {name: pl.lit(None, kind).alias(name) for name, kind in kinds.items()}
+        parts = [
+            pl.scan_parquet(path).select(
+                pl.col(name) if self.schemas[path].get(name) == kind else nothing[name] for name, kind in kinds.items()
+            )
+            for path in files
+        ]
+        return pl.concat(parts).with_row_index(ROW)
+
+    def scan(self, files: Sequence[Path] | None = None) -> pl.LazyFrame:
+        """The rows with their places, counted through all files, or through these."""
+        rows = self.table(self.files if files is None else files)
+        if self.spans:
+            time = pl.col(self.layout.time)
+            rows = rows.filter(pl.any_horizontal([time.is_between(*span) for span in self.spans]))
+        return rows if self.holdout is None else rows.filter(pl.col("holdout") == self.holdout)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some rows of one side, in order.
+
+    Args:
+        values: their columns.
+        place: each one's place, counted through all files.
+        block: number of its time block; without blocks every row is one.
+        entity: number of its entity; None where rows belong to nothing.
+        time_from: time of the oldest of all rows, drawn or not.
+        time_to: time of the newest.
+        rows: how many there are; where not all were read, and not all of those are of this side, about how many.
+        within: how many there are in the blocks that were drawn from.
+        cuts: the rows by time block, if there are any, and by partition, if those have names.
+    """
+
+    values: pl.DataFrame
+    place: NDArray[np.int64]
+    block: NDArray[np.int64]
+    entity: NDArray[np.uint64] | None
+    time_from: datetime
+    time_to: datetime
+    rows: int
+    within: int
+    cuts: tuple[Cut, ...] = ()
+
+    def side(self, values: pl.DataFrame) -> Side:
+        """One side of a check, with these values of the same rows."""
+        times = self.time_from, self.time_to
+        return Side(values, self.block, self.entity, *times, self.rows, self.cuts, self.within)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Every row that may be drawn.
+
+    Args:
+        place: of each row, counted through all files.
+        number: of each one's block.
+        blocks: the starts of the blocks, in order.
+        time_from: time of the oldest.
+        time_to: time of the newest.
+        rows: how many there are on this side; about how many, where not all of them are here.
+    """
+
+    place: NDArray[np.int64]
+    number: NDArray[np.int64]
+    blocks: pl.Series
+    time_from: datetime
+    time_to: datetime
+    rows: int
+
+    def of_blocks(self, wanted: NDArray[np.bool_]) -> Found:
+        """The rows of some blocks."""
+        mine, numbers = wanted[self.number], wanted.cumsum() - 1
+        blocks = self.blocks.filter(pl.Series(wanted))
+        return replace(self, place=self.place[mine], number=numbers[self.number[mine]], blocks=blocks)
+
+
+def draw(rows: Rows, columns: Sequence[str], most: int) -> Sample:
+    """Draw at most so many rows, evenly over all of them, the same ones every time, with all time blocks there.
+
+    One row is drawn at random from each of as many equal stretches of the rows: a sample as even as the order of the
+    rows, whatever rhythm they have. A block that was missed gives its first row, as far as half of the sample allows.
+    Of very many rows, only those of some partitions are read (`choices`), and the blocks that are whole in these.
+
+    Args:
+        rows: where they are.
+        columns: those that are wanted.
+        most: rows drawn.
+
+    Raises:
+        NotEnoughData: there is no row.
+    """
+    counts = [int(count.item()) for count in pl.collect_all([pl.scan_parquet(f).select(pl.len()) for f in rows.files])]
+    starts = np.cumsum([0, *counts])
+    found, chosen = _found(rows, starts)
+    if not len(found.place):
+        raise NotEnoughData("a window of no rows", f"a drift check needs {MIN_ROWS}", "wait for more rows")
+    drawn = _drawn(found.number, most)
+    place, block = found.place[drawn], found.number[drawn]
+    table = pl.concat(list(_read(rows, starts, place, tuple(dict.fromkeys((*columns, *rows.layout.entity))))))
+    cuts = [] if rows.layout.block is None else [Cut(block, day_names(found.blocks))]
+    if rows.known:
+        file = np.searchsorted(starts, place, side="right") - 1
+        cuts.append(Cut(file, [f"in partition {known.name}" for known in rows.known]))
+    entity = rows.layout.entity
+    return Sample(
+        table.select(columns),
+        place,
+        np.arange(len(place)) if rows.layout.block is None else block,
+        table.select(pl.struct(entity).hash()).to_series().to_numpy() if entity else None,
+        *_times(rows, found, chosen),
+        rows=found.rows,
+        within=len(found.place),
+        cuts=tuple(cuts),
+    )
+
+
+def _times(rows: Rows, found: Found, chosen: Choice) -> tuple[datetime, datetime]:
+    """The oldest and the newest row's time."""
+    if chosen.some and not rows.spans:
+        return min(known.time_from for known in rows.known), max(known.time_to for known in rows.known)
+    return found.time_from, found.time_to
+
+
+def _found(rows: Rows, starts: NDArray[np.int64]) -> tuple[Found, Choice]:
+    """The rows that may be drawn, and of which files they are."""
+    for choice in choices(rows.known, rows.layout.block, len(rows.files)):
+        found = _times_of(rows, starts, choice.files)
+        if not choice.whole or rows.layout.block is None or not len(found.place):
+            break
+        read = np.bincount(found.number)
+        whole = whole_blocks(rows.known, choice, (found.blocks, read), rows.layout.block)
+        if whole.sum() >= LEAST_BLOCKS:
+            return found.of_blocks(whole), choice
+    return found, choice
+
+
+def _times_of(rows: Rows, starts: NDArray[np.int64], files: Sequence[int]) -> Found:
+    """The places, blocks and times of all rows of some files."""
+    block = pl.lit(0) if rows.layout.block is None else rows.layout.block
+    parts = []
+    for some in _together(files, np.diff(starts)):
+        scan = rows.scan([rows.files[file] for file in some]).select(ROW, block.alias(BLOCK), pl.col(rows.layout.time))
+        part = scan.collect()
+        lengths = np.diff(starts)[some]
+        inside = part[ROW].to_numpy().astype(np.int64)
+        file = np.searchsorted(np.cumsum(lengths), inside, side="right")
+        first = np.cumsum([0, *lengths[:-1]])
+        parts.append((inside - first[file] + starts[some][file], part))
+    table = pl.concat([part for _, part in parts])
+    share = table.height / max(int(np.diff(starts)[list(files)].sum()), 1)
+    place = np.concatenate([place for place, _ in parts])
+    blocks, time = table[BLOCK].unique().sort(), table[rows.layout.time]
+    number = np.searchsorted(blocks.to_numpy(), table[BLOCK].to_numpy())
+    ends = time.min(), time.max()
+    return Found(place, number, blocks, *ends, rows=round(share * int(starts[-1])))  # type: ignore[arg-type]
+
+
+def _read(
+    rows: Rows, starts: NDArray[np.int64], place: NDArray[np.int64], columns: Sequence[str]
+) -> Iterator[pl.DataFrame]:
+    """The rows at some ascending places, in order, file by file."""
+    file = np.searchsorted(starts, place, side="right") - 1
+    for some in _together(np.unique(file).tolist(), np.diff(starts)):
+        scan = rows.table([rows.files[one] for one in some])
+        there = scan.collect_schema()  # a column that is in no file is null throughout
+        wanted = [pl.col(name) if name in there else pl.lit(None).alias(name) for name in columns]
+        table = scan.select(wanted or [rows.layout.time]).collect()
+        first = np.zeros(len(starts), dtype=np.int64)
+        first[some] = np.cumsum([0, *np.diff(starts)[some][:-1]])
+        mine = np.isin(file, some)
+        yield table[place[mine] - starts[file[mine]] + first[file[mine]]]
+
+
+def _together(files: Sequence[int], lengths: NDArray[np.int64]) -> Iterator[list[int]]:
+    """The same files, several at once where they are small."""
+    some, held = list[int](), 0
+    for file in files:
+        some.append(file)
+        held += int(lengths[file])
+        if held >= TOGETHER:
+            yield some
+            some, held = [], 0
+    if some:
+        yield some
+
+
+def _drawn(number: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Which of the rows are drawn, ascending; `number` is that of each one's block."""
+    if len(number) <= most:
+        return np.arange(len(number))
+    lengths = np.bincount(number)
+    rare = np.flatnonzero((lengths * most < FEW * len(number)) & (lengths > 0))
+    spare = min(len(rare), most // 2)
+    drawn = even_places(len(number), most - spare)
+    missed = np.setdiff1d(rare, number[drawn])
+    if not len(missed) or not spare:
+        return drawn
+    firsts = np.unique(number, return_index=True)[1]
+    return np.unique(np.concatenate([drawn, firsts[missed[even_places(len(missed), spare)]]]))
+
+
+def even_places(total: int, wanted: int) -> NDArray[np.int64]:
+    """Ascending places among so many: one at random from each of as many equal stretches as are wanted, or all.
+
+    Example:
+        >>> even_places(3, 5).tolist(), len(even_places(1_000, 10))
+        ([0, 1, 2], 10)
+    """
+    if total <= wanted:
+        return np.arange(total)
+    random = np.random.default_rng(SEED).random(wanted)
+    return np.minimum(((np.arange(wanted) + random) * (total / wanted)).astype(np.int64), total - 1)
