@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import database, demo, init, monitor, new, partitions, registry, schema, up
+from cli import database, demo, deploy, init, monitor, new, partitions, registry, schema, up
 from cli.arguments import open_named_registry
 from cli.printing import say
 from db.records import NEEDS_ATTENTION
@@ -41,6 +41,7 @@ app.add_typer(schema.app, name="schema")
 app.add_typer(database.app, name="db")
 app.add_typer(demo.app, name="demo")
 app.command("gc")(database.gc)
+app.command("deploy")(deploy.deploy)
 app.command("init")(init.init)
 app.command("monitor")(monitor.monitor)
 app.command("new")(new.new)

@@ -41,10 +41,10 @@ class TrainingState:
     stopped: bool = False
     curve: tuple[EpochValue, ...] = ()
 
-    def after(self, metrics: dict[str, float], *, patience: int, epochs: int) -> TrainingState:
+    def after(self, metrics: dict[str, float], *, patience: int, epochs: int, more: int = 0) -> TrainingState:
         """One epoch later; a validation loss that is not lower than the best costs patience.
 
-        Without a validation loss there is no better or worse, and the last epoch is the one to keep.
+        From the last epoch on, `more` may follow for as long as each is the best so far. Without a validation loss there is no better or worse, and the last epoch is the one to keep.
         """
         epoch = self.epoch + 1
         loss = metrics.get("val_loss")
@@ -56,7 +56,7 @@ class TrainingState:
             epoch=epoch,
             best=best,
             best_epoch=best_epoch,
-            stopped=epoch >= epochs or epoch - best_epoch >= patience,
+            stopped=epoch >= (epochs + more if best_epoch == epoch else epochs) or epoch - best_epoch >= patience,
             curve=self.curve + tuple(EpochValue(self.stage, epoch, *figure) for figure in metrics.items()),
         )
 

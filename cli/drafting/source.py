@@ -10,6 +10,7 @@ from string import Template
 from cli.drafting.guess import Guess
 from errors import InvalidSpec
 from evergreen_client.shown import UNSEEN, plain
+from learning.spec import Schema
 
 TEMPLATE = Path(__file__).with_name("model.py.txt")
 IMPORTED = ("FineTune", "ModelSpec", "Pretrain", "Replay", "Schema", "Source", "Stage")
@@ -39,7 +40,7 @@ def model_source(guess: Guess, name: str, origin: str) -> str:
     # Targets far from 0 would take a plain output thousands of steps to reach.
     scaled = f"1), layers.Rescaling({guess.scale:.4g}, {guess.offset:.4g}"
     outputs = {"Binary": '1, activation="sigmoid"', "Regression": scaled}
-    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+    return Template(_template(schema)).substitute(
         name=name,
         origin=_quoted(origin),
         imported=", ".join(sorted([*IMPORTED, kind])),
@@ -53,6 +54,14 @@ def model_source(guess: Guess, name: str, origin: str) -> str:
         nullable=_written(schema.nullable),
         ignored=_written(left_out(guess)),
     )
+
+
+def _template(schema: Schema) -> str:
+    """The draft's text, without the paragraphs on kinds of columns that there are none of."""
+    kinds = {"    # Numbers:": schema.numeric, "    # Categories:": schema.categorical}
+    unwanted = tuple(start for start, columns in kinds.items() if not columns)
+    paragraphs = TEMPLATE.read_text(encoding="utf-8").split("\n\n")
+    return "\n\n".join(paragraph for paragraph in paragraphs if not (unwanted and paragraph.startswith(unwanted)))
 
 
 def left_out(guess: Guess) -> tuple[str, ...]:
