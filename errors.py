@@ -4,6 +4,7 @@ EvergreenError
 ├── InvalidName              a model name that could not be a file or a column value
 ├── UnknownModel             no file in models/ defines this model
 ├── InvalidSpec              a ModelSpec that contradicts itself
+├── InvalidSchedule          a cron that is none, or no place for it in prefect.yaml
 ├── RegistryError
 │   ├── RegistryOutdated     the database's schema is not the one this code knows
 │   ├── NoChampion           nothing was promoted yet
@@ -108,6 +109,10 @@ class UnknownModel(EvergreenError):
 
 class InvalidSpec(EvergreenError):
     """A ModelSpec that contradicts itself."""
+
+
+class InvalidSchedule(EvergreenError):
+    """A cron that is none, or no place for it in prefect.yaml."""
 
 
 class AlreadyBootstrapped(RegistryError):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.arguments import open_named_registry
-from cli.init import add_deployments
+from cli.deploy import add_deployments
 from cli.printing import print_table, say
 from cli.schema import Key, Target, Time
 from errors import CannotAdopt, InvalidName, valid_name

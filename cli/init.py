@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from string import Template
 from typing import Annotated
 
 import typer
@@ -34,18 +33,3 @@ def init(folder: Annotated[Path, typer.Argument(help="The new folder, or an empt
         (folder / name).write_text((TEMPLATES / template).read_text(encoding="utf-8"), encoding="utf-8")
     say(f"wrote {', '.join(sorted(WRITTEN.values()))} in {folder}")
     say(f"Next: cd {folder} && evergreen new NAME --from FILE, where FILE holds some rows of your data")
-
-
-def add_deployments(file: Path, name: str) -> bool:
-    """Append a model's deployments to a prefect.yaml; False if it was not written as `init` writes it.
-
-    Text is appended, so that a person's comments stay. That is right only where the list of deployments is the
-    file's last part, and the work pool has its short name.
-    """
-    text = file.read_text(encoding="utf-8") if file.is_file() else ""
-    parts = [line.rstrip() for line in text.splitlines() if line[:1] not in {"", " ", "#"}]
-    if parts[-1:] != ["deployments:"] or "&local" not in text or f"-{name}\n" in text:
-        return False
-    deployments = Template((TEMPLATES / "deployments.yaml").read_text(encoding="utf-8")).substitute(name=name)
-    file.write_text(text.rstrip() + "\n" + deployments, encoding="utf-8")
-    return True

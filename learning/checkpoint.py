@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from evergreen_client.durable import written_whole
 from learning.files import EpochValue
 
+GAIN = 0.001  # share of the loss; a smaller one is no sign that there is more to learn
 Arrays = tuple[NDArray[Any], ...]
 
 
@@ -30,6 +31,7 @@ class TrainingState:
         best: lowest validation loss so far, the start's included.
         best_epoch: the epoch that reached it; 0 is the beginning.
         stopped: no further epoch will run.
+        unfinished: the last epoch still lowered the loss, by a thousandth at least.
         curve: every figure of every epoch so far.
     """
 
@@ -39,16 +41,23 @@ class TrainingState:
     best: float
     best_epoch: int = 0
     stopped: bool = False
+    unfinished: bool = False
     curve: tuple[EpochValue, ...] = ()
 
-    def after(self, metrics: dict[str, float], *, patience: int, epochs: int) -> TrainingState:
+    @property
+    def remark(self) -> str:
+        """What the reason should say of the end: nothing, as a rule."""
+        return ", the last, so that it had not finished learning: give it more epochs" if self.unfinished else ""
+
+    def after(self, metrics: dict[str, float], *, patience: int, epochs: int, more: int = 0) -> TrainingState:
         """One epoch later; a validation loss that is not lower than the best costs patience.
 
-        Without a validation loss there is no better or worse, and the last epoch is the one to keep.
+        From the last epoch on, `more` may follow for as long as each is the best so far. Without a validation loss there is no better or worse, and the last epoch is the one to keep.
         """
         epoch = self.epoch + 1
         loss = metrics.get("val_loss")
         best, best_epoch = self.best, self.best_epoch
+        unfinished = loss is not None and loss < (1 - GAIN) * best
         if loss is None or loss < best:
             best, best_epoch = best if loss is None else loss, epoch
         return replace(
@@ -56,7 +65,8 @@ class TrainingState:
             epoch=epoch,
             best=best,
             best_epoch=best_epoch,
-            stopped=epoch >= epochs or epoch - best_epoch >= patience,
+            stopped=epoch >= (epochs + more if unfinished else epochs) or epoch - best_epoch >= patience,
+            unfinished=unfinished,
             curve=self.curve + tuple(EpochValue(self.stage, epoch, *figure) for figure in metrics.items()),
         )
 

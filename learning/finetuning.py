@@ -283,5 +283,5 @@ def _reason(rows: _Rows, states: Sequence[TrainingState], anchor: float) -> str:
     stages = []
     for state in states:
         kept = f"kept epoch {state.best_epoch}" if state.best_epoch else "no epoch was better than the start"
-        stages.append(f"stage '{state.stage}' ran {state.epoch} epochs and {kept}")
+        stages.append(f"stage '{state.stage}' ran {state.epoch} epochs and {kept}{state.remark}")
     return f"{learned}; " + "; ".join(stages)

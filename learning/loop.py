@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,7 +128,7 @@ def train(
             metrics = {"loss": loss, **(validate() if until is None else {})}
             _assert_sane(metrics, limit, learner, state.epoch + 1)  # before it is saved: nobody goes on from nonsense
             callbacks.on_epoch_end(state.epoch, metrics)
-            state = state.after(metrics, patience=plan.patience, epochs=epochs)
+            state = state.after(metrics, patience=plan.patience, epochs=epochs, more=plan.more if until is None else 0)
             if state.best_epoch == state.epoch:
                 best = values_of(learner.variables)
         if model.stop_training and until is None:
@@ -151,14 +152,15 @@ def predictor(forward: Forward) -> Predict:
 
 
 def _run_epoch(steps: Steps, examples: Examples, seeds: Sequence[int], callbacks: Any) -> float:
-    """One pass over the examples, in an order that depends on the seed and the epoch alone; the mean loss."""
+    """The examples, in an order that depends on the seed and the epoch alone, as often as the plan asks; mean loss."""
     import tensorflow as tf
 
-    plan, (_, epoch) = steps.plan, seeds
+    plan, (_, epoch), random = steps.plan, seeds, np.random.default_rng(seeds)
+    passes = -(-plan.steps // -(-examples.rows // plan.batch_size))
     total, seen = 0.0, 0
-    for number, (inputs, target) in enumerate(examples.shuffled(np.random.default_rng(seeds))):
+    for number, (inputs, target) in enumerate(chain.from_iterable(examples.shuffled(random) for _ in range(passes))):
         starts = seen + np.arange(0, len(target), plan.batch_size)
-        done = (epoch + starts / examples.rows) / plan.epochs
+        done = np.minimum(1.0, (epoch + starts / (passes * examples.rows)) / plan.epochs)
         rates = [plan.schedule(float(share), steps.learning_rate) for share in done]
         callbacks.on_train_batch_begin(number)
         loss = steps.run(inputs, target, tf.constant(rates, "float32"))

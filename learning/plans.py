@@ -74,6 +74,8 @@ class Pretrain(Checked):
         learning_rate: the highest rate.
         schedule: (share of the steps that is done, learning_rate) to a rate.
         batch_size: rows in one gradient step.
+        steps: least gradient steps of an epoch: where the rows give fewer, it passes over them several times.
+        more: most further epochs, at the last rate, while each still lowers the validation loss.
         patience: epochs without a lower validation loss after which it stops, best weights back.
         validation: share of the training rows held back to choose the best epoch.
         validation_rows: most rows held back, whatever their share.
@@ -86,6 +88,8 @@ class Pretrain(Checked):
     learning_rate: Annotated[float, Rate] = 1e-3
     schedule: Schedule = cosine
     batch_size: Count = 256
+    steps: Count = 1
+    more: Natural = 0
     patience: Count = 2
     validation: Inside = 0.1
     validation_rows: Count = 10_000
@@ -110,6 +114,8 @@ class Stage(Checked):
         epochs: most passes over the new and replayed rows.
         patience: epochs without a lower validation loss after which the stage stops, best weights back.
         batch_size: rows in one gradient step.
+        steps: least gradient steps of an epoch: where the rows give fewer, it passes over them several times.
+        more: most further epochs, at the last rate, while each still lowers the validation loss.
         optimizer: name of a Keras optimizer; every stage starts a new one.
         lora_rank: rank of adapters beside the weights of Dense, EinsumDense and Embedding layers, thawed ones or else
             those of the head: the adapters learn in their place, and are merged into them in the end.
@@ -125,6 +131,8 @@ class Stage(Checked):
     epochs: Natural = 20
     patience: Count = 3
     batch_size: Count = 256
+    steps: Count = 1
+    more: Natural = 0
     optimizer: str = "adam"
     lora_rank: Annotated[int | None, Rule(lambda rank: rank is None or rank >= 1, "1 or more")] = None
     ema: Annotated[float | None, Rule(lambda share: share is None or 0 < share < 1, "between 0 and 1")] = None

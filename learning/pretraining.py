@@ -87,7 +87,7 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
         rows = select(spec.schema, history, "train", since=since, before=before)
         divided = (all_of(rows), []) if refit is not None else hold_back(spec.schema, rows, plan, seed)
         files, state = _pretrain(spec, plan, divided, context, None if refit is None else refit[plan.name])
-        best = f"the best was epoch {state.best_epoch}, validation loss {state.best:.4f}"
+        best = f"the best was epoch {state.best_epoch}, validation loss {state.best:.4f}{state.remark}"
         reason = (
             f"learned from {row_count(divided[0]):,} rows of {len(history)} partitions in {state.epoch} epochs; "
             f"{best if refit is None else 'as many as its proof kept'}"

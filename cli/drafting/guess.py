@@ -21,6 +21,7 @@ FEW = 6  # different values, of a column whose values may all be known
 MOST_CLASSES = 50
 MOST_CATEGORIES = 2_000
 MOST_IN_KEY = 4
+MOST_CODES = 30
 
 MOST_WORDS_APART = 0.5  # share of different values from which a column of sentences is free text
 SENTENCE = 3  # words, on average
@@ -136,6 +137,9 @@ def _doubts(rows: pl.DataFrame, found: Guess, times: list[str], sure: Collection
         yield "time: no column holds times in ISO 8601, so a row's is that of its file; say --time COLUMN if one does"
     if others := [column for column in times if column != schema.time]:
         yield f"time: {', '.join(others)} hold times too"
+    if codes := [column for column in schema.numeric if _may_be_codes(rows[column])]:
+        more = f" and {len(codes) - FEW} more" if len(codes) > FEW else ""
+        yield f"numeric: {', '.join(codes[:FEW])}{more} hold few whole numbers; codes of a list are categorical"
     if found.ignored:
         yield f"left out: {', '.join(found.ignored)}; say so with Source(ignore=(...))"
     for column in schema.categorical:
@@ -245,6 +249,13 @@ def _is_measure(column: pl.Series) -> bool:
     identifies = column.dtype.is_integer() and _looks_like_id(column.name)
     measures = column.dtype.is_numeric() or column.dtype == pl.Boolean
     return measures and column.drop_nulls().n_unique() > 1 and not identifies
+
+
+def _may_be_codes(column: pl.Series) -> bool:
+    """Whether numbers are few different whole ones, as those that a code book gives to kinds."""
+    values = column.drop_nulls().unique()
+    whole = values.dtype.is_integer() or (values.dtype.is_float() and bool((values == values.round()).all()))
+    return whole and 2 < len(values) <= MOST_CODES and 3 * len(values) <= len(column)
 
 
 def _is_category(column: pl.Series) -> bool:

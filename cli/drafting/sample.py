@@ -47,6 +47,7 @@ def read_sample(path: Path) -> pl.DataFrame:
     with TemporaryDirectory() as work, local_copy(file, Path(work)) as copy:
         try:
             rows = _scan(copy).head(ROWS).collect()
+            rows = rows if copy.format == "csv" else rows.select(_kept(column) for column in rows.iter_columns())
         except (pl.exceptions.PolarsError, OverflowError) as error:
             raise UnreadableFile(path.name, f"it cannot be parsed ({gist(error)})", HINT) from error
     if not rows.height:
@@ -65,6 +66,14 @@ def _scan(file: LocalCopy) -> pl.LazyFrame:
         raise UnreadableFile(Path(file.name).name, f"two columns are called '{twice[0]}'", "rename one of them")
     options = {"infer_schema": False, "encoding": "utf8-lossy", "truncate_ragged_lines": True, "glob": False}
     return pl.scan_csv(file.path, separator=separator, **options)  # type: ignore[arg-type]
+
+
+def _kept(column: pl.Series) -> pl.Series:
+    """Text of a file that has types: as times where it holds these, else as categories, since digits are codes there."""
+    if column.dtype != pl.String:
+        return column
+    times = _times(column, column.str.strip_chars())
+    return column.cast(pl.Categorical) if times.dtype == pl.String else times
 
 
 def typed(column: pl.Series) -> pl.Series:

@@ -12,17 +12,12 @@ from cli.drafting.fitting import Fit
 from cli.drafting.guess import Guess
 from errors import InvalidSpec
 from evergreen_client.shown import UNSEEN, plain
+from learning.schema import Schema
 from learning.split import INPUTS
 
 TEMPLATE = Path(__file__).with_name("model.py.txt")
 IMPORTED = ("FineTune", "ModelSpec", "Pretrain", "Replay", "Schema", "Source", "Stage")
 LINE = 90
-WORDS = """    for name in schema.text:
-        words = layers.TextVectorization(max_tokens=10_000, output_sequence_length=200)
-        words.adapt(sample[name])
-        embedding = layers.Embedding(words.vocabulary_size(), 32)
-        parts.append(layers.GlobalAveragePooling1D()(embedding(words(inputs[name]))))
-"""
 ADOPTED = Path(__file__).with_name("adopted.py.txt")
 HEAD_SCALE, WHOLE_SCALE = 0.3, 0.1  # of the pretraining rate: the more of a model learns, the slower
 FUTURE = "from __future__"
@@ -52,7 +47,7 @@ def model_source(guess: Guess, name: str, origin: str) -> str:
     # Targets far from 0 would take a plain output thousands of steps to reach.
     scaled = f"1), layers.Rescaling({guess.scale:.4g}, {guess.offset:.4g}"
     outputs = {"Binary": '1, activation="sigmoid"', "Regression": scaled}
-    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+    return Template(_template(schema)).substitute(
         name=name,
         origin=_quoted(origin),
         imported=", ".join(sorted([*IMPORTED, kind])),
@@ -65,7 +60,6 @@ def model_source(guess: Guess, name: str, origin: str) -> str:
         categorical=_written(schema.categorical),
         nullable=_written(schema.nullable),
         text=f"    text={_written(schema.text)},\n" if schema.text else "",
-        words=WORDS if schema.text else "",
         ignored=_written(left_out(guess)),
     )
 
@@ -117,6 +111,14 @@ def adopted_source(model: AdoptedModel) -> str:
         ignored=_written(fit.ignored),
         scale=WHOLE_SCALE if model.at == INPUTS else HEAD_SCALE,
     )
+
+
+def _template(schema: Schema) -> str:
+    """The draft's text, without the paragraphs on kinds of columns that there are none of."""
+    kinds = {"    # Numbers:": schema.numeric, "    # Categories:": schema.categorical, "    # Text:": schema.text}
+    unwanted = tuple(start for start, columns in kinds.items() if not columns)
+    paragraphs = TEMPLATE.read_text(encoding="utf-8").split("\n\n")
+    return "\n\n".join(paragraph for paragraph in paragraphs if not (unwanted and paragraph.startswith(unwanted)))
 
 
 def left_out(guess: Guess) -> tuple[str, ...]:
