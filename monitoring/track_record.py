@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from learning.stored import labels_of
 from monitoring.chart import LiveLoss
 from monitoring.performance import broken_since
 from monitoring.served import live_losses, service
@@ -95,8 +94,8 @@ def track_record(spec: ModelSpec, registry: ModelRegistry, files: Files) -> tupl
         return ()
 
     def targets(partitions: Sequence[PartitionRecord]) -> NDArray[np.floating]:
-        rows = [labels_of(spec.schema, file).select(spec.schema.label()) for file in files(partitions)]
-        return pl.concat(rows).drop_nulls().collect().to_series().to_numpy()
+        rows = pl.scan_parquet([file.path for file in files(partitions)])
+        return rows.select(spec.schema.label()).drop_nulls().collect().to_series().to_numpy()
 
     usual = objective.constant(targets(registry.trained_on(spec.name, FIRST)))
     record = []
