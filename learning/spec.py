@@ -85,7 +85,7 @@ class ModelSpec:
             InvalidSpec: a policy names a column that the schema does not have, or two parts contradict each other.
         """
         valid_name(self.name)
-        if self.loss is not None and getattr(self.finetune, "distill", 0):
+        if self.loss is not None and isinstance(self.finetune, FineTune) and self.finetune.distill:
             why = "a teacher's part is of predictions, which a loss of your own keeps to itself"
             raise InvalidSpec("loss and FineTune.distill", why, "leave distill out, or the loss")
         schema = self.schema

@@ -41,7 +41,7 @@ class Steps:
 
         self.model, self.plan, self.learning_rate = model, plan, learning_rate
         self.optimizer = _fresh_optimizer(model, plan.optimizer, learning_rate)
-        self.momentum = getattr(plan, "ema", None)
+        self.momentum: float = getattr(plan, "ema", None) or 0.0
         # Keras' own `use_ema` pairs averages with the variables that have a gradient, and errs where one has none.
         self.averages = (
             [keras.Variable(one.numpy(), trainable=False) for one in self._learning] if self.momentum else []
