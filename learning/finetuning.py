@@ -162,8 +162,8 @@ class _Challenger:
         self.spec, self.plan, self.champion, self.rows, self.context = spec, plan, champion, rows, context
         rates = {stage.name: stage.rate(spec.pretrain) for stage in plan.stages}
         start = [champion.base_digest, champion.head_digest, str(champion.head)]
-        key = task_digest(spec, record_of(plan, context.seed, learning_rates=rates), start, [])
-        self._kept = take_head(key, self._new_head)
+        task = task_digest(spec, record_of(plan, context.seed, learning_rates=rates), start, [])
+        self._kept = take_head((task, spec.loss), self._new_head)  # of a loss from a notebook, no digest tells all
         self.head = self._kept.model
         set_seed(context.seed)  # from here on it draws the same, whether the head was loaded or kept
         self.base = FrozenBase(champion.base, champion.base_digest, spec.schema)

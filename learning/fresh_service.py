@@ -117,9 +117,8 @@ class FreshService:
 
     def prepare(self, production: Production) -> None:
         """Let it load what is in production, while nothing is asked yet; where that fails, the answer will say so."""
-        with suppress(OSError):
-            self._process.stdin.write(f"{written(production)}\n")
-            self._process.stdin.flush()
+        with suppress(OSError):  # not by way of a buffer, which would be written again when it is closed
+            os.write(self._process.stdin.fileno(), f"{written(production)}\n".encode())
 
     def ask(self, question: Question) -> None:
         """Let it load the version and predict, while this process goes on; it can be asked one thing."""

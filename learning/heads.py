@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,5 +41,5 @@ def _signature(model: Any) -> Any:
     """Shape and type of the features, for any number of rows; None where the model does not say."""
     import tensorflow as tf
 
-    inputs: Any = getattr(model, "inputs", None) or ()
+    inputs: Sequence[Any] = getattr(model, "inputs", None) or ()
     return [tf.TensorSpec([None, *inputs[0].shape[1:]], "float32")] if len(inputs) == 1 else None

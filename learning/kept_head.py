@@ -18,13 +18,13 @@ class KeptHead:
     """A head, and what training it again takes.
 
     Args:
-        key: digest of all that its beginning and its graphs depend on.
+        key: all that its beginning and its graphs depend on.
         model: the head.
         beginning: values of all its variables before it was trained.
         steps: stage to optimizer and graph.
     """
 
-    key: str
+    key: object
     model: keras.Model
     beginning: Arrays
     steps: dict[str, Steps] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class KeptHead:
 _newest: list[KeptHead] = []  # at most one, and none while it learns
 
 
-def take_head(key: str, make: Callable[[], keras.Model]) -> KeptHead:
+def take_head(key: object, make: Callable[[], keras.Model]) -> KeptHead:
     """The head that was given back, if it is this one, as it began; else a new one.
 
     To trace its gradient steps again would take half of a refit of five weeks.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -101,3 +103,50 @@ def test_a_head_whose_training_failed_is_forgotten(train: Train, monkeypatch: py
         with pytest.raises(ZeroDivisionError):
             train("two", plan, refit={"head": 1})
     assert kept_head._newest == []
+
+
+CHILD = """
+import sys
+from datetime import UTC, datetime
+from dataclasses import replace
+from pathlib import Path
+sys.path.insert(0, {folder!r})
+from conftest import SPEC
+from learning.plans import FineTune, Replay, Stage
+from learning.data import PartitionFile
+from learning.files import ModelFiles
+from learning.finetuning import finetune
+
+work, proofs = Path(sys.argv[1]), sys.argv[2:]
+spec = replace(SPEC, schema=replace(SPEC.schema, block="1m"))
+champion = ModelFiles(Path({base!r}), Path({head!r}), {base_digest!r}, {head_digest!r})
+new, old = PartitionFile("new", Path({new!r})), PartitionFile("old", Path({old!r}))
+plan = FineTune(stages=(Stage(epochs=2, batch_size=4, learning_rate=0.05),), replay=Replay(share=1.0))
+how = {{"cache": work / "cache", "seed": 1, "plan": plan}}
+for proof in proofs:
+    finetune(spec, champion, [new], [old], work=work / proof, before=datetime(2024, 1, 1, 0, 6, tzinfo=UTC), **how)
+trained = finetune(spec, champion, [new], [old], work=work / "refit", refit={{"head": 2}}, **how)
+print(trained.epochs, trained.files.head_digest)
+"""
+
+
+@pytest.mark.slow
+def test_a_refit_in_a_process_of_its_own_is_the_same_to_the_last_bit(
+    champion: Trained, history: tuple[PartitionFile, ...], tmp_path: Path
+) -> None:
+    """As after kill -9 between proof and refit."""
+    files = champion.files
+    code = CHILD.format(
+        folder=str(Path(__file__).parent),
+        base=str(files.base),
+        head=str(files.head),
+        base_digest=files.base_digest,
+        head_digest=files.head_digest,
+        new=str(history[0].path),
+        old=str(history[1].path),
+    )
+    told = []
+    for arguments in (["both", "proof"], ["alone"]):
+        command = [sys.executable, "-c", code, str(tmp_path / arguments[0]), *arguments[1:]]
+        told.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert told[0] == told[1]
