@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from learning.builders import builder_texts
+from learning.objectives import Multiclass
 from learning.policies import DriftPolicy
 from learning.schema import Schema
 
@@ -59,7 +60,19 @@ def made_for(spec: ModelSpec, parent: Record | None = None) -> dict[str, Any]:
     schema = {name: value for name, value in asdict(spec.schema).items() if name not in RULES}
     plain = {name: list(value) if isinstance(value, tuple) else value for name, value in schema.items()}
     plain["tensors"] = {name: [int(size) for size in shape] for name, shape in spec.schema.tensors.items()}
-    return {"schema": plain, "objective": repr(spec.objective), "builders": texts}
+    return {"schema": plain, "objective": answer(spec), "builders": texts}
+
+
+def answer(spec: ModelSpec) -> str:
+    """What predictions are of, in words: versions of other ones cannot be compared.
+
+    Example:
+        >>> from models.digits import spec
+        >>> answer(spec)
+        'Multiclass(10)'
+    """
+    classes = spec.objective.class_count if isinstance(spec.objective, Multiclass) else ""
+    return f"{type(spec.objective).__name__}({classes})"
 
 
 def schema_of(record: Record) -> Schema:
@@ -116,9 +129,8 @@ def changes(record: Record | None, spec: ModelSpec) -> Changes:
     found += [f"'{name}' was removed" for name in before if name not in now]
     found += [f"'{name}' was {before[name]} and is {now[name]}" for name in other]
     answers = [f"the target was '{old.target}' and is '{new.target}'"] * (old.target != new.target)
-    answers += [f"the objective was {record['objective']} and is {spec.objective!r}"] * (
-        record["objective"] != repr(spec.objective)
-    )
+    objective = record["objective"], answer(spec)
+    answers += ["the objective was {} and is {}".format(*objective)] * (objective[0] != objective[1])
     texts = builder_texts(spec)
     return Changes(
         fixed=tuple(_moved(old, new)),
