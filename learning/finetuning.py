@@ -107,9 +107,11 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
         divided = every if refit is not None else hold_back(spec.schema, fresh, plan, seed, replayed)
         rows = _Rows(*divided, replayed, row_count(fresh), refit)
         start = readapt(spec, champion, [*fresh, *replayed], work) if plan.readapt else champion
-        challenger, features = _Challenger(spec, plan, start, rows, context), FeatureCache(cache)
-        refuse_features(spec, [*rows.learning, *rows.validating], features.reader(challenger.base))
-        states = [challenger.train(stage, features) for stage in plan.stages if rows.epochs(stage) != 0]
+        challenger = _Challenger(spec, plan, start, rows, context)
+        # A base that readapts is trained on afterwards: to keep its features of whole partitions would be for nothing.
+        read = challenger.base.of_rows if plan.readapt else FeatureCache(cache).reader(challenger.base)
+        refuse_features(spec, [*rows.learning, *rows.validating], read)
+        states = [challenger.train(stage, read) for stage in plan.stages if rows.epochs(stage) != 0]
         curves = tuple(value for state in states for value in state.curve)
         again = tuple(selection.partition.digest for selection in replayed)
         kept = {stage.name: 0 for stage in plan.stages} | {state.stage: state.best_epoch for state in states}
@@ -152,12 +154,12 @@ class _Challenger:
         if plan.shrink < 1 or plan.perturb > 0:
             _shrink_and_perturb(self.head, plan.shrink, plan.perturb)
 
-    def train(self, stage: Stage, cache: FeatureCache) -> TrainingState:
-        """Train through one stage: on cached features where the base stays as it is, else on raw rows."""
+    def train(self, stage: Stage, features: Read) -> TrainingState:
+        """Train through one stage: on features where the base stays as it is, else on raw rows."""
         if stage.thaw or self.base_changed or self.spec.augment is not None:
             state = self._on_raw_rows(stage)
         else:
-            state = self._on_features(stage, cache)
+            state = self._on_features(stage, features)
         self.loss = state.best
         return state
 
@@ -170,9 +172,9 @@ class _Challenger:
         base = work / "base.keras"
         return ModelFiles(base, head, save_model(self.base.model, base), head_digest)
 
-    def _on_features(self, stage: Stage, cache: FeatureCache) -> TrainingState:
+    def _on_features(self, stage: Stage, features: Read) -> TrainingState:
         teacher = load_model(self.champion.head) if self.plan.distill else None
-        return self._train(stage, self.head, self.head.variables, teacher, cache.reader(self.base))
+        return self._train(stage, self.head, self.head.variables, teacher, features)
 
     def _on_raw_rows(self, stage: Stage) -> TrainingState:
         base = self.base.model
