@@ -118,8 +118,8 @@ def changes(record: Record | None, spec: ModelSpec) -> Changes:
     found += [f"'{name}' was removed" for name in before if name not in now]
     found += [f"'{name}' was {before[name]} and is {now[name]}" for name in other]
     answers = [f"the target was '{old.target}' and is '{new.target}'"] * (old.target != new.target)
-    if (objective := plan_of(spec.objective)) != record["objective"]:
-        answers.append(f"the objective was {_named(record['objective'])} and is {_named(objective)}")
+    objective = tuple(_named(one) for one in (record["objective"], plan_of(spec.objective)))
+    answers += ["the objective was {} and is {}".format(*objective)] * (objective[0] != objective[1])
     texts = builder_texts(spec)
     return Changes(
         fixed=tuple(_moved(old, new)),
@@ -137,9 +137,8 @@ def _named(objective: Record) -> str:
         >>> _named({"kind": "Multiclass", "classes": ["cat", "dog"], "loss": "..."})
         "Multiclass(classes=('cat', 'dog'))"
     """
-    classes = objective.get("classes")
-    said = tuple(classes) if isinstance(classes, list) else classes
-    return f"{objective['kind']}({f'classes={said}' if said else ''})"
+    classes = objective.get("classes") or ""
+    return f"{objective['kind']}({f'classes={tuple(classes)}' if isinstance(classes, list) else classes})"
 
 
 def _moved(old: Schema, new: Schema) -> list[str]:

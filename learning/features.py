@@ -176,6 +176,12 @@ class FrozenBase:
             features[first : first + len(block)] = self.features(read_inputs(self.schema, partition, block))
         features.flush()
 
+    def of_rows(self, partition: PartitionFile, rows: Indices) -> Features:
+        """Features of some rows alone, which are not kept: of a base that is on its way to another one."""
+        stretch = max(1, READ_BYTES // row_bytes(self.model))
+        pieces = [rows[start : start + stretch] for start in range(0, max(len(rows), 1), stretch)]
+        return np.concatenate([self.features(read_inputs(self.schema, partition, piece)) for piece in pieces])
+
     def features(self, inputs: dict[str, NDArray[np.generic]]) -> Features:
         """Features of raw rows."""
         import tensorflow as tf

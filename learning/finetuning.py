@@ -115,9 +115,11 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
         divided = every if refit is not None else hold_back(spec.schema, fresh, plan, seed, replayed)
         rows = _Rows(*divided, replayed, replayed or past, row_count(fresh), refit)
         start = readapt(spec, champion, [*fresh, *replayed], work) if plan.readapt else champion
-        challenger, features = _Challenger(spec, plan, start, rows, context), FeatureCache(cache)
-        refuse_features(spec, [*rows.learning, *rows.validating], features.reader(challenger.base))
-        states = [challenger.train(stage, features) for stage in plan.stages if rows.epochs(stage) != 0]
+        challenger = _Challenger(spec, plan, start, rows, context)
+        # A base that readapts is trained on afterwards: to keep its features of whole partitions would be for nothing.
+        read = challenger.base.of_rows if plan.readapt else FeatureCache(cache).reader(challenger.base)
+        refuse_features(spec, [*rows.learning, *rows.validating], read)
+        states = [challenger.train(stage, read) for stage in plan.stages if rows.epochs(stage) != 0]
         curves = tuple(value for state in states for value in state.curve)
         again = tuple(selection.partition.digest for selection in replayed)
         kept = {stage.name: 0 for stage in plan.stages} | {state.stage: state.best_epoch for state in states}
@@ -170,12 +172,12 @@ class _Challenger:
         self.base_changed = False
         self.loss: float | None = None  # on the validation rows, after the stage before
 
-    def train(self, stage: Stage, cache: FeatureCache) -> TrainingState:
-        """Train through one stage: on cached features where the base stays as it is, else on raw rows."""
+    def train(self, stage: Stage, features: Read) -> TrainingState:
+        """Train through one stage: on features where the base stays as it is, else on raw rows."""
         if stage.thaw or self.base_changed or self.spec.augment is not None:
             state = self._on_raw_rows(stage)
         else:
-            state = self._on_features(stage, cache)
+            state = self._on_features(stage, features)
         self.loss = state.best
         return state
 
@@ -199,8 +201,7 @@ class _Challenger:
             shrink_and_perturb(head, self.plan.shrink, self.plan.perturb)
         return head
 
-    def _on_features(self, stage: Stage, cache: FeatureCache) -> TrainingState:
-        read = cache.reader(self.base)
+    def _on_features(self, stage: Stage, read: Read) -> TrainingState:
         with self._adapted(stage, self.head, ()) as head:
             loss = self._loss(head, load_model(self.champion.head) if self.plan.distill else None, read)
             steps = self._kept.steps.get(stage.name) or Steps(head, loss, stage, stage.rate(self.spec.pretrain))

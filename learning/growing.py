@@ -129,11 +129,22 @@ def grown(base: keras.Model, head: keras.Model, words: Mapping[str, Sequence[Any
     base = _cloned(base, growth, None)
     if wider is None:
         return base, head
-    taken = keras.Input((len(wider),))
+    taken, head = keras.Input((len(wider),)), _graph(head)
     growth = Growth({}, places={id(tensor): wider for tensor in head.inputs})
     if growth.walk(head) is not None:
         raise CannotReadapt("the head", "its predictions would be more", FIX)
     return base, _cloned(head, growth, taken)
+
+
+def _graph(model: keras.Model) -> keras.Model:
+    """A Sequential model as the graph of its layers; made anew, as one that was loaded holds each layer twice."""
+    import keras
+
+    if not isinstance(model, keras.Sequential):
+        return model
+    fresh = keras.Sequential.from_config(model.get_config())
+    fresh.set_weights(model.get_weights())
+    return keras.Model(fresh.inputs, fresh.outputs[0], name=model.name)
 
 
 def _cloned(model: keras.Model, growth: Growth, taken: Any) -> keras.Model:
@@ -145,7 +156,8 @@ def _cloned(model: keras.Model, growth: Growth, taken: Any) -> keras.Model:
     def larger(layer: keras.Layer) -> keras.Layer:
         return layer.from_config(_config(layer, growth)) if layer.name in changed else layer
 
-    copy = keras.models.clone_model(model, input_tensors=taken, clone_function=larger)
+    given = None if taken is None else keras.tree.map_structure(lambda _: taken, model.input)
+    copy = keras.models.clone_model(model, input_tensors=given, clone_function=larger)
     for layer in model.layers:
         if layer.name in {*growth.sizes, *growth.rows} and layer.weights:
             copy.get_layer(layer.name).set_weights(_weights(layer, growth))
