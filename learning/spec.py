@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from errors import InvalidSpec, valid_name
+from learning.media import audio, image
 from learning.objectives import Binary, Multiclass, Objective, Regression
 from learning.plans import FineTune, FromScratch, Pretrain, Replay, Stage
 from learning.policies import DriftPolicy, Gate, RetrainPolicy
@@ -36,6 +37,8 @@ __all__ = [
     "Schema",
     "Source",
     "Stage",
+    "audio",
+    "image",
 ]
 
 
@@ -82,6 +85,9 @@ class ModelSpec:
         valid_name(self.name)
         object.__setattr__(self, "schema", self.schema.named(self.objective.names))
         schema = self.schema
+        if schema.files and self.source.query:
+            fix = "land a table of paths and the files below it"
+            raise InvalidSpec(f"files {sorted(schema.files)}", "a query has no folder that they could lie in", fix)
         if schema.time is None and self.source.late == "keep":
             raise InvalidSpec('Source(late="keep")', "rows that bring no time are never late", "leave it out")
         known = {
