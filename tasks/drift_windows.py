@@ -55,9 +55,9 @@ def compared_columns(spec: ModelSpec) -> tuple[Compared, ...]:
     """The columns that arrive and are compared: numbers, categories, text, and the target, of classes a category."""
     schema = spec.schema
     wanted = spec.drift.columns or (*schema.numeric, *schema.strings, schema.target)
-    texts: dict[str, Kind] = dict.fromkeys(schema.text, "text")
-    kinds: dict[str, Kind] = dict.fromkeys(schema.categorical, "category")
-    kinds |= texts
+    text: Kind = "text"
+    category: Kind = "category"
+    kinds = dict.fromkeys(schema.categorical, category) | dict.fromkeys(schema.text, text)
     if isinstance(spec.objective, Multiclass) or schema.classes:
         kinds[schema.target] = "category"
     return tuple(
