@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from arrivals.attached import Attached
 from arrivals.conflicts import conflicts_only
 from arrivals.ingest_result import IngestResult
 from arrivals.intake import Intake
@@ -52,7 +53,8 @@ def ingest(  # noqa: PLR0913 - what an ingest needs, in named words
             recorded by then.
     """
     registry.add_model(spec.name)
-    with PartitionFiles(store, cache.with_name("work") / f"arrivals-{spec.name}-{uuid4().hex}") as files:
+    work = cache.with_name("work") / f"arrivals-{spec.name}-{uuid4().hex}"
+    with PartitionFiles(store, work, Attached(spec, landing)) as files:
         intake = Intake(spec, registry, files, cache, run_id)
         result = Sources(spec, registry, intake, landing, progress).take_all()
         intake.save_keys()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 BATCH_BYTES = 1 << 26
 BATCH_ROWS = 400_000
+FEWEST, FEWEST_WITH_FILES = 1_000, 100  # rows of a batch, however large they are
 
 Taken = tuple[NewLandedFile, tuple[PartitionRecord, ...]]
 """A landed file with what became of its rows, and its partitions, as recorded."""
@@ -56,7 +57,8 @@ class Intake:
     def batch_rows(self) -> int:
         """How many rows of this model fit into a batch of bounded size."""
         schema = self._spec.schema
-        return max(1_000, min(BATCH_ROWS, BATCH_BYTES // (24 * len(schema.columns) + schema.wide_bytes)))
+        least = FEWEST_WITH_FILES if schema.files else FEWEST
+        return max(least, min(BATCH_ROWS, BATCH_BYTES // (24 * len(schema.columns) + schema.wide_bytes)))
 
     def take(self, landed: NewLandedFile, batches: Callable[[], Iterator[Batch]], *, labels: bool = False) -> Taken:
         """Take a file's rows, and record them together with what became of each.

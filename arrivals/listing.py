@@ -106,7 +106,7 @@ def expanded(path: str) -> str:
 
 def _list_local(landing: Path, path: str, settle: float) -> Listing:
     """List local files; one that changes meanwhile is unfinished."""
-    fixed, pattern = (path, "") if os.path.lexists(landing / path) else _parted(path, "*?[")
+    fixed, pattern = (path, "") if os.path.lexists(landing / path) else parted(path, "*?[")
     root = landing / fixed
     with _explained(root, _near(root)):
         found, faults = _local_files(root, pattern)
@@ -121,7 +121,7 @@ def _list_local(landing: Path, path: str, settle: float) -> Listing:
     return Listing(tuple(file for file in files if file), tuple(_shown(file) for file in unfinished))
 
 
-def _parted(path: str, wild: str) -> tuple[str, str]:
+def parted(path: str, wild: str) -> tuple[str, str]:
     """The path up to its first part with a wildcard, and the rest."""
     parts = path.split("/")
     place = next((place for place, part in enumerate(parts) if any(sign in part for sign in wild)), len(parts))
@@ -250,7 +250,7 @@ def _list_remote(landing: str, path: str) -> Listing:
     literal, path = ("", path) if "://" in path else (landing, path)
     url = f"{literal}/{path}" if literal else path
     with _explained(url):
-        fixed, pattern = _parted(url.removeprefix(literal), "*[" if url.startswith("http") else "*?[")
+        fixed, pattern = parted(url.removeprefix(literal), "*[" if url.startswith("http") else "*?[")
         store, root = fsspec.core.url_to_fs(f"{literal}{fixed}".rstrip("/"))
         store.invalidate_cache()  # a worker lives for months
         depth = None if "**" in pattern or not pattern else pattern.count("/") + 1

@@ -18,6 +18,7 @@ from errors import ArtifactError, ArtifactMissing
 from evergreen_client.artifacts import StoredArtifact
 
 if TYPE_CHECKING:
+    from arrivals.attached import Attached
     from arrivals.validation import Batch
     from db.artifacts import ArtifactStore
 
@@ -31,10 +32,11 @@ class PartitionFiles:
     Args:
         store: where they are kept.
         work: folder for local files; it is made, and removed in the end.
+        attached: the files that rows name, where they name any.
     """
 
-    def __init__(self, store: ArtifactStore, work: Path) -> None:
-        self.work = work
+    def __init__(self, store: ArtifactStore, work: Path, attached: Attached | None = None) -> None:
+        self.work, self.attached = work, attached
         self._store = store
         self.workers = ThreadPoolExecutor(WORKERS)
         self._reader = ThreadPoolExecutor(1)

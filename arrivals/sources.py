@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from arrivals.attached import Attached
 from arrivals.faults import fault_of, first_few, is_ours
 from arrivals.ingest_result import IngestResult
 from arrivals.listing import HINT, ListedFile, expanded, list_files, still_same
@@ -108,12 +109,14 @@ class Sources:
         did not get to is new. A file of labels that still wait is new in each ingest, as the next attempt on it.
         """
         listing = list_files(self.landing, path, self.spec.source.settle)
-        earlier = self.registry.earlier_outcomes(self.spec.name, [file.stamp for file in listing.files])
+        attached = Attached(self.spec, self.landing)
+        tables = [file for file in listing.files if not attached.owns(file.uri)]
+        earlier = self.registry.earlier_outcomes(self.spec.name, [file.stamp for file in tables])
         rules = self._rules(labels=labels)
         for uri in listing.unfinished:
             self.result.reasons.append(f"{uri}: it is still being written; the next run looks again")
         share = self.spec.source.max_bad_share
-        found = [(file, earlier.get(file.stamp)) for file in listing.files]
+        found = [(file, earlier.get(file.stamp)) for file in tables]
         new = [(file, self._landed(file, before, rules)) for file, before in found if _is_new(before, rules, share)]
         size, done = sum(file.size for file, _ in new), 0
         self._contents = self.registry.taken_contents(self.spec.name, rules, list({file.size for file, _ in new}))
@@ -138,7 +141,7 @@ class Sources:
         """Take several small files at once; False if they must be taken one by one, which then shows what is odd."""
         now = self.registry.earlier_outcomes(self.spec.name, [file.stamp for file, _ in files])
         left = [(file, new) for file, new in files if file.stamp not in now or now[file.stamp].rules != new.rules]
-        if any(file.size > SMALL for file, _ in left):
+        if self.spec.schema.files or any(file.size > SMALL for file, _ in left):
             return False
         found: dict[str, tuple[NewLandedFile, pl.DataFrame]] = {}
         try:

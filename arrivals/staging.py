@@ -29,6 +29,7 @@ from db.arrival_records import (
     RefusalKind,
     Superseded,
 )
+from learning.stored import kept_kinds
 
 if TYPE_CHECKING:
     from arrivals.partition_files import PartitionFiles
@@ -58,6 +59,7 @@ class Staging:
         self._refusals: Counter[tuple[str, str, RefusalKind]] = Counter()
         self._storing: list[Future[NewPartition]] = []
         self._superseded: list[tuple[int, Future[NewPartition], int]] = []
+        self._unread = 0  # rows whose files could not be read
 
     def arrival(self) -> NewArrival:
         """What the registry is to record of the file, once everything of it is stored."""
@@ -88,7 +90,7 @@ class Staging:
         if refused:
             self._refuse(pl.concat(refused, how="diagonal"))
 
-        asked = asked_rows(rows, self._schema)
+        asked, unread = asked_rows(rows, self._schema), self._unread
         corrects = self._spec.source.corrections == "replace"
         judged = judge(asked, self._history.find(asked), labels=labels, replace=corrects)
         of = {outcome: judged.filter(pl.col(OUTCOME) == outcome) for outcome in judged[OUTCOME].unique()}
@@ -106,7 +108,8 @@ class Staging:
         )
         # A label whose row has not arrived waits: nothing is stored of it, and the next ingest reads its file again.
         waiting, conflicts = (of[outcome].height if outcome in of else 0 for outcome in (WAITING, CONFLICT))
-        duplicates = rows.height - taken - waiting - conflicts
+        unread = self._unread - unread
+        duplicates = rows.height - taken - waiting - conflicts - unread
         if conflicts and batch.again is not None:
             of[CONFLICT] = of[CONFLICT].filter(_news(self._said(rows[of[CONFLICT][ROW]]), batch.again["conflict"]))
             conflicts = of[CONFLICT].height
@@ -114,7 +117,7 @@ class Staging:
             self._keep_conflicts(rows, of[CONFLICT])
         if batch.again is not None:
             duplicates = 0
-        bad = sum(frame.height for frame in refused)
+        bad = sum(frame.height for frame in refused) + unread
         self._landed = replace(
             self._landed,
             rows=self._landed.rows + taken + waiting + duplicates + conflicts + bad,
@@ -142,10 +145,22 @@ class Staging:
         for part, marked in parts:
             order = part.select(TIME, HIGH, ROW).sort(TIME, maintain_order=True)  # it is sorted by HIGH already
             in_order = order.height == rows.height and order[ROW].is_sorted()
-            whole = rows if in_order else rows[order[ROW]]
+            whole, order, keys = self._with_files(rows if in_order else rows[order[ROW]], order, part)
             whole = whole.with_columns(held_out(whole, order[HIGH], self._schema))
-            stored += self._store(whole, part, late=marked)
+            stored += self._store(whole, keys, late=marked)
         return stored
+
+    def _with_files(self, rows: pl.DataFrame, order: pl.DataFrame, keys: pl.DataFrame) -> tuple[pl.DataFrame, ...]:
+        """Rows with what the files hold that they name, their order and their keys; rows without a file are refused."""
+        if not self._schema.files or self._files.attached is None or not rows.height:
+            return rows, order, keys
+        whole, good, refused = self._files.attached.read(rows)
+        if not refused.height:
+            return whole, order, keys
+        self._refuse(refused)
+        self._unread += refused.height
+        left = order.filter(good)
+        return whole, left, keys.filter(pl.col(ROW).is_in(left[ROW].implode()))
 
     def _store_again(self, labels: pl.DataFrame, *, kind: PartitionKind) -> int:
         """Store rows once more as they were taken, each with the label that came for it."""
@@ -161,7 +176,7 @@ class Staging:
 
     def _as_now(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Rows that were taken before with the schema's columns; those that it did not have then are null."""
-        kinds = self._validator.kinds
+        kinds = self._validator.kinds | kept_kinds(self._schema)
         absent = [name for name in kinds if rows.schema.get(name) != kinds[name]]
         return rows.with_columns(pl.lit(None, kinds[name]).alias(name) for name in absent).select(*kinds, HOLDOUT, HIGH)
 
@@ -174,9 +189,9 @@ class Staging:
         for part, marked in ((corrections.filter(~late), False), (corrections.filter(late), True)):
             order = part.sort(TIME, maintain_order=True)
             labels = order.select(self._label().alias(self._schema.target)).to_series()
-            whole = rows[order[ROW]].with_columns(labels)
+            whole, order, keys = self._with_files(rows[order[ROW]].with_columns(labels), order, part)
             whole = whole.with_columns(held_out(whole, order[HIGH], self._schema))
-            stored += self._store(whole, part, kind="corrections", late=marked)
+            stored += self._store(whole, keys, kind="corrections", late=marked)
         return stored
 
     def _label(self) -> pl.Expr:
@@ -248,7 +263,8 @@ class Staging:
         here = conflicts.filter(pl.col(TAKEN).is_not_null()).unique([HIGH, LOW], maintain_order=True)
         before = conflicts.filter(pl.col(TAKEN).is_null())
         taken = [pl.concat([rows[here[TAKEN]], here.select(HIGH, LOW)], how="horizontal")]
-        taken += (found.drop(LABEL, HOLDOUT) for _, found in self._read_taken(before))
+        files = [self._schema.kept(name) for name in self._schema.files]
+        taken += (found.drop(LABEL, HOLDOUT, *files) for _, found in self._read_taken(before))
         kept, reason = both_rows(arrived, pl.concat(taken, how="diagonal_relaxed"), self._schema)
         self._refusals[reason, self._files.refuse(kept, "conflict").uri, "conflict"] += arrived.height
 

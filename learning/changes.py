@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from learning.builders import builder_texts
+from learning.media import media_of, media_record
 from learning.policies import DriftPolicy
 from learning.schema import Schema
 from learning.work_folder import plan_of
@@ -60,6 +61,7 @@ def made_for(spec: ModelSpec, parent: Record | None = None) -> dict[str, Any]:
     schema = {name: value for name, value in asdict(spec.schema).items() if name not in RULES}
     plain = {name: list(value) if isinstance(value, tuple) else value for name, value in schema.items()}
     plain["tensors"] = {name: [int(size) for size in shape] for name, shape in spec.schema.tensors.items()}
+    plain["files"] = {name: media_record(one) for name, one in spec.schema.files.items()}
     return {"schema": plain, "objective": plan_of(spec.objective), "builders": texts}
 
 
@@ -78,6 +80,7 @@ def schema_of(record: Record) -> Schema:
         if name in known
     }
     values["tensors"] = {name: tuple(shape) for name, shape in values["tensors"].items()}
+    values["files"] = {name: media_of(one) for name, one in record["schema"].get("files", {}).items()}
     return Schema(**values).named(tuple(record["schema"].get("classes", ())))
 
 
@@ -98,7 +101,8 @@ def kinds(schema: Schema) -> dict[str, str]:
     """
     tensors = {name: f"a tensor of shape {tuple(int(n) for n in shape)}" for name, shape in schema.tensors.items()}
     words = {"numeric": schema.numeric, "categorical": schema.categorical, "text": schema.text}
-    return {**{name: word for word, names in words.items() for name in names}, **tensors}
+    files = {name: f"files of {one!r}" for name, one in schema.files.items()}
+    return {**{name: word for word, names in words.items() for name in names}, **tensors, **files}
 
 
 def changes(record: Record | None, spec: ModelSpec) -> Changes:

@@ -118,14 +118,15 @@ def select(  # noqa: PLR0913 - all but the first three by name
 
 
 def read_inputs(schema: Schema, partition: PartitionFile, rows: Indices | None = None) -> Columns:
-    """What the base takes, by column: float32 or object strings of shape (rows, 1), float32 tensors.
+    """What the base takes, by column: float32 or object strings of shape (rows, 1), float32 tensors and files.
 
     Args:
         schema: names the columns.
         partition: where they are.
         rows: ascending positions to read, in this order; by default all.
     """
-    table = rows_of(schema, partition).select(schema.inputs)
+    wanted = [schema.kept(name) if name in schema.files else name for name in schema.inputs]
+    table = rows_of(schema, partition).select(wanted)
     if rows is None:
         frame = table.collect()
     else:
@@ -134,7 +135,10 @@ def read_inputs(schema: Schema, partition: PartitionFile, rows: Indices | None =
     numeric = {name: _numbers(frame[name]).reshape(-1, 1) for name in schema.numeric}
     strings = {name: frame[name].fill_null("").to_numpy().astype(object).reshape(-1, 1) for name in schema.strings}
     tensors = {name: _tensor(frame[name], tuple(int(size) for size in shape)) for name, shape in schema.tensors.items()}
-    return {**numeric, **strings, **tensors}
+    files = {name: _tensor(frame[schema.kept(name)], one.shape) for name, one in schema.files.items()}
+    for name, one in schema.files.items():
+        files[name] *= np.float32(one.scale)
+    return {**numeric, **strings, **tensors, **files}
 
 
 def entity_marks(schema: Schema, selection: Selection, share: float, seed: int) -> NDArray[np.bool_]:

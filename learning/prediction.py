@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -127,7 +126,7 @@ def probe(
     schema: Schema, found: Predictions, partitions: Sequence[PartitionFile]
 ) -> tuple[Columns, NDArray[np.float32]]:
     """Inputs of a few of the newest rows, and what was predicted of them: at least one row."""
-    numbers = len(schema.numeric) + sum(prod(shape) for shape in schema.tensors.values())
+    numbers = len(schema.numeric) + schema.wide_bytes // 4
     most = min(PROBE_ROWS, max(1, PROBE_NUMBERS // max(1, numbers)))
     newest = np.arange(len(found.target))[-PROBED_ROWS:]
     chosen = newest[:: -(-len(newest) // most)]

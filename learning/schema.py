@@ -14,6 +14,8 @@ from learning.plans import LENGTH
 if TYPE_CHECKING:
     import polars as pl
 
+    from learning.media import Media
+
 
 ARRIVED = "arrived"  # the column of a partition that holds when its rows arrived, where they bring no time
 ARRIVAL = "arrival"  # the block of rows that arrived together
@@ -40,6 +42,8 @@ class Schema:
         allowed: the values allowed in a categorical column.
         text: columns of free text, given to the base as strings, shape (rows, 1), like categories. No value of them is
             expected to come again: a drift check compares their length, and what the base makes of them.
+        files: columns that name a file beside the table, name to what it holds: `image(96, 96, 3)` or `audio(16_000)`.
+            Each path is relative to the source's folder.
         holdout: share of entities that no version ever trains on, 0 < holdout < 1.
         block: length of a time block, as "1d", "6h" or "1w". Rows of one block share their weather, so that to the
             gate they are one observation, not many; "" where time says nothing. "1d" by default, and "arrival" of rows
@@ -59,6 +63,7 @@ class Schema:
     holdout: float = 0.2
     block: str = UNSAID
     text: tuple[str, ...] = ()
+    files: Mapping[str, Media] = field(default_factory=dict)
     classes: tuple[str, ...] = field(default=(), init=False, repr=False)  # the objective's words, as a ModelSpec says
 
     def __post_init__(self) -> None:
@@ -103,6 +108,9 @@ class Schema:
             strangers = sorted(set(names) - set(self.inputs))
             if strangers:
                 raise InvalidSpec(f"{rule} for {strangers}", "they are no inputs", f"choose from {sorted(self.inputs)}")
+        if unseen := sorted({*self.files} & {*self.nullable, *self.key, *self.entity}):
+            fix = "leave them out there: a row without its file is refused"
+            raise InvalidSpec(f"columns {unseen}", "what names a file is neither nullable, nor key or entity", fix)
 
     def _check_time(self) -> None:
         """Refuse what goes only with rows that bring a time, or only without."""
@@ -121,7 +129,7 @@ class Schema:
     @property
     def inputs(self) -> tuple[str, ...]:
         """The columns that the base takes, in a fixed order."""
-        return (*self.numeric, *self.categorical, *self.tensors, *self.text)
+        return (*self.numeric, *self.categorical, *self.tensors, *self.text, *self.files)
 
     @property
     def strings(self) -> tuple[str, ...]:
@@ -131,7 +139,18 @@ class Schema:
     @property
     def wide_bytes(self) -> int:
         """Memory that the tensors and texts of a row take."""
-        return sum(4 * prod(shape) for shape in self.tensors.values()) + TEXT_BYTES * len(self.text)
+        shapes = (*self.tensors.values(), *(media.shape for media in self.files.values()))
+        return sum(4 * prod(shape) for shape in shapes) + TEXT_BYTES * len(self.text)
+
+    @property
+    def opaque(self) -> bool:
+        """Whether there are inputs whose values nobody compares, only what a base makes of them."""
+        return bool(self.tensors or self.text or self.files)
+
+    @staticmethod
+    def kept(name: str) -> str:
+        """The column of a partition that holds what the files of a column hold; no other column has a "/"."""
+        return f"{name}/kept"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -158,8 +177,9 @@ class Schema:
         target = pl.col(self.target)
         if self.classes:
             numbers = [float(place) for place in range(len(self.classes))]
-            target = target.replace_strict(self.classes, numbers, default=None, return_dtype=pl.Float64)
-        return target.cast(pl.Float64).fill_nan(None)
+            words = target.cast(pl.String)  # of a partition from before there were words, which then has no labels
+            target = words.replace_strict(self.classes, numbers, default=None, return_dtype=pl.Float64)
+        return target.cast(pl.Float64, strict=False).fill_nan(None)
 
     def as_arrived(self, label: pl.Expr) -> pl.Expr:
         """A label's number as the target arrives: the word again, where it has words."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from errors import InvalidSpec, valid_name
+from learning.media import audio, image
 from learning.objectives import Binary, Multiclass, Objective, Regression
 from learning.plans import FineTune, FromScratch, Pretrain, Replay, Stage
 from learning.policies import DriftPolicy, Gate, RetrainPolicy
@@ -37,6 +38,8 @@ __all__ = [
     "Schema",
     "Source",
     "Stage",
+    "audio",
+    "image",
 ]
 
 
@@ -90,6 +93,9 @@ class ModelSpec:
             why = "a teacher's part is of predictions, which a loss of your own keeps to itself"
             raise InvalidSpec("loss and FineTune.distill", why, "leave distill out, or the loss")
         schema = self.schema
+        if schema.files and self.source.query:
+            fix = "land a table of paths and the files below it"
+            raise InvalidSpec(f"files {sorted(schema.files)}", "a query has no folder that they could lie in", fix)
         if schema.time is None and self.source.late == "keep":
             raise InvalidSpec('Source(late="keep")', "rows that bring no time are never late", "leave it out")
         known = {

@@ -54,7 +54,8 @@ def lacking(schema: Schema, partition: PartitionFile) -> tuple[str, ...]:
     import polars as pl
 
     found = _absent(schema, pl.read_parquet_schema(partition.path))
-    return tuple(name for name in found if name != schema.target and name not in schema.nullable)
+    files = {schema.kept(name): name for name in schema.files}
+    return tuple(files.get(name, name) for name in found if name != schema.target and name not in schema.nullable)
 
 
 def wanted(schema: Schema) -> dict[str, pl.DataType]:
@@ -62,9 +63,18 @@ def wanted(schema: Schema) -> dict[str, pl.DataType]:
     import polars as pl
 
     tensors = {name: pl.Array(pl.Float32, prod(shape)) for name, shape in schema.tensors.items()}
+    tensors |= kept_kinds(schema)
     target = {schema.target: pl.String() if schema.classes else pl.Float64()}
     numbers, strings = dict.fromkeys(schema.numeric, pl.Float64()), dict.fromkeys(schema.strings, pl.String())
     return {**numbers, **strings, **tensors, **target}
+
+
+def kept_kinds(schema: Schema) -> dict[str, pl.DataType]:
+    """The type of each column that holds what files held which rows named."""
+    import polars as pl
+
+    kinds = {"uint8": pl.UInt8(), "int16": pl.Int16()}
+    return {schema.kept(name): pl.Array(kinds[one.kept_as], prod(one.shape)) for name, one in schema.files.items()}
 
 
 def _absent(schema: Schema, there: pl.Schema | dict[str, pl.DataType]) -> list[str]:

@@ -59,7 +59,7 @@ def expected_columns(context: Context) -> int:
     """How many columns there will be; of free text among the categories nobody knows before it was looked at."""
     classes = context.spec.objective.class_count
     predictions = 1 if classes is None or classes == 2 else min(classes, CLASSES)
-    return predictions + (DIRECTIONS + 1 if context.spec.schema.tensors or context.spec.schema.text else 0)
+    return predictions + (DIRECTIONS + 1 if context.spec.schema.opaque else 0)
 
 
 def output_sides(context: Context, version: VersionRecord, windows: tuple[WindowFiles, WindowFiles]) -> OutputSides:
@@ -69,7 +69,7 @@ def output_sides(context: Context, version: VersionRecord, windows: tuple[Window
         context: the model's.
         version: the champion.
         windows: rows of old, of which those that are held out are looked at; and what arrived. Features are compared
-            where there are tensors or free text.
+            where there are tensors, files or free text.
 
     Raises:
         NotEnoughData: a side has too few rows.
@@ -83,7 +83,7 @@ def output_sides(context: Context, version: VersionRecord, windows: tuple[Window
     for rows, what in ((old.rows, "reference window of {} held-out rows"), (new.rows, "current window of {} rows")):
         if rows < MIN_ROWS:
             raise NotEnoughData(f"a {what.format(rows)}", f"a drift check needs {MIN_ROWS}", "wait for more rows")
-    seen = bool(schema.tensors or schema.text) or any(is_text(old.values[c], new.values[c]) for c in schema.categorical)
+    seen = schema.opaque or any(is_text(old.values[c], new.values[c]) for c in schema.categorical)
     path = _path(context, version, [seen, [p.digest for p in reference.partitions], old.place.tolist()])
     known = _kept(path, lambda: _reference(context, version, held_out, old, seen=seen))
     found = _outputs(context, version, current, new)

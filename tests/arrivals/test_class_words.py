@@ -108,3 +108,16 @@ def test_a_flag_is_a_target_as_it_is(tmp_path: Path) -> None:
     frame.with_columns(pl.col("id") + 10).write_parquet(port.folder / "b.parquet")
     port.ingest()
     assert sorted(labels(port)) == [0.0, 1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(("before", "after"), [(Binary(), LATE), (LATE, Binary())])
+def test_labels_of_another_kind_are_not_known_and_stop_nothing(before: Binary, after: Binary, tmp_path: Path) -> None:
+    """A model that learns words, or numbers, from now on reads its old rows as rows without a label."""
+    port = Port(tmp_path, replace(SPEC, objective=before))
+    port.land("a.csv", line(1, late=before.names[1] if before.names else "1"))
+    port.ingest()
+    port.registry.close()
+    changed = replace(port, spec=replace(port.spec, objective=after))
+    changed.land("b.csv", line(2, late=after.names[1] if after.names else "1"))
+    changed.ingest()
+    assert labels(changed) == [1.0]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_digits, load_iris
 
 from db.registry import open_registry
 from evergreen_client import load_champion
@@ -64,12 +65,48 @@ def flowers() -> pl.DataFrame:
     return rows[np.random.default_rng(0).permutation(150)]
 
 
+def draw_digits(folder: Path, number: int) -> pl.DataFrame:
+    """Handwritten digits as PNG files, and a table of their paths."""
+    import tensorflow as tf
+
+    found, shown = load_digits(), folder / "digits"
+    shown.mkdir(parents=True)
+    for place in range(number):
+        grey = (found.images[place] * 255 / 16).astype("uint8")[..., None]
+        (shown / f"{place}.png").write_bytes(tf.io.encode_png(grey).numpy())
+    return pl.DataFrame(
+        {
+            "taken_at": [f"2024-03-{1 + place // 50:02}" for place in range(number)],
+            "picture_id": [f"p{place}" for place in range(number)],
+            "picture": [f"digits/{place}.png" for place in range(number)],
+            "digit": found.target[:number],
+        }
+    )
+
+
+def test_pictures_beside_a_table_are_learned(landing: Path, home: Settings) -> None:
+    """Better than chance by far; the row whose picture is not there is refused, and the run goes on without it."""
+    folder = landing / "pictures"
+    rows = draw_digits(folder, 400)
+    (folder / "digits" / "7.png").unlink()
+    land(folder, "a.csv", rows)
+    assert bootstrap("pictures") == "promoted"
+    shutil.rmtree(folder / "digits")
+
+    registry = open_registry(home.database_url)
+    assert sum(partition.rows for partition in registry.partitions("pictures")) == 399
+    asked = (load_digits().images[400:600] * 255 / 16).astype("uint8")[..., None]
+    with load_champion("pictures", database_url=home.database_url, artifact_root=home.artifact_root) as champion:
+        answers = champion.predict({"picture": asked}).argmax(axis=1)
+    assert np.mean(answers == load_digits().target[400:600]) > 0.7
+
+
 def test_reviews_are_judged_by_their_words(landing: Path, home: Settings) -> None:
     """A text that nobody has seen, of words that were: and one that is missing is answered, too."""
     land(landing / "reviews", "a.csv", reviews())
     assert bootstrap("reviews") == "promoted"
     with load_champion("reviews", database_url=home.database_url, artifact_root=home.artifact_root) as champion:
-        asked = ["a great and lovely place", "awful, never!", None]
+        asked = ["we: lovely, warm, GREAT and great", "we were cold, never so awful", None]
         assert champion.predict_classes({"review": asked, "stars_before": [3, 3, 3]})[:2].tolist() == ["good", "bad"]
 
 

@@ -8,13 +8,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
 from db.arrival_records import PartitionRecord
 from learning.data import PartitionFile
-from learning.spec import DriftPolicy
-from tasks.drift_windows import chosen_reference, window_files
+from learning.spec import Binary, DriftPolicy
+from tasks.drift_outputs import _table
+from tasks.drift_windows import chosen_reference, compared_columns, window_files
 from tiny import TINY
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -47,3 +49,27 @@ def test_a_season_of_five_rows_is_none(tmp_path: Path, rows_then: int, name: str
     assert (found.name, found.partitions) == (name, (old,))
     window = window_files(context, found.partitions, found.spans)
     assert window.rows.scan().select(pl.len()).collect().item() == (rows_then if name == "season" else 100)
+
+
+def test_each_kind_of_column_is_compared_as_what_it_is() -> None:
+    """Declared text is text, and a target of words is one of categories, also where there are two."""
+    schema = replace(TINY.schema, text=("note",))
+    spec = replace(TINY, schema=schema, objective=Binary(classes=("no", "yes")))
+    found = {column.name: (column.kind, column.role) for column in compared_columns(spec)}
+    assert found == {
+        "speed": ("number", "input"),
+        "city": ("category", "input"),
+        "note": ("text", "input"),
+        "late": ("category", "target"),
+    }
+    assert {column.name: column.kind for column in compared_columns(TINY)}["late"] == "number"
+
+
+def test_outputs_are_called_by_the_words_of_their_classes() -> None:
+    """Or by their number; a single output is the prediction."""
+    none = np.empty((1, 0))
+    assert _table(np.array([[0.2, 0.8]]), none, {0: "cat", 1: "dog"}).columns == [
+        "champion/class cat",
+        "champion/class dog",
+    ]
+    assert _table(np.array([[0.2]]), none, {0: "0"}).columns == ["champion/prediction"]
