@@ -37,7 +37,7 @@ def made(rows: int, *, weather: float = 0.0) -> Draw:
                 "few": draw.choice(["a", "b", "c"], len(days)),
                 "many": [f"c{number}" for number in many],
                 "holes": np.where(draw.random(len(days)) < 0.2, np.nan, level),
-                "text": [f"{row:x} " * length for row, length in enumerate(1 + draw.poisson(8, len(days)))],
+                "text": [f"{row:05x} " * length for row, length in enumerate(1 + draw.poisson(8, len(days)))],
             }
         )
         return frame[:6_000], frame[6_000:]

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-READ = 1_500_000  # rows, of which all are read; of more, those of as many partitions as have about so many
+READ = 4_000_000  # rows, of which all are read; of more, those of as many partitions as have about so many
 RUNS = 4  # of neighbouring partitions: one a season, if the rows are those of a year
 LOST = 0.2  # share of a block's rows that may lie in partitions that are not read
 SEED = 20130102

@@ -227,10 +227,17 @@ def _times_of(rows: Rows, starts: NDArray[np.int64], files: Sequence[int]) -> Fo
     table = pl.concat([part for _, part in parts])
     share = table.height / max(int(np.diff(starts)[list(files)].sum()), 1)
     place = np.concatenate([place for place, _ in parts])
-    blocks, time = table[BLOCK].unique().sort(), table[rows.layout.time]
-    number = np.searchsorted(blocks.to_numpy(), table[BLOCK].to_numpy())
+    time, (number, blocks) = table[rows.layout.time], _numbered(table[BLOCK])
     ends = time.min(), time.max()
     return Found(place, number, blocks, *ends, rows=round(share * int(starts[-1])))  # type: ignore[arg-type]
+
+
+def _numbered(starts: pl.Series) -> tuple[NDArray[np.int64], pl.Series]:
+    """The number of each row's block, and all blocks in order."""
+    if starts.is_sorted():  # as where no partition goes back behind another one
+        return starts.rle_id().cast(pl.Int64).to_numpy(), starts.rle().struct.field("value")
+    blocks = starts.unique().sort()
+    return np.searchsorted(blocks.to_numpy(), starts.to_numpy()), blocks
 
 
 def _read(
