@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from errors import CannotAdopt, EvergreenError, UnknownLayer
-from evergreen_client.model_files import load_model
+from evergreen_client.model_files import REFUSED, load_model
 from evergreen_client.shown import gist
 from learning.graph import Graph, graph_of, has_graph, output_names
 from learning.split import INPUTS, in_head, proposed_cut
@@ -190,6 +190,9 @@ def _loaded(path: Path) -> keras.Model:
     except EvergreenError:
         raise
     except Exception as error:
+        if refused := REFUSED.search(str(error)):
+            why = f"Keras does not load it: {refused[0]}, which may run code of the file's own"
+            raise CannotAdopt(f"model '{path.name}'", why, "write it as a layer class, and save it again") from error
         why = f"Keras {keras.__version__} cannot load it ({gist(error)})"
         raise CannotAdopt(f"model '{path.name}'", why, SAVE_AGAIN) from error
 

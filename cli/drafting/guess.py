@@ -57,17 +57,11 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
     Raises:
         InvalidSpec: a named column is not there, or none can be the time, the target, the key or an input.
     """
-    if rows.height < 2:
-        raise InvalidSpec(f"{rows.height} rows", "they tell nothing about a column", "give some more")
     rows = rows.select(typed(column) for column in rows.iter_columns())
-    _refuse_unknown([time, target, *key], rows)
-    times = [column for column in rows.columns if isinstance(rows[column].dtype, pl.Datetime | pl.Date)]
-    plain = [column for column in rows.columns if column not in times and _is_plain(rows[column])]
-    time = _time(rows, times, time)
-    named = target or next((column for column in plain if column.lower() in TARGETS), "")
-    label = named or next((column for column in reversed(plain) if not _looks_like_id(column)), time)
+    found_roles = roles(rows, time=time, target=target, key=key)
+    time, keys, label, named = found_roles.time, found_roles.key, found_roles.target, found_roles.named
+    times, plain = found_roles.times, found_roles.plain
     numbers = _numbers(rows[label])
-    keys = tuple(key) or _key(rows, [column for column in [*plain, *times] if column != label], times)
     numeric, categorical, tensors = _inputs(rows, [column for column in plain if column != label], keys)
     nullable = tuple(column for column in (*numeric, *categorical) if _has_gaps(rows[column]))
     schema = Schema(time, keys, label, numeric, categorical, tensors, nullable=nullable)
@@ -79,6 +73,41 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
         scale=float(numbers.std() or 1.0),  # type: ignore[arg-type]
     )
     return replace(found, doubts=tuple(_doubts(rows, found, times, sure={*key, named})))
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The columns that are no inputs, or seem to be none.
+
+    Args:
+        time: of the event.
+        key: names a row.
+        target: the label.
+        named: the same, if a person or its own name says so; else "".
+        times: all columns that hold times.
+        plain: all others that hold single values.
+    """
+
+    time: str
+    key: tuple[str, ...]
+    target: str
+    named: str
+    times: list[str]
+    plain: list[str]
+
+
+def roles(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable[str] = ()) -> Roles:
+    """Which columns of typed rows are time, key and target; takes and raises what `guess` does."""
+    if rows.height < 2:
+        raise InvalidSpec(f"{rows.height} rows", "they tell nothing about a column", "give some more")
+    _refuse_unknown([time, target, *key], rows)
+    times = [column for column in rows.columns if isinstance(rows[column].dtype, pl.Datetime | pl.Date)]
+    plain = [column for column in rows.columns if column not in times and _is_plain(rows[column])]
+    time = _time(rows, times, time)
+    named = target or next((column for column in plain if column.lower() in TARGETS), "")
+    label = named or next((column for column in reversed(plain) if not _looks_like_id(column)), time)
+    keys = tuple(key) or _key(rows, [column for column in [*plain, *times] if column != label], times)
+    return Roles(time, keys, label, named, times, plain)
 
 
 def _refuse_unknown(names: Iterable[str], rows: pl.DataFrame) -> None:
