@@ -130,8 +130,9 @@ def look(kept: Path, at: str = "", output: str = "") -> Existing:
     model = _loaded(kept)
     types = tuple(sorted({str(weight.dtype) for weight in model.weights}))
     if not has_graph(model):
-        line = LayerLine(model.name, type(model).__name__, model.count_params(), (), head=True)
-        return Existing(inputs_of(model), ("output",), (line,), INPUTS, "", types)
+        inputs = inputs_of(model)
+        line = LayerLine(model.name, type(model).__name__, _weights(model), (), head=True)
+        return Existing(inputs, ("output",), (line,), INPUTS, "", types)
     graph = graph_of(model, output)
     at = at or proposed_cut(graph)
     parts = zip(graph.steps, in_head(graph, at), strict=True)
@@ -158,7 +159,7 @@ def inputs_of(model: keras.Model) -> tuple[ModelInput, ...]:
             "it does not say which single tensor, or which named ones, it takes",
             "call it on some rows before it is saved; let call() take one tensor, or a dict of columns",
         )
-    return tuple(ModelInput(name, tuple(one[1:]), "float32") for name, one in named.items())
+    return tuple(ModelInput(name, tuple((one or ())[1:]), "float32") for name, one in named.items())
 
 
 def last_activation(graph: Graph) -> str:

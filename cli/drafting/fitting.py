@@ -86,7 +86,7 @@ def _unnamed(rows: pl.DataFrame, one: ModelInput, wanted: Sequence[ModelInput], 
     free = [column for column in rows.columns if column not in {found.time, found.target}]
     if one.dtype == "string":
         texts = [column for column in free if column not in found.key and rows[column].dtype == pl.String]
-        if len(texts) == 1 and prod(one.shape) == 1:
+        if len(texts) == 1 and prod(size or 0 for size in one.shape) == 1:
             return (texts[0],)
         raise _no_columns(rows, wanted, found, f"{len(texts)} columns hold text")
     lists = [column for column in free if _fits(shape_of(rows[column]), one.shape)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -116,13 +117,16 @@ def test_without_a_date_all_rows_count_as_learned(here: Path, registry: ModelReg
         adopt(here)
 
 
-def test_from_scratch_goes_on_from_the_saved_weights(here: Path, registry: ModelRegistry, home: Settings) -> None:
+def test_from_scratch_goes_on_from_the_saved_weights(
+    here: Path, registry: ModelRegistry, home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The builders of the model's file load it, also where the whole model is trained again."""
     adopt(here)
     path = here / "shop" / "models" / "orders.py"
     text = path.read_text().replace("FineTune(stages=", "FromScratch(); _ = FineTune(stages=")
     start, end = text.index("finetune=FromScratch"), text.index("\n", text.index("finetune=FromScratch"))
     path.write_text((text[:start] + "finetune=FromScratch()," + text[end:]).replace("FineTune, ", "FromScratch, "))
+    monkeypatch.delitem(sys.modules, "models.orders")  # another process would read the file anew
     rows(300, 600, flipped=True).write_csv(Path(home.landing) / "orders" / "next.csv")
     retrain("orders")
     assert registry.version("orders", 2).plan["kind"] == "Pretrain"
@@ -133,7 +137,7 @@ def test_if_anything_fails_nothing_is_left(
     here: Path, home: Settings, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither files nor a version: bad rows are found in the rehearsal, and a crash at the end is undone, too."""
-    bad = pl.concat([rows(0, 100), rows(100, 30).with_columns(at=pl.lit("soon"))])
+    bad = pl.concat([rows(0, 100), rows(100, 30).with_columns(size=pl.lit(None, pl.Float64))])
     bad.write_csv(here / "bad.csv")
     for more in (["--data", str(here / "bad.csv"), "--time", "at"], ["--at", "nowhere"]):
         with pytest.raises(EvergreenError) as refused:

@@ -16,7 +16,7 @@ from keras import Input, Model, Sequential, layers
 
 from errors import CannotAdopt, CannotSplit
 from learning.adoption import Adopted
-from learning.existing import keep, look
+from learning.existing import keep, look, run_code
 from learning.schema import Schema
 from learning.split import INPUTS
 
@@ -176,6 +176,33 @@ def test_one_of_several_outputs_has_to_be_named(tmp_path: Path) -> None:
     with pytest.raises(CannotSplit, match="chance, amount"):
         look(saved(elsewhere.two_outputs, tmp_path))
     assert look(saved(elsewhere.two_outputs, tmp_path), output="chance").activation == "sigmoid"
+
+
+CODE = """
+import keras
+
+@keras.saving.register_keras_serializable(package="shop")
+class Doubled(keras.layers.Layer):
+    def call(self, inputs):
+        return 2 * inputs
+"""
+
+
+def test_layers_of_ones_own_come_from_a_file(tmp_path: Path) -> None:
+    """Without it the refusal names the option; a file that cannot be run is refused, too."""
+    (tmp_path / "mine.py").write_text(CODE)
+    path, known = tmp_path / "doubled.keras", dict(keras.saving.get_custom_objects())
+    run_code(tmp_path / "mine.py", "shop")
+    doubled = keras.saving.get_registered_object("shop>Doubled")()
+    Sequential([Input((3,), name="x"), doubled, layers.Dense(1, name="out")]).save(path)
+    assert [line.name for line in look(path).layers if line.head] == ["out"]
+    keras.saving.get_custom_objects().clear()
+    keras.saving.get_custom_objects().update(known)
+    with pytest.raises(CannotAdopt, match=r"Doubled.*--code FILE"):
+        look(path)
+    (tmp_path / "mine.py").write_text("import shop_layers")
+    with pytest.raises(CannotAdopt, match="cannot be run here"):
+        run_code(tmp_path / "mine.py", "shop")
 
 
 def test_who_was_never_called_cannot_say_what_it_takes(tmp_path: Path) -> None:
