@@ -23,7 +23,6 @@ from arrivals.listing import expanded, parted
 from arrivals.texts import as_it_came
 from arrivals.validation import REASON
 from errors import FileNotReady
-from learning.stored import kept_kinds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,7 +83,7 @@ class Attached:
             except ValueError as error:
                 reasons[place] = f"{names.name} names a file that cannot be decoded: {error}"
         kept = self.spec.schema.kept(names.name)
-        return pl.Series(kept, found, kept_kinds(self.spec.schema)[kept])
+        return pl.Series(kept, found, self.spec.schema.kept_kinds()[kept])
 
     def _content(self, name: str, media: Media) -> bytes:
         """The bytes of a file below the source's folder."""

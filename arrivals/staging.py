@@ -29,7 +29,6 @@ from db.arrival_records import (
     RefusalKind,
     Superseded,
 )
-from learning.stored import kept_kinds
 
 if TYPE_CHECKING:
     from arrivals.partition_files import PartitionFiles
@@ -176,7 +175,7 @@ class Staging:
 
     def _as_now(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Rows that were taken before with the schema's columns; those that it did not have then are null."""
-        kinds = self._validator.kinds | kept_kinds(self._schema)
+        kinds = self._validator.kinds | self._schema.kept_kinds()
         absent = [name for name in kinds if rows.schema.get(name) != kinds[name]]
         return rows.with_columns(pl.lit(None, kinds[name]).alias(name) for name in absent).select(*kinds, HOLDOUT, HIGH)
 

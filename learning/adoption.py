@@ -229,7 +229,8 @@ def first_rows(schema: Schema, known: Sequence[PartitionFile]) -> Columns:
     raise CannotAdopt(
         "no row that the model has learned",
         "drift checks, replay and the comparison of answers need some",
-        "give a file with rows that it was trained on, or a later --trained-until",
+        "give a file with rows that it was trained on, or a later --trained-until; a file with rows from both sides of "
+        "that date is divided when it lands, so let it lie outside of the landing folder",
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from errors import CannotAdopt, EvergreenError, UnknownLayer
-from evergreen_client.model_files import load_model
+from evergreen_client.model_files import REFUSED, load_model
 from evergreen_client.shown import gist
 from learning.graph import Graph, graph_of, has_graph, output_names
 from learning.split import INPUTS, in_head, proposed_cut
@@ -130,8 +130,9 @@ def look(kept: Path, at: str = "", output: str = "") -> Existing:
     model = _loaded(kept)
     types = tuple(sorted({str(weight.dtype) for weight in model.weights}))
     if not has_graph(model):
-        line = LayerLine(model.name, type(model).__name__, model.count_params(), (), head=True)
-        return Existing(inputs_of(model), ("output",), (line,), INPUTS, "", types)
+        inputs = inputs_of(model)
+        line = LayerLine(model.name, type(model).__name__, _weights(model), (), head=True)
+        return Existing(inputs, ("output",), (line,), INPUTS, "", types)
     graph = graph_of(model, output)
     at = at or proposed_cut(graph)
     parts = zip(graph.steps, in_head(graph, at), strict=True)
@@ -158,7 +159,7 @@ def inputs_of(model: keras.Model) -> tuple[ModelInput, ...]:
             "it does not say which single tensor, or which named ones, it takes",
             "call it on some rows before it is saved; let call() take one tensor, or a dict of columns",
         )
-    return tuple(ModelInput(name, tuple(one[1:]), "float32") for name, one in named.items())
+    return tuple(ModelInput(name, tuple((one or ())[1:]), "float32") for name, one in named.items())
 
 
 def last_activation(graph: Graph) -> str:
@@ -190,6 +191,9 @@ def _loaded(path: Path) -> keras.Model:
     except EvergreenError:
         raise
     except Exception as error:
+        if refused := REFUSED.search(str(error)):
+            why = f"Keras does not load it: {refused[0]}, which may run code of the file's own"
+            raise CannotAdopt(f"model '{path.name}'", why, "write it as a layer class, and save it again") from error
         why = f"Keras {keras.__version__} cannot load it ({gist(error)})"
         raise CannotAdopt(f"model '{path.name}'", why, SAVE_AGAIN) from error
 

@@ -162,6 +162,13 @@ class Schema:
         """Every column that an arriving row must have."""
         return tuple(name for name in self.columns if self.time is not None or name != ARRIVED)
 
+    def kept_kinds(self) -> dict[str, pl.DataType]:
+        """The type of each column of a partition that holds what files held."""
+        import polars as pl
+
+        kinds = {"uint8": pl.UInt8(), "int16": pl.Int16()}
+        return {self.kept(name): pl.Array(kinds[one.kept_as], prod(one.shape)) for name, one in self.files.items()}
+
     def named(self, classes: tuple[str, ...]) -> Schema:
         """The same schema of a target that arrives as words, or as numbers where there are none."""
         if classes == self.classes:

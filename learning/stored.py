@@ -63,18 +63,9 @@ def wanted(schema: Schema) -> dict[str, pl.DataType]:
     import polars as pl
 
     tensors = {name: pl.Array(pl.Float32, prod(shape)) for name, shape in schema.tensors.items()}
-    tensors |= kept_kinds(schema)
     target = {schema.target: pl.String() if schema.classes else pl.Float64()}
     numbers, strings = dict.fromkeys(schema.numeric, pl.Float64()), dict.fromkeys(schema.strings, pl.String())
-    return {**numbers, **strings, **tensors, **target}
-
-
-def kept_kinds(schema: Schema) -> dict[str, pl.DataType]:
-    """The type of each column that holds what files held which rows named."""
-    import polars as pl
-
-    kinds = {"uint8": pl.UInt8(), "int16": pl.Int16()}
-    return {schema.kept(name): pl.Array(kinds[one.kept_as], prod(one.shape)) for name, one in schema.files.items()}
+    return {**numbers, **strings, **tensors, **schema.kept_kinds(), **target}
 
 
 def _absent(schema: Schema, there: pl.Schema | dict[str, pl.DataType]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from cli.drafting.guess import Guess, guess, shape_of
+from cli.drafting.guess import Roles, roles, shape_of
 from errors import CannotAdopt
 from learning.schema import Schema
 
@@ -61,8 +61,11 @@ def fit(rows: pl.DataFrame, wanted: Sequence[ModelInput], *, time: str, target: 
         CannotAdopt: no columns fill an input; names both.
         InvalidSpec: none can be the time, the target or the key.
     """
-    found = guess(rows, time=time, target=target, key=key)
-    taken = {found.schema.time, found.schema.target}
+    found = roles(rows, time=time, target=target, key=key)
+    if not _is_number(rows[found.target]):
+        fix = "write classes as the numbers that the model was trained with, 0, 1, 2 …, or name another --target"
+        raise CannotAdopt(f"target '{found.target}'", "it holds no numbers", fix)
+    taken = {found.time, found.target}
     inputs: dict[str, tuple[str, ...]] = {}
     for one in wanted:
         named = one.name in rows.columns and one.name not in taken
@@ -76,24 +79,24 @@ def fit(rows: pl.DataFrame, wanted: Sequence[ModelInput], *, time: str, target: 
     return Fit(schema, different, ignored, tuple(_doubts(found, different, named={target, *key})))
 
 
-def _unnamed(rows: pl.DataFrame, one: ModelInput, wanted: Sequence[ModelInput], found: Guess) -> tuple[str, ...]:
+def _unnamed(rows: pl.DataFrame, one: ModelInput, wanted: Sequence[ModelInput], found: Roles) -> tuple[str, ...]:
     """The columns that fill a model's one input, whose name none of them has."""
     if len(wanted) > 1:
         raise _no_columns(rows, wanted, found, f"no column is called '{one.name}'")
-    free = [column for column in rows.columns if column not in {found.schema.time, found.schema.target}]
+    free = [column for column in rows.columns if column not in {found.time, found.target}]
     if one.dtype == "string":
-        texts = [column for column in free if column not in found.schema.key and rows[column].dtype == pl.String]
-        if len(texts) == 1 and prod(one.shape) == 1:
+        texts = [column for column in free if column not in found.key and rows[column].dtype == pl.String]
+        if len(texts) == 1 and prod(size or 0 for size in one.shape) == 1:
             return (texts[0],)
         raise _no_columns(rows, wanted, found, f"{len(texts)} columns hold text")
     lists = [column for column in free if _fits(shape_of(rows[column]), one.shape)]
     if len(lists) == 1:
         return (lists[0],)
     numbers = [column for column in free if rows[column].dtype.is_numeric() or rows[column].dtype == pl.Boolean]
-    for chosen in ([column for column in numbers if column not in found.schema.key], numbers):
+    for chosen in ([column for column in numbers if column not in found.key], numbers):
         if _fits((len(chosen),), one.shape) and chosen:
             return tuple(chosen)
-    beside = [column for column in numbers if column not in found.schema.key]
+    beside = [column for column in numbers if column not in found.key]
     raise _no_columns(rows, wanted, found, f"{len(beside)} columns hold numbers: {', '.join(beside) or 'none'}")
 
 
@@ -110,7 +113,7 @@ def _fits(shape: tuple[int, ...], wanted: Sequence[int | None]) -> bool:
 
 
 def _schema(
-    rows: pl.DataFrame, wanted: Sequence[ModelInput], inputs: dict[str, tuple[str, ...]], found: Guess
+    rows: pl.DataFrame, wanted: Sequence[ModelInput], inputs: dict[str, tuple[str, ...]], found: Roles
 ) -> Schema:
     """A schema of exactly these inputs."""
     numeric, categorical, tensors = list[str](), list[str](), dict[str, tuple[int, ...]]()
@@ -126,13 +129,8 @@ def _schema(
             if one.dtype != "string" and name not in tensors and not _is_number(rows[name]):
                 raise _no_columns(rows, wanted, found, f"column '{name}' holds no numbers")
     gaps = tuple(name for name in (*numeric, *categorical) if rows[name].null_count())
-    return replace(
-        found.schema,
-        numeric=tuple(numeric),
-        categorical=tuple(categorical),
-        tensors=tensors,
-        nullable=gaps,
-    )
+    kinds = tuple(numeric), tuple(categorical), tensors
+    return Schema(found.time, found.key, found.target, *kinds, nullable=gaps)
 
 
 def _tensor_shape(rows: pl.DataFrame, one: ModelInput, column: str) -> tuple[int, ...]:
@@ -153,10 +151,10 @@ def _is_number(column: pl.Series) -> bool:
     return column.dtype.is_numeric() or column.dtype == pl.Boolean
 
 
-def _no_columns(rows: pl.DataFrame, wanted: Sequence[ModelInput], found: Guess, why: str) -> CannotAdopt:
+def _no_columns(rows: pl.DataFrame, wanted: Sequence[ModelInput], found: Roles, why: str) -> CannotAdopt:
     """The refusal that names both sides."""
-    kept = f"time {found.schema.time}, key {' + '.join(found.schema.key)}, target {found.schema.target}"
-    others = [column for column in rows.columns if column not in {found.schema.time, found.schema.target}]
+    kept = f"time {found.time}, key {' + '.join(found.key)}, target {found.target}"
+    others = [column for column in rows.columns if column not in {found.time, found.target}]
     return CannotAdopt(
         f"a model that takes {'; '.join(map(str, wanted))}",
         f"the file's columns do not fill that: {why} (beside {kept} there are {', '.join(others)})",
@@ -165,15 +163,15 @@ def _no_columns(rows: pl.DataFrame, wanted: Sequence[ModelInput], found: Guess, 
     )
 
 
-def _doubts(found: Guess, inputs: dict[str, tuple[str, ...]], named: set[str]) -> Iterator[str]:
+def _doubts(found: Roles, inputs: dict[str, tuple[str, ...]], named: set[str]) -> Iterator[str]:
     """What a person should look at."""
     for name, filling in inputs.items():
         if len(filling) > 1:
             yield f"order: input '{name}' is filled by {', '.join(filling)}, as in the file; is training's the same?"
-    if found.schema.target not in named:
-        yield f"target: '{found.schema.target}' is a guess; say --target COLUMN"
-    if not set(found.schema.key) <= named:
-        yield f"key: {' + '.join(found.schema.key)} is a guess; --key COLUMN, once for each, corrects it"
+    if found.target not in named:
+        yield f"target: '{found.target}' is a guess; say --target COLUMN"
+    if not set(found.key) <= named:
+        yield f"key: {' + '.join(found.key)} is a guess; --key COLUMN, once for each, corrects it"
 
 
 def objective_of(

@@ -64,23 +64,14 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
     Raises:
         InvalidSpec: a named column is not there, or none can be the time, the target, the key or an input.
     """
-    if rows.height < 2:
-        raise InvalidSpec(f"{rows.height} rows", "they tell nothing about a column", "give some more")
     rows = rows.select(typed(column) for column in rows.iter_columns())
-    _refuse_unknown([time, target, *key], rows)
-    times = [column for column in rows.columns if isinstance(rows[column].dtype, pl.Datetime | pl.Date)]
-    plain = [column for column in rows.columns if column not in times and _is_plain(rows[column])]
-    at = _time(rows, times, time)
-    named = target or next((column for column in plain if column.lower() in TARGETS), "")
-    label = named or next(
-        (column for column in reversed(plain) if _may_be_target(rows[column])), at or rows.columns[-1]
-    )
+    found_roles = roles(rows, time=time, target=target, key=key)
+    keys, label, plain = found_roles.key, found_roles.target, found_roles.plain
     words = _words(rows[label])
     numbers = pl.Series(label, [0.0, 1.0]) if words else _numbers(rows[label])
-    keys = tuple(key) or _key(rows, [column for column in [*plain, *times] if column != label], times)
     numeric, categorical, tensors, text = _inputs(rows, [column for column in plain if column != label], keys)
     nullable = tuple(column for column in (*numeric, *categorical, *text) if _has_gaps(rows[column]))
-    schema = Schema(at, keys, label, numeric, categorical, tensors, nullable=nullable, text=text)
+    schema = Schema(found_roles.time, keys, label, numeric, categorical, tensors, nullable=nullable, text=text)
     found = Guess(
         schema,
         _named(words) if words else _objective(numbers),
@@ -88,7 +79,44 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
         offset=float(numbers.mean() or 0.0),  # type: ignore[arg-type]
         scale=float(numbers.std() or 1.0),  # type: ignore[arg-type]
     )
-    return replace(found, doubts=tuple(_doubts(rows, found, times, sure={*key, named})))
+    return replace(found, doubts=tuple(_doubts(rows, found, found_roles.times, sure={*key, found_roles.named})))
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The columns that are no inputs, or seem to be none.
+
+    Args:
+        time: of the event; None where no column holds times.
+        key: names a row.
+        target: the label.
+        named: the same, if a person or its own name says so; else "".
+        times: all columns that hold times.
+        plain: all others that hold single values.
+    """
+
+    time: str | None
+    key: tuple[str, ...]
+    target: str
+    named: str
+    times: list[str]
+    plain: list[str]
+
+
+def roles(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable[str] = ()) -> Roles:
+    """Which columns of typed rows are time, key and target; takes and raises what `guess` does."""
+    if rows.height < 2:
+        raise InvalidSpec(f"{rows.height} rows", "they tell nothing about a column", "give some more")
+    _refuse_unknown([time, target, *key], rows)
+    times = [column for column in rows.columns if isinstance(rows[column].dtype, pl.Datetime | pl.Date)]
+    plain = [column for column in rows.columns if column not in times and _is_plain(rows[column])]
+    at = _time(rows, times, time)
+    named = target or next((column for column in plain if column.lower() in TARGETS), "")
+    label = (
+        named or next(filter(_may_be_target, map(rows.get_column, reversed(plain))), rows[at or rows.columns[-1]]).name
+    )
+    keys = tuple(key) or _key(rows, [column for column in [*plain, *times] if column != label], times)
+    return Roles(at, keys, label, named, times, plain)
 
 
 def _refuse_unknown(names: Iterable[str], rows: pl.DataFrame) -> None:

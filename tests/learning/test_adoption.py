@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,12 @@ import elsewhere
 import keras
 import numpy as np
 import pytest
-from elsewhere import saved, worn
+from elsewhere import saved
 from keras import Input, Model, Sequential, layers
 
 from errors import CannotAdopt, CannotSplit
 from learning.adoption import Adopted
-from learning.existing import keep, look
+from learning.existing import keep, look, run_code
 from learning.schema import Schema
 from learning.split import INPUTS
 
@@ -177,9 +178,37 @@ def test_one_of_several_outputs_has_to_be_named(tmp_path: Path) -> None:
     assert look(saved(elsewhere.two_outputs, tmp_path), output="chance").activation == "sigmoid"
 
 
+CODE = """
+import keras
+
+@keras.saving.register_keras_serializable(package="shop")
+class Doubled(keras.layers.Layer):
+    def call(self, inputs):
+        return 2 * inputs
+"""
+
+
+def test_layers_of_ones_own_come_from_a_file(tmp_path: Path) -> None:
+    """Without it the refusal names the option; a file that cannot be run is refused, too."""
+    (tmp_path / "mine.py").write_text(CODE)
+    path, known = tmp_path / "doubled.keras", dict(keras.saving.get_custom_objects())
+    run_code(tmp_path / "mine.py", "shop")
+    doubled = keras.saving.get_registered_object("shop>Doubled")()
+    Sequential([Input((3,), name="x"), doubled, layers.Dense(1, name="out")]).save(path)
+    assert [line.name for line in look(path).layers if line.head] == ["out"]
+    keras.saving.get_custom_objects().clear()
+    keras.saving.get_custom_objects().update(known)
+    with pytest.raises(CannotAdopt, match=r"Doubled.*--code FILE"):
+        look(path)
+    (tmp_path / "mine.py").write_text("import shop_layers")
+    with pytest.raises(CannotAdopt, match="cannot be run here"):
+        run_code(tmp_path / "mine.py", "shop")
+
+
 def test_who_was_never_called_cannot_say_what_it_takes(tmp_path: Path) -> None:
     """A subclass is known by what it was built for."""
     path = tmp_path / "hidden.keras"
-    worn(Hidden()).save(path)
+    with warnings.catch_warnings(action="ignore"):
+        Hidden().save(path)
     with pytest.raises(CannotAdopt, match="call it on some rows"):
         look(path)

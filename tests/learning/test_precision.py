@@ -33,10 +33,12 @@ def examples(target: np.ndarray = TARGET) -> Examples:
 
 def learner(policy: str, objective: Objective, epochs: int = 6) -> Learner:
     """Two dense layers of a precision, one of them regularised, which learn slowly."""
-    keras.utils.set_random_seed(1)
+    draw = np.random.default_rng(1)
     last = "sigmoid" if isinstance(objective, Binary) else None
     hidden = keras.layers.Dense(4, "relu", dtype=policy, kernel_regularizer=keras.regularizers.L2(1e-4))
     model = keras.Sequential([keras.Input((3,)), hidden, keras.layers.Dense(1, last, dtype=policy)])
+    for weight in model.weights:
+        weight.assign(draw.normal(0, 0.5, weight.shape))
     plan = Stage(epochs=epochs, batch_size=8, learning_rate=1e-3)
     return Learner(model, model.variables, objective, plain(objective), plan, 1e-3)
 
@@ -53,7 +55,7 @@ def test_a_head_of_any_precision_learns_as_one_of_float32_does(policy: str, tmp_
         moved = [np.abs(new - old).max() for new, old in zip(values_of(one.variables), before, strict=True)]
         assert state.best_epoch == 6
         curves[name] = state.best, max(moved)
-    assert curves[policy] == pytest.approx(curves["float32"], rel=0.15)
+    assert curves[policy] == pytest.approx(curves["float32"], rel=0.05, abs=0.003)
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "bfloat16"])

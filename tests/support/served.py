@@ -88,6 +88,9 @@ class Place:
         del cache
         self.predicted.append(number)
         chosen = select(spec.schema, files, split, unlabelled=unlabelled, since=since)
+        if not chosen:
+            none = np.empty(0, "int64")
+            return Predictions(np.empty(0), np.empty((0, 1), "float32"), none, none, {})
         target = concatenate([part.target for part in chosen])
         return Predictions(
             target,
