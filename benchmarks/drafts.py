@@ -93,8 +93,10 @@ def trees(rows: pl.DataFrame) -> Figures:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.metrics import log_loss
 
-    columns = [pl.col(name).cast(pl.Float64) if kind.is_numeric() else pl.col(name).cast(pl.Categorical).to_physical()
-               for name, kind in rows.drop(MADE).schema.items()]
+    columns = [
+        pl.col(name).cast(pl.Float64) if kind.is_numeric() else pl.col(name).cast(pl.Categorical).to_physical()
+        for name, kind in rows.drop(MADE).schema.items()
+    ]
     text = [not kind.is_numeric() for kind in rows.drop(MADE).schema.values()]
     older, newest = split(rows.select(*columns, "target"))
     x, y = older.drop("target").to_numpy(), older["target"].to_numpy()
@@ -139,8 +141,9 @@ def river_set(name: str, *, quantity: bool = False) -> pl.DataFrame:
     from river import datasets
 
     drawn = list(getattr(datasets, name)())
-    rows = pl.DataFrame([{f"x_{column}": value for column, value in x.items()} for x, _ in drawn],
-                        infer_schema_length=None)
+    rows = pl.DataFrame(
+        [{f"x_{column}": value for column, value in x.items()} for x, _ in drawn], infer_schema_length=None
+    )
     return timed(rows, [y for _, y in drawn], quantity=quantity)
 
 

@@ -15,6 +15,7 @@ from learning.spec import Schema
 TEMPLATE = Path(__file__).with_name("model.py.txt")
 IMPORTED = ("FineTune", "ModelSpec", "Pretrain", "Replay", "Schema", "Source", "Stage")
 LINE = 90
+BATCHES = ((1_000, 32), (50_000, 128), (float("inf"), 256))  # rows of the file, and of a gradient step
 
 
 def schema_source(guess: Guess) -> str:
@@ -53,6 +54,7 @@ def model_source(guess: Guess, name: str, origin: str) -> str:
         categorical=_written(schema.categorical),
         nullable=_written(schema.nullable),
         ignored=_written(left_out(guess)),
+        batch=next(batch for most, batch in BATCHES if guess.rows < most),
     )
 
 
