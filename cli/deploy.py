@@ -57,13 +57,13 @@ def add_deployments(file: Path, name: str) -> bool:
 
 
 def rescheduled(text: str, name: str, cron: str) -> str:
-    """The text of a prefect.yaml in which one model is retrained at another time; all else stays as it is.
+    r"""The text of a prefect.yaml in which one model is retrained at another time; all else stays as it is.
 
     Raises:
         InvalidSchedule: the file has no deployment of this model, or not exactly one cron in it.
 
     Example:
-        >>> text = '  - name: retrain-shop\\n    schedules:\\n      - cron: "0 6 * * 1"   # Mondays\\n'
+        >>> text = '  - name: retrain-shop\n    schedules:\n      - cron: "0 6 * * 1"   # Mondays\n'
         >>> print(rescheduled(text, "shop", "0 5 * * *").splitlines()[-1])
               - cron: "0 5 * * *"   # Mondays
     """

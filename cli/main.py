@@ -105,8 +105,14 @@ def prepare(model: str) -> None:
 
 def run_to_its_end(flow: Callable[..., Any], model: str, **asked: bool) -> str:
     """Run a flow, print what became of it, and give it back; end with an exit code of its own if it needs attention."""
+    from prefect.settings import get_current_settings
+
+    from tasks.logs import tell_errors_once
     from tasks.run import STATES
 
+    if not get_current_settings().api.url:
+        say("PREFECT_API_URL names no server, so a temporary one starts for this run: that takes a while", err=True)
+    tell_errors_once()
     state = flow(model, return_state=True, **asked)
     outcome: str = state.result()
     say(outcome)

@@ -46,9 +46,7 @@ def new(  # noqa: PLR0913, PLR0917 - typer makes every parameter an option
     _tell(found)
     deployed = add_deployments(path.parent.with_name("prefect.yaml"), name)
     if deployed:
-        say(
-            f"  its deployments are at the end of prefect.yaml; `evergreen deploy {name} --cron ...` changes when it is retrained"
-        )
+        say(f"  its deployments are at the end of prefect.yaml; `evergreen deploy {name} --cron ...` reschedules it")
     say("Read it, and correct what was guessed wrong. Then:")
     land_here(name, settings.landing)
     for command in next_commands(name, data, settings.landing, deployed=deployed):

@@ -52,7 +52,8 @@ class TrainingState:
     def after(self, metrics: dict[str, float], *, patience: int, epochs: int, more: int = 0) -> TrainingState:
         """One epoch later; a validation loss that is not lower than the best costs patience.
 
-        From the last epoch on, `more` may follow for as long as each is the best so far. Without a validation loss there is no better or worse, and the last epoch is the one to keep.
+        Behind the last epoch `more` may follow, for as long as each still lowers the loss. Without a validation loss
+        there is no better or worse, and the last epoch is the one to keep.
         """
         epoch = self.epoch + 1
         loss = metrics.get("val_loss")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from errors import ArtifactMissing, EvergreenError, StepFailed
 from evergreen_client.shown import gist, said
 
+FAILED = re.compile(r"Task run failed with exception|Encountered exception during|Finished in state Failed|failed: ")
 LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
 
 
@@ -33,6 +35,30 @@ def made_clean(record: logging.LogRecord) -> bool:
         if isinstance(error, StepFailed) or _is_foreign(error):
             record.exc_text = _places(error)
     return True
+
+
+def tell_errors_once() -> None:
+    """Leave it to whoever called a flow to say how it failed: Prefect's console would say it four times before that."""
+    for handler in logging.getLogger("prefect").handlers:
+        if isinstance(handler, logging.StreamHandler) and not any(isinstance(one, _Told) for one in handler.filters):
+            handler.addFilter(_Told())
+
+
+class _Told(logging.Filter):
+    """Passes over the ways in which Prefect says that a run failed; of places in the code, the first are shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places_shown = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is shown."""
+        message = record.getMessage()
+        if not record.name.startswith(LOGGERS) or not FAILED.match(message) or "Retry" in message:
+            return True
+        shown = bool(record.exc_text) and not self.places_shown
+        self.places_shown = self.places_shown or shown
+        return shown
 
 
 def _is_foreign(error: BaseException) -> bool:

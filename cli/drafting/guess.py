@@ -39,6 +39,7 @@ class Guess:
         ignored: all other columns.
         offset: mean of the target.
         scale: its standard deviation.
+        rows: how many the guess is from.
         doubts: what a person should look at, in sentences.
     """
 
@@ -47,6 +48,7 @@ class Guess:
     ignored: tuple[str, ...]
     offset: float = 0.0
     scale: float = 1.0
+    rows: int = 0
     doubts: tuple[str, ...] = ()
 
 
@@ -78,6 +80,7 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
         ignored=tuple(column for column in rows.columns if column not in schema.columns),
         offset=float(numbers.mean() or 0.0),  # type: ignore[arg-type]
         scale=float(numbers.std() or 1.0),  # type: ignore[arg-type]
+        rows=rows.height,
     )
     return replace(found, doubts=tuple(_doubts(rows, found, found_roles.times, sure={*key, found_roles.named})))
 

@@ -69,7 +69,7 @@ def _scan(file: LocalCopy) -> pl.LazyFrame:
 
 
 def _kept(column: pl.Series) -> pl.Series:
-    """Text of a file that has types: as times where it holds these, else as categories, since digits are codes there."""
+    """Text of a file that has types: times where it holds these, else categories, as digits are codes there."""
     if column.dtype != pl.String:
         return column
     times = _times(column, column.str.strip_chars())

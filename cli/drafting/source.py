@@ -21,6 +21,7 @@ LINE = 90
 ADOPTED = Path(__file__).with_name("adopted.py.txt")
 HEAD_SCALE, WHOLE_SCALE = 0.3, 0.1  # of the pretraining rate: the more of a model learns, the slower
 FUTURE = "from __future__"
+BATCHES = ((1_000, 32), (50_000, 128), (float("inf"), 256))  # rows of the file, and of a gradient step
 
 
 def schema_source(guess: Guess) -> str:
@@ -61,6 +62,7 @@ def model_source(guess: Guess, name: str, origin: str) -> str:
         nullable=_written(schema.nullable),
         text=f"    text={_written(schema.text)},\n" if schema.text else "",
         ignored=_written(left_out(guess)),
+        batch=next(batch for most, batch in BATCHES if guess.rows < most),
     )
 
 

@@ -7,6 +7,7 @@ import gzip
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -208,10 +209,25 @@ rows = {"weight": np.array([[1.0], [np.nan]], "float32"), "town": np.array([["Ul
 base = spec.build_base(rows)
 head = spec.build_head(tuple(base.output_shape[1:]))
 import tensorflow as tf
-said = head(base({name: tf.constant(column) for name, column in rows.items()}))
+features = base({name: tf.constant(column) for name, column in rows.items()})
+said = head(features)
 assert np.isfinite(said).all() and said.shape == (2, 1)
+base.save("base.keras"), np.save("features.npy", features)
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+    client = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+import numpy as np
+import tensorflow as tf
+from evergreen_client.model_files import load_model
+rows = {"weight": np.array([[1.0], [np.nan]], "float32"), "town": np.array([["Ulm"], [""]], object)}
+base = load_model(Path("base.keras"))
+assert np.allclose(base({name: tf.constant(column) for name, column in rows.items()}), np.load("features.npy"))
+assert "learning" not in sys.modules  # Keras' own layers, in safe mode: a service needs no Evergreen
+"""
+    subprocess.run([sys.executable, "-c", client], check=True, cwd=tmp_path)
     style = ["--isolated", "--line-length=120", "orders.py"]
     ours = ["--config", 'lint.isort.known-first-party=["learning"]']
     subprocess.run([sys.executable, "-m", "ruff", "check", *ours, *style], check=True, cwd=tmp_path)
@@ -242,6 +258,43 @@ def test_names_of_columns_are_data_not_code(name: str, column: str) -> None:
         said = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
         assert name in said or (column == "same" and text == schema_source(found))
         assert not [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "print"]
+
+
+@pytest.mark.parametrize("ending", ["parquet", "jsonl"])
+def test_text_of_a_file_with_types_stays_text(ending: str, tmp_path: Path) -> None:
+    """Codes of digits are categories where the file says that they are text; in CSV they are numbers without a zero."""
+    codes = pl.Series(["4711", "4712", "4711", "4712"])
+    rows = TABLE.with_columns(code=codes, zero=pl.Series(["01", "02", "01", "02"]))
+    path = tmp_path / f"orders.{ending}"
+    rows.write_parquet(path) if ending == "parquet" else rows.write_ndjson(path)
+    found = guess(read_sample(path), target="late").schema
+    assert (found.time, found.categorical) == ("placed", ("town", "code", "zero"))
+    rows.write_csv(tmp_path / "orders.csv")
+    plain = guess(read_sample(tmp_path / "orders.csv"), target="late").schema
+    assert (plain.numeric, plain.categorical) == (("weight", "code"), ("town", "zero"))
+
+
+def test_numbers_that_may_be_codes_are_asked_about() -> None:
+    """Few whole numbers may be the kinds of a code book; a measure, a yes or no and what varies are not."""
+    rows = pl.concat([DATED.with_columns(order=pl.col("order") + str(place)) for place in range(5)])
+    many = rows.with_columns(
+        kind=pl.Series([1, 2, 9, 4] * 5), size=pl.Series([0.5, 1, 2, 3] * 5), count=pl.Series(range(20))
+    )
+    (doubt,) = [doubt for doubt in guess(many).doubts if doubt.startswith("numeric:")]
+    assert "kind" in doubt
+    assert "size" not in doubt
+    assert "count" not in doubt
+
+
+@pytest.mark.parametrize(("rows", "batch"), [(999, 32), (1_000, 128), (50_000, 256)])
+def test_a_draft_says_only_what_its_rows_call_for(rows: int, batch: int) -> None:
+    """Paragraphs on kinds of columns that are not there are left out; few rows are learned from in small batches."""
+    found = guess(DATED)
+    numbers = replace(found, rows=rows, schema=replace(found.schema, categorical=(), nullable=()))
+    categories = replace(found, schema=replace(found.schema, numeric=(), nullable=()))
+    assert "StringLookup" not in model_source(numbers, "orders", "orders.csv")
+    assert "Normalization" not in model_source(categories, "orders", "orders.csv")
+    assert f"batch_size={batch}," in model_source(numbers, "orders", "orders.csv")
 
 
 def test_rows_that_no_columns_tell_apart_are_refused() -> None:

@@ -1,5 +1,7 @@
 """`evergreen new`."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from errors import InvalidName
 from learning.catalog import load_spec
+from settings import Settings
 
 CSV = "at,id,size,late\n2024-01-01,1,0.5,0\n2024-01-02,2,1.5,1\n"
 
@@ -25,6 +28,22 @@ def test_new_writes_a_model_file_and_says_what_it_guessed(tmp_path: Path) -> Non
     assert "Binary()" in output
     assert "evergreen bootstrap orders" in output
     assert 'target="late"' in (tmp_path / "orders.py").read_text()
+
+
+def test_new_makes_the_landing_folder_and_prints_what_to_paste(
+    home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a person should look at, and commands that find the file and the folder from where they are typed."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my orders.csv").write_text(CSV)
+    lines = run("orders", "--from", "my orders.csv", "--folder", str(tmp_path)).splitlines()
+    assert "  ? target: 'late' is a guess; say --target COLUMN" in lines
+    land, bootstrap, fresh = (line.strip() for line in lines[-3:])
+    subprocess.run(land, shell=True, check=True, cwd=tmp_path)  # noqa: S602 - it is to be pasted into a shell
+    assert (Path(home.landing) / "orders/my orders.csv").read_text() == CSV
+    assert bootstrap.endswith("evergreen bootstrap orders")
+    assert fresh.endswith("evergreen retrain orders")  # there is no prefect.yaml, and so no schedule
+    assert Path(bootstrap.split()[0]).exists() or shutil.which("evergreen")
 
 
 def test_a_model_that_exists_is_not_overwritten(tmp_path: Path) -> None:

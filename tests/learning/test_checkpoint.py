@@ -53,3 +53,17 @@ def test_the_beginning_is_a_candidate_for_the_best() -> None:
     """Epochs that only make things worse leave epoch 0, the start, as the best."""
     state = TrainingState("head", epoch=0, start=0.5, best=0.5).after({"val_loss": 0.6}, patience=1, epochs=5)
     assert (state.best_epoch, state.stopped) == (0, True)
+
+
+def test_who_still_learns_at_the_end_goes_on_for_as_long_as_that_is_so() -> None:
+    """Further epochs, no more than were allowed, while each lowers the loss by something; and the reason says so."""
+    state = TrainingState("head", epoch=0, start=1.0, best=1.0)
+    for loss in (0.9, 0.8, 0.7):
+        assert not state.stopped
+        state = state.after({"val_loss": loss}, patience=2, epochs=2, more=3)
+    assert "had not finished learning" in state.remark
+    finished = state.after({"val_loss": 0.6999}, patience=2, epochs=2, more=3)  # a hair is no sign of more to come
+    assert (finished.stopped, finished.best_epoch, finished.remark) == (True, 4, "")
+    for loss in (0.6, 0.5):
+        state = state.after({"val_loss": loss}, patience=2, epochs=2, more=3)
+    assert (state.stopped, state.epoch) == (True, 5)

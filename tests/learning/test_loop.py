@@ -76,6 +76,35 @@ def test_the_rate_follows_the_schedule_step_by_step(tmp_path: Path) -> None:
     assert seen == pytest.approx([0.1 * (1 - 0.375), 0.1 * (1 - 0.875)])
 
 
+def test_few_rows_are_passed_over_until_an_epoch_has_its_least_steps(tmp_path: Path) -> None:
+    """32 rows in batches of 8 are 4 steps; 10 take three passes, and the schedule goes through all of them."""
+    asked: list[float] = []
+
+    def schedule(done: float, rate: float) -> float:
+        asked.append(done)
+        return rate
+
+    few = learner(schedule=schedule, steps=10)
+    state = train(few, examples(), examples(), TrainingContext(tmp_path, seed=1))
+    assert asked == pytest.approx([step / 24 for step in range(24)])
+    assert next(point.value for point in state.curve if point.name == "loss") < np.log(2)
+
+
+def test_further_epochs_keep_the_last_rate(tmp_path: Path) -> None:
+    """What still learns after its last epoch goes on at the rate that it came to, and not up the wave again."""
+    asked: list[float] = []
+
+    def schedule(done: float, rate: float) -> float:
+        asked.append(done)
+        return rate
+
+    state = train(
+        learner(schedule=schedule, batch_size=32, more=3), examples(), examples(), TrainingContext(tmp_path, seed=1)
+    )
+    assert asked == [0, 0.5, 1, 1, 1]
+    assert state.remark
+
+
 def test_a_stage_that_only_makes_things_worse_changes_nothing(tmp_path: Path) -> None:
     """The weights a stage begins with compete with those of its epochs; here validation wants the opposite."""
     one = learner(patience=1)

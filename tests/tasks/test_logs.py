@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from errors import ArtifactMissing, EvergreenError, NoChampion, StepFailed
-from tasks.logs import ending_of, foreseen, made_clean
+from tasks.logs import _Told, ending_of, foreseen, made_clean
 
 CACHE = Path("/data/evergreen/cache")
 ROW = "Anna Berg, 1984-02-03"
@@ -87,3 +87,21 @@ def test_secrets_and_escape_sequences_are_cleaned_out_of_any_line() -> None:
     record = logging.LogRecord("x", logging.INFO, "x.py", 1, "%s\x1b[31m", ("ftp://me:s/cret@host/x",), None)
     assert made_clean(record)
     assert record.getMessage() == r"ftp://me:***@host/x\x1b[31m"
+
+
+def test_a_failure_is_told_once() -> None:
+    """Whoever called the flow says how it failed; the console shows all else, and the places in the code once."""
+    told = _Told()
+
+    def shows(message: str, logger: str = "prefect.flow_runs", places: str = "") -> bool:
+        record = logging.LogRecord(logger, logging.ERROR, "x.py", 1, message, None, None)
+        record.exc_text = places
+        return told.filter(record)
+
+    assert not shows("Task run failed with exception: NoChampion('model', 'none', '')", "prefect.task_runs")
+    assert not shows("Encountered exception during execution: NoChampion('model', 'none', '')")
+    assert not shows("Finished in state Failed('Flow run encountered an exception')")
+    assert shows("Task run failed with exception: TimeoutError() - Retry 1/2 will start immediately")
+    assert shows("2 rows were refused")
+    assert shows("Encountered exception during execution: StepFailed()", places="File models/shop.py, line 3")
+    assert not shows("Encountered exception during execution: StepFailed()", places="File models/shop.py, line 3")
