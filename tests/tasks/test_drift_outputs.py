@@ -90,7 +90,7 @@ def arrived(folder: Path, name: str, rows: int, *, turned: bool = False, words: 
 def context(home: Settings, version: ModelFiles) -> Any:
     """Of a model whose champion is that version."""
     spec = SimpleNamespace(schema=SCHEMA, objective=Multiclass(10), drift=DriftPolicy(), name="m")
-    return SimpleNamespace(spec=spec, settings=home, model_files=lambda _: version)
+    return SimpleNamespace(spec=spec, settings=home, model_files=lambda _: version, spec_of=lambda _: spec)
 
 
 @pytest.fixture
