@@ -72,7 +72,7 @@ def what_is_taken(base: keras.Model, layers: Sequence[keras.Layer], columns: Col
 
     if not layers:
         return {}
-    inner = keras.Model(base.inputs, {layer.name: layer.input for layer in layers})
+    inner = keras.Model({one.name: one for one in base.inputs}, {layer.name: layer.input for layer in layers})
     given = {tensor.name: tf.constant(columns[tensor.name]) for tensor in base.inputs}
     return {name: values.numpy() for name, values in inner(given, training=False).items()}
 

@@ -39,7 +39,8 @@ class Place:
     @property
     def context(self) -> Context:
         """What steps are given."""
-        given = {"model_files": lambda version: version.number, "partition_files": self.partition_files}
+        given: dict[str, Any] = {"model_files": lambda version: version.number, "partition_files": self.partition_files}
+        given |= {"spec_of": lambda _: self.spec, "readable": lambda _, partitions: tuple(partitions)}
         settings = SimpleNamespace(cache=self.folder)
         return cast("Context", SimpleNamespace(spec=self.spec, registry=self.registry, settings=settings, **given))
 

@@ -91,7 +91,8 @@ def context(home: Settings, version: ModelFiles) -> Any:
     """Of a model whose champion is that version."""
     spec = SimpleNamespace(schema=SCHEMA, objective=Multiclass(10), drift=DriftPolicy(), name="m")
     registry = SimpleNamespace(version=lambda *_: SimpleNamespace(plan={}))
-    return SimpleNamespace(spec=spec, settings=home, registry=registry, model_files=lambda _: version)
+    known = {"registry": registry, "model_files": lambda _: version, "spec_of": lambda _: spec}
+    return SimpleNamespace(spec=spec, settings=home, **known)
 
 
 @pytest.fixture
