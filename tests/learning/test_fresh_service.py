@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from time import sleep
@@ -14,7 +15,7 @@ import pytest
 from db.artifacts import ArtifactStore
 from learning.data import PartitionFile, read_inputs
 from learning.files import Trained, save_model
-from learning.fresh_service import FreshService, Question, answered, written
+from learning.fresh_service import FreshService, Production, Question, _in_production, answered, written
 from learning.prediction import PROBE_ROWS, Predictions, predict, probe
 from learning.spec import ModelSpec
 from settings import Settings
@@ -162,3 +163,24 @@ def test_a_version_of_the_same_layers_takes_the_same_time(
     tuned = replace(question, **stored, champion=(question.base, question.head))
     said = answered(written(tuned))
     assert (said.error, said.seconds) == ("", None)
+
+
+def test_a_process_that_has_loaded_the_champion_answers_the_same_and_reads_every_file_again(
+    question: Question, found: Predictions, home: Settings
+) -> None:
+    """Of a new head on a base that it knows, it loads the head; a base that was damaged since is found out."""
+    store, place = ArtifactStore(home.artifact_root, home.cache), (home.artifact_root, str(home.cache))
+    other, path = keras.models.load_model(Path(home.artifact_root) / question.head.uri), home.home / "head.keras"
+    other.set_weights([weight * 0 for weight in other.get_weights()])
+    champion = Production(
+        "small", (question.base, store.put(path, kind="head", digest=save_model(other, path))), *place
+    )
+    known = _in_production(json.loads(written(champion)))
+    assert known is not None
+    said = answered(written(question), known)
+    assert said.error == ""
+    np.testing.assert_allclose(said.predictions, found.prediction, rtol=1e-5)
+    base = Path(home.artifact_root) / question.base.uri
+    base.write_bytes(base.read_bytes()[:-7])
+    assert "SHA-256" in answered(written(question), known).error
+    assert _in_production(json.loads(written(champion))) is None
