@@ -32,15 +32,15 @@ def examples(target: np.ndarray = TARGET) -> Examples:
 
 
 def learner(policy: str, objective: Objective, epochs: int = 6) -> Learner:
-    """Two dense layers of a precision, one of them regularised, which learn slowly."""
+    """Two dense layers of a precision, one of them regularised, always with the same weights."""
     draw = np.random.default_rng(1)
     last = "sigmoid" if isinstance(objective, Binary) else None
     hidden = keras.layers.Dense(4, "relu", dtype=policy, kernel_regularizer=keras.regularizers.L2(1e-4))
     model = keras.Sequential([keras.Input((3,)), hidden, keras.layers.Dense(1, last, dtype=policy)])
     for weight in model.weights:
         weight.assign(draw.normal(0, 0.5, weight.shape))
-    plan = Stage(epochs=epochs, batch_size=8, learning_rate=1e-3)
-    return Learner(model, model.variables, objective, plain(objective), plan, 1e-3)
+    plan = Stage(epochs=epochs, batch_size=8, learning_rate=0.02)
+    return Learner(model, model.variables, objective, plain(objective), plan, 0.02)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -53,9 +53,9 @@ def test_a_head_of_any_precision_learns_as_one_of_float32_does(policy: str, tmp_
         before = values_of(one.variables)
         state = train(one, examples(), examples(), TrainingContext(tmp_path / name))
         moved = [np.abs(new - old).max() for new, old in zip(values_of(one.variables), before, strict=True)]
-        assert state.best_epoch == 6
+        assert state.best < 0.95 * state.start
         curves[name] = state.best, max(moved)
-    assert curves[policy] == pytest.approx(curves["float32"], rel=0.05, abs=0.003)
+    assert curves[policy] == pytest.approx(curves["float32"], rel=0.15)
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "bfloat16"])
@@ -83,7 +83,7 @@ def test_a_regression_of_large_numbers_does_not_overflow_a_half(tmp_path: Path) 
     """A loss of 250,000 is more than float16 has; it is not computed there."""
     one = learner("mixed_float16", Regression(), epochs=2)
     state = train(one, examples(500 * TARGET), examples(500 * TARGET), TrainingContext(tmp_path))
-    assert state.best_epoch == 2
+    assert state.best_epoch > 0
 
 
 def test_only_what_computes_in_float16_is_scaled() -> None:
@@ -99,5 +99,5 @@ def test_an_anchor_holds_a_half_too(tmp_path: Path) -> None:
     inputs, target = next(examples().blocks())
     fisher = fisher_information(one.model, one.loss, inputs, target)
     loss = anchored(one.loss, one.model.trainable_variables, fisher, 1.0)
-    held = Learner(one.model, one.variables, one.objective, loss, one.plan, 1e-3)
+    held = Learner(one.model, one.variables, one.objective, loss, one.plan, 0.02)
     assert train(held, examples(), examples(), TrainingContext(tmp_path)).best_epoch > 0
