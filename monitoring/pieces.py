@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitoring.faults import ENOUGH, Rows, faults, usual
+from monitoring.faults import ENOUGH, FEW, Rows, faults, usual
 
 if TYPE_CHECKING:
     import polars as pl
@@ -82,7 +82,9 @@ def _broken_pieces(
     before, arrived = (len(np.unique(one.block)) for one in rows)
     if arrived < 2 or before < arrived:
         return {}
-    known = usual(column.kind, column.role, rows[0], grows=grows)
+    # Of a few days nobody knows how far a day may lie outside of them, or whether a clear one has one visibility.
+    many = before >= FEW
+    known = usual(column.kind, column.role, rows[0], grows=grows or not many)
     usually = reference.drawn_from / before
     each = current.drawn_from / len(rows[1].values)  # rows for which one that was drawn stands
     places, counts = np.unique(rows[1].block, return_counts=True)
@@ -90,7 +92,7 @@ def _broken_pieces(
     if not judged.any():
         return {}
     kept = Rows(rows[1].values.filter(pl.Series(judged)), rows[1].block[judged])
-    return faults(known, kept, lambda count: count * each >= PART * usually > PART)
+    return faults(known, kept, lambda count: many and count * each >= PART * usually > PART)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -91,6 +91,14 @@ def test_a_file_is_compared_with_files_only() -> None:
     assert faults(together, by_file(holes[1], 5)) == {}
 
 
+def test_a_clear_day_after_four_others_is_no_fault() -> None:
+    """Nor one that lies outside of these: nobody knows yet how far days may differ. One without a value is a fault."""
+    known, arrived = rows(4, 1), rows(3, 2)
+    for change in (pl.lit(51.5), pl.col("temp") + 100):
+        assert faults(by_day(known), by_day(changed(arrived, change, THIRD))) == {}
+    assert "on 2024-01-04" in faults(by_day(known), by_day(changed(arrived, CHANGES["it has no value"], THIRD)))["temp"]
+
+
 def test_the_first_hours_of_a_day_are_no_day() -> None:
     """A tenth of a day's rows may all be alike, as a morning is."""
     values = rows(ARRIVED, 2)
