@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from cli.drafting.guess import Roles, roles, shape_of
+from cli.drafting.guess import shape_of
+from cli.drafting.roles import Roles, roles
 from errors import CannotAdopt
 from learning.schema import Schema
 

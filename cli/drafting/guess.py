@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 import polars as pl
 
+from cli.drafting.roles import MOST_CLASSES, looks_like_id, roles, words_of
 from cli.drafting.sample import typed
-from errors import InvalidSpec, did_you_mean
+from errors import InvalidSpec
 from evergreen_client.shown import UNSEEN
 from learning.spec import Schema
 
-TARGETS = ("target", "label", "y", "class", "outcome")
-EVENTS = ("yes", "y", "true", "t", "1", "positive", "pos", "bad", "fraud", "spam", "late", "failed", "failure")
 FEW = 6  # different values, of a column whose values may all be known
-MOST_CLASSES = 50
 MOST_CATEGORIES = 2_000
-MOST_IN_KEY = 4
 MOST_CODES = 30
 
 MOST_WORDS_APART = 0.5  # share of different values from which a column of sentences is free text
@@ -69,7 +64,7 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
     rows = rows.select(typed(column) for column in rows.iter_columns())
     found_roles = roles(rows, time=time, target=target, key=key)
     keys, label, plain = found_roles.key, found_roles.target, found_roles.plain
-    words = _words(rows[label])
+    words = words_of(rows[label])
     numbers = pl.Series(label, [0.0, 1.0]) if words else _numbers(rows[label])
     numeric, categorical, tensors, text = _inputs(rows, [column for column in plain if column != label], keys)
     nullable = tuple(column for column in (*numeric, *categorical, *text) if _has_gaps(rows[column]))
@@ -85,54 +80,9 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
     return replace(found, doubts=tuple(_doubts(rows, found, found_roles.times, sure={*key, found_roles.named})))
 
 
-@dataclass(frozen=True)
-class Roles:
-    """The columns that are no inputs, or seem to be none.
-
-    Args:
-        time: of the event; None where no column holds times.
-        key: names a row.
-        target: the label.
-        named: the same, if a person or its own name says so; else "".
-        times: all columns that hold times.
-        plain: all others that hold single values.
-    """
-
-    time: str | None
-    key: tuple[str, ...]
-    target: str
-    named: str
-    times: list[str]
-    plain: list[str]
-
-
-def roles(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable[str] = ()) -> Roles:
-    """Which columns of typed rows are time, key and target; takes and raises what `guess` does."""
-    if rows.height < 2:
-        raise InvalidSpec(f"{rows.height} rows", "they tell nothing about a column", "give some more")
-    _refuse_unknown([time, target, *key], rows)
-    times = [column for column in rows.columns if isinstance(rows[column].dtype, pl.Datetime | pl.Date)]
-    plain = [column for column in rows.columns if column not in times and _is_plain(rows[column])]
-    at = _time(rows, times, time)
-    named = target or next((column for column in plain if column.lower() in TARGETS), "")
-    label = (
-        named or next(filter(_may_be_target, map(rows.get_column, reversed(plain))), rows[at or rows.columns[-1]]).name
-    )
-    keys = tuple(key) or _key(rows, [column for column in [*plain, *times] if column != label], times)
-    return Roles(at, keys, label, named, times, plain)
-
-
-def _refuse_unknown(names: Iterable[str], rows: pl.DataFrame) -> None:
-    """Refuse names that no column has."""
-    for name in names:
-        if name and name not in rows.columns:
-            fix = f"{did_you_mean(name, rows.columns)}there are {', '.join(rows.columns)}"
-            raise InvalidSpec(f"column '{name}'", "there is none", fix)
-
-
 def _inputs(rows: pl.DataFrame, plain: list[str], key: tuple[str, ...]) -> Inputs:
     """The numeric, categorical, tensor and text inputs; what only says which row it is, is none."""
-    inputs = [column for column in plain if column not in key or (len(key) > 1 and not _looks_like_id(column))]
+    inputs = [column for column in plain if column not in key or (len(key) > 1 and not looks_like_id(column))]
     numeric = tuple(column for column in inputs if column not in key and _is_measure(rows[column]))
     categorical = tuple(column for column in inputs if _is_category(rows[column]))
     tensors = {column: shape for column in rows.columns if (shape := shape_of(rows[column]))}
@@ -143,17 +93,6 @@ def _inputs(rows: pl.DataFrame, plain: list[str], key: tuple[str, ...]) -> Input
     return numeric, categorical, tensors, text
 
 
-def _time(rows: pl.DataFrame, times: list[str], given: str) -> str | None:
-    """The event time's column: the given one, or the first that holds times; None where no column does."""
-    if given in times or not given:
-        return given or next(iter(times), None)
-    found = f", but {rows[given].drop_nulls()[0]!r}" if rows[given].drop_nulls().len() else ""
-    why = f"it does not hold times in ISO 8601{found}"
-    raise InvalidSpec(
-        f"column '{given}'", why, "write each event's time such as 2013-01-31T17:05:00Z; --time COLUMN names it"
-    )
-
-
 def _doubts(rows: pl.DataFrame, found: Guess, times: list[str], sure: Collection[str]) -> Iterator[str]:
     """What a person should look at, in sentences; the columns that are `sure` were named by one."""
     schema = found.schema
@@ -161,7 +100,7 @@ def _doubts(rows: pl.DataFrame, found: Guess, times: list[str], sure: Collection
         yield f"objective: {found.objective}; the second is the event"
     if schema.target not in sure:
         yield f"target: '{schema.target}' is a guess; say --target COLUMN"
-    if not (set(schema.key) <= set(sure) or (len(schema.key) == 1 and _looks_like_id(schema.key[0]))):
+    if not (set(schema.key) <= set(sure) or (len(schema.key) == 1 and looks_like_id(schema.key[0]))):
         alone = "together are" if len(schema.key) > 1 else "is"
         yield f"key: {', '.join(schema.key)} {alone} unique in the first {rows.height:,} rows; is that so by nature?"
     if schema.time is None:
@@ -195,30 +134,6 @@ def _numbers(target: pl.Series) -> pl.Series:
     return known
 
 
-def _may_be_target(column: pl.Series) -> bool:
-    """Whether a column may be what is predicted: numbers, or words that come again, that are no identifiers."""
-    return not _looks_like_id(column.name) and (column.dtype != pl.String or bool(_words(column)))
-
-
-def _words(target: pl.Series) -> tuple[str, ...]:
-    """The classes of a target of words, of two the event second: a word that says so, or else the rarer one."""
-    if target.dtype != pl.String:
-        return ()
-    known = target.drop_nulls()
-    counted = (
-        known.filter(known.str.strip_chars() != "")
-        .value_counts(name="rows")
-        .sort("rows", target.name, descending=[True, False])
-    )
-    classes = tuple(sorted(counted[target.name]))
-    if not 2 <= len(classes) <= min(MOST_CLASSES, counted["rows"].sum() // 2):
-        return ()
-    if len(classes) == 2:
-        event = next((word for word in classes if word.lower() in EVENTS), counted[target.name][1])
-        return next(word for word in classes if word != event), event
-    return classes
-
-
 def _named(words: tuple[str, ...]) -> str:
     """The objective of a target of words, as Python."""
     literals = (json.dumps(word, ensure_ascii=False) for word in words)
@@ -236,48 +151,9 @@ def _objective(numbers: pl.Series) -> str:
     return "Regression()"
 
 
-def _key(rows: pl.DataFrame, columns: list[str], times: list[str]) -> tuple[str, ...]:
-    """The fewest columns that together are unique: identifiers and times, or else text too, or else whole numbers."""
-    rows = rows.unique(maintain_order=True) if not any(t.is_nested() for t in rows.dtypes) else rows
-    usable = [column for column in columns if _names(rows[column])]
-    usable.sort(key=lambda column: (not _looks_like_id(column), column in times, -rows[column].n_unique()))
-    names = [column for column in usable if _looks_like_id(column) or not rows[column].dtype.is_integer()]
-    ids = [column for column in names if _looks_like_id(column) or column in times]
-    for candidates in (ids, names, usable):
-        for size in range(1, MOST_IN_KEY + 1):
-            for some in combinations(candidates[:8], size):
-                only_time = candidates is ids and set(some) <= set(times)
-                if not only_time and rows.select(some).n_unique() == rows.height:
-                    return some
-    raise InvalidSpec(
-        f"{rows.height:,} rows with columns {', '.join(rows.columns)}",
-        f"no {MOST_IN_KEY} columns tell all rows apart",
-        "add a column that does, or name the key's columns with --key COLUMN",
-    )
-
-
-def _is_plain(column: pl.Series) -> bool:
-    """Whether values are single ones; a column without a name is an index that was written out."""
-    return bool(column.name.strip()) and not column.dtype.is_nested()
-
-
-def _names(column: pl.Series) -> bool:
-    """Whether values are exact and always there, as those of a key are, and not all the same."""
-    exact = column.dtype == pl.String or column.dtype.is_integer() or isinstance(column.dtype, pl.Datetime | pl.Date)
-    return exact and not column.null_count() and column.n_unique() > 1
-
-
-def _looks_like_id(name: str) -> bool:
-    """Whether a column is called an identifier: order_id, orderId, id; but not paid."""
-    return (
-        re.search(r"(^|_)(id|uuid|key|no|number)$", name.lower()) is not None
-        or re.search("[a-z]I[dD]$", name) is not None
-    )
-
-
 def _is_measure(column: pl.Series) -> bool:
     """Whether values are numbers that vary, and no identifiers; yes and no are 1 and 0."""
-    identifies = column.dtype.is_integer() and _looks_like_id(column.name)
+    identifies = column.dtype.is_integer() and looks_like_id(column.name)
     measures = column.dtype.is_numeric() or column.dtype == pl.Boolean
     return measures and column.drop_nulls().n_unique() > 1 and not identifies
 
