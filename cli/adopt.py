@@ -242,8 +242,19 @@ def install(draft: Draft, data: Path, before: datetime | None) -> int:
         try:
             run_to_its_end(partial(flow, trained_before=before), draft.name)
         except typer.Exit as ended:
+            stack.pop_all()
             return ended.exit_code
+        except BaseException:
+            if in_production(draft.name):  # what failed came after it, as a report: the version needs its files
+                stack.pop_all()
+            raise
     return 0
+
+
+def in_production(name: str) -> bool:
+    """Whether a model has a champion."""
+    with open_named_registry() as registry:
+        return registry.find_champion(name) is not None
 
 
 @contextmanager
