@@ -211,8 +211,9 @@ class _Challenger:
             return self._train(steps, head.variables, read)
 
     def _on_raw_rows(self, stage: Stage) -> TrainingState:
-        augment, read = self._augment(), partial(read_inputs, self.spec.schema)
+        # The base first: where its features were cached it is loaded only here, and draws seeds before augment does.
         freeze_except(self.base.model, stage.thaw)
+        augment, read = self._augment(), partial(read_inputs, self.spec.schema)
         with self._adapted(stage, self.base.model if stage.thaw else self.head, stage.thaw) as part:
             base, head = (part, self.head) if stage.thaw else (self.base.model, part)
             thawed = named_layers(base, stage.thaw)
