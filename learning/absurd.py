@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from errors import TrainingDiverged
 from learning.data import PartitionFile
-from learning.stored import rows_of
+from learning.stored import filled
 
 if TYPE_CHECKING:
     from learning.spec import ModelSpec, Schema
@@ -69,11 +69,13 @@ def find_absurd(schema: Schema, new: Sequence[PartitionFile], old: Sequence[Part
     sizes = {name: pl.col(name).abs() for name in (*schema.numeric, *[schema.target] * (not schema.classes))}
     for name in schema.tensors:
         sizes[name] = pl.col(name).cast(pl.List(pl.Float64)).list.eval(pl.element().abs()).list.max()
+    if not sizes:
+        return None
     tenth = [size.quantile(0.9) for size in sizes.values()]
-    large = pl.concat(pl.collect_all([rows_of(schema, one).select(tenth) for one in old or new]))
+    large = pl.concat(pl.collect_all([filled(schema, one).select(tenth) for one in old or new]))
     usual = large.quantile(0.5, interpolation="lower").row(0, named=True)
     absurd = [size > min(TIMES_USUAL * (usual[name] or 1.0), LARGEST) for name, size in sizes.items()]
-    counts = pl.collect_all([rows_of(schema, one).select(rows.sum() for rows in absurd) for one in (*new, *old)])
+    counts = pl.collect_all([filled(schema, one).select(rows.sum() for rows in absurd) for one in (*new, *old)])
     found = [
         Absurdity(one, name, rows)
         for one, count in zip((*new, *old), counts, strict=True)

@@ -24,17 +24,21 @@ def rows_of(schema: Schema, partition: PartitionFile) -> pl.LazyFrame:
     Raises:
         SchemaMismatch: the file has no such column, and the schema does not let it be null.
     """
-    import polars as pl
-
-    table = pl.scan_parquet(partition.path)
-    absent = _absent(schema, table.collect_schema())
-    for name in lacking(schema, partition) if absent else ():
+    for name in lacking(schema, partition):
         raise SchemaMismatch(
             f"column '{name}' of partition {partition.digest[:12]}",
             "it arrived under another schema, without such a column, and this one does not let it be null",
             f"name '{name}' in Schema.nullable, and impute it in build_base",
         )
-    kinds = wanted(schema)
+    return filled(schema, partition)
+
+
+def filled(schema: Schema, partition: PartitionFile) -> pl.LazyFrame:
+    """The same rows, null in every column that the file does not have as the schema does."""
+    import polars as pl
+
+    table, kinds = pl.scan_parquet(partition.path), wanted(schema)
+    absent = _absent(schema, table.collect_schema())
     return table.with_columns(pl.lit(None, kinds[name]).alias(name) for name in absent)
 
 

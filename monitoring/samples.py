@@ -167,6 +167,8 @@ def draw(rows: Rows, columns: Sequence[str], most: int) -> Sample:
     Raises:
         NotEnoughData: there is no row.
     """
+    if not rows.files:
+        raise NotEnoughData("a window of no partitions", f"a drift check needs {MIN_ROWS} rows", "wait for some")
     counts = [int(count.item()) for count in pl.collect_all([pl.scan_parquet(f).select(pl.len()) for f in rows.files])]
     starts = np.cumsum([0, *counts])
     found, chosen = _found(rows, starts)

@@ -14,7 +14,7 @@ from arrivals.ingest import ingest
 from cli.main import app
 from db.artifacts import ArtifactStore
 from db.registry import open_registry
-from errors import InvalidSpec, UnknownPartition
+from errors import UnknownPartition
 from settings import Settings
 
 RUNNER = CliRunner()
@@ -85,12 +85,13 @@ def test_a_first_schema_is_inferred(tmp_path: Path) -> None:
     assert "allowed={'city': ('Oslo', 'Rome')}" in shown
 
 
-def test_a_file_without_times_is_no_source(tmp_path: Path) -> None:
-    """Every row needs the time of its event."""
+def test_rows_without_times_have_that_of_their_file(tmp_path: Path) -> None:
+    """It is said, so that whoever has a column of times that was not seen can name it."""
     path = tmp_path / "rides.csv"
-    path.write_text("id,km\n1,2\n2,3\n")
-    with pytest.raises(InvalidSpec, match="no column holds times"):
-        printed("schema", "infer", str(path))
+    path.write_text("id,km,late\n" + "".join(f"{n},{n}.5,{n % 2}\n" for n in range(9)))
+    said = printed("schema", "infer", str(path))
+    assert "time=None" in said
+    assert "say --time COLUMN" in said
 
 
 def test_conflicts_and_corrections_are_shown(home: Settings) -> None:

@@ -13,7 +13,8 @@ from learning.escalation import escalated
 from learning.files import Trained
 from learning.finetuning import finetune
 from learning.plans import FineTune, FromScratch
-from learning.spec import ESCALATIONS, ModelSpec, RetrainPolicy
+from learning.policies import ESCALATIONS
+from learning.spec import ModelSpec, RetrainPolicy
 
 
 def test_each_level_is_the_next_step_and_the_last_is_never_left(spec: ModelSpec) -> None:

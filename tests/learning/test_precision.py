@@ -16,6 +16,7 @@ from learning.losses import anchored, fisher_information, plain
 from learning.objectives import Binary, Objective, Regression
 from learning.plans import Stage
 from learning.precision import scaled
+from learning.steps import Steps
 
 ROWS = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
 TARGET = (ROWS[:, 0] > 0).astype("float64")
@@ -40,7 +41,7 @@ def learner(policy: str, objective: Objective, epochs: int = 6) -> Learner:
     for weight in model.weights:
         weight.assign(draw.normal(0, 0.5, weight.shape))
     plan = Stage(epochs=epochs, batch_size=8, learning_rate=0.02)
-    return Learner(model, model.variables, objective, plain(objective), plan, 0.02)
+    return Learner(Steps(model, plain(objective), plan, 0.02), model.variables, objective)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -89,15 +90,16 @@ def test_a_regression_of_large_numbers_does_not_overflow_a_half(tmp_path: Path) 
 def test_only_what_computes_in_float16_is_scaled() -> None:
     """Anything else learns by the very same arithmetic as before."""
     optimizer = keras.optimizers.SGD()
-    assert scaled(optimizer, learner("bfloat16", Binary()).model) is optimizer
-    assert scaled(optimizer, learner("mixed_float16", Binary()).model) is not optimizer
+    assert scaled(optimizer, learner("bfloat16", Binary()).steps.model) is optimizer
+    assert scaled(optimizer, learner("mixed_float16", Binary()).steps.model) is not optimizer
 
 
 def test_an_anchor_holds_a_half_too(tmp_path: Path) -> None:
     """Elastic weight consolidation adds what it has to the loss, whatever the precision."""
     one = learner("float16", Binary())
     inputs, target = next(examples().blocks())
-    fisher = fisher_information(one.model, one.loss, inputs, target)
-    loss = anchored(one.loss, one.model.trainable_variables, fisher, 1.0)
-    held = Learner(one.model, one.variables, one.objective, loss, one.plan, 0.02)
+    model = one.steps.model
+    fisher = fisher_information(model, one.objective, inputs, target)
+    loss = anchored(plain(one.objective), model.trainable_variables, fisher, 1.0)
+    held = Learner(Steps(model, loss, one.steps.plan, 0.02), one.variables, one.objective)
     assert train(held, examples(), examples(), TrainingContext(tmp_path)).best_epoch > 0

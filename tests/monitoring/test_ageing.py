@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from monitoring.ageing import aged
-from monitoring.windows import Sample
+from monitoring.samples import Sample
 
 ROWS = 400
 
@@ -24,7 +24,7 @@ def sample(seed: int, words: range, scale: float = 1.0) -> Sample:
         }
     )
     blocks = np.repeat(np.arange(4), ROWS // 4)
-    return Sample(values, np.arange(ROWS), blocks, None, start, start + timedelta(days=4), ROWS)
+    return Sample(values, np.arange(ROWS), blocks, None, start, start + timedelta(days=4), ROWS, ROWS)
 
 
 def said(now: Sample) -> str:
