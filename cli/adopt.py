@@ -151,6 +151,10 @@ def free_place(name: str) -> Path:
             versions = registry.versions(name, limit=1)
         except UnknownModel:
             versions = ()
+        ended = registry.retired(name) if name in {model.name for model in registry.models()} else None
+    if ended:
+        fix = f"choose another name, or `evergreen models resume {name} --reason ...` first"
+        raise InvalidName(f"model name '{name}'", f"it was retired: {ended.reason}", fix)
     if versions:
         why = f"the registry has versions of it, up to {versions[0].number}"
         raise InvalidName(f"model name '{name}'", why, "choose another name")

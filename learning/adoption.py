@@ -124,8 +124,9 @@ class Adopted:
 
         schema = self.schema
         columns = {name: keras.Input((1,), name=name) for name in schema.numeric}
-        columns |= {name: keras.Input((1,), name=name, dtype="string") for name in schema.categorical}
-        return columns | {name: keras.Input(shape, name=name) for name, shape in schema.tensors.items()}
+        columns |= {name: keras.Input((1,), name=name, dtype="string") for name in schema.strings}
+        shapes = {**schema.tensors, **{name: media.shape for name, media in schema.files.items()}}
+        return columns | {name: keras.Input(shape, name=name) for name, shape in shapes.items()}
 
     def _filled(self, one: ModelInput, columns: Mapping[str, Any]) -> tuple[Any, ModelInput]:
         """An input, of the shape that the model takes, made of its columns; numbers are float32 still."""

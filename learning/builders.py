@@ -6,12 +6,11 @@ import ast
 import hashlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from learning.environment import PARSING
-
-if TYPE_CHECKING:
-    from learning.spec import ModelSpec
+from learning.schema import Schema
+from learning.spec import ModelSpec
 
 BUILDERS = ("build_base", "build_head")
 
@@ -34,9 +33,10 @@ def _digest(function: Callable[..., Any]) -> str:
     parts = dict(_defined(module.body))
     if name not in parts:  # made inside of another function
         return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()
-    used, waiting = dict[str, str](), [name]
+    used, waiting, values = dict[str, str](), [name], getattr(function, "__globals__", {})
     while waiting:
-        if (part := waiting.pop()) in used or part not in parts:
+        # Columns, objective and plans are compared by themselves, and most of their fields do not matter to a builder.
+        if (part := waiting.pop()) in used or part not in parts or isinstance(values.get(part), Schema | ModelSpec):
             continue
         used[part] = ast.dump(_bare(parts[part]))
         waiting += [node.id for node in ast.walk(parts[part]) if isinstance(node, ast.Name)]

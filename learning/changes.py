@@ -89,7 +89,8 @@ def spec_for(spec: ModelSpec, record: Record) -> ModelSpec:
     old = schema_of(record)
     if kinds(old) == kinds(spec.schema) and old.target == spec.schema.target:
         return spec
-    return replace(spec, schema=old, drift=DriftPolicy(), gate=replace(spec.gate, slices=()))
+    source = replace(spec.source, query="", cursor="")  # who only predicts takes nothing from there
+    return replace(spec, schema=old, source=source, drift=DriftPolicy(), gate=replace(spec.gate, slices=()))
 
 
 def kinds(schema: Schema) -> dict[str, str]:
@@ -103,6 +104,11 @@ def kinds(schema: Schema) -> dict[str, str]:
     words = {"numeric": schema.numeric, "categorical": schema.categorical, "text": schema.text}
     files = {name: f"files of {one!r}" for name, one in schema.files.items()}
     return {**{name: word for word, names in words.items() for name in names}, **tensors, **files}
+
+
+def comparable(record: Record | None, spec: ModelSpec) -> bool:
+    """Whether a version predicts what the spec asks for, so that its losses can be compared with those of others."""
+    return not changes(record, spec).answers
 
 
 def changes(record: Record | None, spec: ModelSpec) -> Changes:

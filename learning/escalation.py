@@ -34,8 +34,7 @@ def escalated(spec: ModelSpec, level: int) -> FineTune | FromScratch:
     if ladder[-1] == "thaw":
         last = plan.stages[-1]
         rate = THAWED_RATE * last.rate(spec.pretrain)
-        thawed = Stage(
-            "escalated", thaw=(EVERY_LAYER,), learning_rate=rate, epochs=last.epochs, batch_size=last.batch_size
-        )
+        pace = {name: getattr(last, name) for name in ("epochs", "steps", "more", "batch_size")}
+        thawed = Stage("escalated", thaw=(EVERY_LAYER,), learning_rate=rate, **pace)
         plan = replace(plan, stages=(*plan.stages, thawed))
     return plan

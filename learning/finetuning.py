@@ -185,7 +185,8 @@ class _Challenger:
         """Write what changed; a base that did not is the champion's own file."""
         head = work / "head.keras"
         head_digest = save_model(self.head, head)
-        give_back(self._kept)
+        if not self.spec.callbacks:  # which may do anything to the head, and only its variables are put back
+            give_back(self._kept)
         if not self.base_changed:
             return ModelFiles(self.champion.base, head, self.champion.base_digest, head_digest)
         base = work / "base.keras"

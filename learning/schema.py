@@ -73,6 +73,8 @@ class Schema:
             InvalidSpec: no inputs, a column in two kinds, the target as an input, a name that cannot be a column's,
                 or a rule about no input.
         """
+        for name in ("key", "numeric", "categorical", "entity", "nullable", "text"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))  # a list is as good, and is recorded alike
         if self.block == UNSAID:
             object.__setattr__(self, "block", "1d" if self.time else ARRIVAL)
         inputs = list(self.inputs)

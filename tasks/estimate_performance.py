@@ -11,6 +11,7 @@ from prefect import get_run_logger
 
 from db.verdict_records import NewEstimate, NewScores
 from evaluation.losses import figures
+from learning.changes import MADE_FOR, comparable
 from learning.prediction import predict
 from learning.startup import start_tensorflow
 from monitoring.decision import Pending
@@ -94,7 +95,7 @@ def settle_one(
     [own], paths = context.partition_files([partition]), context.partition_files(context.readable(version, again))
     keys = pl.read_parquet(own.path, columns=list(spec.schema.key))
     places = [positions(path, keys) for path in paths]
-    if sum(map(len, places)) < SETTLED * keys.height:
+    if sum(map(len, places)) < SETTLED * keys.height or not comparable(version.plan.get(MADE_FOR), spec):
         return
     start_tensorflow()
     made_for, files, cache = context.spec_of(version), context.model_files(version), context.settings.cache

@@ -86,7 +86,8 @@ def asked_work(context: Context, asked: Asked) -> Pending:
     if no_opponent(context, champion, partitions):
         return pending
     files = context.partition_files(partitions)
-    prove_from = proving_window(spec.schema, spec.gate, files)
+    since, prove_from = judged_since(context), proving_window(spec.schema, spec.gate, files)
+    prove_from = later(prove_from, since) if prove_from else None
     judged = select(spec.schema, files, "all", since=prove_from) if prove_from else []
     if not judged:
         return pending

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from evaluation.eras import past_eras
 from evaluation.gate import NEWEST, PROVING, Paired
 from evaluation.losses import row_losses
+from learning.changes import MADE_FOR, comparable
 from learning.data import Split
 from learning.prediction import Predictions, predict
 from learning.startup import start_tensorflow
@@ -123,6 +124,8 @@ def best_of_each_era(
         if learner == champion.number or not mine.any():
             continue
         version, since = registry.version(spec.name, learner), rows.learned_before
+        if not comparable(version.plan.get(MADE_FOR), spec):
+            continue
         files, own, paths = context.model_files(version), context.spec_of(version), context.partition_files(partitions)
         said = predict(own, files, paths, split="holdout", cache=cache, since=since).prediction
         losses = (row_losses(spec.objective, after.target[mine], one).mean() for one in (said, before[mine]))

@@ -13,6 +13,7 @@ import polars as pl
 from db.arrival_records import PartitionRecord
 from db.verdict_records import BlockLoss, NewScores
 from evaluation.losses import Floats, figures, row_losses
+from learning.changes import MADE_FOR, comparable
 from learning.data import Blocks, select
 from learning.prediction import predict
 from learning.startup import start_tensorflow
@@ -49,7 +50,7 @@ def score_arrivals(
     # Who had served a part of the rows may be champion again: then it is scored on all of them.
     partitions = [p for p in arrived if known.get(p.digest, 0) < (min(p.labelled_rows, 1) if only else p.labelled_rows)]
     partitions = list(context.readable(version, partitions))
-    if not partitions:
+    if not partitions or not comparable(version.plan.get(MADE_FOR), spec):
         return
     start_tensorflow()
     files, own = context.model_files(version), context.spec_of(version)

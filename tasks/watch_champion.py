@@ -5,6 +5,7 @@ from __future__ import annotations
 from db.records import PromotionRecord
 from errors import PromotionConflict
 from evaluation.watch import shown_worse
+from learning.changes import MADE_FOR, comparable
 from tasks.run import Context, Run, step
 
 ACTOR = "watch"
@@ -17,7 +18,8 @@ def predecessor(context: Context) -> tuple[int, ...]:
     if len(history) < 2 or history[-1].evaluation_id is None:  # what a person put there, a person takes away
         return ()
     number = history[-2].number
-    return () if number in registry.tainted(model) else (number,)
+    same = comparable(registry.version(model, number).plan.get(MADE_FOR), context.spec)
+    return (number,) if same and number not in registry.tainted(model) else ()
 
 
 def roll_back(context: Context) -> PromotionRecord | None:

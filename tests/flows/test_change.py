@@ -17,7 +17,7 @@ from flows.bootstrap import bootstrap
 from flows.retrain import retrain
 from flows.watch import watch
 from learning.changes import MADE_FOR
-from learning.spec import ModelSpec, Regression
+from learning.spec import ModelSpec, Multiclass, Regression
 from settings import Settings
 from tiny import TINY, Landing
 
@@ -172,6 +172,26 @@ def test_another_objective_is_judged_against_a_constant(landing: Landing, starte
     assert retrain("tiny", from_scratch=True) == "needs attention"
     assert bootstrap("tiny", again=True) == "promoted"
     assert started.evaluations("tiny", 2)[0].champion is None
+
+
+def test_who_predicted_something_else_is_scored_on_nothing_more(
+    landing: Landing, started: ModelRegistry, edit: Edit
+) -> None:
+    """Rows that arrived before the new version, and after it, are scored by who predicts what is asked for now."""
+    edit(objective=Multiclass(3), build_head=three_classes)
+    landing.land(60)
+    assert bootstrap("tiny", again=True) == "promoted"
+    newest = Path(landing.land(60)).stem
+    retrain("tiny")
+    stems = {partition.digest: Path(partition.source_uri).stem for partition in started.partitions("tiny")}
+    assert {score.number for score in started.scores("tiny") if stems[score.partition] == newest} == {2}
+
+
+def three_classes(features: tuple[int, ...]) -> keras.Model:
+    """From features to the chances of three classes, of which one never comes."""
+    from keras import Input, Sequential, layers
+
+    return Sequential([Input(features), layers.Dense(3, activation="softmax")])
 
 
 def plain_head(features: tuple[int, ...]) -> keras.Model:
