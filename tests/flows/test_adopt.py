@@ -46,6 +46,7 @@ def here(tmp_path: Path, home: Settings, monkeypatch: pytest.MonkeyPatch) -> Pat
     """A folder with room for models, where the command is called; and a model and rows beside it."""
     (tmp_path / "shop" / "models").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "shop")
+    keras.utils.set_random_seed(1)  # dropout draws from a seed that Keras saves with the model
     saved(elsewhere.sequential, tmp_path)
     rows(0, 300).write_csv(tmp_path / "orders.csv")
     return tmp_path
