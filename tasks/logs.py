@@ -39,7 +39,12 @@ def made_clean(record: logging.LogRecord) -> bool:
 
 def tell_errors_once() -> None:
     """Leave it to whoever called a flow to say how it failed: Prefect's console would say it four times before that."""
-    for handler in logging.getLogger("prefect").handlers:
+    from prefect.logging.configuration import setup_logging
+    from prefect.logging.handlers import PrefectConsoleHandler
+
+    setup_logging()  # else the first flow makes its handlers anew; they are the root's
+    consoles = [one for one in logging.getLogger().handlers if isinstance(one, PrefectConsoleHandler)]
+    for handler in (*consoles, *logging.getLogger("prefect").handlers):
         if isinstance(handler, logging.StreamHandler) and not any(isinstance(one, _Told) for one in handler.filters):
             handler.addFilter(_Told())
 
