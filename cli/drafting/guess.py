@@ -109,7 +109,7 @@ def _doubts(rows: pl.DataFrame, found: Guess, times: list[str], sure: Collection
         yield f"time: {', '.join(others)} hold times too"
     if codes := [column for column in schema.numeric if _may_be_codes(rows[column])]:
         more = f" and {len(codes) - FEW} more" if len(codes) > FEW else ""
-        yield f"numeric: {', '.join(codes[:FEW])}{more} hold few whole numbers; codes of a list are categorical"
+        yield f"numeric: {', '.join(codes[:FEW])}{more} of few different whole numbers; codes of a list are categorical"
     if found.ignored:
         yield f"left out: {', '.join(found.ignored)}; say so with Source(ignore=(...))"
     for column in schema.categorical:
