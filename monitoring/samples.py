@@ -222,10 +222,10 @@ def _times_of(rows: Rows, starts: NDArray[np.int64], files: Sequence[int]) -> Fo
         scan = rows.scan([rows.files[file] for file in some]).select(ROW, block.alias(BLOCK), pl.col(rows.layout.time))
         part = scan.collect()
         lengths = np.diff(starts)[some]
-        inside = part[ROW].to_numpy().astype(np.int64)
-        file = np.searchsorted(np.cumsum(lengths), inside, side="right")
-        first = np.cumsum([0, *lengths[:-1]])
-        parts.append((inside - first[file] + starts[some][file], part))
+        # How far each of these files' rows lies behind its place among them.
+        behind = np.repeat(starts[some] - np.cumsum([0, *lengths[:-1]]), lengths)
+        inside = part[ROW].to_numpy()
+        parts.append((inside + (behind if len(inside) == len(behind) else behind[inside]), part))
     table = pl.concat([part for _, part in parts])
     share = table.height / max(int(np.diff(starts)[list(files)].sum()), 1)
     place = np.concatenate([place for place, _ in parts])
