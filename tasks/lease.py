@@ -15,6 +15,7 @@ from typing import IO
 from db.records import RunRecord
 from db.registry import ModelRegistry
 from errors import RegistryError
+from tasks import temporary_server
 
 SECONDS_BETWEEN_BEATS = 10.0  # a sixth of the lease: some may fail before anybody takes the run for killed
 LOGGER = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ def kept_alive(registry: ModelRegistry, run: RunRecord, folder: Path) -> Iterato
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        file.write(str(os.getpid()))
+        file.write(f"{os.getpid()}\n{temporary_server.started_here()}")
         file.flush()
         beating.start()
         try:
@@ -61,8 +62,11 @@ def is_dead_here(folder: Path, run: RunRecord) -> bool:
 
 
 def forget(folder: Path, run: RunRecord) -> None:
-    """Remove the file that a killed run left."""
-    _lock_path(folder, run).unlink(missing_ok=True)
+    """Remove what a killed run left on this machine: its file, and its temporary Prefect server."""
+    path = _lock_path(folder, run)
+    if path.is_file():
+        temporary_server.end(path.read_text(encoding="utf-8").partition("\n")[2])
+        path.unlink(missing_ok=True)
 
 
 def is_locked(file: IO[str]) -> bool:
@@ -79,7 +83,7 @@ def _look(path: Path) -> tuple[bool | None, int | None]:
     """Whether the run of a lock file is alive (None: nobody here knows), and its process."""
     try:
         with path.open() as file:
-            process = file.read()
+            process = file.readline().strip()
             # Written once the lock is held: an empty file is one whose run is just beginning.
             return (is_locked(file), int(process)) if process else (None, None)
     except FileNotFoundError:

@@ -124,11 +124,14 @@ def kill_a_run_and_its_worker(up: Up, home: Settings) -> str:
             running = registry.open_runs()
         found = next(((run, process_of(home.running, run)) for run in running), None)
     run, process = found
-    worker = subprocess.run(["pgrep", "-P", str(up.process.pid), "-f", "worker start"], capture_output=True, text=True)
-    for number in (int(worker.stdout), process):
+    assert process is not None
+    worker = subprocess.check_output(["pgrep", "-P", str(up.process.pid), "-f", "worker start"], text=True)
+    for number in (int(worker), process):
         os.kill(number, signal.SIGKILL)
     deadline = time.monotonic() + 120
-    while (lost := next(one for one in up.found("flow_runs") if one["id"] == run.flow_run_id))["state_type"] == "RUNNING":
+    while (lost := next(one for one in up.found("flow_runs") if one["id"] == run.flow_run_id))[
+        "state_type"
+    ] == "RUNNING":
         assert time.monotonic() < deadline, lost
         time.sleep(1)
     return str(run.flow_run_id)

@@ -1,4 +1,4 @@
-"""A run's lease: a living process is left alone, a killed one is found at once, and on other machines by its silence."""
+"""A run's lease: the living are left alone, the killed found at once, and on other machines by their silence."""
 
 from __future__ import annotations
 
