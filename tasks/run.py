@@ -37,8 +37,18 @@ from tasks.tidy import clear_away_lost
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# What Prefect's UI calls runs that somebody should look at.
-STATES = {NEEDS_ATTENTION: "NeedsAttention", STUCK: "Stuck"}
+# What Prefect's UI calls the state of a run that came to its end; to Prefect all of them are success.
+STATES = {
+    "promoted": "Promoted",
+    "rejected": "Rejected",
+    "waiting": "Waiting",
+    "due": "Due",
+    "no new data": "NoNewData",
+    "retired": "Retired",
+    NEEDS_ATTENTION: "NeedsAttention",
+    STUCK: "Stuck",
+}
+TO_BE_SEEN = {NEEDS_ATTENTION, STUCK}  # by a person
 SECONDS_BETWEEN_UPDATES = 5.0  # of the UI's artifact: every update is a request to the server, of about 20 ms
 
 

@@ -86,7 +86,7 @@ def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Se
 
     def scheduled() -> list[dict[str, Any]]:
         done = [run for run in up.found("flow_runs") if run["state_type"] == "COMPLETED"]
-        return [run for run in done if run["auto_scheduled"]]
+        return [run for run in done if run["auto_scheduled"] and run["name"] == "retrain flights"]
 
     deadline = time.monotonic() + 180
     while not scheduled():
@@ -115,15 +115,14 @@ def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Se
 
 
 def kill_a_run_and_its_worker(up: Up, home: Settings) -> str:
-    """Kill -9 the process of a retrain, and the worker that would tell of it; returns the flow run."""
-    deadline, found = time.monotonic() + 180, None
-    while found is None:
-        assert time.monotonic() < deadline, "no retrain began"
-        time.sleep(0.2)
-        with open_registry(home.database_url) as registry:
-            running = registry.open_runs()
-        found = next(((run, process_of(home.running, run)) for run in running), None)
-    run, process = found
+    """Kill -9 the process of a retrain that trains, and the worker that would tell of it; returns the flow run."""
+    deadline, before = time.monotonic() + 180, set(home.work.glob("*"))
+    while set(home.work.glob("*")) <= before:
+        assert time.monotonic() < deadline, "no retrain began to train"
+        time.sleep(0.1)
+    with open_registry(home.database_url) as registry:
+        (run,) = registry.open_runs()
+    process = process_of(home.running, run)
     assert process is not None
     worker = subprocess.check_output(["pgrep", "-P", str(up.process.pid), "-f", "worker start"], text=True)
     for number in (int(worker), process):
