@@ -60,6 +60,11 @@ class Settings(BaseSettings):
         return self.home / "work"
 
     @property
+    def running(self) -> Path:
+        """Local folder of what runs on this machine now: a locked file for each."""
+        return self.home / "running"
+
+    @property
     def logs(self) -> Path:
         """TensorBoard's log root, one subfolder a model."""
         return self.home / "logs"

@@ -108,7 +108,7 @@ def run_to_its_end(flow: Callable[..., Any], model: str, **asked: bool) -> str:
     from prefect.settings import get_current_settings
 
     from tasks.logs import tell_errors_once
-    from tasks.run import STATES
+    from tasks.run import TO_BE_SEEN
 
     if not get_current_settings().api.url:
         say("PREFECT_API_URL names no server, so a temporary one starts for this run: that takes a while", err=True)
@@ -116,9 +116,9 @@ def run_to_its_end(flow: Callable[..., Any], model: str, **asked: bool) -> str:
     state = flow(model, return_state=True, **asked)
     outcome: str = state.result()
     say(outcome)
-    if state.name in STATES.values():
+    if outcome in TO_BE_SEEN:
         say(f"evergreen: {state.message}", err=True)
-        if state.name == STATES[NEEDS_ATTENTION] and "Needs attention (" in str(state.message):
+        if outcome == NEEDS_ATTENTION and "Needs attention (" in str(state.message):
             where = (
                 f"the warnings above are complete, and `evergreen partitions refused {model}` lists what was refused"
             )

@@ -10,48 +10,191 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.capacity import cores, memory, runs_at_once
 from cli.printing import say
-from errors import ServerFailed
+from cli.registering import POOL, keep_what_is_set, limit_pool, names_in, remove_unnamed
+from cli.supervisor import Process, Service, end_left_over
+from errors import EvergreenError, ServerFailed
+from settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
+    from db.registry import ModelRegistry
 
 HOST = "127.0.0.1"
 SERVER_SECONDS = 120  # a cold server compiles its bytecode and migrates its database
-STOP_SECONDS = 20
+INTERRUPT_SECONDS = 40  # for runs to end in order: a step of training, and two requests
+SECONDS_BETWEEN_LOOKS = 15.0  # for runs that were killed
+BEGINNING = timedelta(seconds=45)  # until a run whose worker was killed has begun by itself, or never will
+FILE = Path("prefect.yaml")
+
+
+@dataclass
+class Up:
+    """What `evergreen up` keeps running."""
+
+    url: str
+    environment: dict[str, str]
+    server: Service
+    worker: Service
+    registry: ModelRegistry
+    settings: Settings
+    looked: float = 0.0
+
+    @property
+    def noted(self) -> Path:
+        """The file in which the processes are noted, for the next one to end them if this one is killed."""
+        return self.settings.running / f"up-{self.url.rpartition(':')[2]}.pids"
+
+    def note(self) -> None:
+        """Note the processes."""
+        self.noted.parent.mkdir(parents=True, exist_ok=True)
+        started = (service.process for service in (self.server, self.worker))
+        self.noted.write_text(" ".join(str(process.pid) for process in started if process), encoding="utf-8")
 
 
 def up(
     port: Annotated[int, typer.Option(help="Port of the server and its UI, on 127.0.0.1.")] = 4200,
 ) -> None:
     """Start the Prefect server and UI, register the deployments, and work on their runs until Ctrl-C."""
-    check_deployments(Path("prefect.yaml"))
-    url = f"http://{HOST}:{port}"
+    from db.registry import open_registry
+
+    check_deployments(FILE)
+    url, settings = f"http://{HOST}:{port}", get_settings()
     environment = os.environ | {"PREFECT_API_URL": f"{url}/api", "PREFECT_UI_URL": url}
-    if answers(url):
-        raise ServerFailed(f"port {port}", "something answers there already", "stop it, or choose another --port")
-    started: list[subprocess.Popen[bytes]] = []
     for signal_number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs ignore SIGINT by default
         signal.signal(signal_number, interrupt)
+    server = Service("server", lambda: prefect(environment, "server", "start", "--host", HOST, "--port", str(port)))
+    worker = Service(
+        "worker", lambda: prefect(environment, "worker", "start", "--pool", POOL, "--name", "local-worker")
+    )
+    with open_registry(settings.database_url) as registry:
+        all_of_it = Up(url, environment, server, worker, registry, settings)
+        if end_left_over(all_of_it.noted):
+            say("ended the server and the worker of an `evergreen up` that was killed")
+        if answers(url):
+            raise ServerFailed(f"port {port}", "something answers there already", "stop it, or choose another --port")
+        try:
+            start(all_of_it)
+            while True:
+                time.sleep(0.5)
+                keep_running(all_of_it)
+        except KeyboardInterrupt:
+            say("\nstopping: runs end where they are, and go on at the next start …")
+        finally:
+            stop(all_of_it)
+
+
+def start(all_of_it: Up) -> None:
+    """Start the server, register the deployments, end and resume what was cut short, and start the worker."""
+    from tasks.tidy import resume
+
+    url = all_of_it.url
+    say(f"starting the Prefect server on {url} …")
+    all_of_it.server.begin()
+    all_of_it.note()
+    wait_until_answers(url, all_of_it.server)
+    say("registering the deployments …")
+    with client_of(url) as client:
+        register(client, all_of_it.environment)
+        look(all_of_it, beginning=timedelta(0))  # nothing has a worker yet
+        for run in resume(client, all_of_it.registry):
+            say(f"run {run.id} of {run.model} was cut short, and goes on")
+    all_of_it.worker.begin()
+    all_of_it.note()
+    say(f"\nReady. The UI is at {url} - Ctrl-C stops everything.")
+    say(f"In another terminal: export PREFECT_API_URL={url}/api\n")
+
+
+def register(client: SyncPrefectClient, environment: dict[str, str]) -> None:
+    """Register the work pool and the deployments; what a person set on the server stays, and is told."""
+    from prefect.exceptions import ObjectNotFound
+
     try:
-        say(f"starting the Prefect server on {url} …")
-        started.append(prefect(environment, "server", "start", "--host", HOST, "--port", str(port)))
-        wait_until_answers(url, started[0])
-        say("registering the deployments …")
-        run_prefect(environment, "work-pool", "create", "local", "--type", "process", "--overwrite")
-        run_prefect(environment, "--no-prompt", "deploy", "--all")
-        started.append(prefect(environment, "worker", "start", "--pool", "local", "--name", "local-worker"))
-        say(f"\nReady. The UI is at {url} - Ctrl-C stops everything.")
-        say(f"In another terminal: export PREFECT_API_URL={url}/api\n")
-        while all(process.poll() is None for process in started):
-            time.sleep(0.5)
-        raise ServerFailed("the server or its worker", "it stopped by itself", "read its last lines above")
-    except KeyboardInterrupt:
-        say("\nstopping …")
-    finally:
-        stop(started)
+        client.read_work_pool(POOL)
+    except ObjectNotFound:
+        run_prefect(environment, "work-pool", "create", POOL, "--type", "process")
+    limit = limit_pool(client, runs_at_once(cores(), memory()))
+    paused = keep_what_is_set(client, lambda: run_prefect(environment, "--no-prompt", "deploy", "--all"))
+    if limit is None:
+        say(f"the work pool {POOL} has no limit, as somebody wished: all runs that are due run at once")
+    else:
+        say(f"at most {limit} runs at once; another limit: prefect work-pool set-concurrency-limit {POOL} NUMBER")
+    for name in paused:
+        say(f"{name} is paused, as somebody wished")
+    for name in remove_unnamed(client, names_in(FILE), Path.cwd()):
+        say(f"removed the deployment {name}: {FILE} does not name it any more")
+
+
+def keep_running(all_of_it: Up) -> None:
+    """Start again what ended by itself, and look for runs that were killed, from time to time."""
+    server, worker = all_of_it.server, all_of_it.worker
+    if server.ended:
+        worker.kill()  # without a server it only tells so, at length; its runs are processes of their own, and go on
+        server.begin_again()
+        wait_until_answers(all_of_it.url, server)
+        worker.begin()
+        all_of_it.note()
+    elif worker.ended:
+        worker.begin_again()
+        all_of_it.note()
+    if time.monotonic() - all_of_it.looked > SECONDS_BETWEEN_LOOKS:
+        look(all_of_it)
+
+
+def look(all_of_it: Up, beginning: timedelta = BEGINNING) -> None:
+    """Look once for runs that were killed, or that wait for nothing; a fault of the server's is told, and no end."""
+    from httpx import HTTPError
+
+    from tasks.tidy import Place, tidy
+
+    try:
+        with client_of(all_of_it.url) as client:
+            done = tidy(client, Place(all_of_it.registry, all_of_it.settings.running, POOL, beginning))
+    except (HTTPError, EvergreenError) as error:
+        say(f"could not look for killed runs, and will again: {error or type(error).__name__}", err=True)
+    else:
+        if str(done):
+            say(f"{datetime.now(UTC):%H:%M:%S} UTC: {done}")
+    all_of_it.looked = time.monotonic()
+
+
+def stop(all_of_it: Up) -> None:
+    """Stop in order: the worker takes nothing new, its runs end where they are, and then the server stops."""
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, signal.SIG_IGN)
+    told: set[int] = set()
+    all_of_it.worker.stop(INTERRUPT_SECONDS, lambda: interrupt_runs(all_of_it, told))
+    if all_of_it.worker.process is not None and not all_of_it.server.ended:
+        look(all_of_it, beginning=timedelta(0))
+    all_of_it.server.stop()
+    all_of_it.noted.unlink(missing_ok=True)
+
+
+def interrupt_runs(all_of_it: Up, told: set[int]) -> None:
+    """Ask the runs of deployments on this machine to end, each once; others are not ours."""
+    from tasks.lease import process_of
+
+    for run in all_of_it.registry.open_runs():
+        process = process_of(all_of_it.settings.running, run)
+        if process and run.id not in told and run.trigger.startswith("deployment "):
+            told.add(run.id)
+            os.kill(process, signal.SIGTERM)
+
+
+def client_of(url: str) -> SyncPrefectClient:
+    """A client of the server."""
+    from prefect.client.orchestration import SyncPrefectClient
+
+    return SyncPrefectClient(f"{url}/api")
 
 
 def check_deployments(file: Path) -> None:
@@ -59,7 +202,7 @@ def check_deployments(file: Path) -> None:
     if not file.exists():
         fix = "change into the project's folder, or make one: evergreen init FOLDER"
         raise ServerFailed(f"folder {Path.cwd()}", "it has no prefect.yaml", fix)
-    if not re.search(r"^ *entrypoint:", file.read_text(encoding="utf-8"), re.MULTILINE):
+    if not re.search(r"^ *entrypoint: (?!flows\.tidy\.)", file.read_text(encoding="utf-8"), re.MULTILINE):
         raise ServerFailed(f"{file}", "it has no deployments yet", "add a model: evergreen new NAME --from FILE")
 
 
@@ -68,7 +211,7 @@ def interrupt(_signal: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def prefect(environment: dict[str, str], *words: str) -> subprocess.Popen[bytes]:
+def prefect(environment: dict[str, str], *words: str) -> Process:
     """Start a Prefect command in a session of its own: Ctrl-C reaches us alone, and we stop it in order."""
     return subprocess.Popen([sys.executable, "-m", "prefect", *words], env=environment, start_new_session=True)
 
@@ -93,22 +236,10 @@ def answers(url: str) -> bool:
         return False
 
 
-def wait_until_answers(url: str, server: subprocess.Popen[bytes]) -> None:
+def wait_until_answers(url: str, server: Service) -> None:
     """Wait for the server to be healthy."""
     deadline = time.monotonic() + SERVER_SECONDS
     while not answers(url):
-        if server.poll() is not None or time.monotonic() > deadline:
+        if server.ended or time.monotonic() > deadline:
             raise ServerFailed("the Prefect server", "it did not start", "read its last lines above")
         time.sleep(0.5)
-
-
-def stop(processes: list[subprocess.Popen[bytes]]) -> None:
-    """Stop the worker first, so that it can still tell the server; then the server. Politely, then for sure."""
-    for process in reversed(processes):
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()

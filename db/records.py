@@ -16,6 +16,9 @@ Role = Literal["trained", "replayed", "partly"]
 
 NEEDS_ATTENTION = "needs attention"
 STUCK = "stuck"
+INTERRUPTED = "interrupted"  # a run whose process was told to stop
+LOST = "lost"  # a run whose process was killed, as another one found
+CUT_SHORT = "failed", INTERRUPTED, LOST  # what came to nothing, whatever else was seen
 WATCH = "watch"  # decision of a run that looked at what arrived, and neither trained nor promoted
 CAME_TO = "promoted", "rejected", STUCK, "waiting", "due", "no new data", "retired"  # what a reason may begin with
 SENTENCES = 3  # of those that need attention, how many a reason repeats,
@@ -24,7 +27,7 @@ SENTENCE = 300  # and how many characters of each: the run's log has them whole
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run of a flow; `finished_at` is None while it runs, or for ever if it was killed."""
+    """One run of a flow; `finished_at` is None while it runs, and while nobody has found that it was killed."""
 
     id: int
     model: str
@@ -37,6 +40,7 @@ class RunRecord:
     reason: str | None
     outcome: str | None
     timings: dict[str, float]
+    alive_until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,13 @@ class RunEnding:
     def with_attention(self, sentences: Sequence[str]) -> RunEnding:
         """The same ending, if there is nothing that a person should look at; else one that needs attention.
 
-        What it came to is then the beginning of its reason. A failed run stays failed.
+        What it came to is then the beginning of its reason. A failed, interrupted or lost run stays what it is.
 
         Example:
             >>> RunEnding("rejected", "retrain", "no better").with_attention(["a.csv: it is empty"]).reason
             'rejected: no better. Needs attention (1): a.csv: it is empty'
         """
-        if not sentences or self.outcome == "failed":
+        if not sentences or self.outcome in CUT_SHORT:
             return self
         came_to = self.reason if self.reason.startswith(self.outcome) else f"{self.outcome}: {self.reason}"
         shown = [shorten(sentence, SENTENCE, placeholder=" …") for sentence in sentences[:SENTENCES]]

@@ -155,6 +155,11 @@ class ModelRegistry:
     # Runs
     start_run = writing(run_records.start_run)
     finish_run = writing(run_records.finish_run)
+    extend_lease = writing(run_records.extend_lease)
+    open_runs = reading(run_records.open_runs)
+    runs_of_flow = reading(run_records.runs_of_flow)
+    lose_run = writing(run_records.lose_run)
+    cut_short = reading(run_records.cut_short)
     run_with_work_key = reading(run_records.run_with_work_key)
     newest_run = reading(run_records.newest_run)
     runs = reading(run_records.runs)

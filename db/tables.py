@@ -39,7 +39,10 @@ class ModelEvent(Base):
 
 
 class Run(Base):
-    """One run of a flow: what it decided and why. Open until `finished_at` is set; a killed run stays open."""
+    """One run of a flow: what it decided and why. Open until `finished_at` is set.
+
+    While it is open its process moves `alive_until` on, every few seconds: a killed run is known by its old lease.
+    """
 
     __tablename__ = "run"
     __table_args__ = (Index(None, "model_id", "work_key"),)
@@ -53,6 +56,7 @@ class Run(Base):
     reason: Mapped[Words | None]
     outcome: Mapped[str | None]
     started_at: Mapped[datetime]
+    alive_until: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     timings: Mapped[dict[str, Any]]
 

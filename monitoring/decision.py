@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from db.records import NEEDS_ATTENTION, RunEnding, came_to
+from db.records import CUT_SHORT, NEEDS_ATTENTION, RunEnding, came_to
 from monitoring.alarms import Answered, grew
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def why_settled(
     """
     if not partitions:
         return f"no new data since version {champion} learned"
-    if earlier is None or earlier.outcome == "failed":
+    if earlier is None or earlier.outcome in CUT_SHORT:
         return ""
     if came_to(earlier) == "waiting" and any(earlier.started_at < moment for moment in strikes):
         return ""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from monitoring.overview import Overview
 
 LINES = 20  # of runs; those that ended alike share one
-ALARMS = {"failed", "stuck", "needs attention"}  # outcomes
+ALARMS = {"failed", "lost", "stuck", "needs attention"}  # outcomes
 
 
 def monitor_page(seen: Overview, promises: str = "") -> str:

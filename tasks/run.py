@@ -14,12 +14,13 @@ from uuid import UUID
 
 from prefect import Task, get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
+from prefect.exceptions import TerminationSignal
 from prefect.states import Completed
 
 from arrivals.newest import NewestRows
 from db.arrival_records import PartitionRecord
 from db.artifacts import ArtifactStore
-from db.records import NEEDS_ATTENTION, STUCK, RunEnding, VersionRecord
+from db.records import INTERRUPTED, NEEDS_ATTENTION, STUCK, RunEnding, VersionRecord
 from db.registry import ModelRegistry, open_registry
 from evergreen_client.shown import markdown
 from learning.catalog import load_spec
@@ -29,13 +30,25 @@ from learning.files import ModelFiles, Progress
 from learning.spec import ModelSpec
 from learning.stored import lacking
 from settings import Settings, get_settings
+from tasks.lease import kept_alive
 from tasks.logs import ending_of, foreseen, watch_logs
+from tasks.tidy import clear_away_lost
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# What Prefect's UI calls runs that somebody should look at.
-STATES = {NEEDS_ATTENTION: "NeedsAttention", STUCK: "Stuck"}
+# What Prefect's UI calls the state of a run that came to its end; to Prefect all of them are success.
+STATES = {
+    "promoted": "Promoted",
+    "rejected": "Rejected",
+    "waiting": "Waiting",
+    "due": "Due",
+    "no new data": "NoNewData",
+    "retired": "Retired",
+    NEEDS_ATTENTION: "NeedsAttention",
+    STUCK: "Stuck",
+}
+TO_BE_SEEN = {NEEDS_ATTENTION, STUCK}  # by a person
 SECONDS_BETWEEN_UPDATES = 5.0  # of the UI's artifact: every update is a request to the server, of about 20 ms
 
 
@@ -116,7 +129,8 @@ class Run:
 def recorded_run(model: str) -> Iterator[Run]:
     """Open a run in the registry; an exception ends it as failed, with its message as the reason.
 
-    A killed process leaves the run open, which is the truth: nobody knows how it ended.
+    A signal to stop ends it as interrupted. A killed process leaves it open, until the lease is over and somebody else
+    ends it as lost: the next run of any model, `evergreen up`, or the tidy flow.
     """
     watch_logs()
     deployment, flow_run_id = runtime.deployment.name, runtime.flow_run.id
@@ -127,13 +141,18 @@ def recorded_run(model: str) -> Iterator[Run]:
             trigger=f"deployment {deployment}" if deployment else "by hand",
             flow_run_id=str(flow_run_id) if flow_run_id else None,
         )
-        run = Run(record.id, context, record.started_at)
-        try:
-            with foreseen(f"run {run.id} of model '{model}'", context.settings.cache):
-                yield run
-        except BaseException as error:
-            end_run(run, RunEnding("failed", "none", ending_of(error)))
-            raise
+        run, running = Run(record.id, context, record.started_at), context.settings.running
+        with kept_alive(context.registry, record, running):
+            clear_away_lost(context.registry, running)
+            try:
+                with foreseen(f"run {run.id} of model '{model}'", context.settings.cache):
+                    yield run
+            except (TerminationSignal, KeyboardInterrupt, SystemExit):
+                end_run(run, RunEnding(INTERRUPTED, "none", "it was told to stop; the next run goes on where it was"))
+                raise
+            except BaseException as error:
+                end_run(run, RunEnding("failed", "none", ending_of(error)))
+                raise
 
 
 def end_run(run: Run, ending: RunEnding, work_key: str | None = None) -> str:

@@ -17,8 +17,10 @@ from typing import Any
 
 import pytest
 
+from db.registry import open_registry
 from demo.demos import FLIGHTS
 from settings import Settings
+from tasks.lease import process_of
 
 PROJECT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
@@ -74,23 +76,27 @@ def up(home: Settings, tmp_path: Path) -> Iterator[Up]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_manual_and_scheduled_runs_complete(up: Up, home: Settings) -> None:
-    """Bootstrap by hand, retrain on a schedule, see both in the UI's data, and stop with Ctrl-C."""
+def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Settings) -> None:
+    """Bootstrap by hand, kill a run and its worker, retrain on a schedule all the same, and stop with Ctrl-C."""
     FLIGHTS.write(Path(home.landing), [1])
     up.prefect("deployment", "run", "bootstrap/bootstrap-flights", "--watch")
+    FLIGHTS.write(Path(home.landing), [2])
     up.prefect("deployment", "schedule", "create", "retrain/retrain-flights", "--interval", "20")
+    killed = kill_a_run_and_its_worker(up, home)
 
     def scheduled() -> list[dict[str, Any]]:
         done = [run for run in up.found("flow_runs") if run["state_type"] == "COMPLETED"]
-        return [run for run in done if run["auto_scheduled"]]
+        return [run for run in done if run["auto_scheduled"] and run["name"] == "retrain flights"]
 
     deadline = time.monotonic() + 180
     while not scheduled():
         assert time.monotonic() < deadline, "no scheduled run completed"
         time.sleep(2)
 
+    (dead,) = [run for run in up.found("flow_runs") if run["id"] == killed]
+    assert (dead["state_type"], "killed" in dead["state"]["message"]) == ("CRASHED", True)
     runs = {run["name"]: run for run in up.found("flow_runs") if run["state_type"] == "COMPLETED"}
-    assert set(runs) == {"bootstrap flights", "retrain flights"}
+    assert set(runs) - {"tidy"} == {"bootstrap flights", "retrain flights"}
     assert {"flights", "bootstrap"} <= set(runs["bootstrap flights"]["tags"])
     assert "run-flights" in {artifact["key"] for artifact in up.found("artifacts")}
 
@@ -98,6 +104,36 @@ def test_manual_and_scheduled_runs_complete(up: Up, home: Settings) -> None:
     assert up.process.wait(60) == 0
     with pytest.raises(urllib.error.URLError):
         up.found("flow_runs")
+    with open_registry(home.database_url) as registry:
+        runs_of_flights = registry.runs("flights", limit=100)
+        assert all(run.finished_at and run.reason for run in runs_of_flights)
+        (lost,) = [run for run in runs_of_flights if run.outcome == "lost"]
+        assert lost.flow_run_id == killed
+        proofs = [version for version in registry.versions("flights") if version.parent and not version.refit_of]
+        assert len(proofs) == 1, "what was killed was trained once, by the next run"
+    assert list(home.running.iterdir()) == []
+
+
+def kill_a_run_and_its_worker(up: Up, home: Settings) -> str:
+    """Kill -9 the process of a retrain that trains, and the worker that would tell of it; returns the flow run."""
+    deadline, before = time.monotonic() + 180, set(home.work.glob("*"))
+    while set(home.work.glob("*")) <= before:
+        assert time.monotonic() < deadline, "no retrain began to train"
+        time.sleep(0.1)
+    with open_registry(home.database_url) as registry:
+        (run,) = registry.open_runs()
+    process = process_of(home.running, run)
+    assert process is not None
+    worker = subprocess.check_output(["pgrep", "-P", str(up.process.pid), "-f", "worker start"], text=True)
+    for number in (int(worker), process):
+        os.kill(number, signal.SIGKILL)
+    deadline = time.monotonic() + 120
+    while (lost := next(one for one in up.found("flow_runs") if one["id"] == run.flow_run_id))[
+        "state_type"
+    ] == "RUNNING":
+        assert time.monotonic() < deadline, lost
+        time.sleep(1)
+    return str(run.flow_run_id)
 
 
 EMIT = """

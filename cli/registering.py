@@ -1,0 +1,135 @@
+"""The deployments of prefect.yaml on a server, such that what a person set there stays as it was set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import yaml
+
+from errors import ServerFailed
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import DeploymentSchedule
+    from prefect.client.schemas.responses import DeploymentResponse
+
+POOL = "local"
+TAG = "evergreen"  # of deployments that may be removed when prefect.yaml does not name them any more
+LIMITED = "Runs of `evergreen up`. Its limit was set by the cores and the memory of the machine; set another, or none."
+PAGE = 200
+
+
+@dataclass(frozen=True)
+class Before:
+    """One deployment as it was before it was registered again."""
+
+    name: str
+    paused: bool
+    schedules: tuple[DeploymentSchedule, ...]
+
+
+def names_in(file: Path) -> tuple[str, ...]:
+    """The names of a prefect.yaml's deployments.
+
+    Raises:
+        ServerFailed: it is no YAML.
+    """
+    try:
+        content: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        place = str(getattr(error, "problem_mark", "")).strip()
+        raise ServerFailed(f"{file}", f"it is no YAML {place}", "mend the line") from error
+    return tuple(str(deployment.get("name")) for deployment in content.get("deployments") or ())
+
+
+def deployments(client: SyncPrefectClient) -> Iterator[DeploymentResponse]:
+    """All deployments of a server."""
+    offset = 0
+    while found := client.read_deployments(limit=PAGE, offset=offset):
+        yield from found
+        offset += len(found)
+
+
+def limit_pool(client: SyncPrefectClient, limit: int) -> int | None:
+    """Limit the work pool once, if nobody has; returns its limit, None if a person took it away.
+
+    Args:
+        client: of the server.
+        limit: how many runs at once are right for this machine.
+    """
+    from prefect.client.schemas.actions import WorkPoolUpdate
+
+    pool = client.read_work_pool(POOL)
+    if pool.concurrency_limit is not None or pool.description == LIMITED:
+        return pool.concurrency_limit
+    client.update_work_pool(POOL, WorkPoolUpdate(concurrency_limit=limit, description=LIMITED))
+    return limit
+
+
+def keep_what_is_set(client: SyncPrefectClient, register: Callable[[], None]) -> tuple[str, ...]:
+    """Register the deployments, and pause again what was paused, since Prefect starts all of it; returns names.
+
+    A schedule that a person added beside those of the file is put back too.
+    """
+    before = {found.id: Before(found.name, bool(found.paused), tuple(found.schedules)) for found in deployments(client)}
+    register()
+    now = {found.id: found for found in deployments(client)}
+    return tuple(was.name for key, was in before.items() if key in now and _restore(client, was, now[key]))
+
+
+def _restore(client: SyncPrefectClient, was: Before, found: DeploymentResponse) -> bool:
+    """Whether anything of a deployment is paused, as it was."""
+    for schedule in _lost(was.schedules, found.schedules):
+        client.create_deployment_schedules(found.id, [(schedule.schedule, bool(schedule.active))])
+    started = [one for one in found.schedules if one.active and _was_paused(one, was.schedules)]
+    for schedule in started:
+        client.update_deployment_schedule(found.id, _id(schedule), active=False)
+    if was.paused and not found.paused:
+        client.pause_deployment(found.id)
+    return was.paused or any(not one.active for one in was.schedules)
+
+
+def _was_paused(schedule: DeploymentSchedule, before: Sequence[DeploymentSchedule]) -> bool:
+    """Whether a schedule is one that was paused; so is a new one where all that there were had been paused."""
+    same = [one for one in before if _is_same(schedule, one)] or before
+    return bool(same) and not any(one.active for one in same)
+
+
+def _lost(before: Sequence[DeploymentSchedule], now: Sequence[DeploymentSchedule]) -> tuple[DeploymentSchedule, ...]:
+    """Schedules that a person added: those of our files have a slug, which the UI gives to none."""
+    if not any(one.slug for one in before):
+        return ()
+    return tuple(one for one in before if not one.slug and not any(_is_same(one, other) for other in now))
+
+
+def _is_same(one: DeploymentSchedule, other: DeploymentSchedule) -> bool:
+    if one.slug or other.slug:
+        return one.slug == other.slug
+    return one.schedule == other.schedule
+
+
+def _id(schedule: DeploymentSchedule) -> UUID:
+    return UUID(str(schedule.id))
+
+
+def remove_unnamed(client: SyncPrefectClient, names: Sequence[str], folder: Path) -> tuple[str, ...]:
+    """Remove the deployments that this folder's prefect.yaml made, and names no more; their runs stay to be seen.
+
+    Args:
+        client: of the server.
+        names: of the deployments in the file.
+        folder: where the file lies: others may have deployments on the same server.
+    """
+    left = [found for found in deployments(client) if found.name not in names and _made_here(found, folder)]
+    for found in left:
+        client.delete_deployment(found.id)
+    return tuple(found.name for found in left)
+
+
+def _made_here(found: DeploymentResponse, folder: Path) -> bool:
+    folders = [step.get("directory") for steps in found.pull_steps or () for step in steps.values()]
+    return TAG in found.tags and folders == [str(folder)]

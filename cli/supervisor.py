@@ -1,0 +1,110 @@
+"""A process that is kept running: started again if it ends by itself, though not for ever, and stopped in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from cli.printing import say
+from errors import ServerFailed
+
+RESTARTS = 5  # of one process,
+WITHIN_SECONDS = 600  # in so long: what ends more often will not get well by itself
+STOP_SECONDS = 20
+
+Process = subprocess.Popen[bytes]
+
+
+class Service:
+    """One process to keep running.
+
+    Args:
+        name: what it is called in a line to a person.
+        start: starts it, in a session of its own.
+    """
+
+    def __init__(self, name: str, start: Callable[[], Process]) -> None:
+        self.name, self.start = name, start
+        self.process: Process | None = None
+        self.ends: list[float] = []
+
+    def begin(self) -> Process:
+        """Start the process."""
+        self.process = self.start()
+        return self.process
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended by itself."""
+        return self.process is not None and self.process.poll() is not None
+
+    def begin_again(self) -> Process:
+        """Start a process again that ended by itself, and say so in a line.
+
+        Raises:
+            ServerFailed: it ended too often.
+        """
+        code = self.process.poll() if self.process else None
+        now = time.monotonic()
+        self.ends = [*(end for end in self.ends if now - end < WITHIN_SECONDS), now]
+        if len(self.ends) > RESTARTS:
+            why = f"it ended {len(self.ends)} times in {WITHIN_SECONDS // 60} minutes, the last time {how(code)}"
+            raise ServerFailed(f"the {self.name}", why, "read its last lines above")
+        say(f"the {self.name} ended {how(code)}; it starts again ({len(self.ends)} of at most {RESTARTS} times)")
+        return self.begin()
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def stop(self, seconds: float = STOP_SECONDS, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Ask it to end, and end it for sure if it has not after a while.
+
+        Args:
+            seconds: how long it may take.
+            meanwhile: what is done again and again until it has ended.
+        """
+        if self.process is None or self.process.poll() is not None:
+            return
+        os.killpg(self.process.pid, signal.SIGTERM)
+        deadline = time.monotonic() + seconds
+        while self.process.poll() is None and time.monotonic() < deadline:
+            meanwhile()
+            time.sleep(0.2)
+        self.kill()
+
+
+def how(code: int | None) -> str:
+    """How a process ended, in words.
+
+    Example:
+        >>> how(-9), how(1)
+        ('by SIGKILL', 'with exit code 1')
+    """
+    if code is not None and code < 0:
+        return f"by {signal.Signals(-code).name}"
+    return f"with exit code {code}"
+
+
+def end_left_over(file: Path) -> int:
+    """End the processes that a killed `evergreen up` left; returns how many there were.
+
+    Args:
+        file: where it noted them, each as the number of its process, which leads a group.
+    """
+    numbers = file.read_text(encoding="utf-8").split() if file.is_file() else []
+    ended = 0
+    for number in filter(str.isdigit, numbers):
+        # The number may be another process's by now.
+        shown = subprocess.run(["ps", "-o", "args=", "-p", number], capture_output=True, text=True, check=False)
+        if "-m prefect " in shown.stdout:
+            os.killpg(int(number), signal.SIGKILL)
+            ended += 1
+    file.unlink(missing_ok=True)
+    return ended

@@ -1,0 +1,253 @@
+"""Tidy: runs that were killed end with a reason, in the registry and in Prefect, and what waits twice waits once."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect import get_run_logger, runtime, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Cancelled, Crashed, Scheduled, State
+
+from db.records import INTERRUPTED, LOST, RunRecord
+from db.registry import ModelRegistry, open_registry
+from db.runs import LEASE
+from settings import get_settings
+from tasks.lease import forget, is_dead_here, process_of
+
+FLOWS = ["adopt", "bootstrap", "retrain", "tidy", "watch"]  # those that record a run, and tidy itself
+POOL = "local"  # of a tidy flow that was started by hand: the one of `evergreen up`
+BEGINNING = timedelta(seconds=90)  # a flow that shows nothing for longer has no process: it records its run at once
+PAGE = 200  # how many runs Prefect gives at most
+LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Tidied:
+    """What was tidied, for a line that says so.
+
+    Args:
+        lost: runs of the registry that were open, and whose process is gone.
+        crashed: flow runs that Prefect took for running.
+        rescheduled: flow runs whose worker was gone before they began.
+        skipped: flow runs that waited for what another one, which waits too, will do.
+    """
+
+    lost: tuple[RunRecord, ...] = ()
+    crashed: int = 0
+    rescheduled: int = 0
+    skipped: int = 0
+
+    def __str__(self) -> str:
+        """The line; nothing where nothing was to be done."""
+        parts = [f"run {run.id} of {run.model} was ended: {run.reason}" for run in self.lost]
+        parts += [f"{self.crashed} runs without a process are crashed now"] * bool(self.crashed)
+        parts += [f"{self.rescheduled} runs that had no worker will begin again"] * bool(self.rescheduled)
+        parts += [f"{self.skipped} missed or waiting runs were skipped: one does the work of all"] * bool(self.skipped)
+        return "; ".join(parts)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where to tidy.
+
+    Args:
+        registry: of the runs.
+        running: the folder where this machine keeps the files of what runs.
+        pool: the work pool whose workers use this registry; of other ones only recorded runs are known.
+        beginning: for how long a flow run may show nothing, after it was handed to a worker.
+        but: a flow run that is left alone, since it is the one that tidies.
+    """
+
+    registry: ModelRegistry
+    running: Path
+    pool: str
+    beginning: timedelta = BEGINNING
+    but: UUID | None = None
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+def end_lost_runs(registry: ModelRegistry, running: Path, now: datetime | None = None) -> tuple[RunRecord, ...]:
+    """End the open runs, of all models, whose process is gone; returns them with the reason.
+
+    Args:
+        registry: of the runs.
+        running: the folder where this machine keeps the files of what runs.
+        now: the present instant.
+    """
+    ended = []
+    for run in registry.open_runs():
+        reason = why_lost(run, running, now or datetime.now(UTC))
+        if reason and registry.lose_run(run, reason):
+            forget(running, run)
+            ended.append(replace(run, reason=reason, outcome=LOST))
+    return tuple(ended)
+
+
+def why_lost(run: RunRecord, running: Path, now: datetime) -> str:
+    """Why an open run is taken for killed, or "": on this machine that is known, of others the lease tells."""
+    if process_of(running, run) is not None:
+        return ""
+    if is_dead_here(running, run):
+        return "its process was killed; the next run goes on from the last checkpoint"
+    if run.alive_until and run.alive_until > now:
+        return ""
+    heard = f"{run.alive_until - LEASE:%Y-%m-%d %H:%M:%S} UTC" if run.alive_until else "it began"
+    return f"its process was killed: nothing was heard of it since {heard}; the next run goes on from its checkpoint"
+
+
+def clear_away_lost(registry: ModelRegistry, running: Path) -> None:
+    """End what was killed before a run begins. The registry comes first: Prefect may not be there to be told."""
+    lost = end_lost_runs(registry, running)
+    for run in lost:
+        LOGGER.warning("run %s of model '%s' was ended: %s", run.id, run.model, run.reason)
+    if any(run.flow_run_id for run in lost):
+        with get_client(sync_client=True) as client:
+            crash_recorded(client, lost)
+
+
+def tidy(client: SyncPrefectClient, place: Place) -> Tidied:
+    """End what was killed, begin again what never began, and let one run wait where many do."""
+    lost = end_lost_runs(place.registry, place.running, place.now)
+    crashed = crash_recorded(client, lost) + crash_left(client, place)
+    rescheduled = reschedule_pending(client, place)
+    return Tidied(lost, crashed, rescheduled, skip_doubled(client, place))
+
+
+@task(name="tidy up", task_run_name="tidy up", cache_policy=NO_CACHE)
+def tidy_up() -> str:
+    """Tidy the pool that the flow runs in, and say what was done."""
+    settings = get_settings()
+    with open_registry(settings.database_url) as registry, get_client(sync_client=True) as client:
+        here = client.read_flow_run(UUID(runtime.flow_run.id))
+        done = tidy(client, Place(registry, settings.running, here.work_pool_name or POOL, but=here.id))
+    get_run_logger().info("%s", told := str(done) or "nothing to tidy")
+    return told
+
+
+def resume(client: SyncPrefectClient, registry: ModelRegistry) -> tuple[RunRecord, ...]:
+    """Start again what was cut short, if no run of its model has come since; a person's cancelling stays."""
+    resumed = []
+    for run in registry.cut_short((INTERRUPTED, LOST)):
+        found = _find(client, run.flow_run_id)
+        if found and found.deployment_id and found.state and found.state.is_crashed():
+            again: State[Any] = Scheduled(name="Resuming", message=f"it goes on: run {run.id} was cut short")
+            client.set_flow_run_state(found.id, again, force=True)
+            resumed.append(run)
+    return tuple(resumed)
+
+
+def crash_recorded(client: SyncPrefectClient, lost: Iterable[RunRecord]) -> int:
+    """Tell Prefect which runs were killed, so that they free their slot; returns how many it did not know of."""
+    found = ((_find(client, run.flow_run_id), run.reason or "") for run in lost)
+    return sum(_crash(client, one, reason) for one, reason in found if one is not None)
+
+
+def crash_left(client: SyncPrefectClient, place: Place) -> int:
+    """Crash what Prefect takes for running although the registry knows that it ended, or that it never began."""
+    return sum(
+        _crash(client, found, reason)
+        for found in _found(client, StateType.RUNNING)
+        if found.id != place.but and (reason := why_crashed(found, place))
+    )
+
+
+def why_crashed(found: FlowRun, place: Place) -> str:
+    """Why a flow run that Prefect takes for running is not, or ""."""
+    quiet = place.now - _since(found)
+    (run,) = place.registry.runs_of_flow(str(found.id)) or (None,)
+    if run is None:
+        known = found.deployment_id and found.work_pool_name == place.pool
+        return "its process was killed before it recorded a run" if known and quiet > place.beginning else ""
+    if run.finished_at is None or place.now - run.finished_at < BEGINNING / 3:  # it may be telling so just now
+        return ""
+    return f"its process was killed: run {run.id} ended {run.outcome}, {run.reason}"
+
+
+def reschedule_pending(client: SyncPrefectClient, place: Place) -> int:
+    """Let those begin again whose worker, or process, was gone before they began; returns how many."""
+    pending = (found for found in _found(client, StateType.PENDING) if found.work_pool_name == place.pool)
+    stale = [found for found in pending if place.now - _since(found) > place.beginning and found.id != place.but]
+    for found in stale:
+        again: State[Any] = Scheduled(name="Rescheduled", message="its worker was gone before it began")
+        client.set_flow_run_state(found.id, again, force=True)
+    return len(stale)
+
+
+def skip_doubled(client: SyncPrefectClient, place: Place) -> int:
+    """Of the runs of one deployment that are due, and are asked for the same, leave one; returns how many went."""
+    due = [found for found in _found(client, StateType.SCHEDULED) if _is_due(found, place)]
+    doubled = doubles(due)
+    for found in doubled:
+        message = "skipped: another run of this deployment, which is due too, does the same work"
+        client.set_flow_run_state(found.id, Cancelled(name="Skipped", message=message), force=True)
+    return len(doubled)
+
+
+def doubles(due: Sequence[FlowRun]) -> tuple[FlowRun, ...]:
+    """Those that another one stands for: one that a person asked for, else the newest."""
+    stays: dict[tuple[UUID | None, str], FlowRun] = {}
+    for found in sorted(due, key=lambda one: (not one.auto_scheduled, one.expected_start_time or _since(one))):
+        stays[found.deployment_id, json.dumps(found.parameters, sort_keys=True, default=str)] = found
+    kept = {found.id for found in stays.values()}
+    return tuple(found for found in due if found.id not in kept)
+
+
+def _is_due(found: FlowRun, place: Place) -> bool:
+    # One that waits for a slot is put off by half a minute again and again: what it was expected at stays.
+    expected = found.expected_start_time
+    return found.work_pool_name == place.pool and expected is not None and expected <= place.now
+
+
+def _found(client: SyncPrefectClient, state: StateType) -> Iterator[FlowRun]:
+    """Evergreen's flow runs in one type of state; more than a page of them are seen the next time."""
+    yield from client.read_flow_runs(
+        flow_filter=FlowFilter(name=FlowFilterName(any_=FLOWS)),
+        flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[state]))),
+        limit=PAGE,
+    )
+
+
+def _find(client: SyncPrefectClient, flow_run_id: str | None) -> FlowRun | None:
+    """A flow run, if this server knows it: a command may have had a temporary one."""
+    try:
+        return client.read_flow_run(UUID(flow_run_id)) if flow_run_id else None
+    except ObjectNotFound:
+        return None
+
+
+def _crash(client: SyncPrefectClient, found: FlowRun, reason: str) -> bool:
+    """Crash a flow run and its tasks, unless it has ended."""
+    if found.state is None or found.state.is_final():
+        return False
+    client.set_flow_run_state(found.id, Crashed(message=reason), force=True)
+    states = TaskRunFilterState(type=TaskRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING]))
+    of_run = FlowRunFilter(id=FlowRunFilterId(any_=[found.id]))
+    for step in client.read_task_runs(task_run_filter=TaskRunFilter(state=states), flow_run_filter=of_run):
+        client.set_task_run_state(step.id, Crashed(message=reason), force=True)
+    return True
+
+
+def _since(found: FlowRun) -> datetime:
+    """Since when a flow run is in its state."""
+    return found.state.timestamp if found.state else datetime.now(UTC)
