@@ -1,7 +1,7 @@
 """docs/your-own-model.md, followed word by word: what it says to paste is pasted, and prints what the page says.
 
-Two lines are not run, `git clone` and `make setup`: this checkout, with the environment that runs the tests, is what they
-bring. `evergreen up` gets a free port, and Ctrl-C once its server knows the deployments.
+Two lines are not run, `git clone` and `make setup`: this checkout, with the environment that runs the tests, is what
+they bring. `evergreen up` gets a free port, and Ctrl-C once its server knows the deployments.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def missing(expected: str, output: str) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_page_can_be_pasted_from_its_first_line_to_its_last(tmp_path: Path) -> None:
-    """A model of plain Keras is adopted, retrained and scheduled; a draft is made; and all prints what the page shows."""
+    """A model of plain Keras is adopted, retrained and scheduled, a draft is made, and the output is the page's."""
     work, outputs = tmp_path / "work", tmp_path / "outputs"
     work.mkdir()
     outputs.mkdir()
@@ -110,9 +110,8 @@ def test_the_page_can_be_pasted_from_its_first_line_to_its_last(tmp_path: Path) 
     (versions,) = (printed[place] for place in printed if "registry versions" in BLOCKS[place][1])
     assert re.search(r"^\* +3 +1 .*passed, refit of 2", versions, re.MULTILINE), versions
     deployments: list[dict[str, Any]] = json.loads((tmp_path / "deployments.json").read_text())
-    (crons,) = (
-        [one["schedule"]["cron"] for one in d["schedules"]] for d in deployments if d["name"] == "retrain-orders"
-    )
+    (retrains,) = (one for one in deployments if one["name"] == "retrain-orders")
+    crons = [one["schedule"]["cron"] for one in retrains["schedules"]]
     assert crons == ["0 5 * * 1"]
 
 
