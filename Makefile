@@ -10,10 +10,13 @@ export DO_NOT_TRACK := 1
 export TF_CPP_MIN_LOG_LEVEL := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check lint slow lock clean
+.PHONY: help setup demo up test check lint slow lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+setup: .venv/ready ## set up .venv, with `evergreen` in it (about a minute)
+	@echo 'Ready: ". $(BIN)/activate" puts "evergreen" on the PATH, in every new terminal.'
 
 demo: .venv/ready ## set up, and watch a model be kept fresh on real flights
 	@$(BIN)/evergreen demo run

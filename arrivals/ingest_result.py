@@ -54,7 +54,8 @@ class IngestResult:
         }
         rest = "".join(f", {count:,} {what}" for what, count in parts.items() if count)
         whole = f"; {self.refused_files} refused as a whole" if self.refused_files else ""
-        return f"{self.files:,} new files with {self.rows:,} rows: {taken:,} taken{rest}{whole}"
+        files = "1 new file" if self.files == 1 else f"{self.files:,} new files"
+        return f"{files} with {self.rows:,} rows: {taken:,} taken{rest}{whole}"
 
     def add(self, landed: NewLandedFile, partitions: tuple[PartitionRecord, ...]) -> None:
         """Count one more landed file."""

@@ -90,7 +90,7 @@ def adopt(  # noqa: PLR0913, PLR0917 - typer makes every parameter an option
     say(LEARNED_UNTIL.format(before) if before else ALL_LEARNED.format(data.name))
     if add_deployments(path.parent.with_name("prefect.yaml"), name):
         say("its deployments are at the end of prefect.yaml: while `evergreen up` runs, it is retrained every Monday")
-    say(f"Next: read {os.path.relpath(path)}; land new files in {landing_of(name)}; then")
+    say(f"Next: read {os.path.relpath(path)}; land new files in {shown_folder(landing_of(name))}/; then")
     say(f"  evergreen retrain {name}\n  evergreen registry versions {name}\n  evergreen monitor {name}")
     if exit_code:
         raise typer.Exit(exit_code)
@@ -221,6 +221,11 @@ def show(draft: Draft) -> None:
 def landing_of(name: str) -> str:
     """The folder, or URL, where a model's files land."""
     return f"{get_settings().landing.rstrip('/')}/{name}"
+
+
+def shown_folder(place: str) -> str:
+    """A folder as it is shortest to type from here; a URL stays as it is."""
+    return place if "://" in place else os.path.relpath(place)
 
 
 def install(draft: Draft, data: Path, before: datetime | None) -> int:

@@ -32,4 +32,6 @@ def init(folder: Annotated[Path, typer.Argument(help="The new folder, or an empt
     for template, name in WRITTEN.items():
         (folder / name).write_text((TEMPLATES / template).read_text(encoding="utf-8"), encoding="utf-8")
     say(f"wrote {', '.join(sorted(WRITTEN.values()))} in {folder}")
-    say(f"Next: cd {folder} && evergreen new NAME --from FILE, where FILE holds some rows of your data")
+    say(f"Next: cd {folder}; then, where FILE holds some rows of your data,")
+    say("  evergreen new NAME --from FILE                 drafts a model, or")
+    say("  evergreen adopt NAME mine.keras --data FILE    takes over a Keras model that you have")

@@ -125,7 +125,7 @@ def verdict_of(run: Run, champion: int, comparison: Comparison) -> DriftVerdict 
         asked = compare_inputs(run, comparison, weights(context, context.registry.version(run.model, champion)))
     # What the champion makes of the rows is computed while the other process is still at the columns.
     outputs = compare_made(context, champion, comparison)
-    for what, part in {"the columns were": asked, "what the champion makes of them was": outputs}.items():
+    for what, part in {"the columns were": asked, "what the champion makes of the rows was": outputs}.items():
         try:
             found.append(part.result())
         except NotEnoughData as error:

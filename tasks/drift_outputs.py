@@ -79,10 +79,8 @@ def output_sides(context: Context, version: VersionRecord, windows: tuple[Window
     schema, most = context.spec.schema, min(ROWS, context.spec.drift.max_rows)
     spans = clipped(reference.rows.spans, judged_since(context))
     held_out = replace(reference, rows=replace(reference.rows, holdout=True, spans=spans))
-    old, new = (draw(window.rows, schema.categorical, most) for window in (held_out, current))
-    for rows, what in ((old.rows, "reference window of {} held-out rows"), (new.rows, "current window of {} rows")):
-        if rows < MIN_ROWS:
-            raise NotEnoughData(f"a {what.format(rows)}", f"a drift check needs {MIN_ROWS}", "wait for more rows")
+    old = _enough(held_out, schema.categorical, most, "reference window of {} held-out rows that it has not learned")
+    new = _enough(current, schema.categorical, most, "current window of {} rows")
     seen = schema.opaque or any(is_text(old.values[c], new.values[c]) for c in schema.categorical)
     path = _path(context, version, [seen, [p.digest for p in reference.partitions], old.place.tolist()])
     known = _kept(path, lambda: _reference(context, version, held_out, old, seen=seen))
@@ -102,6 +100,18 @@ def output_sides(context: Context, version: VersionRecord, windows: tuple[Window
         Compared(c, "number", "feature" if c.startswith("base/") else "prediction") for c in sides[0].values.columns
     ]
     return OutputSides(sides[0], sides[1], tuple(columns))
+
+
+def _enough(window: WindowFiles, columns: tuple[str, ...], most: int, what: str) -> Sample:
+    """Some rows of a window; of none at all, `draw` knows no name."""
+    try:
+        sample = draw(window.rows, columns, most)
+        rows = sample.rows
+    except NotEnoughData:
+        rows = 0
+    if rows < MIN_ROWS:
+        raise NotEnoughData(f"a {what.format(rows)}", f"a drift check needs {MIN_ROWS}", "wait for more rows")
+    return sample
 
 
 def _reference(
