@@ -212,10 +212,8 @@ class Staging:
         if not rows.height:
             return 0
         background = self._files.workers.submit
-        digest, file = (
-            background(partition_digest, self._said(rows), tuple(self._schema.window_kinds())),
-            background(self._files.write, rows),
-        )
+        digest = background(partition_digest, self._said(rows), tuple(self._schema.window_kinds()))
+        file = background(self._files.write, rows)
         if self._history.was_recalled(digest):
             return 0
         older = self._history.find(keys).group_by(SEQUENCE).len().sort(SEQUENCE) if kind == "corrections" else None
