@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from arrivals.contents import described, meaning
-from arrivals.keys import HIGH, SEQUENCE, TIME
+from arrivals.earlier_rows import EarlierRows
+from arrivals.keys import HIGH, SAID, SEQUENCE, TIME
 from arrivals.known_keys import KnownKeys, Storing
 from db.arrival_records import LedgerEntry, NewPartition, PartitionRecord
 
@@ -43,6 +44,7 @@ class History:
         schema = spec.schema
         by_time = schema.event_time in schema.key
         self.keys = KnownKeys(cache / "keys", self._read_keys, meaning=meaning(schema), by_time=by_time)
+        self.earlier = EarlierRows(spec, files, cache / "earlier rows", self.partition) if schema.window else None
         self._newest_time = LONG_AGO
         self._ask_at = 0.0
 
@@ -78,6 +80,14 @@ class History:
         self.keys.cut(self.recorded)
         self._recorded += newer
         self.keys.extend(newer)
+        if self.earlier:
+            numbered = enumerate(self._recorded, 1)
+            self.earlier.catch_up([(number, one.digest) for number, one in numbered if number not in recalled])
+
+    @property
+    def next_sequence(self) -> int:
+        """Sequence number of the next partition that is stored."""
+        return self.recorded + len(self._storing) + 1
 
     def add(self, storing: Storing) -> None:
         """Count with a partition that is being stored."""
@@ -98,7 +108,10 @@ class History:
 
     def was_recalled(self, digest: Future[str]) -> bool:
         """Whether a partition of these very rows is recorded, which is so only after a recall."""
-        return bool(self._recalled) and digest.result() in {entry.digest for entry in self._recorded}
+        if not self._recalled:
+            return False
+        said = digest.result()[: SAID if self.earlier else None]  # its windows may be other ones now
+        return any(entry.digest.startswith(said) for entry in self._recorded)
 
     def partition(self, sequence: int) -> PartitionRecord | NewPartition:
         """The partition of a sequence number."""

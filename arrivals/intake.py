@@ -121,8 +121,10 @@ class Intake:
             self._history.catch_up(recorded)
 
     def save_keys(self) -> None:
-        """Leave the next ingest the keys of what was taken."""
+        """Leave the next ingest the keys of what was taken, and the rows that windows reach back to."""
         self._history.keys.save()
+        if self._history.earlier:
+            self._history.earlier.save()
 
     def kept(self, landed: Sequence[LandedRecord]) -> dict[RefusalKind, pl.DataFrame]:
         """The refused rows and the conflicts of landed files, as they are kept."""
@@ -162,6 +164,7 @@ class Intake:
         this_reading = {"stamp": file.stamp, "rules": file.rules, "attempt": file.attempt}
         if self._history.recorded == before or self._registry.landed_files(self._spec.name, **this_reading):
             raise ArrivalConflict(f"the file {file.uri}", "somebody else has just taken it", "nothing: it is taken")
-        if self._history.keys.shared(arrival.partitions, after=before):
+        # Windows of its rows were built on what had been taken before.
+        if self._history.earlier or self._history.keys.shared(arrival.partitions, after=before):
             return None
         return replace(arrival, seen=self._history.recorded)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 HIGH, LOW = "key hash", "key hash, low half"  # names that no schema column is likely to have
 ROW, TIME, SEQUENCE = "row", "time", "sequence"
 HOLDOUT = "holdout"
+SAID = 32  # digits of a partition's digest that say what its rows said, whatever was built of them
 FOLD = 0x9E3779B97F4A7C15
 
 
@@ -80,10 +81,11 @@ def content_digest(rows: pl.DataFrame) -> str:
     little-endian bytes (zero for null), strings as their lengths in bytes and their UTF-8 text.
     """
     digest = hashlib.sha256()
-    for column in rows.iter_columns():
-        digest.update(f"{column.name}:{len(column)}:{column.null_count()};".encode())
-        if column.null_count():
-            digest.update(_bytes(column.is_null()))
+    for values in rows.iter_columns():
+        digest.update(f"{values.name}:{len(values)}:{values.null_count()};".encode())
+        if values.null_count():
+            digest.update(_bytes(values.is_null()))
+        column = values.explode() if getattr(values.dtype, "inner", None) == pl.String else values  # windows of words
         if column.dtype == pl.String:
             digest.update(_bytes(column.str.len_bytes().cast(pl.UInt32).fill_null(0)))
             digest.update(column.str.join("").item().encode())
@@ -94,6 +96,17 @@ def content_digest(rows: pl.DataFrame) -> str:
                 flat = flat.fill_null(False if flat.dtype == pl.Boolean else 0)
             digest.update(_bytes(flat))
     return digest.hexdigest()
+
+
+def partition_digest(rows: pl.DataFrame, built: Sequence[str]) -> str:
+    """The digest of a partition; where something was built of its rows, one half is of what they said themselves.
+
+    Args:
+        rows: the rows.
+        built: columns that depend on what had arrived before.
+    """
+    said = content_digest(rows.drop(built))
+    return said[:SAID] + content_digest(rows.select(built))[SAID:] if built else said
 
 
 def _bytes(values: pl.Series) -> bytes | memoryview:

@@ -16,7 +16,7 @@ import polars as pl
 from arrivals.conflicts import CONFLICT, CORRECTION, LATE_LABEL, NEW, OUTCOME, TAKEN, WAITING, both_rows, judge
 from arrivals.contents import LABEL, asked_rows, label_of
 from arrivals.history import LONG_AGO, History
-from arrivals.keys import HIGH, HOLDOUT, LOW, ROW, SEQUENCE, TIME, content_digest, held_out, key_hashes
+from arrivals.keys import HIGH, HOLDOUT, LOW, ROW, SEQUENCE, TIME, held_out, key_hashes, partition_digest
 from arrivals.known_keys import Storing
 from arrivals.validation import REASON, Batch, Validator
 from db.arrival_records import (
@@ -145,6 +145,8 @@ class Staging:
             order = part.select(TIME, HIGH, ROW).sort(TIME, maintain_order=True)  # it is sorted by HIGH already
             in_order = order.height == rows.height and order[ROW].is_sorted()
             whole, order, keys = self._with_files(rows if in_order else rows[order[ROW]], order, part)
+            if self._history.earlier and whole.height:
+                whole = self._history.earlier.windows(whole, self._history.next_sequence)
             whole = whole.with_columns(held_out(whole, order[HIGH], self._schema))
             stored += self._store(whole, keys, late=marked)
         return stored
@@ -210,7 +212,8 @@ class Staging:
         if not rows.height:
             return 0
         background = self._files.workers.submit
-        digest, file = background(content_digest, self._said(rows)), background(self._files.write, rows)
+        digest = background(partition_digest, self._said(rows), tuple(self._schema.window_kinds()))
+        file = background(self._files.write, rows)
         if self._history.was_recalled(digest):
             return 0
         older = self._history.find(keys).group_by(SEQUENCE).len().sort(SEQUENCE) if kind == "corrections" else None
@@ -223,7 +226,7 @@ class Staging:
             source_uri=self._landed.uri,
             rows=rows.height,
             holdout_rows=int(rows[HOLDOUT].sum()),
-            labelled_rows=rows.height - rows[self._schema.target].null_count(),
+            labelled_rows=self._schema.labelled_examples(rows),
             time_from=time_from,
             time_to=time_to,
             late=late,
@@ -233,6 +236,8 @@ class Staging:
             self._storing[-AHEAD].result()
         storing = background(self._finish, digest, file, keys, facts)
         self._storing.append(storing)
+        if self._history.earlier:
+            self._history.earlier.add(digest, rows if kind == "rows" else None, self._history.next_sequence, late=late)
         self._history.add(Storing(storing, time_from, time_to))
         if older is not None:
             self._superseded += ((sequence, storing, count) for sequence, count in older.iter_rows())
@@ -262,8 +267,7 @@ class Staging:
         here = conflicts.filter(pl.col(TAKEN).is_not_null()).unique([HIGH, LOW], maintain_order=True)
         before = conflicts.filter(pl.col(TAKEN).is_null())
         taken = [pl.concat([rows[here[TAKEN]], here.select(HIGH, LOW)], how="horizontal")]
-        files = [self._schema.kept(name) for name in self._schema.files]
-        taken += (found.drop(LABEL, HOLDOUT, *files) for _, found in self._read_taken(before))
+        taken += (found.drop(LABEL, HOLDOUT, *self._schema.kept_kinds()) for _, found in self._read_taken(before))
         kept, reason = both_rows(arrived, pl.concat(taken, how="diagonal_relaxed"), self._schema)
         self._refusals[reason, self._files.refuse(kept, "conflict").uri, "conflict"] += arrived.height
 

@@ -47,6 +47,7 @@ def list_partitions(model: Model, json: Json = False) -> None:
 def show(model: Model, digest: Digest, json: Json = False) -> None:
     """Show a partition, and its first rows."""
     import polars as pl
+    from polars import selectors as cs
 
     from db.artifacts import ArtifactStore
 
@@ -56,6 +57,7 @@ def show(model: Model, digest: Digest, json: Json = False) -> None:
         superseded = [one for one in registry.superseded(model) if one.partition == partition.digest]
     rows = (
         pl.scan_parquet(ArtifactStore(settings.artifact_root, settings.cache).fetch(partition.artifact))
+        .select(~cs.contains("/"))  # what files hold, and windows, is for no terminal
         .head(5)
         .collect()
     )

@@ -39,8 +39,8 @@ def block_of(times: pl.Expr, block: str) -> pl.Expr:
 
 
 def labelled(schema: Schema) -> pl.Expr:
-    """Whether a row's label is known."""
-    return schema.label().is_not_null()
+    """Whether a row is an example whose label is known."""
+    return schema.label().is_not_null() & schema.examples()
 
 
 def fewest(held: NDArray[np.integer[Any]], wanted: float) -> int:

@@ -14,6 +14,7 @@ from learning.builders import builder_texts
 from learning.media import media_of, media_record
 from learning.policies import DriftPolicy
 from learning.schema import Schema
+from learning.window import Window, window_of, window_record
 from learning.work_folder import plan_of
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 MADE_FOR = "made_for"  # where a version's plan has it
 RULES = ("ranges", "allowed")  # what a row may hold when it arrives; a version does not depend on it
-FIXED = ("time", "key", "entity", "holdout")  # what says which row is which, and which are held out
+FIXED = ("time", "key", "entity", "holdout", "window")  # what says which row is which, which are held out, and which
+# rows a window holds, as partitions keep it
 
 Record = Mapping[str, Any]
 
@@ -62,6 +64,7 @@ def made_for(spec: ModelSpec, parent: Record | None = None) -> dict[str, Any]:
     plain = {name: list(value) if isinstance(value, tuple) else value for name, value in schema.items()}
     plain["tensors"] = {name: [int(size) for size in shape] for name, shape in spec.schema.tensors.items()}
     plain["files"] = {name: media_record(one) for name, one in spec.schema.files.items()}
+    plain["window"] = window_record(spec.schema.window)
     return {"schema": plain, "objective": plan_of(spec.objective), "builders": texts}
 
 
@@ -81,6 +84,7 @@ def schema_of(record: Record) -> Schema:
     }
     values["tensors"] = {name: tuple(shape) for name, shape in values["tensors"].items()}
     values["files"] = {name: media_of(one) for name, one in record["schema"].get("files", {}).items()}
+    values["window"] = window_of(record["schema"].get("window"))
     return Schema(**values).named(tuple(record["schema"].get("classes", ())))
 
 
@@ -156,7 +160,7 @@ def _moved(old: Schema, new: Schema) -> list[str]:
     return [f"{name} was {_shown(was)} and is {_shown(now)}" for name, (was, now) in pairs.items() if was != now]
 
 
-def _shown(value: str | float | Sequence[str]) -> str:
-    if isinstance(value, str | float):
+def _shown(value: str | float | Sequence[str] | Window | None) -> str:
+    if isinstance(value, str | float | Window):
         return repr(value)
     return f"({', '.join(map(repr, value))})" if value else "not given"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from learning.blocks import block_of, labelled
 from learning.stored import labels_of, rows_of
+from learning.window import MASK, STEPS, kept_window
 
 if TYPE_CHECKING:
     import polars as pl
@@ -100,7 +101,7 @@ def select(  # noqa: PLR0913 - all but the first three by name
     """
     import polars as pl
 
-    time, wanted = pl.col(schema.event_time), pl.lit(value=True) if unlabelled else labelled(schema)
+    time, wanted = pl.col(schema.event_time), schema.examples() if unlabelled else labelled(schema)
     if split != "all":
         wanted &= pl.col(HOLDOUT) == (split == "holdout")
     if since is not None:
@@ -120,18 +121,24 @@ def select(  # noqa: PLR0913 - all but the first three by name
 def read_inputs(schema: Schema, partition: PartitionFile, rows: Indices | None = None) -> Columns:
     """What the base takes, by column: float32 or object strings of shape (rows, 1), float32 tensors and files.
 
+    Of windows the shape is (rows, length), and beside them is the mask.
+
     Args:
         schema: names the columns.
         partition: where they are.
         rows: ascending positions to read, in this order; by default all.
     """
     wanted = [schema.kept(name) if name in schema.files else name for name in schema.inputs]
+    if schema.window:
+        wanted = [*map(kept_window, schema.inputs), STEPS]
     table = rows_of(schema, partition).select(wanted)
     if rows is None:
         frame = table.collect()
     else:
         first, last = (int(rows[0]), int(rows[-1])) if len(rows) else (0, -1)
         frame = table.slice(first, last - first + 1).collect()[rows - first]
+    if schema.window:
+        return _windows(schema, frame)
     numeric = {name: _numbers(frame[name]).reshape(-1, 1) for name in schema.numeric}
     strings = {name: frame[name].fill_null("").to_numpy().astype(object).reshape(-1, 1) for name in schema.strings}
     tensors = {name: _tensor(frame[name], tuple(int(size) for size in shape)) for name, shape in schema.tensors.items()}
@@ -139,6 +146,22 @@ def read_inputs(schema: Schema, partition: PartitionFile, rows: Indices | None =
     for name, one in schema.files.items():
         files[name] *= np.float32(one.scale)
     return {**numeric, **strings, **tensors, **files}
+
+
+def _windows(schema: Schema, frame: pl.DataFrame) -> Columns:
+    """Windows as they are kept, of shape (rows, length); what is before the first row of an entity says nothing."""
+    size = schema.window.length if schema.window else 0
+    mask = np.arange(size) >= size - frame[STEPS].to_numpy().astype(np.int64)[:, None]
+    found: Columns = {}
+    for name in schema.numeric:
+        values = _tensor(frame[kept_window(name)], (size,))
+        found[name] = np.where(mask, values, np.float32(0))  # null windows, as of a column added later, are NaN
+    for name in schema.categorical:
+        words = frame[kept_window(name)]
+        empty = np.full(mask.shape, "", object)
+        empty[words.is_not_null().to_numpy()] = words.drop_nulls().explode().to_numpy().reshape(-1, size)
+        found[name] = empty
+    return {**found, MASK: mask}
 
 
 def entity_marks(schema: Schema, selection: Selection, share: float, seed: int) -> NDArray[np.bool_]:

@@ -152,10 +152,10 @@ class FrozenBase:
         """
         model = load_model(self.path)
         taken = sorted(tensor.name for tensor in model.inputs)
-        if taken != sorted(self.schema.inputs):
+        if taken != sorted(self.schema.taken):
             raise InvalidSpec(
                 f"a base with the inputs {taken}",
-                f"the schema's are {sorted(self.schema.inputs)}",
+                f"the schema's are {sorted(self.schema.taken)}",
                 "bring the schema's inputs back; a model with others is another one: give it a name of its own",
             )
         model.trainable = False

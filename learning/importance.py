@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -65,7 +65,9 @@ def importance(
     inputs: Columns = concatenate([read_inputs(spec.schema, one.partition, one.rows) for one in chosen])
     target = np.concatenate([one.target for one in chosen])
     donors = _others(len(target))
-    piece = int(np.clip(PIECE_BYTES // (row_size(spec.schema) * (len(inputs) + 1)), 1, LEAST))
+    columns = spec.schema.inputs  # of windows, not the mask: it says where there are rows, and nothing of them
+    copies = len(columns) + 1
+    piece = int(np.clip(PIECE_BYTES // (row_size(spec.schema) * copies), 1, LEAST))
     losses, begun = list[NDArray[np.floating[Any]]](), 0.0
     for start in range(0, len(target), piece):
         if start == piece:  # the first piece waits for graphs to be made
@@ -73,12 +75,11 @@ def importance(
         if start >= LEAST and time.monotonic() - begun > SECONDS:
             break
         rows = np.arange(start, min(start + piece, len(target)))
-        prediction = np.asarray(head(base.features(shuffled(inputs, rows, donors))))
-        copies = len(inputs) + 1
+        prediction = np.asarray(head(base.features(shuffled(inputs, rows, donors, columns))))
         of_rows = spec.objective.row_loss(np.tile(target[rows], copies), prediction.reshape(copies * len(rows), -1))
         losses.append(of_rows.reshape(copies, len(rows)))
     loss = np.concatenate(losses, axis=1)
-    return Importance(loss.shape[1], dict(zip(inputs, _rises(spec, loss, target), strict=True)))
+    return Importance(loss.shape[1], dict(zip(columns, _rises(spec, loss, target), strict=True)))
 
 
 def newest_rows(
@@ -95,10 +96,10 @@ def newest_rows(
     return [selection for selection in pick(found, places) if len(selection.rows)]
 
 
-def shuffled(inputs: Columns, rows: NDArray[np.int64], donors: NDArray[np.int64]) -> Columns:
+def shuffled(inputs: Columns, rows: NDArray[np.int64], donors: NDArray[np.int64], columns: Sequence[str]) -> Columns:
     """Rows as they are, and after them once more for each column, in which it has the values of other rows."""
     return {
-        name: np.concatenate([values[rows], *(values[donors[rows] if other == name else rows] for other in inputs)])
+        name: np.concatenate([values[rows], *(values[donors[rows] if other == name else rows] for other in columns)])
         for name, values in inputs.items()
     }
 

@@ -175,10 +175,10 @@ def _build(spec: ModelSpec, rows: Columns) -> tuple[keras.Model, keras.Model, ke
         raise InvalidSpec("build_base", "it gives back nothing", "let it return a keras.Model")
     base = as_graph(base)
     named = {tensor.name for tensor in base.inputs}
-    if named != set(spec.schema.inputs):
+    if named != set(spec.schema.taken):
         raise InvalidSpec(
             f"a base with the inputs {sorted(named)}",
-            f"the schema's are {sorted(spec.schema.inputs)}",
+            f"the schema's are {sorted(spec.schema.taken)}",
             "give every keras.Input the name of its column",
         )
     if not isinstance(base.output_shape, tuple):
@@ -197,7 +197,7 @@ def _assembled(
     """Base and head as one model, tried out on a few rows before they are trained for hours."""
     import tensorflow as tf
 
-    few = {name: tf.constant(rows[name][:TRIED_ROWS]) for name in spec.schema.inputs}
+    few = {name: tf.constant(rows[name][:TRIED_ROWS]) for name in spec.schema.taken}
     try:
         model = assemble(base, head, frozen=False, augment=augment)
         answers = np.asarray(model(few, training=False))

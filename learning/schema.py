@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from errors import InvalidSpec
 from learning.plans import LENGTH
+from learning.window import MASK, PLACE, Window, kept_window, refuse_window, window_kinds
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,6 +45,8 @@ class Schema:
             expected to come again: a drift check compares their length, and what the base makes of them.
         files: columns that name a file beside the table, name to what it holds: `image(96, 96, 3)` or `audio(16_000)`.
             Each path is relative to the source's folder.
+        window: of each row, what the base gets is the last rows of its entity: every numeric and categorical column
+            has the shape (rows, length), and the input "mask", bool of that shape, says which steps are rows.
         holdout: share of entities that no version ever trains on, 0 < holdout < 1.
         block: length of a time block, as "1d", "6h" or "1w". Rows of one block share their weather, so that to the
             gate they are one observation, not many; "" where time says nothing. "1d" by default, and "arrival" of rows
@@ -64,6 +67,7 @@ class Schema:
     block: str = UNSAID
     text: tuple[str, ...] = ()
     files: Mapping[str, Media] = field(default_factory=dict)
+    window: Window | None = None
     classes: tuple[str, ...] = field(default=(), init=False, repr=False)  # the objective's words, as a ModelSpec says
 
     def __post_init__(self) -> None:
@@ -97,6 +101,7 @@ class Schema:
         if not 0 < self.holdout < 1:
             raise InvalidSpec(f"holdout {self.holdout}", "it is a share", "use a number between 0 and 1")
         self._check_time()
+        refuse_window(self)
         if self.block != ARRIVAL and not re.fullmatch(LENGTH, self.block):
             raise InvalidSpec(f"block {self.block!r}", "it is no length of time", 'write "1d", "6h", "30m", "1w" or ""')
 
@@ -134,15 +139,34 @@ class Schema:
         return (*self.numeric, *self.categorical, *self.tensors, *self.text, *self.files)
 
     @property
+    def taken(self) -> tuple[str, ...]:
+        """The inputs of the base: these columns, and of windows the mask."""
+        return (*self.inputs, MASK) if self.window else self.inputs
+
+    def examples(self) -> pl.Expr:
+        """Whether a row of a partition is an example, or is there for the windows of others alone."""
+        import polars as pl
+
+        every = self.window is None or self.window.step == 1
+        return pl.lit(value=True) if every else pl.col(PLACE) % self.window.step == 0  # type: ignore[union-attr]
+
+    def labelled_examples(self, rows: pl.DataFrame) -> int:
+        """How many rows of a partition are examples whose label is known."""
+        if self.target not in rows.columns:  # it was another one then
+            return 0
+        return int(rows.select((self.examples() & rows[self.target].is_not_null()).sum()).item())
+
+    @property
     def strings(self) -> tuple[str, ...]:
         """The inputs that the base takes as strings."""
         return (*self.categorical, *self.text)
 
     @property
     def wide_bytes(self) -> int:
-        """Memory that the tensors and texts of a row take."""
+        """Memory that the tensors, texts and windows of a row take."""
         shapes = (*self.tensors.values(), *(media.shape for media in self.files.values()))
-        return sum(4 * prod(shape) for shape in shapes) + TEXT_BYTES * len(self.text)
+        steps = self.window.length * (4 * len(self.numeric) + 24 * len(self.categorical) + 24) if self.window else 0
+        return sum(4 * prod(shape) for shape in shapes) + TEXT_BYTES * len(self.text) + steps
 
     @property
     def opaque(self) -> bool:
@@ -165,11 +189,21 @@ class Schema:
         return tuple(name for name in self.columns if self.time is not None or name != ARRIVED)
 
     def kept_kinds(self) -> dict[str, pl.DataType]:
-        """The type of each column of a partition that holds what files held."""
+        """The type of each column of a partition that holds what files held, or windows."""
         import polars as pl
 
         kinds = {"uint8": pl.UInt8(), "int16": pl.Int16()}
-        return {self.kept(name): pl.Array(kinds[one.kept_as], prod(one.shape)) for name, one in self.files.items()}
+        held = {self.kept(name): pl.Array(kinds[one.kept_as], prod(one.shape)) for name, one in self.files.items()}
+        return {**held, **self.window_kinds()}
+
+    def window_kinds(self) -> dict[str, pl.DataType]:
+        """The type of each column of a partition that keeps its rows' windows."""
+        return window_kinds(self)
+
+    @staticmethod
+    def kept_window(name: str) -> str:
+        """The column of a partition that keeps a column's windows."""
+        return kept_window(name)
 
     def named(self, classes: tuple[str, ...]) -> Schema:
         """The same schema of a target that arrives as words, or as numbers where there are none."""

@@ -13,6 +13,7 @@ from learning.plans import FineTune, FromScratch, Pretrain, Replay, Stage
 from learning.policies import DriftPolicy, Gate, RetrainPolicy
 from learning.schema import Schema
 from learning.source import Source
+from learning.window import Window
 
 if TYPE_CHECKING:
     import keras
@@ -38,6 +39,7 @@ __all__ = [
     "Schema",
     "Source",
     "Stage",
+    "Window",
     "audio",
     "image",
 ]
@@ -96,6 +98,14 @@ class ModelSpec:
         if schema.files and self.source.query:
             fix = "land a table of paths and the files below it"
             raise InvalidSpec(f"files {sorted(schema.files)}", "a query has no folder that they could lie in", fix)
+        if schema.window and self.source.corrections == "replace":
+            why = "windows that were built of a row would keep what was replaced"
+            raise InvalidSpec('Source(corrections="replace") and a Window', why, "leave it out, or the window")
+        if schema.window and getattr(self.finetune, "readapt", False):
+            why = "what a window is padded with would count as values"
+            raise InvalidSpec(
+                "FineTune(readapt=True) and a Window", why, "leave it out: build anew, with FromScratch()"
+            )
         if schema.time is None and self.source.late == "keep":
             raise InvalidSpec('Source(late="keep")', "rows that bring no time are never late", "leave it out")
         known = {

@@ -10,6 +10,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from errors import SchemaMismatch
+from learning.window import kept_window
 
 if TYPE_CHECKING:
     import polars as pl
@@ -58,8 +59,9 @@ def lacking(schema: Schema, partition: PartitionFile) -> tuple[str, ...]:
     import polars as pl
 
     found = _absent(schema, pl.read_parquet_schema(partition.path))
-    files = {schema.kept(name): name for name in schema.files}
-    return tuple(files.get(name, name) for name in found if name != schema.target and name not in schema.nullable)
+    kept = {schema.kept(name): name for name in schema.files} | {kept_window(name): name for name in schema.inputs}
+    names = dict.fromkeys(kept.get(name, name) for name in found)
+    return tuple(name for name in names if name != schema.target and name not in schema.nullable)
 
 
 def wanted(schema: Schema) -> dict[str, pl.DataType]:
@@ -81,5 +83,7 @@ def _fits(kind: pl.DataType, found: pl.DataType) -> bool:
     import polars as pl
 
     if isinstance(kind, pl.Array):
+        if (kind.inner == pl.String) != (getattr(found, "inner", None) == pl.String):
+            return False  # a window of words is none of numbers
         return isinstance(found, pl.List) or (isinstance(found, pl.Array) and found.size == kind.size)
     return found == pl.String if kind == pl.String else found.is_numeric() or found in {pl.Boolean, pl.Null}

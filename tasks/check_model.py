@@ -11,8 +11,9 @@ from monitoring.decision import Asked
 from tasks.run import Context, Run, step
 
 FIXED = (
-    "{model} keeps for life what says which rows are held out: {what}. Rows that version {number} learned from would "
-    "now prove it. To fix it: write it back; or give the model another name, in a file of that name: it starts anew on "
+    "{model} keeps for life what says which rows are held out, and which a window holds: {what}. Rows that version "
+    "{number} learned from would now prove it, or have other windows. To fix it: write it back; or give the model "
+    "another name, in a file of that name: it starts anew on "
     "the same files, and `evergreen models retire {model}` ends this one."
 )
 ANSWERS = (

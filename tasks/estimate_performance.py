@@ -52,6 +52,8 @@ def estimate_pending(context: Context, run_id: int | None, pending: Pending) -> 
     blocks = found.partition if found.block is None else found.block
     for place, partition in enumerate(wanted):
         rows = found.partition == place
+        if not np.isnan(found.target[rows]).any():  # what is left of it are rows between two examples
+            continue
         told = estimator.estimate(found.prediction[rows], blocks[rows])
         new = [NewEstimate(partition.digest, f.metric, int(rows.sum()), f.value, f.low, f.high) for f in told.figures]
         registry.record_estimates(spec.name, pending.champion, new, run_id)
