@@ -79,7 +79,7 @@ class Validator:
         """The type of each column in a partition, in the schema's order."""
         schema = self.schema
         kinds: dict[str, pl.DataType] = {name: pl.String() for name in schema.columns}
-        kinds |= {name: pl.Float64() for name in schema.numeric}
+        kinds |= {name: pl.Float64() for name in (*schema.numeric, schema.weight) if name is not None}
         kinds[schema.target] = pl.String() if self.objective.names else pl.Float64()
         kinds |= {name: pl.Array(pl.Float32, prod(shape)) for name, shape in schema.tensors.items()}
         kinds[schema.event_time] = INSTANT
@@ -202,6 +202,7 @@ class Validator:
         name, schema = numbers.name, self.schema
         classes = self.objective.class_count if name == schema.target else None
         low, high = (0, classes - 1) if classes else schema.ranges.get(name, (-LARGEST, LARGEST))
+        low = 0 if name == schema.weight else low
         faults = _out_of(low, high, numbers)
         if classes:
             faults.append((f"{name} is no whole number", numbers != numbers.round()))

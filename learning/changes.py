@@ -151,7 +151,9 @@ def _named(objective: Record) -> str:
         >>> _named({"kind": "Multiclass", "classes": ["cat", "dog"], "loss": "..."})
         "Multiclass(classes=('cat', 'dog'))"
     """
-    classes = objective.get("classes") or ""
+    classes, quantile = objective.get("classes") or "", objective.get("quantile")
+    if quantile:
+        return f"{objective['kind']}(quantile={quantile})"
     return f"{objective['kind']}({f'classes={tuple(classes)}' if isinstance(classes, list) else classes})"
 
 

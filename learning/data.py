@@ -45,17 +45,19 @@ class Selection:
         rows: their ascending positions.
         target: their targets, in the same order.
         block: start of each one's time block; None where the schema has no blocks.
+        weight: how much each one counts; None where all count the same.
     """
 
     partition: PartitionFile
     rows: Indices
     target: NDArray[np.float64]
     block: Blocks | None = None
+    weight: NDArray[np.float64] | None = None
 
     def take(self, chosen: NDArray[Any]) -> Selection:
         """The rows at these positions (or under this mask) of the selection."""
-        block = None if self.block is None else self.block[chosen]
-        return Selection(self.partition, self.rows[chosen], self.target[chosen], block)
+        block, weight = (None if one is None else one[chosen] for one in (self.block, self.weight))
+        return Selection(self.partition, self.rows[chosen], self.target[chosen], block, weight)
 
     def every(self, step: int) -> Selection:
         """Its first row, and every so manieth after it."""
@@ -112,6 +114,8 @@ def select(  # noqa: PLR0913 - all but the first three by name
     columns = {"rows": pl.int_range(pl.len(), dtype=pl.Int64), "target": target}
     if schema.block:
         columns["block"] = block_of(time, schema.block)
+    if schema.weight is not None:  # a row from before there were weights counts as any other
+        columns["weight"] = pl.col(schema.weight).cast(pl.Float64).fill_null(1.0)
     chosen = {name: column.filter(wanted) for name, column in columns.items()}
     frames = pl.collect_all([labels_of(schema, one).select(**chosen) for one in partitions])
     arrays = ({column.name: column.to_numpy() for column in frame} for frame in frames)

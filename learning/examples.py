@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from errors import NotEnoughData
 from evergreen_client.batches import STRING_BYTES
 from learning.data import Indices, PartitionFile, Selection, concatenate, row_count
 
@@ -24,6 +25,9 @@ Read = Callable[[PartitionFile, Indices], Any]
 
 class Examples:
     """Selected rows, given out in blocks of at most `memory_bytes`; one block where all of them fit.
+
+    Where rows have weights, these stand beside the target, in a second column of the labels; their mean is 1, so that a
+    learning rate means the same as without.
 
     Args:
         selections: which rows.
@@ -42,8 +46,24 @@ class Examples:
         """All targets, in the order of `blocks()`."""
         return np.concatenate([selection.target for selection in self.selections])
 
+    @cached_property
+    def weight(self) -> NDArray[np.float64] | None:
+        """How much each row counts, in the order of `blocks()`; None where all count the same.
+
+        Raises:
+            NotEnoughData: none of them counts at all.
+        """
+        if all(selection.weight is None for selection in self.selections):
+            return None
+        found = np.concatenate(
+            [np.ones(len(one.rows)) if one.weight is None else one.weight for one in self.selections]
+        )
+        if not found.sum() > 0:
+            raise NotEnoughData(f"{len(found):,} rows of weight 0", "none of them counts", "wait for rows that count")
+        return found
+
     def blocks(self) -> Iterator[Block]:
-        """Inputs and targets (rows, 1) as tensors, in order."""
+        """Inputs and labels (rows, 1), or with weights (rows, 2), as tensors, in order."""
         return map(self._load, self._groups())
 
     def shuffled(self, random: np.random.Generator) -> Iterator[Block]:
@@ -86,6 +106,10 @@ class Examples:
             return self._whole
         inputs = concatenate([self._read(piece.partition, piece.rows) for piece in group])
         target = np.concatenate([piece.target for piece in group]).astype("float32").reshape(-1, 1)
+        if self.weight is not None:
+            parts = [np.ones(len(one.rows)) if one.weight is None else one.weight for one in group]
+            counts = np.concatenate(parts) / self.weight.mean()
+            target = np.column_stack([target, counts.astype("float32")])
         block = tf.nest.map_structure(tf.constant, inputs), tf.constant(target)
         if group is self.selections:
             self._whole = block

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -22,17 +21,18 @@ from learning.examples import Examples, Read
 from learning.features import FeatureCache, FrozenBase
 from learning.files import ModelFiles, Progress, Trained, save_model
 from learning.finite import INHERITED, refuse_features, refuse_weights
-from learning.held_back import Divided, all_of, hold_back
+from learning.first_answers import loss_of_one, unit_of
 from learning.kept_head import give_back, shrink_and_perturb, take_head
 from learning.keras_private import set_seed
 from learning.loop import Learner, TrainingContext, train
 from learning.lora import adapt, copy_of, merge
-from learning.losses import anchored, distilled, fisher_information, own, plain
+from learning.losses import Measure, anchored, distilled, fisher_information, own, plain
 from learning.plans import FineTune, FromScratch, Stage
 from learning.pretraining import pretrain, sample
 from learning.readapt import readapt, warmed_up
-from learning.replay import draw
 from learning.steps import Steps
+from learning.taught_rows import TaughtRows, replays, taught_rows
+from learning.weights import counted
 from learning.work_folder import record_of, task_digest, train_once
 
 if TYPE_CHECKING:
@@ -107,21 +107,17 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
 
     def train_anew() -> Trained:
         fresh = select(spec.schema, new, "train", before=before)
-        replays = plan.replay.rows != 0 and plan.replay.share > 0
-        wanted = old if replays or plan.anchor else ()
+        wanted = old if replays(plan) or plan.anchor else ()
         past = select(spec.schema, wanted, "train", since=replay_since, before=before)
-        replayed = draw(plan.replay, past if replays else [], row_count(fresh), seed)
-        every: Divided = [*all_of(fresh), *replayed], []
-        divided = every if refit is not None else hold_back(spec.schema, fresh, plan, seed, replayed)
-        rows = _Rows(*divided, replayed, replayed or past, row_count(fresh), refit)
-        start = readapt(spec, champion, [*fresh, *replayed], work) if plan.readapt else champion
+        rows = taught_rows(spec, plan, fresh, past, (seed, refit))
+        start = readapt(spec, champion, [*fresh, *rows.replayed], work) if plan.readapt else champion
         challenger = _Challenger(spec, plan, start, rows, context)
         # A base that readapts is trained on afterwards: to keep its features of whole partitions would be for nothing.
         read = challenger.base.of_rows if plan.readapt else FeatureCache(cache).reader(challenger.base)
         refuse_features(spec, [*rows.learning, *rows.validating], read)
         states = [challenger.train(stage, read) for stage in plan.stages if rows.epochs(stage) != 0]
         curves = tuple(value for state in states for value in state.curve)
-        again = tuple(selection.partition.digest for selection in replayed)
+        again = tuple(selection.partition.digest for selection in rows.replayed)
         kept = {stage.name: 0 for stage in plan.stages} | {state.stage: state.best_epoch for state in states}
         return Trained(challenger.save(work), curves, again, record, _reason(rows, states, plan.anchor), kept)
 
@@ -130,36 +126,11 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
         return train_once(work, task_digest(spec, record, begun, [new, old]), train_anew)
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """The rows of one fine-tuning: those to learn from, those to choose by, the replayed ones among them.
-
-    Args:
-        learning: new and replayed ones.
-        validating: they choose the epoch.
-        replayed: old ones.
-        old: those that show what an anchor is to hold.
-        new: how many are new.
-        refit: epochs by stage, where those were chosen before.
-    """
-
-    learning: list[Selection]
-    validating: list[Selection]
-    replayed: list[Selection]
-    old: list[Selection]
-    new: int
-    refit: Mapping[str, int] | None
-
-    def epochs(self, stage: Stage) -> int | None:
-        """How many a stage is to keep; None where rows are held back to choose."""
-        return None if self.refit is None else self.refit[stage.name]
-
-
 class _Challenger:
     """A base and a head on their way from champion to challenger."""
 
     def __init__(
-        self, spec: ModelSpec, plan: FineTune, champion: ModelFiles, rows: _Rows, context: TrainingContext
+        self, spec: ModelSpec, plan: FineTune, champion: ModelFiles, rows: TaughtRows, context: TrainingContext
     ) -> None:
         self.spec, self.plan, self.champion, self.rows, self.context = spec, plan, champion, rows, context
         rates = {stage.name: stage.rate(spec.pretrain) for stage in plan.stages}
@@ -170,6 +141,7 @@ class _Challenger:
         set_seed(context.seed)  # from here on it draws the same, whether the head was loaded or kept
         self.base = FrozenBase(champion.base, champion.base_digest, spec.schema)
         self.base_changed = False
+        self.unit = unit_of(spec.objective, self.head)
         self.loss: float | None = None  # on the validation rows, after the stage before
 
     def train(self, stage: Stage, features: Read) -> TrainingState:
@@ -204,12 +176,13 @@ class _Challenger:
 
     def _on_features(self, stage: Stage, read: Read) -> TrainingState:
         with self._adapted(stage, self.head, ()) as head:
-            loss = self._loss(head, load_model(self.champion.head) if self.plan.distill else None, read)
+            learning, shift = counted(self.spec.objective, stage, self.rows.learning, self.rows.more)
+            loss = self._loss(head, load_model(self.champion.head) if self.plan.distill else None, read, shift)
             steps = self._kept.steps.get(stage.name) or Steps(head, loss, stage, stage.rate(self.spec.pretrain))
-            if not (self.plan.anchor or stage.lora_rank or self.spec.callbacks):
-                # An anchor is of these very rows, and part of the graph; a callback may do anything to the head.
+            if not (self.plan.anchor or stage.lora_rank or self.spec.callbacks or shift):
+                # Anchor and shift are of these very rows, and in the graph; a callback may do anything to the head.
                 self._kept.steps[stage.name] = steps
-            return self._train(steps, head.variables, read)
+            return self._train(steps, head.variables, read, learning)
 
     def _on_raw_rows(self, stage: Stage) -> TrainingState:
         # The base first: where its features were cached it is loaded only here, and draws seeds before augment does.
@@ -226,8 +199,9 @@ class _Challenger:
             model = assemble(base, head, frozen=True, augment=augment)
             kept = weights_outside(base, thawed)
             before = weights_digest(kept)
-            loss = self._loss(model, teacher, read)
-            state = self._train(Steps(model, loss, stage, stage.rate(self.spec.pretrain)), variables, read)
+            learning, shift = counted(self.spec.objective, stage, self.rows.learning, self.rows.more)
+            loss = self._loss(model, teacher, read, shift)
+            state = self._train(Steps(model, loss, stage, stage.rate(self.spec.pretrain)), variables, read, learning)
             if weights_digest(kept) != before:
                 raise TrainingError(
                     f"stage '{stage.name}'",
@@ -249,25 +223,27 @@ class _Challenger:
         yield copy
         merge(copy, part)
 
-    def _train(self, steps: Steps, variables: Sequence[Any], read: Read) -> TrainingState:
+    def _train(
+        self, steps: Steps, variables: Sequence[Any], read: Read, learning: Sequence[Selection]
+    ) -> TrainingState:
         """Go through the steps, which may change these variables, on the inputs that `read` gives."""
         stage, objective = steps.plan, self.spec.objective
-        learner = Learner(steps, variables, objective, self.loss, own=self.spec.loss is not None)
-        examples, validation = (Examples(rows, read) for rows in (self.rows.learning, self.rows.validating))
-        epochs = None if self.rows.refit is None else self.rows.refit[stage.name]
-        return train(learner, examples, validation, self.context, epochs)
+        own_loss, one = self.spec.loss is not None, loss_of_one(objective, self.unit)
+        learner = Learner(steps, variables, objective, self.loss, own=own_loss, one=1.0 if own_loss else one)
+        examples, validation = (Examples(rows, read) for rows in (learning, self.rows.validating))
+        return train(learner, examples, validation, self.context, self.rows.epochs(stage))
 
-    def _loss(self, model: keras.Model, teacher: keras.Model | None, read: Read) -> Loss:
-        objective = self.spec.objective
-        loss = own(self.spec.loss) if self.spec.loss else plain(objective)
+    def _loss(self, model: keras.Model, teacher: keras.Model | None, read: Read, shift: tuple[float, ...]) -> Loss:
+        objective, measure = self.spec.objective, Measure(self.unit, shift)
+        loss = own(self.spec.loss) if self.spec.loss else plain(objective, measure)
         if teacher is not None:
-            loss = distilled(objective, teacher, self.plan.distill)
+            loss = distilled(objective, teacher, self.plan.distill, measure)
         if not self.plan.anchor or not row_count(self.rows.old):
             return loss
         step = max(1, row_count(self.rows.old) // FISHER_ROWS)
         thinned = [selection.every(step) for selection in self.rows.old]
         inputs, target = next(Examples(thinned, read).blocks())
-        fisher = fisher_information(model, objective, inputs, target)
+        fisher = fisher_information(model, objective, inputs, target, Measure(self.unit))
         return anchored(loss, model.trainable_variables, fisher, self.plan.anchor)
 
     def _augment(self) -> keras.Model | None:
@@ -276,7 +252,7 @@ class _Challenger:
         return self.spec.augment(sample(self.spec, self.rows.learning, self.spec.pretrain.sample_rows))
 
 
-def _reason(rows: _Rows, states: Sequence[TrainingState], anchor: float) -> str:
+def _reason(rows: TaughtRows, states: Sequence[TrainingState], anchor: float) -> str:
     learned = f"{rows.new:,} new and {row_count(rows.replayed):,} replayed rows"
     if anchor and not row_count(rows.old):
         learned += ", anchored to nothing, as there are no old rows to say what matters"

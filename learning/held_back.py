@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,12 +11,17 @@ from numpy.typing import NDArray
 
 from errors import NotEnoughData
 from learning.blocks import fewest
-from learning.data import Selection, blocks_of, entity_marks, pick, row_count
+from learning.data import Indices, Selection, blocks_of, entity_marks, pick, row_count
 
 if TYPE_CHECKING:
     from learning.spec import FineTune, Pretrain, Schema
 
 MOST = 0.5  # share of the new rows that may choose
+RARE = 0.1  # of an even share of the rows, below which a class is rare: of two classes, 5 %
+EVENTS = 30  # of a rare class, that should choose: of ten, chance alone says half more or fewer
+FEWEST = 10  # rows of a class, below which a third of them would say no more than a tenth
+MOST_FOR_EVENTS = 1 / 3  # share of the rows that is held back for these, at most
+CLASSES = 100  # different targets, from which they are no classes
 
 Divided = tuple[list[Selection], list[Selection]]  # rows to learn from, rows to choose the best epoch by
 
@@ -46,6 +52,9 @@ def hold_back(
     `plan.validation_rows`. Where even one is more than half of the new rows, it is a random share of all; rows of one
     entity then fall on the same side, as an epoch must not look good because it knows the patient.
 
+    A class of less than a tenth of an even share would choose by a handful of them. So more rows are held back, until
+    there are 30 of it, or a third of all; and where they are thinned, its rows stay, and count as much less.
+
     Args:
         schema: names the entity.
         chosen: new rows.
@@ -57,7 +66,9 @@ def hold_back(
         NotEnoughData: there are no new rows.
     """
     rows = [*all_of(chosen), *replayed]
-    share = min(plan.validation, plan.validation_rows / row_count(rows))
+    rare, share = rare_classes(rows), min(plan.validation, plan.validation_rows / row_count(rows))
+    if some := [count for count in rare.values() if count >= FEWEST]:
+        share = max(share, min(EVENTS / min(some), MOST_FOR_EVENTS))
     marks = _newest_blocks(chosen, share * row_count(chosen))
     if marks is None:
         marks = _random_share(schema, rows, share, seed)
@@ -65,8 +76,41 @@ def hold_back(
     learning = np.setdiff1d(np.arange(row_count(rows)), held, assume_unique=True)
     if not len(held) or not len(learning):
         return rows, rows
-    most = min(len(held), plan.validation_rows)
-    return pick(rows, learning), pick(rows, held[np.arange(most) * len(held) // most])
+    return pick(rows, learning), _thinned(pick(rows, held), plan.validation_rows, list(rare))
+
+
+def rare_classes(chosen: Sequence[Selection]) -> dict[float, int]:
+    """Classes of which there are few, and how many rows each has; of numbers that are no classes, none."""
+    values, counts = np.unique(np.concatenate([one.target for one in chosen]), return_counts=True)
+    if len(values) > CLASSES or not np.array_equal(values, np.round(values)):
+        return {}
+    few = counts < RARE * counts.sum() / len(counts)
+    return dict(zip(values[few].tolist(), counts[few].tolist(), strict=True))
+
+
+def _thinned(held: list[Selection], most: int, rare: Sequence[float]) -> list[Selection]:
+    """At most so many rows, spread evenly; those of rare classes stay, and the others stand for those that go."""
+    places, target = np.arange(row_count(held)), np.concatenate([one.target for one in held])
+    if len(places) <= most:
+        return held
+    few = np.isin(target, rare)
+    groups = [_evenly(places[few], most // 2)]
+    groups.append(_evenly(places[~few], most - len(groups[0])))
+    kept = pick(held, np.sort(np.concatenate(groups)))
+    if not len(groups[0]):
+        return kept
+    rarely, often = (len(places[marks]) / len(group) for marks, group in zip((few, ~few), groups, strict=True))
+    counts = [np.where(np.isin(one.target, rare), rarely, often) for one in kept]
+    return [
+        replace(one, weight=count * (1.0 if one.weight is None else one.weight))
+        for one, count in zip(kept, counts, strict=True)
+    ]
+
+
+def _evenly(places: Indices, most: int) -> Indices:
+    """At most so many of some places, the same distance apart."""
+    count = min(len(places), most)
+    return places[np.arange(count) * len(places) // max(count, 1)]
 
 
 def _newest_blocks(chosen: Sequence[Selection], wanted: float) -> NDArray[np.bool_] | None:

@@ -47,6 +47,7 @@ class Learner:
         objective: measures validation rows.
         start: its validation loss as it is, where that was measured before.
         own: the loss of the steps is the user's own, of which nobody knows what is large.
+        one: what a loss of 1 is in the objective's own unit, where steps take theirs in another.
     """
 
     steps: Steps
@@ -54,6 +55,7 @@ class Learner:
     objective: Objective
     start: float | None = None
     own: bool = False
+    one: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def train(
     model.stop_training = False
     while not state.stopped:
         callbacks.on_epoch_begin(state.epoch)
-        loss = _run_epoch(steps, examples, (context.seed, state.epoch), callbacks)
+        loss = learner.one * _run_epoch(steps, examples, (context.seed, state.epoch), callbacks)
         with steps.averaged():
             metrics = {"loss": loss, **(validate() if until is None else {})}
             _assert_sane(metrics, limit, learner, state.epoch + 1)  # before it is saved: nobody goes on from nonsense
@@ -172,8 +174,11 @@ def _run_epoch(steps: Steps, examples: Examples, seeds: Sequence[int], callbacks
 
 def _validate(objective: Objective, validation: Examples, predict: Predict) -> dict[str, float]:
     """The objective's metrics on validation rows, as far as they exist; `val_loss` is the gate's mean loss."""
-    metrics = objective.metrics(validation.target, predict(validation))
+    prediction = predict(validation)
+    metrics = objective.metrics(validation.target, prediction)
     loss = metrics.pop(objective.loss_name)
+    if validation.weight is not None:
+        loss = float(np.average(objective.row_loss(validation.target, prediction), weights=validation.weight))
     return {"val_loss": loss} | {f"val_{name}": value for name, value in metrics.items() if np.isfinite(value)}
 
 

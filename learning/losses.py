@@ -2,36 +2,100 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from errors import InvalidSpec
 from evergreen_client.batches import rows_of
 from evergreen_client.shown import gist
+from learning.objectives import Objective, Regression
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-    from learning.objectives import Objective
-
-    # The loss of a batch: of a model in training, its inputs, its labels of shape (rows, 1).
+    # The loss of a batch: of a model in training, its inputs, and its labels: targets, and beside them weights, if any.
     Loss = Callable[[keras.Model, Any, tf.Tensor], tf.Tensor]
 
 # Sparse targets are class numbers; a teacher's are probabilities of every class.
 SOFT = {"sparse_categorical_crossentropy": "categorical_crossentropy"}
 
 
-def mean_loss(objective: Objective) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """The mean of the objective's Keras loss, of targets and predictions."""
+@dataclass(frozen=True)
+class Measure:
+    """How a prediction is compared with a label.
+
+    Args:
+        unit: what a regression's errors are measured in (learning/first_answers.py); 1 is the target's own.
+        shift: what is added to the logarithm of each class's chance (learning/weights.py); () adds nothing.
+    """
+
+    unit: float = 1.0
+    shift: tuple[float, ...] = ()
+
+    def compared(self, target: tf.Tensor, prediction: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Both, as a Keras loss takes them; the very same tensors where nothing is to be changed."""
+        if self.shift:
+            prediction = shifted(prediction, self.shift)
+        return (target, prediction) if self.unit == 1 else (target / self.unit, prediction / self.unit)
+
+
+def shifted(chances: tf.Tensor, shift: Sequence[float]) -> tf.Tensor:
+    """Chances of a world in which the odds of classes are others, by so much of their logarithm."""
     import keras
 
-    loss = keras.losses.get(objective.loss)
+    if chances.shape[-1] == 1:
+        odds = math.exp(shift[1] - shift[0])
+        return odds * chances / (1 + (odds - 1) * chances)
+    tilted = chances * keras.ops.convert_to_tensor([math.exp(one) for one in shift], "float32")
+    return tilted / keras.ops.sum(tilted, axis=-1, keepdims=True)
 
-    def of_predictions(target: tf.Tensor, prediction: tf.Tensor) -> tf.Tensor:
-        return keras.ops.mean(loss(target, single(prediction)))
+
+def mean_loss(objective: Objective, measure: Measure | None = None) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """The mean of the objective's Keras loss, of labels and predictions, each row as often as it counts."""
+    measure = measure or Measure()
+    loss = keras_loss(objective, measure.unit)
+
+    def of_predictions(labels: tf.Tensor, prediction: tf.Tensor) -> tf.Tensor:
+        target, weight = parted(labels)
+        return weighted_mean(loss(*measure.compared(target, single(prediction))), weight)
 
     return of_predictions
+
+
+def keras_loss(objective: Objective, unit: float = 1.0) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """The loss of each row, of targets and predictions that are so many units."""
+    import keras
+
+    if isinstance(objective, Regression) and objective.delta is not None:
+        return partial(keras.losses.huber, delta=objective.delta / unit)
+    if isinstance(objective, Regression) and objective.quantile is not None:
+        return partial(pinball, quantile=objective.quantile)
+    found: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = keras.losses.get(objective.loss)
+    return found
+
+
+def pinball(target: tf.Tensor, prediction: tf.Tensor, quantile: float) -> tf.Tensor:
+    """What is too low costs by the quantile, what is too high by the rest (Koenker and Bassett 1978)."""
+    import keras
+
+    low = target - prediction
+    return keras.ops.mean(keras.ops.maximum(quantile * low, (quantile - 1) * low), axis=-1)
+
+
+def parted(labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """A batch's targets, shape (rows, 1), and how much each row counts, shape (rows,); None where all are alike."""
+    return (labels, None) if labels.shape[-1] == 1 else (labels[:, :1], labels[:, 1])
+
+
+def weighted_mean(losses: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
+    """The mean loss of rows. Weights have the mean 1 over all rows, not in each batch: so no step is biased."""
+    import keras
+
+    return keras.ops.mean(losses if weight is None else losses * weight)
 
 
 def single(prediction: tf.Tensor) -> tf.Tensor:
@@ -41,9 +105,9 @@ def single(prediction: tf.Tensor) -> tf.Tensor:
     return keras.ops.cast(prediction, "float32")
 
 
-def plain(objective: Objective) -> Loss:
+def plain(objective: Objective, measure: Measure | None = None) -> Loss:
     """The mean of the objective's Keras loss over a batch."""
-    loss = mean_loss(objective)
+    loss = mean_loss(objective, measure)
 
     def of_batch(model: keras.Model, inputs: Any, target: tf.Tensor) -> tf.Tensor:
         return loss(target, model(inputs, training=True))
@@ -57,7 +121,8 @@ def own(function: Callable[[Any, Any, Any], Any]) -> Loss:
 
     name = f"loss={function.__qualname__}"
 
-    def of_batch(model: keras.Model, inputs: Any, target: tf.Tensor) -> tf.Tensor:
+    def of_batch(model: keras.Model, inputs: Any, labels: tf.Tensor) -> tf.Tensor:
+        target, weight = parted(labels)
         try:
             losses = keras.ops.convert_to_tensor(function(model, inputs, target))
         except Exception as error:
@@ -69,7 +134,8 @@ def own(function: Callable[[Any, Any, Any], Any]) -> Loss:
             raise InvalidSpec(
                 name, f"it gives shape {tuple(shape)}", "give back a loss for each row, of shape (rows,) or (rows, 1)"
             )
-        return keras.ops.mean(keras.ops.cast(losses, "float32"))
+        losses = keras.ops.cast(losses, "float32")
+        return weighted_mean(losses if weight is None else keras.ops.reshape(losses, (-1,)), weight)
 
     return of_batch
 
@@ -98,23 +164,25 @@ def refuse_useless(function: Callable[[Any, Any, Any], Any], model: keras.Model,
         )
 
 
-def distilled(objective: Objective, teacher: keras.Model, share: float) -> Loss:
+def distilled(objective: Objective, teacher: keras.Model, share: float, measure: Measure | None = None) -> Loss:
     """Part of the loss is against the teacher's predictions (learning without forgetting, Li and Hoiem 2016).
 
     Args:
         objective: gives the loss.
         teacher: the champion; takes the same inputs as the model that learns.
         share: weight of the teacher's part; the labels keep the rest.
+        measure: how predictions are compared with labels; a teacher's are of the world as it is, like the student's.
     """
     import keras
 
-    hard = mean_loss(objective)
-    soft = keras.losses.get(SOFT.get(objective.loss, objective.loss))
+    hard, alone = mean_loss(objective, measure), Measure(unit=measure.unit if measure else 1.0)
+    soft = keras.losses.get(SOFT[objective.loss]) if objective.loss in SOFT else keras_loss(objective, alone.unit)
 
     def of_batch(model: keras.Model, inputs: Any, target: tf.Tensor) -> tf.Tensor:
         prediction = model(inputs, training=True)
         lesson = keras.ops.stop_gradient(teacher(inputs, training=False))
-        return (1 - share) * hard(target, prediction) + share * keras.ops.mean(soft(single(lesson), single(prediction)))
+        alike = soft(*alone.compared(single(lesson), single(prediction)))
+        return (1 - share) * hard(target, prediction) + share * keras.ops.mean(alike)
 
     return of_batch
 
@@ -142,11 +210,13 @@ def anchored(loss: Loss, weights: Sequence[Any], fisher: Sequence[Any], strength
     return of_batch
 
 
-def fisher_information(model: keras.Model, objective: Objective, inputs: Any, target: tf.Tensor) -> list[Any]:
+def fisher_information(
+    model: keras.Model, objective: Objective, inputs: Any, target: tf.Tensor, measure: Measure | None = None
+) -> list[Any]:
     """Mean squared gradient of each weight, row by row: the diagonal of the empirical Fisher matrix."""
     import tensorflow as tf
 
-    loss, weights = mean_loss(objective), [weight.value for weight in model.trainable_variables]
+    loss, weights = mean_loss(objective, measure), [weight.value for weight in model.trainable_variables]
 
     @tf.function  # type: ignore[untyped-decorator]
     def mean_square() -> list[tf.Tensor]:

@@ -8,7 +8,7 @@ arrives as words, `names` are these words in the order of those numbers. The bes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +17,14 @@ from numpy.typing import NDArray
 from errors import InvalidSpec
 
 Floats = NDArray[np.floating[Any]]
+PINBALL = "pinball"
+# What a regression may be trained by, and the mean of which the registry then has.
+NUMBER_LOSSES = {
+    "mean_squared_error": "squared_error",
+    "mean_absolute_error": "absolute_error",
+    "huber": "huber_loss",
+    PINBALL: "pinball_loss",
+}
 
 
 @dataclass(frozen=True)
@@ -121,28 +129,103 @@ class Multiclass:
 
 @dataclass(frozen=True)
 class Regression:
-    """Targets and predictions are numbers, in the target's own unit."""
+    """Targets and predictions are numbers, in the target's own unit.
+
+    Args:
+        loss: "mean_squared_error", which asks for the mean; "mean_absolute_error", for the median; or "huber", for the
+            mean without what lies far out (Huber 1964). Versions are judged by the same one that is trained.
+        quantile: asks for this quantile instead (Koenker and Bassett 1978): 0.9 is what nine of ten stay below.
+        delta: of "huber", in the target's unit: from this error on, a row counts by its size alone, not by its square.
+
+    Example:
+        >>> import numpy as np
+        >>> Regression().spread(np.array([100.0, 300.0]))
+        100.0
+        >>> Regression(quantile=0.9).loss_name
+        'pinball_loss'
+        >>> Regression(loss="huber", delta=2.0).row_loss(np.zeros(2), np.array([1.0, 10.0])).tolist()
+        [0.5, 18.0]
+    """
 
     loss: str = "mean_squared_error"
-    loss_name: str = "squared_error"
+    loss_name: str = field(default="", init=False)
+    quantile: float | None = None
+    delta: float | None = None
     class_count: ClassVar[None] = None  # a target is any number
     names: ClassVar[tuple[str, ...]] = ()
 
+    def __post_init__(self) -> None:
+        """Name the loss; raises InvalidSpec if it is not known, or is not told what it needs."""
+        if self.quantile is not None and self.loss == "mean_squared_error":
+            object.__setattr__(self, "loss", PINBALL)
+        if self.loss not in NUMBER_LOSSES:
+            fix = f"choose from {sorted(NUMBER_LOSSES)}; ModelSpec.loss trains by any other"
+            raise InvalidSpec(f"Regression(loss={self.loss!r})", "versions cannot be judged by it", fix)
+        object.__setattr__(self, "loss_name", NUMBER_LOSSES[self.loss])
+        if (self.loss == PINBALL) != (self.quantile is not None and 0 < self.quantile < 1):
+            fix = "write Regression(quantile=0.9), between 0 and 1 and without another loss"
+            raise InvalidSpec(f"quantile {self.quantile} of {self.loss}", "they do not go together", fix)
+        if (self.loss == "huber") != (self.delta is not None and 0 < self.delta < np.inf):
+            fix = 'write Regression(loss="huber", delta=...), about one and a half times what a usual error is'
+            raise InvalidSpec(f"delta {self.delta} of {self.loss}", "they do not go together", fix)
+
     def row_loss(self, target: Floats, prediction: Floats) -> Floats:
-        """Squared error of each row."""
-        return np.asarray((prediction.reshape(len(target)).astype("float64") - target) ** 2)
+        """The loss of each row: of errors squared, in the target's unit squared."""
+        error = prediction.reshape(len(target)).astype("float64") - target
+        size = np.abs(error)
+        if self.loss == "mean_squared_error":
+            return np.asarray(error**2)
+        if self.delta is not None:
+            return np.asarray(np.where(size <= self.delta, error**2 / 2, self.delta * (size - self.delta / 2)))
+        if self.quantile is not None:
+            return np.asarray(np.maximum((self.quantile - 1) * error, self.quantile * error * -1))
+        return np.asarray(size)
 
     def metrics(self, target: Floats, prediction: Floats) -> dict[str, float]:
-        """Mean squared and mean absolute error."""
+        """Mean squared and mean absolute error, and the mean loss where it is neither."""
         error = prediction.reshape(len(target)).astype("float64") - target
-        return {"squared_error": float(np.mean(error**2)), "absolute_error": float(np.mean(np.abs(error)))}
+        found = {"squared_error": float(np.mean(error**2)), "absolute_error": float(np.mean(np.abs(error)))}
+        if self.loss_name not in found:
+            found[self.loss_name] = float(np.mean(self.row_loss(target, prediction)))
+        return found
 
     def constant(self, target: Floats) -> Floats:
-        """The mean target."""
-        return np.array([np.mean(target)])
+        """The mean target; the median or another quantile, or the mean without what lies far out."""
+        if self.delta is not None:
+            return np.array([_huber_mean(target, self.delta)])
+        if self.loss == "mean_squared_error":
+            return np.array([np.mean(target)])
+        return np.quantile(target, [self.quantile or 0.5], method="inverted_cdf").astype("float64")
+
+    def spread(self, target: Floats) -> float:
+        """How far targets lie from the middle, as a rule; 1 where they do not.
+
+        By squares only where the loss goes by squares: of a target with heavy tails, they tell of its largest rows.
+        """
+        if not len(target):
+            return 1.0
+        squares = self.loss == "mean_squared_error"
+        far = float(np.std(target) if squares else np.mean(np.abs(target - np.median(target))))
+        return far if np.isfinite(far) and far > 0 else 1.0
+
+    def of_unit(self, unit: float) -> float:
+        """What a loss of 1 is in the target's own unit, if errors were measured in units of `unit`."""
+        return unit**2 if self.loss in {"mean_squared_error", "huber"} else unit
 
 
 Objective = Binary | Multiclass | Regression
+
+
+def _huber_mean(target: Floats, delta: float) -> float:
+    """The number from which targets lie as far above as below, none by more than `delta`: found by halving."""
+    low, high = float(np.min(target)), float(np.max(target))
+    for _ in range(64):
+        middle = (low + high) / 2
+        if np.clip(target - middle, -delta, delta).sum() > 0:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
 
 
 def _check_names(objective: Binary | Multiclass, names: object) -> None:

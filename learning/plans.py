@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal, get_type_hints
@@ -35,6 +35,21 @@ Span = Annotated[
 Rate = Rule(lambda rate: rate is None or 0 < rate < math.inf, "above 0")
 # A name by which the registry can record it.
 Schedule = Annotated[Callable[[float, float], float], Rule(lambda value: hasattr(value, "__qualname__"), "a function")]
+
+
+BALANCED = "balanced"
+ClassWeight = Mapping[Any, float] | Literal["balanced"] | None
+
+
+def _weighs(value: Any) -> bool:
+    """Whether a value may say how much classes count."""
+    if not isinstance(value, Mapping):
+        return value in (None, BALANCED)
+    numbers = [isinstance(one, int | float) and 0 < one < math.inf for one in value.values()]
+    return bool(numbers) and all(numbers)
+
+
+Weights = Annotated[ClassWeight, Rule(_weighs, '"balanced", or class to weight above 0, as {"fraud": 50}')]
 
 
 def check(field_name: str, value: object, holds: object, wanted: str) -> None:
@@ -81,6 +96,8 @@ class Pretrain(Checked):
         validation_rows: most rows held back, whatever their share.
         sample_rows: rows given to `build_base`, spread over the history.
         optimizer: name of a Keras optimizer.
+        class_weight: how much rows of each class count in a gradient step, as {"fraud": 50}, or "balanced": every class
+            the same in all. Chances stay those of the world as it is.
     """
 
     name: ClassVar[str] = "pretrain"  # in learning curves
@@ -95,6 +112,7 @@ class Pretrain(Checked):
     validation_rows: Count = 10_000
     sample_rows: Count = 50_000
     optimizer: str = "adam"
+    class_weight: Weights = None
 
 
 @dataclass(frozen=True)
@@ -136,6 +154,7 @@ class Stage(Checked):
     optimizer: str = "adam"
     lora_rank: Annotated[int | None, Rule(lambda rank: rank is None or rank >= 1, "1 or more")] = None
     ema: Annotated[float | None, Rule(lambda share: share is None or 0 < share < 1, "between 0 and 1")] = None
+    class_weight: Weights = None
 
     def rate(self, pretrain: Pretrain) -> float:
         """The learning rate of this stage."""

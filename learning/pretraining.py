@@ -28,14 +28,16 @@ from learning.environment import function_record
 from learning.examples import Examples
 from learning.files import ModelFiles, Progress, Trained, save_model
 from learning.finite import BUILT, refuse_hidden_nulls, refuse_weights
+from learning.first_answers import first_answers, loss_of_one, unit_of
 from learning.held_back import Divided, all_of, hold_back
 from learning.keras_private import set_seed
 from learning.loop import Learner, TrainingContext, refuse_rate_setters, train
 from learning.lora import refuse_unadaptable
-from learning.losses import own, plain, refuse_useless
+from learning.losses import Measure, own, plain, refuse_useless
 from learning.objectives import Regression
 from learning.split import as_graph
 from learning.steps import Steps
+from learning.weights import counted
 from learning.work_folder import record_of, task_digest, train_once
 
 if TYPE_CHECKING:
@@ -109,10 +111,19 @@ def _pretrain(
     learning, validating = divided
     set_seed(context.seed)
     base, head, model = _checked_parts(spec, sample(spec, learning, plan.sample_rows), context.work)
+    target = np.concatenate([selection.target for selection in learning])
+    head = first_answers(spec.objective, head, target, balanced=plan.class_weight is not None)
+    model = assemble(base, head, frozen=False, augment=model.augment)
     paths = context.work / "base.keras", context.work / "head.keras"
-    loss = own(spec.loss) if spec.loss else plain(spec.objective)
+    learning, shift = counted(spec.objective, plan, learning)
+    measure = Measure(unit_of(spec.objective, head), shift)
+    loss = own(spec.loss) if spec.loss else plain(spec.objective, measure)
     learner = Learner(
-        Steps(model, loss, plan, plan.learning_rate), model.variables, spec.objective, own=spec.loss is not None
+        Steps(model, loss, plan, plan.learning_rate),
+        model.variables,
+        spec.objective,
+        own=spec.loss is not None,
+        one=1.0 if spec.loss else loss_of_one(spec.objective, measure.unit),
     )
     learned, validated = (Examples(part, partial(read_inputs, spec.schema)) for part in (learning, validating))
     state = train(learner, learned, validated, context, until)

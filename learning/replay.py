@@ -34,6 +34,22 @@ def draw(replay: Replay, old: Sequence[Selection], new_rows: int, seed: int) -> 
     return [selection for selection in drawn if len(selection.rows)]
 
 
+def usual_shares(replay: Replay, old: Sequence[Selection], new_rows: int, classes: int) -> NDArray[np.float64]:
+    """The share of each class among rows that would be drawn if it was not by class: recent ones, and of all.
+
+    Args:
+        replay: how many of them are from the newest of the past.
+        old: labelled training rows of the past.
+        new_rows: rows that they are mixed with.
+        classes: how many there are.
+    """
+    target = np.concatenate([np.empty(0), *(selection.target for selection in old)]).astype("int64")
+    newest = _newest(old, POOL * new_rows)
+    parts = [(replay.recent, target[newest]), (1 - replay.recent, target)]
+    counted = [share * np.bincount(rows, minlength=classes) / max(len(rows), 1) for share, rows in parts]
+    return np.asarray(sum(counted), "float64")
+
+
 def even_shares(sizes: Sequence[int], budget: int) -> list[int]:
     """Split a budget as evenly as the sizes allow; what a small one leaves over goes to the larger ones.
 

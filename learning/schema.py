@@ -43,6 +43,8 @@ class Schema:
         allowed: the values allowed in a categorical column.
         text: columns of free text, given to the base as strings, shape (rows, 1), like categories. No value of them is
             expected to come again: a drift check compares their length, and what the base makes of them.
+        weight: column that says how much a row counts, 0 or more: in training, and where an epoch is chosen. It is no
+            input, and must be there in every row.
         files: columns that name a file beside the table, name to what it holds: `image(96, 96, 3)` or `audio(16_000)`.
             Each path is relative to the source's folder.
         window: of each row, what the base gets is the last rows of its entity: every numeric and categorical column
@@ -68,6 +70,7 @@ class Schema:
     text: tuple[str, ...] = ()
     files: Mapping[str, Media] = field(default_factory=dict)
     window: Window | None = None
+    weight: str | None = None
     classes: tuple[str, ...] = field(default=(), init=False, repr=False)  # the objective's words, as a ModelSpec says
 
     def __post_init__(self) -> None:
@@ -106,7 +109,10 @@ class Schema:
             raise InvalidSpec(f"block {self.block!r}", "it is no length of time", 'write "1d", "6h", "30m", "1w" or ""')
 
     def _check_rules(self) -> None:
-        """Refuse rules about what is no input."""
+        """Refuse rules about what is no input, and a weight that is something else too."""
+        if self.weight in (self.event_time, *self.key, *self.entity, *self.inputs, self.target):
+            why = "it is an input, the target, or says which row it is"
+            raise InvalidSpec(f"weight '{self.weight}'", why, "let a column of its own say how much a row counts")
         for rule, names in {
             "nullable": self.nullable,
             "ranges": self.ranges,
@@ -181,7 +187,8 @@ class Schema:
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column of a typed row, without repeats."""
-        return tuple(dict.fromkeys((self.event_time, *self.key, *self.entity, *self.inputs, self.target)))
+        weight = () if self.weight is None else (self.weight,)
+        return tuple(dict.fromkeys((self.event_time, *self.key, *self.entity, *self.inputs, self.target, *weight)))
 
     @property
     def arriving(self) -> tuple[str, ...]:

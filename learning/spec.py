@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +94,7 @@ class ModelSpec:
         if self.loss is not None and isinstance(self.finetune, FineTune) and self.finetune.distill:
             why = "a teacher's part is of predictions, which a loss of your own keeps to itself"
             raise InvalidSpec("loss and FineTune.distill", why, "leave distill out, or the loss")
+        self._check_class_weights()
         schema = self.schema
         if schema.files and self.source.query:
             fix = "land a table of paths and the files below it"
@@ -116,3 +117,19 @@ class ModelSpec:
             strangers = sorted(set(named) - set(there))
             if strangers:
                 raise InvalidSpec(f"{where}: {strangers}", "the schema has none such", f"choose from {sorted(there)}")
+
+    def _check_class_weights(self) -> None:
+        """Refuse weights of what are no classes, and beside a loss that says itself how much a row counts."""
+        scratch = (self.finetune.pretrain,) if isinstance(self.finetune, FromScratch) else self.finetune.stages
+        wanted = [plan.class_weight for plan in (self.pretrain, *scratch) if plan and plan.class_weight is not None]
+        if wanted and (self.loss is not None or isinstance(self.objective, Regression)):
+            what, fix = ("a loss of your own", "in the loss") if self.loss else ("Regression()", "by Schema.weight")
+            raise InvalidSpec(
+                f"class_weight and {what}", "there are no classes to weigh", f"say {fix} how much rows count"
+            )
+        for weights in wanted:
+            known: list[str | int] = list(self.objective.names or range(self.objective.class_count or 0))
+            strangers = [name for name in weights if name not in known] if isinstance(weights, Mapping) else []
+            if strangers:
+                fix = f"name some of {known}"
+                raise InvalidSpec(f"class_weight of {strangers}", "the target has no such classes", fix)

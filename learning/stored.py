@@ -44,14 +44,15 @@ def filled(schema: Schema, partition: PartitionFile) -> pl.LazyFrame:
 
 
 def labels_of(schema: Schema, partition: PartitionFile) -> pl.LazyFrame:
-    """The same rows where no input is asked for: only the target may be added."""
+    """The same rows where no input is asked for: only the target, and how much a row counts, may be added."""
     import polars as pl
 
     table = pl.scan_parquet(partition.path)
-    kind = wanted(schema)[schema.target]
-    if _fits(kind, table.collect_schema().get(schema.target, pl.Unknown())):
-        return table
-    return table.with_columns(pl.lit(None, kind).alias(schema.target))
+    there, kinds = table.collect_schema(), {schema.target: wanted(schema)[schema.target]}
+    if schema.weight is not None:
+        kinds[schema.weight] = pl.Float64()
+    absent = {name: kind for name, kind in kinds.items() if name not in there or not _fits(kind, there[name])}
+    return table.with_columns(pl.lit(None, kind).alias(name) for name, kind in absent.items()) if absent else table
 
 
 def lacking(schema: Schema, partition: PartitionFile) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ FEW = 6  # different values, of a column whose values may all be known
 MOST_CATEGORIES = 2_000
 MOST_CODES = 30
 
+FAR, MANY = 5, 0.01  # usual deviations; share of targets beyond: of a bell curve, one in a million
+RARE = 0.1  # of an even share, as where rows are held back (learning/held_back.py)
 MOST_WORDS_APART = 0.5  # share of different values from which a column of sentences is free text
 SENTENCE = 3  # words, on average
 
@@ -32,18 +34,16 @@ class Guess:
         schema: what the model needs of them.
         objective: what is predicted of the target, as Python.
         ignored: all other columns.
-        offset: mean of the target.
-        scale: its standard deviation.
         rows: how many the guess is from.
+        rare: whether a class of the target has less than a tenth of an even share: of two classes, 5 %.
         doubts: what a person should look at, in sentences.
     """
 
     schema: Schema
     objective: str
     ignored: tuple[str, ...]
-    offset: float = 0.0
-    scale: float = 1.0
     rows: int = 0
+    rare: bool = False
     doubts: tuple[str, ...] = ()
 
 
@@ -73,9 +73,8 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
         schema,
         _named(words) if words else _objective(numbers),
         ignored=tuple(column for column in rows.columns if column not in schema.columns),
-        offset=float(numbers.mean() or 0.0),  # type: ignore[arg-type]
-        scale=float(numbers.std() or 1.0),  # type: ignore[arg-type]
         rows=rows.height,
+        rare=_is_rare(rows[label]) and (bool(words) or not _objective(numbers).startswith("Regression")),
     )
     return replace(found, doubts=tuple(_doubts(rows, found, found_roles.times, sure={*key, found_roles.named})))
 
@@ -96,8 +95,7 @@ def _inputs(rows: pl.DataFrame, plain: list[str], key: tuple[str, ...]) -> Input
 def _doubts(rows: pl.DataFrame, found: Guess, times: list[str], sure: Collection[str]) -> Iterator[str]:
     """What a person should look at, in sentences; the columns that are `sure` were named by one."""
     schema = found.schema
-    if found.objective.startswith("Binary(classes"):
-        yield f"objective: {found.objective}; the second is the event"
+    yield from _objective_doubts(found)
     if schema.target not in sure:
         yield f"target: '{schema.target}' is a guess; say --target COLUMN"
     if not (set(schema.key) <= set(sure) or (len(schema.key) == 1 and looks_like_id(schema.key[0]))):
@@ -116,6 +114,14 @@ def _doubts(rows: pl.DataFrame, found: Guess, times: list[str], sure: Collection
         values = rows[column].drop_nulls().unique()
         if len(values) <= FEW < rows.height:
             yield f"allowed={{{column!r}: {tuple(values.sort())}}} if no other value can be right"
+
+
+def _objective_doubts(found: Guess) -> Iterator[str]:
+    """What a person should look at in the objective."""
+    if found.objective.startswith("Binary(classes"):
+        yield f"objective: {found.objective}; the second is the event"
+    if "huber" in found.objective:
+        yield f"objective: {found.objective}, as many targets lie far out; Regression() asks for their mean, with them"
 
 
 def _numbers(target: pl.Series) -> pl.Series:
@@ -148,7 +154,29 @@ def _objective(numbers: pl.Series) -> str:
         return "Binary()"
     if values == list(range(len(values))) and len(values) <= MOST_CLASSES:
         return f"Multiclass({len(values)})"
-    return "Regression()"
+    return _of_quantity(numbers)
+
+
+def _of_quantity(numbers: pl.Series) -> str:
+    """Squared errors; where many targets lie far out, Huber's, by which these do not decide alone.
+
+    Example:
+        >>> _of_quantity(pl.Series([10.0, 12.0, 14.0] * 100))
+        'Regression()'
+        >>> _of_quantity(pl.Series([10.0, 12.0, 14.0] * 100 + [5000.0] * 4))
+        'Regression(loss="huber", delta=3.99)'
+    """
+    away = (numbers - numbers.median()).abs()
+    usual = 1.4826 * float(away.median() or 0.0)  # type: ignore[arg-type]
+    if not usual or float((away > FAR * usual).mean() or 0.0) <= MANY:  # type: ignore[arg-type]
+        return "Regression()"
+    return f'Regression(loss="huber", delta={1.345 * usual:.3g})'
+
+
+def _is_rare(target: pl.Series) -> bool:
+    """Whether a class has hardly any rows beside the others."""
+    counts = target.drop_nulls().value_counts()["count"]
+    return len(counts) > 1 and float(counts.min()) < RARE * len(target.drop_nulls()) / len(counts)  # type: ignore[arg-type]
 
 
 def _is_measure(column: pl.Series) -> bool:

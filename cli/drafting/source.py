@@ -45,9 +45,7 @@ def model_source(guess: Guess, name: str, origin: str) -> str:
         raise InvalidSpec(f"inputs {tensors}", "they are all tensors", "start from models/digits.py instead of a draft")
     kind, _, classes = guess.objective.removesuffix(")").partition("(")
     width = "len(spec.objective.names)" if classes.startswith("classes=") else classes
-    # Targets far from 0 would take a plain output thousands of steps to reach.
-    scaled = f"1), layers.Rescaling({guess.scale:.4g}, {guess.offset:.4g}"
-    outputs = {"Binary": '1, activation="sigmoid"', "Regression": scaled}
+    outputs = {"Binary": '1, activation="sigmoid"', "Regression": "1"}
     return Template(_template(schema)).substitute(
         name=name,
         origin=_quoted(origin),
