@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from errors import InvalidSpec
+from evergreen_client.shown import gist
 from learning import figures
 from learning.judged import Floats, Judged
 from learning.objectives import Binary, Multiclass, Objective, Regression
@@ -76,6 +77,10 @@ class Figure:
     def value(self, target: Floats, prediction: Floats, weight: Floats | None = None) -> float:
         """Its value on rows that are one group; NaN where it has none, as of a single class."""
         return float(self.of(Judged(target, prediction, weight))[0])
+
+    def row_values(self, target: Floats, prediction: Floats) -> Floats | None:
+        """What each row adds to the mean that it is; None of a figure that is no mean over rows."""
+        return self.of_rows(Judged(target, prediction)) if self.of_rows else None
 
 
 # Of each figure: whether more is better, what gives it (or the row values whose mean it is), and for which objectives.
@@ -155,7 +160,7 @@ def own(function: Own) -> Figure:
     Raises:
         InvalidSpec: it is no function, or one without a name.
     """
-    name = function.__name__ if inspect.isfunction(function) else ""
+    name = called(function)
     if not name.isidentifier():
         fix = "write `def my_score(target, prediction): ...` in the model's file"
         raise InvalidSpec(f"figure {function!r}", "it is neither a name nor a function that has one", fix)
@@ -166,7 +171,10 @@ def own(function: Own) -> Figure:
             mine = slice(None) if rows.group is None else rows.group == place
             output = rows.prediction[mine].reshape(len(rows.target[mine]), -1)
             more = {"sample_weight": rows.weight[mine]} if rows.weight is not None and weighs(function) else {}
-            values[place] = function(rows.target[mine], output[:, 0] if output.shape[1] == 1 else output, **more)
+            try:
+                values[place] = function(rows.target[mine], output[:, 0] if output.shape[1] == 1 else output, **more)
+            except Exception as error:
+                raise InvalidSpec(f"figure '{name}'", gist(error), "mend the function in the model's file") from error
         return values
 
     return Figure(name, name.endswith(BEST_HIGH), of)
@@ -174,12 +182,19 @@ def own(function: Own) -> Figure:
 
 def directed(metric: Metric) -> bool:
     """Whether it is known which way a figure is better: of a user's function, by its name."""
-    return isinstance(metric, str | Cost) or metric.__name__.endswith((*BEST_HIGH, *BEST_LOW))
+    return isinstance(metric, str | Cost) or called(metric).endswith((*BEST_HIGH, *BEST_LOW))
+
+
+def called(metric: Metric) -> str:
+    """The name of a figure; of what has none, nothing."""
+    if isinstance(metric, str | Cost):
+        return metric if isinstance(metric, str) else "cost"
+    return metric.__name__ if inspect.isfunction(metric) else ""
 
 
 def weighs(metric: Metric) -> bool:
     """Whether a figure can weigh rows: a user's function only if it takes `sample_weight`."""
-    return isinstance(metric, str | Cost) or "sample_weight" in inspect.signature(metric).parameters
+    return not inspect.isfunction(metric) or "sample_weight" in inspect.signature(metric).parameters
 
 
 def _plain(name: str, objective: Objective) -> Figure | None:

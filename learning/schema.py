@@ -48,6 +48,8 @@ class Schema:
         block: length of a time block, as "1d", "6h" or "1w". Rows of one block share their weather, so that to the
             gate they are one observation, not many; "" where time says nothing. "1d" by default, and "arrival" of rows
             that bring no time.
+        weight: numeric column that says how much a row counts, 0 or more; no input of the model. None where all count
+            alike.
     """
 
     time: str | None
@@ -64,6 +66,7 @@ class Schema:
     block: str = UNSAID
     text: tuple[str, ...] = ()
     files: Mapping[str, Media] = field(default_factory=dict)
+    weight: str | None = None
     classes: tuple[str, ...] = field(default=(), init=False, repr=False)  # the objective's words, as a ModelSpec says
 
     def __post_init__(self) -> None:
