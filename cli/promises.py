@@ -48,7 +48,7 @@ def print_evaluation(evaluation: EvaluationRecord) -> None:
             f"announced for what comes next: {percent(evaluation.announced)} "
             f"({interval(evaluation.announced_low, evaluation.announced_high)})"
         )
-    if evaluation.blocked:
+    if evaluation.blocked and not evaluation.reason.startswith("rule "):
         say("it was better on what is new, and refused for what it does elsewhere")
     if evaluation.rules:
         rules = ([rule.rule, "passes" if rule.passed else "rejects", rule.reason] for rule in evaluation.rules)

@@ -143,6 +143,7 @@ class ModelRegistry:
     record_estimates = writing(checks.record_estimates)
     estimates = reading(checks.estimates)
     record_evaluation = writing(verdicts.record_evaluation)
+    record_rule = writing(verdicts.record_rule)
     evaluations = reading(verdicts.evaluations)
     run_evaluations = reading(verdicts.run_evaluations)
     model_evaluations = reading(verdicts.model_evaluations)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, aliased
 
 from db.arrival_tables import Partition
@@ -42,6 +42,13 @@ def record_evaluation(session: Session, new: NewEvaluation) -> int:
         in_order = enumerate(rows)
         add_rows(session, table, (row | {"evaluation_id": evaluation, "position": place} for place, row in in_order))
     return evaluation
+
+
+def record_rule(session: Session, evaluation_id: int, rule: RuleVerdict) -> None:
+    """Record what one more rule says of a challenger, which was measured after the gate's verdict."""
+    place = select(func.count()).where(EvaluationRule.evaluation_id == evaluation_id).select_from(EvaluationRule)
+    known = {"evaluation_id": evaluation_id, "position": session.scalar(place)}
+    add_if_new(session, EvaluationRule, [row_of(EvaluationRule, rule, **known)])
 
 
 def evaluations(session: Session, model: str, number: int) -> tuple[EvaluationRecord, ...]:

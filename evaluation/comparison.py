@@ -91,6 +91,12 @@ class Compared:
     losses: Losses
     figure: EvaluationMetric
     interval: Interval | None
+    higher: bool = False  # whether more of the figure is better
+
+    @property
+    def gain(self) -> float:
+        """The relative change, as far as it is for the better."""
+        return self.figure.delta if self.higher else -self.figure.delta
 
     @property
     def change(self) -> str:
@@ -98,7 +104,8 @@ class Compared:
         sizes = {name: len(np.unique(names)) for name, names in self.losses.clusters.items()}
         fewest = min(sizes, key=sizes.__getitem__, default="rows")
         if self.interval is None:
-            return f"{self.figure.delta:+.1%}, without an interval: 1 {ONE[fewest]}"
+            few = sizes.get(fewest, self.figure.rows)
+            return f"{self.figure.delta:+.1%}, without an interval: {few} {fewest if few > 1 else ONE[fewest]}"
         low, high, clusters = self.interval.low, self.interval.high, self.interval.clusters
         return f"{self.figure.delta:+.1%}, between {low:+.1%} and {high:+.1%}, {clusters:,} {fewest}"
 

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from db.verdict_records import EvaluationMetric, RuleVerdict
 from errors import NotEnoughData
+from evaluation.bounds import kept
 from evaluation.comparison import CANNOT_TELL, ERA, NEW, NEWEST, NOT_COUNTED, PROVING, SLICE, Compared, Losses, compare
+from evaluation.decisive import decisive
 from evaluation.losses import NO_PREDICTION, predicted
 from evaluation.paired import Paired, parts
 from evaluation.promises import Announcement
-from evaluation.rules import verdicts
+from evaluation.rules import lacking, verdicts
 from evaluation.sequential import Look
 from evergreen_client.shown import said
 
@@ -111,28 +113,44 @@ def judge(  # noqa: PLR0913 - all that a verdict depends on, and the most of it 
         compare(x, objective.loss_name, gate, 1 - chance) for x, chance in zip(everywhere, chances, strict=True)
     ]
     window = compared[0] if compared[0].losses.kind == NEW else None
-    rules = verdicts(window, looks, gate)
-    passed, reason, blocked = conclusion(paired, compared, next(rule for rule in rules if rule.rule == gate.rule))
-    verdict = Verdict(passed, reason, tuple(figures(paired, compared, objective)), rules, blocked=blocked)
+    by_figure = decisive(paired, window.losses, objective, gate) if window else None
+    rules = verdicts(window, looks, gate, by_figure)
+    own = tuple(kept(paired, window, objective, gate, lacking(window, gate)))
+    decides = next(rule for rule in rules if rule.rule == gate.rule)
+    passed, reason, blocked = conclusion(paired, compared, decides, own)
+    found = tuple(figures(paired, compared, objective, by_figure))
+    verdict = Verdict(passed, reason, found, (*rules, *own), blocked=blocked)
     if announce is None or window is None or window.losses.lacking(gate):
         return verdict
-    found = window.interval
-    promised = announce(window.figure.delta, found.error if found else math.inf, found.clusters if found else 1)
+    known = window.interval
+    promised = announce(window.figure.delta, known.error if known else math.inf, known.clusters if known else 1)
     return replace(verdict, announced=promised.delta, announced_low=promised.low, announced_high=promised.high)
 
 
-def conclusion(paired: Paired, compared: Sequence[Compared], rule: RuleVerdict) -> tuple[bool, str, bool]:
-    """Whether the challenger passes, why, and whether it would have if only what is new counted."""
+def conclusion(
+    paired: Paired, compared: Sequence[Compared], rule: RuleVerdict, own: Sequence[RuleVerdict] = ()
+) -> tuple[bool, str, bool]:
+    """Whether the challenger passes, why, and whether it would have by the gate's rule on what is new alone."""
     lost = int((~predicted(paired.challenger_prediction)).sum())
     if lost:
         return False, f"no prediction (NaN or infinite) of {lost:,} of {len(paired.target):,} labelled rows", False
     lost = int((~predicted(paired.champion_prediction)).sum())
     aside = f"; the champion gave no prediction (NaN or infinite) of {lost:,} rows" if lost else ""
     vetoes = [c for c in compared if c.figure.verdict in {"forgotten", "harmed"}]
-    if not rule.passed or not vetoes:
-        return rule.passed, rule.reason + (elsewhere(compared) if rule.passed else "") + aside, False
+    broken = "; ".join(f"rule '{one.rule}' {one.reason}" for one in own if not one.passed)
+    if not rule.passed:
+        return (
+            False,
+            rule.reason + (f"; {broken}" if broken and not rule.reason.startswith(CANNOT_TELL) else "") + aside,
+            False,
+        )
+    if not vetoes and broken:
+        return False, f"{broken}, although {rule.reason}{aside}", True
+    if not vetoes:
+        return True, rule.reason + elsewhere(compared) + aside, False
     worst = max(vetoes, key=lambda c: c.figure.ci_low or 0.0)
     where = said(worst.figure.slice or worst.figure.dataset, NAMED)
+    aside = f"{aside}; {broken}" if broken else aside
     return False, f"{worst.figure.verdict} on {where} ({worst.change}), although {rule.reason}{aside}", True
 
 
@@ -149,8 +167,15 @@ def elsewhere(compared: Sequence[Compared]) -> str:
     return f"; no harm shown on {' and '.join(said_of)}" if said_of else ""
 
 
-def figures(paired: Paired, compared: Sequence[Compared], objective: Objective) -> Iterator[EvaluationMetric]:
-    """Of each dataset and slice the loss; of datasets also the rows without a prediction, and what people ask for."""
+def figures(
+    paired: Paired, compared: Sequence[Compared], objective: Objective, by_figure: Compared | None = None
+) -> Iterator[EvaluationMetric]:
+    """Of each dataset and slice the loss; of datasets also the rows without a prediction, and what people ask for.
+
+    The figure that decides stands first, and once.
+    """
+    if by_figure:
+        yield by_figure.figure
     missing = ~predicted(paired.champion_prediction), ~predicted(paired.challenger_prediction)
     there = predicted(paired.earlier_prediction) & ~missing[1]
     for one in compared:
@@ -158,7 +183,9 @@ def figures(paired: Paired, compared: Sequence[Compared], objective: Objective) 
         if not one.losses.slice:
             rows = one.losses.rows
             yield from unpredicted(one.losses, missing[0][rows], missing[1][rows])
-            yield from other_figures(one.losses, paired, rows & there, objective)
+            decided = by_figure.figure.metric if by_figure and one is compared[0] else ""
+            others = other_figures(one.losses, paired, rows & there, objective)
+            yield from (other for other in others if other.metric != decided)
 
 
 def unpredicted(

@@ -36,6 +36,7 @@ class Paired:
         block: start of the time block of each row, datetime64, shape (rows,); None where time says nothing.
         reference_prediction: that of the version which past eras are compared with, of the champion's shape; only rows
             of past eras are looked at. By default the champion's.
+        weight: how much each row counts, 0 or more, shape (rows,); None where all count alike.
     """
 
     target: Floats
@@ -46,6 +47,7 @@ class Paired:
     entity: NDArray[np.integer[Any]] | None = None
     block: NDArray[np.datetime64] | None = None
     reference_prediction: Floats | None = None
+    weight: Floats | None = None
 
     @property
     def earlier_prediction(self) -> Floats:

@@ -45,11 +45,17 @@ def looks(losses: Iterable[BlockLossRecord], champion: int, challengers: Sequenc
     return tuple(Look(block, int(rows), a / rows, b / rows) for block, (rows, a, b) in sorted(sums.items()))
 
 
-def earlier_changes(evaluations: Sequence[EvaluationRecord], confidence: float) -> tuple[tuple[float, float], ...]:
-    """The changes that earlier proving windows showed, promoted or not, each with its standard error."""
+def earlier_changes(
+    evaluations: Sequence[EvaluationRecord], confidence: float, loss_name: str | None = None
+) -> tuple[tuple[float, float], ...]:
+    """The changes that earlier proving windows showed, promoted or not, each with its standard error.
+
+    They are changes of the loss, whatever figure decided: `loss_name` tells it from others that have an interval.
+    """
     from scipy.special import stdtrit
 
-    found = [m for e in evaluations for m in e.metrics if m.dataset == PROVING and not m.slice and m.ci_low is not None]
+    shown = [m for e in evaluations for m in e.metrics if m.dataset == PROVING and not m.slice]
+    found = [m for m in shown if m.ci_low is not None and loss_name in {None, m.metric}]
     return tuple(
         (m.delta, float(np.ptp([m.ci_low, m.ci_high]) / 2 / stdtrit(max(m.blocks - 1, 1), 0.5 + confidence / 2)))
         for m in found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from db.verdict_records import EvaluationMetric, RuleVerdict
+from db.verdict_records import RuleVerdict
 from evaluation.comparison import CANNOT_TELL, PROVING, Compared, Losses
 from evaluation.sequential import Look, proven
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 RULES = "better", "proven", "not worse"
 
 
-def verdicts(window: Compared | None, looks: Sequence[Look], gate: Gate) -> tuple[RuleVerdict, ...]:
+def verdicts(
+    window: Compared | None, looks: Sequence[Look], gate: Gate, decisive: Compared | None = None
+) -> tuple[RuleVerdict, ...]:
     """What each rule says, whichever of them decides.
 
     * "better": the mean gains more than min_gain, and is not shown worse. A block or two prove nothing, so it says
@@ -28,17 +30,25 @@ def verdicts(window: Compared | None, looks: Sequence[Look], gate: Gate) -> tupl
     * "proven": that, and a test that goes on from run to run shows the line of challengers better; where held-out
       entities are the proof, the whole interval gains more than min_gain.
     * "not worse": it is not shown worse.
+
+    Args:
+        window: the comparison by the loss.
+        looks: the blocks on which earlier challengers were tried.
+        gate: has the least gain and the fewest rows.
+        decisive: the comparison by the gate's own figure, where it has one: "better" and "not worse" are of that, and
+            "proven" of the loss, whose evidence goes on from run to run.
     """
-    lacking = _lacking(window, gate)
-    if lacking or window is None:
-        return tuple(RuleVerdict(rule, passed=False, reason=f"{CANNOT_TELL}: {lacking}") for rule in RULES)
-    gain, worse = gained(window), window.figure.verdict == "worse"
-    better = _better(window.figure, gain, gate)
-    proof = _proven(window, gain, looks, gate) if better.passed else replace(better, rule="proven")
-    return better, proof, RuleVerdict("not worse", not worse, f"{'' if worse else 'not '}shown worse: {gain}")
+    short = lacking(window, gate)
+    if short or window is None:
+        return tuple(RuleVerdict(rule, passed=False, reason=f"{CANNOT_TELL}: {short}") for rule in RULES)
+    better, not_worse = _better(window, gate), _not_worse(window)
+    proof = _proven(window, gained(window), looks, gate) if better.passed else replace(better, rule="proven")
+    if decisive:
+        better, not_worse = _better(decisive, gate), _not_worse(decisive)
+    return better, proof, not_worse
 
 
-def _lacking(window: Compared | None, gate: Gate) -> str:
+def lacking(window: Compared | None, gate: Gate) -> str:
     """What there is too little of for any rule; a single new block is enough for the point, a single patient is not."""
     if window is None:
         return "no labelled row is new"
@@ -46,14 +56,33 @@ def _lacking(window: Compared | None, gate: Gate) -> str:
     return window.losses.lacking(gate) or ("all labelled rows that are new are of one entity" if alone else "")
 
 
-def _better(figure: EvaluationMetric, gain: str, gate: Gate) -> RuleVerdict:
+def _better(window: Compared, gate: Gate) -> RuleVerdict:
     """By the point, unless the interval says worse."""
-    if figure.verdict == "worse":
+    gain = gained(window)
+    if none := _no_value(window):
+        return RuleVerdict("better", passed=False, reason=none)
+    if window.figure.verdict == "worse":
         return RuleVerdict("better", passed=False, reason=f"shown worse: {gain}")
-    if figure.delta < -gate.min_gain:
+    if window.gain > gate.min_gain:
         return RuleVerdict("better", passed=True, reason=f"better so far: {gain}")
-    least = f"; a change takes {-gate.min_gain:+.1%}" if figure.delta < 0 else ""
+    takes = gate.min_gain if window.higher else -gate.min_gain
+    least = f"; a change takes {takes:+.1%}" if window.gain > 0 else ""
     return RuleVerdict("better", passed=False, reason=f"not shown better: {gain}{least}")
+
+
+def _not_worse(window: Compared) -> RuleVerdict:
+    """By the interval alone."""
+    if none := _no_value(window):
+        return RuleVerdict("not worse", passed=False, reason=none)
+    worse = window.figure.verdict == "worse"
+    return RuleVerdict("not worse", not worse, f"{'' if worse else 'not '}shown worse: {gained(window)}")
+
+
+def _no_value(window: Compared) -> str:
+    """That the figure has no value on these rows, as a ranking has none of a single class; "" if it has one."""
+    found = window.figure
+    there = math.isfinite(found.champion_value) and math.isfinite(found.challenger_value)
+    return "" if there else f"{CANNOT_TELL}: {found.metric} has no value on the rows that are new"
 
 
 def _proven(window: Compared, gain: str, looks: Sequence[Look], gate: Gate) -> RuleVerdict:

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from db.verdict_records import RuleVerdict
+from evaluation.comparison import CANNOT_TELL
+
+if TYPE_CHECKING:
+    from learning.rules import Rule
+
 MOST_TIMES = 3.0
 MOST_MORE = 1e-3  # seconds a row
 
@@ -28,3 +36,23 @@ def slower(challenger: float, champion: float, rows: int) -> str:
     ours, its = 1e3 * challenger / rows, 1e3 * champion / rows
     times = f"{challenger / champion:.1f} times as long as the champion ({its:.2f} ms)"
     return f"it takes {ours:.2f} ms a row, {times}: at most {MOST_TIMES:.0f} times is allowed"
+
+
+def latency(rule: Rule, seconds: tuple[float, float] | None, rows: int, *, timed: bool) -> RuleVerdict:
+    """Whether a challenger keeps a user's own bound on its time for a prediction by the champion's.
+
+    Args:
+        rule: has the bound.
+        seconds: what the challenger and the champion take for some rows; None where their layers are the same.
+        rows: how many.
+        timed: whether both could be asked for the same rows.
+    """
+    if not timed:
+        why = "the champion takes other columns, so that both were not timed on the same rows"
+        return RuleVerdict(rule.name, passed=False, reason=f"{CANNOT_TELL}: {why}")
+    ours, its = seconds or (1.0, 1.0)
+    times = ours / its
+    measured = f"{1e3 * ours / rows:.2f} ms a row by {1e3 * its / rows:.2f} ms" if seconds else "of the same layers"
+    keeps = rule.keeps(times)
+    reason = f"{'kept' if keeps else 'broken'}: {times:.3g} times the champion's, {measured}"
+    return RuleVerdict(rule.name, passed=keeps, reason=reason)

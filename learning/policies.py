@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Literal
 
+from errors import InvalidSpec
+from learning import rules
+from learning.metrics import Figure, Metric, directed, figure
+from learning.objectives import Objective
 from learning.plans import Checked, Count, Inside, Natural, Rule, Span, Strength, check, span
 from learning.source import one_of
 
@@ -116,6 +120,10 @@ class Gate(Checked):
         slices: categorical columns whose every value is judged by itself.
         watch: time blocks after a promotion during which a version that is shown to be worse than its predecessor is
             rolled back; 0 never does.
+        metric: the figure by which "better" and "not worse" decide: a name, as "pr_auc" or "recall@0.01", a Cost, or a
+            function of target and prediction. None for the objective's loss, by which eras and slices are judged in any
+            case.
+        also: what a challenger has to keep besides, as `Rule("recall@0.01", at_least=0.4)`.
     """
 
     rule: Annotated[Literal["better", "proven", "not worse"], one_of("better", "proven", "not worse")] = "better"
@@ -128,3 +136,38 @@ class Gate(Checked):
     eras: Count = 3
     slices: tuple[str, ...] = ()
     watch: Natural = 7
+    metric: Metric | None = None
+    also: tuple[rules.Rule, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a figure of which nobody knows the better way, and a rule that is there twice; raises InvalidSpec."""
+        super().__post_init__()
+        object.__setattr__(self, "also", tuple(self.also))
+        if self.metric is not None and not directed(self.metric):
+            why = "it is not known whether more or less of it is better"
+            fix = "let its name end in _score where more is better; in _error, _loss, _deviance or _cost where less is"
+            raise InvalidSpec(f"Gate.metric={self.metric!r}", why, fix)
+        named = [rule.name for rule in self.also]
+        if twice := sorted({name for name in named if named.count(name) > 1}):
+            raise InvalidSpec(f"Gate.also: {twice}", "they are there twice", "name each once")
+
+    def decisive(self, objective: Objective) -> Figure | None:
+        """The figure that decides on what is new; None where it is the objective's own loss."""
+        found = None if self.metric is None else figure(self.metric, objective)
+        return None if found and found.name == objective.loss_name else found
+
+    def check_figures(self, objective: Objective, *, weighted: bool) -> None:
+        """Refuse figures that there are not, or that do not go with the objective, the weights or the rule.
+
+        Raises:
+            InvalidSpec: which, why, and which there are.
+        """
+        for rule in self.also:
+            rule.check(objective, weighted=weighted)
+        if self.metric is not None and self.decisive(objective):
+            rules.check_weights(self.metric, weighted=weighted)
+            if self.rule == "proven":
+                why = f"evidence goes on from run to run by {objective.loss_name}, the loss that is kept of each block"
+                raise InvalidSpec(
+                    f"Gate(rule='proven', metric={self.metric!r})", why, 'write rule="better", or no metric'
+                )

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from errors import InvalidSpec, valid_name
 from learning.media import audio, image
+from learning.metrics import Cost
 from learning.objectives import Binary, Multiclass, Objective, Regression
 from learning.plans import FineTune, FromScratch, Pretrain, Replay, Stage
 from learning.policies import DriftPolicy, Gate, RetrainPolicy
+from learning.rules import Rule
 from learning.schema import Schema
 from learning.source import Source
 from learning.window import Window
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Binary",
+    "Cost",
     "DriftPolicy",
     "FineTune",
     "FromScratch",
@@ -36,6 +39,7 @@ __all__ = [
     "Regression",
     "Replay",
     "RetrainPolicy",
+    "Rule",
     "Schema",
     "Source",
     "Stage",
@@ -109,6 +113,7 @@ class ModelSpec:
             )
         if schema.time is None and self.source.late == "keep":
             raise InvalidSpec('Source(late="keep")', "rows that bring no time are never late", "leave it out")
+        self.gate.check_figures(self.objective, weighted=schema.weight is not None)
         known = {
             "drift.columns": (self.drift.columns, (*schema.numeric, *schema.strings, schema.target)),
             "gate.slices": (self.gate.slices, (*schema.categorical, *[schema.target] * bool(schema.classes))),

@@ -118,7 +118,7 @@ def judged(context: Context, challenger: VersionRecord, champion: VersionRecord 
     against = [e.challenger for e in reversed(earlier) if e.champion == champion.number]
     tried = [number for number in against if number != challenger.number]
     before = looks(registry.block_losses(spec.name, (champion.number, *tried)), champion.number, tried) if tried else ()
-    known = earlier_changes(earlier, spec.gate.confidence)
+    known = earlier_changes(earlier, spec.gate.confidence, spec.objective.loss_name)
     promise = partial(announce, earlier=known, book=registry.promises(spec.name), confidence=spec.gate.confidence)
     return judge(
         meeting.paired,

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 import numpy as np
 
 from db.records import VersionRecord
-from db.verdict_records import NewEvaluation
+from db.verdict_records import NewEvaluation, RuleVerdict
 from errors import UnusableVersion
+from evaluation.bounds import LATENCY
 from evaluation.reproduction import Floats, difference
-from evaluation.speed import slower
+from evaluation.speed import latency, slower
 from learning.data import PartitionFile
 from learning.fresh_service import FreshService, Production, Question
 from learning.prediction import Predictions, predict, probe
@@ -28,6 +29,7 @@ class InfraCheck:
     def __init__(self, context: Context, service: FreshService) -> None:
         self._context, self._service = context, service
         self._recorded: Floats | None = None
+        self._timed = False
         self._number = 0
 
     def begin(
@@ -49,6 +51,7 @@ class InfraCheck:
         files = version.base, version.head
         place = settings.artifact_root, str(settings.cache)
         beside = (champion.base, champion.head) if champion else None
+        self._timed = champion is not None
         self._service.ask(Question(version.model, version.number, *files, *place, inputs, beside))
 
     def failure(self) -> str:
@@ -62,6 +65,13 @@ class InfraCheck:
         return (
             f"a fresh process with evergreen_client, as a service is one, answers otherwise: {found}" if found else ""
         )
+
+    def latency(self, champion: int | None) -> RuleVerdict | None:
+        """What a user's own rule says of the challenger's time; None without such a rule, or a champion."""
+        rule = next((rule for rule in self._context.spec.gate.also if rule.figure == LATENCY), None)
+        if rule is None or champion is None or self._recorded is None:
+            return None
+        return latency(rule, self._service.answer().seconds, len(self._recorded), timed=self._timed)
 
     def slow(self) -> str:
         """How much slower than the champion the challenger answered there, in a sentence; "" if it did not."""
@@ -106,9 +116,12 @@ def try_out(context: Context, run_id: int, number: int, champion: int | None, ch
     """
     registry, spec = context.registry, context.spec
     unusable = check.failure()
-    refused = unusable or check.slow()
+    rule = None if unusable else check.latency(champion)
+    broken = f"rule '{rule.rule}' {rule.reason}" if rule and not rule.passed else ""
+    refused = unusable or broken or ("" if rule else check.slow())
     if refused:
-        registry.record_evaluation(NewEvaluation(run_id, spec.name, number, champion, False, refused, ()))
+        own = (rule,) if rule else ()
+        registry.record_evaluation(NewEvaluation(run_id, spec.name, number, champion, False, refused, (), own))
     if unusable:
         raise UnusableVersion(f"version {number} of model '{spec.name}'", unusable, MEND)
     return refused

@@ -18,7 +18,8 @@ from tasks.weigh_columns import weigh_columns
 WAYS_OUT = (
     "stuck: {} challengers in a row were better on what is new, and refused. Of version {}: {}. If what is new matters "
     "more: `evergreen registry promote {} {} --reason ...`. If the past still counts: let the next ones learn "
-    "otherwise (`RetrainPolicy(escalate=...)`), or allow more (`Gate(max_forgetting=...)`), and `evergreen retrain {}`"
+    "otherwise (`RetrainPolicy(escalate=...)`), or allow more (`Gate(max_forgetting=..., also=...)`), and "
+    "`evergreen retrain {}`"
 )
 
 
@@ -96,4 +97,6 @@ def made_ready(run: Run, trial: Trial, decision: PromotionDecision) -> tuple[int
         begin_try_out(run.context, number, decision.champion, trial.check)
         weigh_columns(run, number)  # for drift checks to come: now, as the other process takes as long to answer
         trial.ready = number, try_out_version(run, number, decision.champion, trial.check)
+        if rule := trial.check.latency(decision.champion):
+            run.context.registry.record_rule(decision.evaluation_id, rule)
     return trial.ready
