@@ -144,6 +144,7 @@ class ModelRegistry:
     estimates = reading(checks.estimates)
     record_evaluation = writing(verdicts.record_evaluation)
     evaluations = reading(verdicts.evaluations)
+    evaluation_curves = reading(verdicts.evaluation_curves)
     run_evaluations = reading(verdicts.run_evaluations)
     model_evaluations = reading(verdicts.model_evaluations)
     record_scores = writing(verdicts.record_scores)
