@@ -83,6 +83,10 @@ class Settings(BaseSettings):
         """The page about a model that every run writes afresh."""
         return self.reports / model / "monitor.html"
 
+    def verdict_page(self, model: str, number: int) -> Path:
+        """The page about the gate's verdict on a version, which is written when somebody asks for it."""
+        return self.reports / model / f"verdict-{number}.html"
+
 
 @cache
 def get_settings() -> Settings:

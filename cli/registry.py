@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,7 @@ from cli import overrides, promises
 from cli.arguments import Limit, Model, Number, open_named_registry
 from cli.printing import SHORT, Json, percent, print_facts, print_json, print_records, print_table, say
 from cli.promises import print_evaluation
+from settings import get_settings
 
 if TYPE_CHECKING:
     from db.records import PromotionRecord, RunRecord, VersionSummary
@@ -138,6 +140,25 @@ def curves(model: Model, number: Number, json: Json = False) -> None:
         ([*epoch, *map(values.get, names)] for epoch, values in epochs.items()),
         empty=f"no learning curve of version {number} was recorded",
     )
+
+
+@app.command()
+def report(
+    model: Model,
+    number: Annotated[int | None, typer.Argument(help="Number of a version; by default the one judged last.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Path of the page; by default among the model's reports.")] = None,
+) -> None:
+    """Write the gate's verdict on a version as a page, one HTML file: rules, intervals, curves, drift, lineage."""
+    from evaluation.promises import in_a_sentence
+    from monitoring.document import save
+    from monitoring.judged import judged
+    from monitoring.verdict_page import verdict_page
+
+    with open_named_registry() as registry:
+        seen = judged(registry, model, number)
+    path = out or get_settings().verdict_page(model, seen.evaluation.challenger)
+    save(verdict_page(seen, in_a_sentence(seen.promises)), path)
+    say(f"written to {path}")
 
 
 @app.command()

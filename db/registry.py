@@ -145,6 +145,7 @@ class ModelRegistry:
     record_evaluation = writing(verdicts.record_evaluation)
     record_rule = writing(verdicts.record_rule)
     evaluations = reading(verdicts.evaluations)
+    evaluation_curves = reading(verdicts.evaluation_curves)
     run_evaluations = reading(verdicts.run_evaluations)
     model_evaluations = reading(verdicts.model_evaluations)
     record_scores = writing(verdicts.record_scores)

@@ -302,6 +302,19 @@ class EvaluationMetric(Base):
     against_id: Mapped[int | None] = mapped_column(ForeignKey("version.id"))
 
 
+class EvaluationCurve(Base):
+    """A curve of champion or challenger on the rows that decided, as the page about the evaluation draws it."""
+
+    __tablename__ = "evaluation_curve"
+    __table_args__ = (CheckConstraint("side IN ('champion', 'challenger')", name="side"),)
+
+    evaluation_id: Mapped[int] = mapped_column(ForeignKey("evaluation.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    side: Mapped[str] = mapped_column(primary_key=True)
+    rows: Mapped[Count]
+    points: Mapped[dict[str, Any]]
+
+
 class Promotion(Base):
     """A version took the champion's place. The highest sequence is the champion; the constraint is the lock."""
 

@@ -175,6 +175,26 @@ class EvaluationMetric:
     against: int | None = None
 
 
+CALIBRATION, PRECISION, RESIDUALS, QUANTILES = "calibration", "precision", "residuals", "quantiles"
+
+
+@dataclass(frozen=True)
+class EvaluationCurve:
+    """A curve of one of the two versions on the rows that decided.
+
+    Args:
+        name: CALIBRATION, PRECISION (at each recall), RESIDUALS or QUANTILES.
+        side: "champion" or "challenger".
+        rows: on how many it rests.
+        points: coordinate to its values, all of one length.
+    """
+
+    name: str
+    side: str
+    rows: int
+    points: dict[str, list[float]]
+
+
 @dataclass(frozen=True)
 class RuleVerdict:
     """What one rule of the gate says of a challenger, whether or not it is the one that decides."""

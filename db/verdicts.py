@@ -12,8 +12,10 @@ from db.arrival_tables import Partition
 from db.lookups import model_id, now, partition_ids, version_id
 from db.statements import add_if_new, add_row, add_rows, parts_of, read, row_of, select_as
 from db.tables import Evaluation, EvaluationRule, Model, Score, Version
+from db.tables import EvaluationCurve as EvaluationCurveRow
 from db.tables import EvaluationMetric as EvaluationMetricRow
 from db.verdict_records import (
+    EvaluationCurve,
     EvaluationMetric,
     EvaluationRecord,
     NewEvaluation,
@@ -28,8 +30,8 @@ Champion = aliased(Version)
 AGAINST = select(Version.number).where(Version.id == EvaluationMetricRow.against_id).scalar_subquery()
 
 
-def record_evaluation(session: Session, new: NewEvaluation) -> int:
-    """Record the gate's verdict, every figure it rests on, and what each of its rules says."""
+def record_evaluation(session: Session, new: NewEvaluation, curves: Sequence[EvaluationCurve] = ()) -> int:
+    """Record the gate's verdict, every figure it rests on, what each of its rules says, and curves to draw."""
     named = {new.challenger, new.champion, *(metric.against for metric in new.metrics)} - {None}
     ids = {None: None} | {number: version_id(session, new.model, number) for number in named if number is not None}
     versions = {"challenger_id": ids[new.challenger], "champion_id": ids[new.champion]}
@@ -41,6 +43,8 @@ def record_evaluation(session: Session, new: NewEvaluation) -> int:
     ):
         in_order = enumerate(rows)
         add_rows(session, table, (row | {"evaluation_id": evaluation, "position": place} for place, row in in_order))
+    drawn = (row_of(EvaluationCurveRow, curve, evaluation_id=evaluation) for curve in curves)
+    add_rows(session, EvaluationCurveRow, drawn)
     return evaluation
 
 
@@ -49,6 +53,12 @@ def record_rule(session: Session, evaluation_id: int, rule: RuleVerdict) -> None
     place = select(func.count()).where(EvaluationRule.evaluation_id == evaluation_id).select_from(EvaluationRule)
     known = {"evaluation_id": evaluation_id, "position": session.scalar(place)}
     add_if_new(session, EvaluationRule, [row_of(EvaluationRule, rule, **known)])
+
+
+def evaluation_curves(session: Session, evaluation_id: int) -> tuple[EvaluationCurve, ...]:
+    """The curves of one evaluation, by name and side; none of one that was recorded before curves were."""
+    mine = select_as(EvaluationCurve, EvaluationCurveRow).where(EvaluationCurveRow.evaluation_id == evaluation_id)
+    return read(session, mine.order_by(EvaluationCurveRow.name, EvaluationCurveRow.side), EvaluationCurve)
 
 
 def evaluations(session: Session, model: str, number: int) -> tuple[EvaluationRecord, ...]:

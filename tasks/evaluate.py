@@ -9,13 +9,14 @@ from prefect import get_run_logger
 
 from db.records import VersionRecord
 from db.verdict_records import NewEvaluation
+from evaluation.curves import curves
 from evaluation.gate import NEWEST, PROVING, Verdict, judge
 from evaluation.losses import row_losses
 from evaluation.past_verdicts import earlier_changes, looks
 from evaluation.promises import announce
 from monitoring.decision import Pending
 from tasks.find_pending import no_opponent
-from tasks.paired_rows import Rows, meet
+from tasks.paired_rows import Meeting, Rows, meet
 from tasks.run import Context, Run, step
 from tasks.score_champion import by_block
 from tasks.unlearned import judged_since, judging
@@ -67,14 +68,16 @@ def evaluate(context: Context, run_id: int, challenger: int, pending: Pending | 
     rows = rows_of(context, version, champion, pending)
     refused = overtaken(context, version, champion, pending) or has_seen(context, version, rows)
     refused = refused or (NOTHING_LEARNED if pending and same_weights(version, champion) else "")
-    verdict = Verdict(False, refused, ()) if refused else judged(context, version, champion, rows)
+    meeting = None if refused else meet(context, version, champion, rows)
+    verdict = judged(context, version, champion, rows, meeting) if meeting else Verdict(False, refused, ())
     accepted = verdict.passed or (champion is None and not verdict.harmful)
     if champion is None and not accepted:
         verdict = replace(verdict, reason=f"{verdict.reason}; {LOOK_AT.format(spec.name, challenger)}")
     verdict = replace(verdict, reason="; ".join(filter(None, (verdict.reason, aside))))
     against = champion.number if champion else None
     evaluation_id = registry.record_evaluation(
-        NewEvaluation(run_id, spec.name, challenger, against, prove_from=rows.since, **vars(verdict))
+        NewEvaluation(run_id, spec.name, challenger, against, prove_from=rows.since, **vars(verdict)),
+        curves(meeting.paired, spec.objective) if meeting else (),
     )
     newest = [m for m in verdict.metrics if m.dataset in {NEWEST, PROVING} and not m.slice]
     registry.record_metrics(spec.name, challenger, {m.metric: m.challenger_value for m in newest})
@@ -104,10 +107,11 @@ def rows_of(
     return Rows(past, new, pending.prove_from, since)
 
 
-def judged(context: Context, challenger: VersionRecord, champion: VersionRecord | None, rows: Rows) -> Verdict:
+def judged(
+    context: Context, challenger: VersionRecord, champion: VersionRecord | None, rows: Rows, meeting: Meeting
+) -> Verdict:
     """The gate's verdict, with what is known from earlier trials; the challenger's losses by block are recorded."""
     registry, spec = context.registry, context.spec
-    meeting = meet(context, challenger, champion, rows)
     if champion is None:
         return judge(meeting.paired, spec.objective, spec.gate)
     if rows.since:

@@ -10,14 +10,17 @@ from prefect.artifacts import create_markdown_artifact
 
 from db.records import RunEnding
 from db.registry import ModelRegistry
-from db.verdict_records import DriftCheckRecord, DriftColumn, EvaluationRecord
+from db.verdict_records import DriftCheckRecord, DriftColumn, EvaluationMetric, EvaluationRecord
 from evaluation.gate import NAMED
 from evaluation.promises import in_a_sentence
 from evergreen_client.shown import markdown, said
+from monitoring.forest import harm
 from tasks.run import Run, step
 from tasks.seeing import write_page
 
 REMARKED = 300  # characters of a remark on a column
+SLICES = 10  # of an evaluation, those with the most harm
+PAGE = "evergreen registry report {} {}"
 
 
 def summary(registry: ModelRegistry, run: Run, ending: RunEnding) -> str:
@@ -70,7 +73,7 @@ def trial(evaluation: EvaluationRecord) -> Iterator[str]:
         yield from (f"Announced for what comes next: {evaluation.announced:+.1%}, {between}", "")
     yield "| dataset | metric | rows | blocks | worth rows | champion | challenger | change | interval | verdict |"
     yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- |"
-    for m in evaluation.metrics:
+    for m in in_short(evaluation):
         interval = f"{m.ci_low:+.1%} to {m.ci_high:+.1%}" if m.ci_low is not None and m.ci_high is not None else ""
         change = f"{m.delta:+.1%}" if interval else f"{m.delta:+.4f}"
         place = _name(f"{m.dataset} {m.slice}".strip()) + (f" (against version {m.against})" if m.against else "")
@@ -78,10 +81,24 @@ def trial(evaluation: EvaluationRecord) -> Iterator[str]:
         evidence = f"{m.rows:,} | {m.blocks or ''} | {worth}"
         figures = f"{m.champion_value:.4f} | {m.challenger_value:.4f} | {change} | {interval} | {m.verdict}"
         yield f"| {place} | {_name(m.metric)} | {evidence} | {figures} |"
+    if more := len(evaluation.metrics) - len(in_short(evaluation)):
+        yield from ("", f"{more:,} more slices are on its page")
     if evaluation.rules:
         yield from ("", "| rule | would promote | because |", "| --- | --- | --- |")
     for rule in evaluation.rules:
         yield f"| {rule.rule} | {'yes' if rule.passed else 'no'} | {markdown(rule.reason)} |"
+    yield from (
+        "",
+        "All of it, with curves, as a page:",
+        "",
+        f"    {PAGE.format(evaluation.model, evaluation.challenger)}",
+    )
+
+
+def in_short(evaluation: EvaluationRecord) -> list[EvaluationMetric]:
+    """Every figure of whole datasets, and the slices with the most harm: a column may have thousands."""
+    slices = sorted((m for m in evaluation.metrics if m.slice), key=harm, reverse=True)
+    return [*(m for m in evaluation.metrics if not m.slice), *slices[:SLICES]]
 
 
 def _name(text: str) -> str:

@@ -1,0 +1,109 @@
+"""A forest plot: the change of the loss on each dataset, era and slice with its interval, a line of a table each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from monitoring.document import name, shown, table
+from monitoring.drawings import HIGH, WIDE, Axis, below, boxes, dots, strip
+
+if TYPE_CHECKING:
+    from db.verdict_records import EvaluationMetric, EvaluationRecord
+
+LINES = 40  # slices that are shown, those with the most harm first
+HARM = {"worse", "forgotten", "harmed", "no prediction"}
+GOOD = {"better"}
+MANY = 4  # times the middle interval's reach, beyond which an interval is cut off
+BAR = 34  # percent of a line's height that an interval takes
+
+
+def forest_section(evaluation: EvaluationRecord) -> str:
+    """How the loss changes, where, and how sure that is."""
+    lines = changes(evaluation)
+    if not lines:
+        return ""
+    slices = [m for m in lines if m.slice]
+    kept = [*(m for m in lines if not m.slice), *slices[:LINES]]
+    left = len(slices) - len(slices[:LINES])
+    metric = shown(lines[0].metric)
+    parts = [
+        "<h2>Where it is better, and where it is not</h2>",
+        f"<p><small>Change of the mean {metric}, relative to the loss before; left of the line is better.</small></p>",
+        forest(kept),
+    ]
+    if left:
+        harmed = sum(m.verdict in HARM for m in slices[LINES:])
+        parts.append(f"<p><small>{left:,} more slices are not shown; harm is shown on {harmed:,} of them.</small></p>")
+    return "\n".join(parts)
+
+
+def changes(evaluation: EvaluationRecord) -> list[EvaluationMetric]:
+    """The figures that verdicts are of: datasets as they are recorded, and then slices, those with most harm first."""
+    if not evaluation.metrics:
+        return []
+    metric = evaluation.metrics[0].metric
+    found = [m for m in evaluation.metrics if m.metric == metric]
+    slices = sorted((m for m in found if m.slice), key=harm, reverse=True)
+    return [*(m for m in found if not m.slice), *slices]
+
+
+def harm(metric: EvaluationMetric) -> tuple[bool, float]:
+    """How much harm a figure shows: a veto first, then by the lower end of the interval."""
+    low = metric.ci_low if metric.ci_low is not None and math.isfinite(metric.ci_low) else -math.inf
+    return metric.verdict in HARM, low
+
+
+def forest(metrics: Sequence[EvaluationMetric]) -> str:
+    """The table, and its axis below it."""
+    across = scale(metrics)
+    heads = {"where": "", "interval": "", "change": "n", "between": "n wide", "rows": "n wide", "says": "n"}
+    rows = [line(metric, across) for metric in metrics]
+    ends = below((f"{across.low:+.1%}", "0", f"{across.high:+.1%}"))
+    rows.append(["", ends, "", "", "", ""])
+    return table(heads, rows, kind="grid forest")
+
+
+def line(metric: EvaluationMetric, across: Axis) -> list[str]:
+    """One dataset or slice."""
+    known = metric.ci_low is not None and metric.ci_high is not None
+    between = f"{metric.ci_low:+.1%} to {metric.ci_high:+.1%}" if known else ""
+    where = name(f"{metric.dataset if not metric.slice else ''} {metric.slice}".strip())
+    where += f"<br><small>against version {metric.against}</small>" if metric.against else ""
+    words = shown(metric.verdict)
+    says = f'<span class="alarm">{words}</span>' if metric.verdict in HARM else words
+    delta = f"{metric.delta:+.1%}" if math.isfinite(metric.delta) else ""
+    return [where, drawing(metric, across), delta, between, f"{metric.rows:,}", says]
+
+
+def drawing(metric: EvaluationMetric, across: Axis) -> str:
+    """The interval as a bar, the change as a dot on it, and where there is no change."""
+    layers = [("mark", f"M{across.at(0.0):g} 0v{HIGH}")]
+    says = f"changes by {metric.delta:+.1%}"
+    if metric.ci_low is not None and metric.ci_high is not None:
+        left, right = (across.at(clipped(end, across)) for end in (metric.ci_low, metric.ci_high))
+        kind = "badbars" if metric.verdict in HARM else "bars" if metric.verdict in GOOD else "base"
+        layers.append((kind, boxes([(left, (HIGH - BAR) / 2, max(right - left, 2.0), BAR)])))
+        says += f", between {metric.ci_low:+.1%} and {metric.ci_high:+.1%}"
+    if math.isfinite(metric.delta):
+        layers.append(("truth", dots([(across.at(clipped(metric.delta, across)), HIGH / 2)])))
+    return strip(layers, shown(says))
+
+
+def clipped(value: float, across: Axis) -> float:
+    """A value, or the end of the axis that it lies beyond."""
+    return min(max(value, across.low), across.high)
+
+
+def scale(metrics: Sequence[EvaluationMetric]) -> Axis:
+    """An axis around 0, as wide on both sides; a few intervals much wider than the others do not stretch it."""
+    reaches = sorted(
+        max(abs(end) for end in (m.delta, m.ci_low or 0.0, m.ci_high or 0.0) if math.isfinite(end))
+        for m in metrics
+        if math.isfinite(m.delta)
+    )
+    middle = reaches[len(reaches) // 2] if reaches else 0.0
+    reach = min(reaches[-1], MANY * middle) if middle else max([*reaches, 0.0])
+    reach = reach * 1.05 or 0.01
+    return Axis(-reach, reach, WIDE)
