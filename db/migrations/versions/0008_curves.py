@@ -15,7 +15,7 @@ DOCUMENT = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null
 
 
 def upgrade() -> None:
-    """Bring the schema to 0007: evaluations so far have no curves."""
+    """Bring the schema to 0008: evaluations so far have no curves."""
     op.create_table(
         "evaluation_curve",
         sa.Column("evaluation_id", sa.Integer(), nullable=False),
