@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -172,22 +173,27 @@ def stop(all_of_it: Up) -> None:
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, signal.SIG_IGN)
     told: set[int] = set()
-    all_of_it.worker.stop(INTERRUPT_SECONDS, lambda: interrupt_runs(all_of_it, told))
+    all_of_it.worker.stop(INTERRUPT_SECONDS, lambda: signal_runs(all_of_it, signal.SIGTERM, told))
+    signal_runs(all_of_it, signal.SIGKILL, set())
     if all_of_it.worker.process is not None and not all_of_it.server.ended:
         look(all_of_it, beginning=timedelta(0))
     all_of_it.server.stop()
     all_of_it.noted.unlink(missing_ok=True)
 
 
-def interrupt_runs(all_of_it: Up, told: set[int]) -> None:
-    """Ask the runs of deployments on this machine to end, each once; others are not ours."""
+def signal_runs(all_of_it: Up, number: signal.Signals, told: set[int]) -> None:
+    """Send the runs of deployments on this machine a signal, each once; those of a command are not ours to end.
+
+    Their worker would wait for them: it sends them none.
+    """
     from tasks.lease import process_of
 
     for run in all_of_it.registry.open_runs():
         process = process_of(all_of_it.settings.running, run)
         if process and run.id not in told and run.trigger.startswith("deployment "):
             told.add(run.id)
-            os.kill(process, signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.kill(process, number)
 
 
 def client_of(url: str) -> SyncPrefectClient:

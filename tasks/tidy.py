@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from httpx import HTTPError
 from prefect import get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -18,6 +19,7 @@ from prefect.client.schemas.filters import (
     FlowFilter,
     FlowFilterName,
     FlowRunFilter,
+    FlowRunFilterExpectedStartTime,
     FlowRunFilterId,
     FlowRunFilterState,
     FlowRunFilterStateType,
@@ -122,8 +124,11 @@ def clear_away_lost(registry: ModelRegistry, running: Path) -> None:
     for run in lost:
         LOGGER.warning("run %s of model '%s' was ended: %s", run.id, run.model, run.reason)
     if any(run.flow_run_id for run in lost):
-        with get_client(sync_client=True) as client:
-            crash_recorded(client, lost)
+        try:
+            with get_client(sync_client=True) as client:
+                crash_recorded(client, lost)
+        except HTTPError as error:  # the run that begins is not to fail for it, and the next look tells Prefect
+            LOGGER.warning("Prefect could not be told of it: %s", error or type(error).__name__)
 
 
 def tidy(client: SyncPrefectClient, place: Place) -> Tidied:
@@ -196,7 +201,7 @@ def reschedule_pending(client: SyncPrefectClient, place: Place) -> int:
 
 def skip_doubled(client: SyncPrefectClient, place: Place) -> int:
     """Of the runs of one deployment that are due, and are asked for the same, leave one; returns how many went."""
-    due = [found for found in _found(client, StateType.SCHEDULED) if _is_due(found, place)]
+    due = [found for found in _found(client, StateType.SCHEDULED, due=place.now) if _is_due(found, place)]
     doubled = doubles(due)
     for found in doubled:
         message = "skipped: another run of this deployment, which is due too, does the same work"
@@ -219,11 +224,14 @@ def _is_due(found: FlowRun, place: Place) -> bool:
     return found.work_pool_name == place.pool and expected is not None and expected <= place.now
 
 
-def _found(client: SyncPrefectClient, state: StateType) -> Iterator[FlowRun]:
+def _found(client: SyncPrefectClient, state: StateType, due: datetime | None = None) -> Iterator[FlowRun]:
     """Evergreen's flow runs in one type of state; more than a page of them are seen the next time."""
     yield from client.read_flow_runs(
         flow_filter=FlowFilter(name=FlowFilterName(any_=FLOWS)),
-        flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[state]))),
+        flow_run_filter=FlowRunFilter(
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[state])),
+            expected_start_time=FlowRunFilterExpectedStartTime(before_=due) if due else None,
+        ),
         limit=PAGE,
     )
 
