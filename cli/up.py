@@ -188,7 +188,12 @@ def signal_runs(all_of_it: Up, number: signal.Signals, told: set[int]) -> None:
     """
     from tasks.lease import process_of
 
-    for run in all_of_it.registry.open_runs():
+    try:
+        running = all_of_it.registry.open_runs()
+    except EvergreenError as error:  # the server is to be stopped all the same
+        say(f"could not tell the runs to end: {error}", err=True)
+        return
+    for run in running:
         process = process_of(all_of_it.settings.running, run)
         if process and run.id not in told and run.trigger.startswith("deployment "):
             told.add(run.id)

@@ -27,9 +27,9 @@ from prefect.client.schemas.filters import (
     TaskRunFilterState,
     TaskRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Cancelled, Crashed, Scheduled, State
+from prefect.states import Cancelled, Crashed, Scheduled
 
 from db.records import INTERRUPTED, LOST, RunRecord
 from db.registry import ModelRegistry, open_registry
@@ -79,6 +79,7 @@ class Place:
         pool: the work pool whose workers use this registry; of other ones only recorded runs are known.
         beginning: for how long a flow run may show nothing, after it was handed to a worker.
         but: a flow run that is left alone, since it is the one that tidies.
+        folder: the project's: of deployments that were registered from another one this registry knows nothing.
     """
 
     registry: ModelRegistry
@@ -86,6 +87,7 @@ class Place:
     pool: str
     beginning: timedelta = BEGINNING
     but: UUID | None = None
+    folder: Path = field(default_factory=Path.cwd)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -173,17 +175,15 @@ def crash_left(client: SyncPrefectClient, place: Place) -> int:
     return sum(
         _crash(client, found, reason)
         for found in _found(client, StateType.RUNNING)
-        if found.id != place.but and (reason := why_crashed(found, place))
+        if found.id != place.but and (reason := why_crashed(client, found, place))
     )
 
 
-def why_crashed(found: FlowRun, place: Place) -> str:
+def why_crashed(client: SyncPrefectClient, found: FlowRun, place: Place) -> str:
     """Why a flow run that Prefect takes for running is not, or ""."""
-    quiet = place.now - _since(found)
     (run,) = place.registry.runs_of_flow(str(found.id)) or (None,)
     if run is None:
-        known = found.deployment_id and found.work_pool_name == place.pool
-        return "its process was killed before it recorded a run" if known and quiet > place.beginning else ""
+        return "its process was killed before it recorded a run" if _is_stale(client, found, place) else ""
     if run.finished_at is None or place.now - run.finished_at < BEGINNING / 3:  # it may be telling so just now
         return ""
     return f"its process was killed: run {run.id} ended {run.outcome}, {run.reason}"
@@ -191,8 +191,7 @@ def why_crashed(found: FlowRun, place: Place) -> str:
 
 def reschedule_pending(client: SyncPrefectClient, place: Place) -> int:
     """Let those begin again whose worker, or process, was gone before they began; returns how many."""
-    pending = (found for found in _found(client, StateType.PENDING) if found.work_pool_name == place.pool)
-    stale = [found for found in pending if place.now - _since(found) > place.beginning and found.id != place.but]
+    stale = [found for found in _found(client, StateType.PENDING) if _is_stale(client, found, place)]
     for found in stale:
         again: State[Any] = Scheduled(name="Rescheduled", message="its worker was gone before it began")
         client.set_flow_run_state(found.id, again, force=True)
@@ -218,6 +217,15 @@ def doubles(due: Sequence[FlowRun]) -> tuple[FlowRun, ...]:
     return tuple(found for found in due if found.id not in kept)
 
 
+def _is_stale(client: SyncPrefectClient, found: FlowRun, place: Place) -> bool:
+    """Whether a flow run is one of our pool and folder, and has shown nothing for too long."""
+    if place.now - _since(found) <= place.beginning or found.work_pool_name != place.pool or not found.deployment_id:
+        return False
+    steps = client.read_deployment(found.deployment_id).pull_steps or ()
+    folders = {value.get("directory") for step in steps for value in step.values()}
+    return folders <= {None, str(place.folder)}
+
+
 def _is_due(found: FlowRun, place: Place) -> bool:
     # One that waits for a slot is put off by half a minute again and again: what it was expected at stays.
     expected = found.expected_start_time
@@ -230,7 +238,7 @@ def _found(client: SyncPrefectClient, state: StateType, due: datetime | None = N
         flow_filter=FlowFilter(name=FlowFilterName(any_=FLOWS)),
         flow_run_filter=FlowRunFilter(
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[state])),
-            expected_start_time=FlowRunFilterExpectedStartTime(before_=due) if due else None,
+            expected_start_time=FlowRunFilterExpectedStartTime.model_validate({"before_": due}) if due else None,
         ),
         limit=PAGE,
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -51,6 +53,11 @@ class Server:
         if key not in self.runs:
             raise ObjectNotFound(http_exc=KeyError(key))
         return self.runs[key]
+
+    def read_deployment(self, key: UUID) -> SimpleNamespace:
+        """The folder that it was registered from."""
+        folder = str(Path.cwd()) if key == DEPLOYMENT else "/of/another/project"
+        return SimpleNamespace(pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": folder}}])
 
     def set_flow_run_state(self, key: UUID, state: State[Any], *, force: bool) -> None:
         """Put one into a state, whatever it was in."""
@@ -109,15 +116,16 @@ def test_a_run_that_ended_while_prefect_was_away_is_crashed_there_later(place: P
 
 
 def test_what_never_began_begins_again_and_what_recorded_nothing_is_crashed(place: Place) -> None:
-    """In our pool only: of runs in other ones nobody here knows whether they live."""
+    """In our pool and folder only: of runs in other ones nobody here knows whether they live."""
     pending, elsewhere = flow_run(Pending()), flow_run(Pending(), pool="other")
-    silent, far = flow_run(Running()), flow_run(Running(), pool="other")
-    server = Server(pending, elsewhere, silent, far)
+    silent, far, foreign = flow_run(Running()), flow_run(Running(), pool="other"), flow_run(Running())
+    foreign.deployment_id = uuid4()
+    server = Server(pending, elsewhere, silent, far, foreign)
     done = tidy(server, place)
     assert (done.crashed, done.rescheduled, done.skipped) == (1, 1, 0)
     assert server.named(pending) == ("Rescheduled", "its worker was gone before it began")
     assert server.named(silent) == ("Crashed", "its process was killed before it recorded a run")
-    assert [server.named(run)[0] for run in (elsewhere, far)] == ["Pending", "Running"]
+    assert [server.named(run)[0] for run in (elsewhere, far, foreign)] == ["Pending", "Running", "Running"]
 
 
 def test_a_run_that_just_began_and_the_one_that_tidies_are_left_alone(place: Place) -> None:
