@@ -111,11 +111,8 @@ def measured(side: str, folder: Path) -> dict[str, float]:
         seconds, model, processor = spent(lambda: plain_fit(spec, champion, partitions, EPOCHS))
         rows = select(schema, partitions, "holdout")
         said = model.predict(concatenate([read_inputs(schema, one.partition, one.rows) for one in rows]), verbose=0)
-        return {
-            "seconds": seconds,
-            "processor": processor,
-            "loss": loss(spec, np.concatenate([one.target for one in rows]), said),
-        }
+        target = np.concatenate([one.target for one in rows])
+        return {"seconds": seconds, "processor": processor, "loss": loss(spec, target, said)}
     work = folder / f"{side}-{time.perf_counter_ns()}"
     if side != "cold":
         shutil.copytree(folder / "cache", work / "cache")
