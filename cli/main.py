@@ -133,6 +133,9 @@ def reached_server() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
+        if "connect to ephemeral Prefect API server" in str(error):
+            fix = "run it again when the machine is less busy, or start a server that stays: `evergreen up`"
+            raise ServerFailed("Prefect's temporary server", "it did not start in time", fix) from error
         _, found, address = str(error).partition("Failed to reach API at ")
         if not found:
             raise
