@@ -69,7 +69,7 @@ class EarlierRows:
     def catch_up(self, live: Sequence[Recorded]) -> None:
         """Learn which recorded partitions count; what was being stored is recorded by now, or never was."""
         if list(live[: self._covered]) != self._live[: self._covered]:
-            self._covered, self._rows = 0, None
+            self._covered, self._rows, self._now = 0, None, None  # one was recalled
         new = [digest for _, digest in live[self._covered :]]
         if self._now is not None and len(new) == len(self._staged) and new == [one.result() for one in self._staged]:
             self._covered, self._rows = len(live), self._now

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from arriving import SPEC, Port
 
-from arrivals import earlier_rows, intake
+from arrivals import earlier_rows, history, intake
 from arrivals.newest import NewestRows
 from db.registry import ModelRegistry
 from errors import ArrivalConflict
@@ -217,6 +217,24 @@ def test_a_recalled_delivery_is_in_no_window(port: Port) -> None:
     land(port, "5.csv", hour(1, heat="77"), hour(5))
     assert heats(port)["a1"] == [0, 77]
     assert heats(port)["a5"] == [3, 4, 5]
+
+
+def test_what_is_recalled_meanwhile_is_in_no_later_window(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that was built on it is not read, and the next file of the same ingest is built without."""
+    land(port, "a.csv", hour(0))
+    (first,), once, record = port.partitions(), [True], ModelRegistry.record_arrival
+    monkeypatch.setattr(history, "SECONDS_BETWEEN_QUESTIONS", -1)
+
+    def recalled(registry: ModelRegistry, arrival: object) -> object:
+        if once and once.pop():
+            registry.recall("small", first.digest, actor="t", reason="wrong")
+        return record(registry, arrival)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ModelRegistry, "record_arrival", recalled)
+    port.land("b.csv", hour(1), header=HEADER)
+    land(port, "c.csv", hour(2))
+    assert not once
+    assert heats(port) == {"a2": [1, 2]}
 
 
 def test_a_late_label_keeps_its_window(port: Port) -> None:
