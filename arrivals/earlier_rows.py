@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Recorded = tuple[int, str]  # sequence number and digest of a partition that counts
 
 ENOUGH = 2  # so many windows of rows are kept of each entity: of one that is a little late, no partition is read again
-MANY = 100_000  # rows that are appended before the newest are looked for again
+MANY = 100_000  # rows that may be added before the newest are looked for again
 
 
 class EarlierRows:
@@ -64,11 +64,12 @@ class EarlierRows:
         self._staged: list[Future[str]] = []
         self._now: pl.DataFrame | None = None  # with what is being stored
         self._file: Path | None = None
+        self._least = 0  # rows that were left when the newest were last looked for
 
     def catch_up(self, live: Sequence[Recorded]) -> None:
         """Learn which recorded partitions count; what was being stored is recorded by now, or never was."""
         if list(live[: self._covered]) != self._live[: self._covered]:
-            self._covered, self._rows = 0, None
+            self._covered, self._rows, self._now = 0, None, None  # one was recalled
         new = [digest for _, digest in live[self._covered :]]
         if self._now is not None and len(new) == len(self._staged) and new == [one.result() for one in self._staged]:
             self._covered, self._rows = len(live), self._now
@@ -79,7 +80,7 @@ class EarlierRows:
         now = self._of_now()
         if rows is not None and self._held(late=late):
             now = pl.concat([now, narrow(rows, self._schema, sequence)])
-            now = newest(now, self._schema, self._most) if now.height > self._known().height + MANY else now
+            now = self._bounded(now)
         self._staged.append(digest)
         self._now = now
 
@@ -117,11 +118,16 @@ class EarlierRows:
             self._covered, self._rows = self._loaded()
         found = self._rows
         for sequence, _ in self._live[self._covered :]:
-            found = pl.concat([found, self._of_partition(sequence)])
-            if found.height > self._rows.height + MANY:
-                self._rows = found = newest(found, self._schema, self._most)
+            found = self._bounded(pl.concat([found, self._of_partition(sequence)]))
         self._covered, self._rows = len(self._live), found
         return found
+
+    def _bounded(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The same rows, or only the newest ones of each entity, if many came since these were looked for."""
+        if rows.height > 2 * self._least + MANY:
+            rows = newest(rows, self._schema, self._most)
+            self._least = rows.height
+        return rows
 
     def _loaded(self) -> tuple[int, pl.DataFrame]:
         """What an earlier ingest left, and how many partitions it covers."""
@@ -129,7 +135,7 @@ class EarlierRows:
             if is_whole(path):
                 with suppress(OSError, pl.exceptions.PolarsError):
                     rows = pl.read_parquet(path)
-                    self._file = path
+                    self._file, self._least = path, rows.height
                     return covered, rows
         return 0, self._none
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from evergreen_client.errors import SchemaMismatch
 from evergreen_client.shown import gist
+from evergreen_client.windows import MASK
 
 if TYPE_CHECKING:
     import keras
@@ -27,7 +28,9 @@ def rows_for(base: keras.Model, columns: Mapping[str, Any]) -> dict[str, NDArray
         raise SchemaMismatch(
             f"rows with the columns {', '.join(map(str, columns)) or '(none)'}",
             f"the model also takes {', '.join(missing)}",
-            "give every input of its Schema, and None where a value is not known",
+            "make them with evergreen_client.windows.last_rows"
+            if MASK in missing
+            else "give every input of its Schema, and None where a value is not known",
         )
     rows = {tensor.name: _values(tensor, columns[tensor.name]) for tensor in base.inputs}
     counts = {name: len(values) for name, values in rows.items()}

@@ -67,7 +67,7 @@ spec = ModelSpec(
     source=Source(path="pumps"),
     build_base=build_base,
     build_head=build_head,
-    pretrain=Pretrain(epochs=30, learning_rate=0.02, batch_size=64),
+    pretrain=Pretrain(epochs=10, learning_rate=0.03, batch_size=64),
     finetune=FineTune(stages=(Stage(learning_rate=0.005, epochs=5, batch_size=64),), replay=Replay(share=1.0)),
     retrain=RetrainPolicy(min_rows=20),
     gate=Gate(min_rows=10, min_events=5),

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from arriving import SPEC, Port
 
-from arrivals import intake
+from arrivals import earlier_rows, history, intake
 from arrivals.newest import NewestRows
 from db.registry import ModelRegistry
 from errors import ArrivalConflict
@@ -161,8 +161,9 @@ def expected(files: list[list[tuple[int, str]]], length: int) -> dict[str, list[
 
 
 @pytest.mark.parametrize("seed", [2, 3])
-def test_any_order_of_arrival_gives_what_had_arrived(port: Port, seed: int) -> None:
+def test_any_order_of_arrival_gives_what_had_arrived(port: Port, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     """Against a plain list: files taken one by one and together, by new processes, and with the cache lost between."""
+    monkeypatch.setattr(earlier_rows, "MANY", 0)
     draw = np.random.default_rng(seed)
     rows = [(at, pump) for at in range(60) for pump in "abc" if draw.random() < 0.8]
     rows.sort(key=lambda row: row[0] + draw.choice([0, 0, 0, 5, 30]))
@@ -216,6 +217,24 @@ def test_a_recalled_delivery_is_in_no_window(port: Port) -> None:
     land(port, "5.csv", hour(1, heat="77"), hour(5))
     assert heats(port)["a1"] == [0, 77]
     assert heats(port)["a5"] == [3, 4, 5]
+
+
+def test_what_is_recalled_meanwhile_is_in_no_later_window(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that was built on it is not read, and the next file of the same ingest is built without."""
+    land(port, "a.csv", hour(0))
+    (first,), once, record = port.partitions(), [True], ModelRegistry.record_arrival
+    monkeypatch.setattr(history, "SECONDS_BETWEEN_QUESTIONS", -1)
+
+    def recalled(registry: ModelRegistry, arrival: object) -> object:
+        if once and once.pop():
+            registry.recall("small", first.digest, actor="t", reason="wrong")
+        return record(registry, arrival)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ModelRegistry, "record_arrival", recalled)
+    port.land("b.csv", hour(1), header=HEADER)
+    land(port, "c.csv", hour(2))
+    assert not once
+    assert heats(port) == {"a2": [1, 2]}
 
 
 def test_a_late_label_keeps_its_window(port: Port) -> None:

@@ -17,18 +17,16 @@ from flows.retrain import retrain
 from settings import Settings, get_settings
 
 FIRST = datetime(2024, 3, 1, tzinfo=UTC)
-BEFORE = 4  # hours
+OVER = 4  # hours
 
 
 def measured(pumps: int, hours: int) -> pl.DataFrame:
-    """Heat that wanders, of pumps of which each has a level of its own: one fails where it rose over four hours.
-
-    What a pump measures in one hour says nothing of that.
-    """
+    """Heat of pumps hour by hour: one fails where its mean over four hours is above 0."""
     draw = np.random.default_rng(3)
-    heat = draw.normal(0, 10, (pumps, 1)) + np.cumsum(draw.normal(0, 1, (pumps, hours)), axis=1)
-    rose = np.zeros((pumps, hours))
-    rose[:, BEFORE:] = heat[:, BEFORE:] > heat[:, :-BEFORE]
+    heat = draw.normal(0, 1, (pumps, hours))
+    sums = np.cumsum(heat, axis=1)
+    sums[:, OVER:] -= np.cumsum(heat, axis=1)[:, :-OVER]
+    hot = (sums > 0).astype(float)
     at = [FIRST + timedelta(hours=hour) for hour in range(hours)]
     return pl.DataFrame(
         {
@@ -37,13 +35,13 @@ def measured(pumps: int, hours: int) -> pl.DataFrame:
             "heat": heat.T.ravel(),
             "load": draw.normal(0, 1, pumps * hours),
             "mode": draw.choice(["idle", "on"], pumps * hours),
-            "failed": rose.T.ravel(),
+            "failed": hot.T.ravel(),
         }
     )
 
 
 def test_what_a_pump_did_before_is_learned_and_kept_fresh(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Far better than one hour alone could be, also where its past is in another file; a retrain goes on with it."""
+    """Far better than its newest hour says, also where its past is in another file; and a retrain goes on with it."""
     monkeypatch.setenv("EVERGREEN_MODELS", str(Path(__file__).parents[2] / "docs" / "examples"))
     get_settings.cache_clear()
     rows, folder = measured(40, 84), Path(home.landing) / "pumps"
@@ -58,11 +56,13 @@ def test_what_a_pump_did_before_is_learned_and_kept_fresh(home: Settings, monkey
     ending = registry.runs("pumps", 1)[0]
     assert outcome in ("promoted", "rejected"), ending.reason
     assert len(registry.versions("pumps")) > 1
+    pumps = pl.concat([new, asked]).partition_by("pump", maintain_order=True)
     histories = [
-        pump.select("heat", "load", "mode").to_dict(as_series=False)
-        for pump in pl.concat([new, asked]).partition_by("pump", maintain_order=True)
+        pump.head(24 + hour).select("heat", "load", "mode").to_dict(as_series=False)
+        for hour in range(1, 13)
+        for pump in pumps
     ]
     with load_champion("pumps", database_url=home.database_url, artifact_root=home.artifact_root) as champion:
         chances = champion.predict(last_rows(histories, 8))[:, 0]
-    truth = asked.filter(pl.col("at") == asked["at"].max())["failed"].to_numpy()
-    assert np.mean((chances > 0.5) == truth) > 0.8
+    right = np.mean((chances > 0.5) == asked["failed"].to_numpy())
+    assert right > np.mean((asked["heat"].to_numpy() > 0) == asked["failed"].to_numpy()) + 0.1
