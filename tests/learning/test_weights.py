@@ -20,6 +20,7 @@ from learning.examples import Examples
 from learning.files import Trained
 from learning.finetuning import finetune
 from learning.first_answers import first_answers
+from learning.held_back import all_of
 from learning.loop import TrainingContext, train
 from learning.losses import Measure, mean_loss, own, plain, shifted
 from learning.objectives import Binary, Multiclass, Regression
@@ -118,7 +119,7 @@ def test_words_and_balance() -> None:
 
 
 def test_a_row_of_weight_three_counts_as_three_rows(tmp_path: Path) -> None:
-    """In one step over all rows; validation counts alike, and no weight but zero is refused."""
+    """In one step over all rows; and in the loss that chooses the epoch."""
     weight = np.where(np.arange(32) < 8, 3.0, 1.0)
     weighted = Examples([replace(examples().selections[0], weight=weight)], lambda _, rows: ROWS[rows])
     thrice = np.concatenate([np.arange(32), np.arange(8), np.arange(8)])
@@ -130,8 +131,14 @@ def test_a_row_of_weight_three_counts_as_three_rows(tmp_path: Path) -> None:
         state = train(one, rows, rows, TrainingContext(tmp_path / folder, seed=1))
         said.append([*(weights.ravel() for weights in one.steps.model.get_weights()), [state.best]])
     np.testing.assert_allclose(np.concatenate(said[0]), np.concatenate(said[1]), rtol=1e-5)
+
+
+def test_rows_of_weight_zero_alone_teach_nothing() -> None:
+    """As many as there may be of them; where only rows that choose weigh nothing, they all choose alike."""
     with pytest.raises(NotEnoughData, match="weight 0"):
-        _ = Examples([chosen([0, 1], [0, 0])], lambda _, rows: rows).weight
+        all_of([chosen([0, 1], [0, 0]), chosen([])])
+    assert len(all_of([chosen([0, 1], [0, 0.5])])) == 1
+    assert Examples([chosen([0, 1], [0, 0])], lambda _, rows: rows).weight is None
 
 
 def test_a_loss_of_the_users_own_is_weighted_and_sees_targets_alone() -> None:
