@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from errors import NotEnoughData
 from evergreen_client.batches import STRING_BYTES
 from learning.data import Indices, PartitionFile, Selection, concatenate, row_count
 
@@ -48,19 +47,9 @@ class Examples:
 
     @cached_property
     def weight(self) -> NDArray[np.float64] | None:
-        """How much each row counts, in the order of `blocks()`; None where all count the same.
-
-        Raises:
-            NotEnoughData: none of them counts at all.
-        """
-        if all(selection.weight is None for selection in self.selections):
-            return None
-        found = np.concatenate(
-            [np.ones(len(one.rows)) if one.weight is None else one.weight for one in self.selections]
-        )
-        if not found.sum() > 0:
-            raise NotEnoughData(f"{len(found):,} rows of weight 0", "none of them counts", "wait for rows that count")
-        return found
+        """How much each row counts, in the order of `blocks()`; None where all count the same, or none at all."""
+        found = _weights(self.selections)
+        return None if all(one.weight is None for one in self.selections) or not found.sum() > 0 else found
 
     def blocks(self) -> Iterator[Block]:
         """Inputs and labels (rows, 1), or with weights (rows, 2), as tensors, in order."""
@@ -107,13 +96,17 @@ class Examples:
         inputs = concatenate([self._read(piece.partition, piece.rows) for piece in group])
         target = np.concatenate([piece.target for piece in group]).astype("float32").reshape(-1, 1)
         if self.weight is not None:
-            parts = [np.ones(len(one.rows)) if one.weight is None else one.weight for one in group]
-            counts = np.concatenate(parts) / self.weight.mean()
-            target = np.column_stack([target, counts.astype("float32")])
+            target = np.column_stack([target, (_weights(group) / self.weight.mean()).astype("float32")])
         block = tf.nest.map_structure(tf.constant, inputs), tf.constant(target)
         if group is self.selections:
             self._whole = block
         return block
+
+
+def _weights(selections: Sequence[Selection]) -> NDArray[np.float64]:
+    """How much each row counts: 1 where nothing is said."""
+    parts = [np.ones(len(one.rows)) if one.weight is None else one.weight for one in selections]
+    return np.concatenate([np.empty(0), *parts])
 
 
 def _bytes(column: NDArray[Any]) -> int:

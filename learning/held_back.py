@@ -30,12 +30,15 @@ def all_of(chosen: Sequence[Selection]) -> list[Selection]:
     """All rows, to learn from.
 
     Raises:
-        NotEnoughData: there are none.
+        NotEnoughData: there are none, or none that counts.
     """
     if row_count(chosen) == 0:
         raise NotEnoughData(
             "0 labelled training rows", "there is nothing to learn from", "wait for labels, or land more files"
         )
+    if all(one.weight is not None and not one.weight.any() for one in chosen if len(one.rows)):
+        received = f"{row_count(chosen):,} labelled training rows of weight 0"
+        raise NotEnoughData(received, "none of them counts", "wait for rows that do, or look at Schema.weight")
     return list(chosen)
 
 

@@ -178,7 +178,7 @@ class Regression:
         if self.delta is not None:
             return np.asarray(np.where(size <= self.delta, error**2 / 2, self.delta * (size - self.delta / 2)))
         if self.quantile is not None:
-            return np.asarray(np.maximum((self.quantile - 1) * error, self.quantile * error * -1))
+            return np.asarray(np.maximum((1 - self.quantile) * error, -self.quantile * error))
         return np.asarray(size)
 
     def metrics(self, target: Floats, prediction: Floats) -> dict[str, float]:

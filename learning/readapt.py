@@ -120,5 +120,6 @@ def warmed_up(plan: FineTune, pretrain: Pretrain) -> FineTune:
         patience=pretrain.patience,
         batch_size=last.batch_size,
         optimizer=pretrain.optimizer,
+        class_weight=pretrain.class_weight,
     )
     return replace(plan, stages=(*plan.stages, stage))

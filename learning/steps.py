@@ -51,6 +51,7 @@ class Steps:
         self._beginning = values_of(self.variables)
         self._loss, self._rate = loss, learning_rate
         self._run: Callable[..., Any] | None = None
+        self._labels = 1  # columns: a target, and beside it a weight where rows have one
 
     @property
     def variables(self) -> list[Any]:
@@ -82,7 +83,8 @@ class Steps:
         if self.scheduled and float(self.optimizer.learning_rate) != self._rate:
             raise rate_undone("a callback", self.plan)
         if self._run is None:
-            self._run = self._traced(inputs, target.shape[1])
+            self._labels = int(target.shape[1])
+            self._run = self._traced(inputs)
         loss = float(self._run(inputs, target, rates))
         self.watch_rate()
         return loss
@@ -98,7 +100,7 @@ class Steps:
         finally:
             assign(weights, own)
 
-    def _traced(self, inputs: Any, width: int) -> Callable[..., Any]:
+    def _traced(self, inputs: Any) -> Callable[..., Any]:
         """A graph that takes a block through all its gradient steps and gives the mean loss.
 
         The loop over steps is TensorFlow's own, as its body is traced once, however many steps a block has. Blocks
@@ -132,7 +134,7 @@ class Steps:
             return total / tf.cast(tf.shape(target)[0], "float32")
 
         blocks = tf.nest.map_structure(lambda rows: tf.TensorSpec([None, *rows.shape[1:]], rows.dtype), inputs)
-        signature = [blocks, tf.TensorSpec([None, width], "float32"), tf.TensorSpec([None], "float32")]
+        signature = [blocks, tf.TensorSpec([None, self._labels], "float32"), tf.TensorSpec([None], "float32")]
         runner: Callable[..., Any] = tf.function(run, input_signature=signature, autograph=False)
         return runner
 

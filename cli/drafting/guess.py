@@ -19,7 +19,7 @@ MOST_CATEGORIES = 2_000
 MOST_CODES = 30
 
 FAR, MANY = 5, 0.01  # usual deviations; share of targets beyond: of a bell curve, one in a million
-RARE = 0.1  # of an even share, as where rows are held back (learning/held_back.py)
+RARE = 0.1  # of an even share (of two classes, 5 %), as where rows are held back (learning/held_back.py)
 MOST_WORDS_APART = 0.5  # share of different values from which a column of sentences is free text
 SENTENCE = 3  # words, on average
 
@@ -35,7 +35,7 @@ class Guess:
         objective: what is predicted of the target, as Python.
         ignored: all other columns.
         rows: how many the guess is from.
-        rare: whether a class of the target has less than a tenth of an even share: of two classes, 5 %.
+        class_weight: how much rows of rare classes should count, as Python; "" where no class is rare.
         doubts: what a person should look at, in sentences.
     """
 
@@ -43,7 +43,7 @@ class Guess:
     objective: str
     ignored: tuple[str, ...]
     rows: int = 0
-    rare: bool = False
+    class_weight: str = ""
     doubts: tuple[str, ...] = ()
 
 
@@ -74,7 +74,7 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
         _named(words) if words else _objective(numbers),
         ignored=tuple(column for column in rows.columns if column not in schema.columns),
         rows=rows.height,
-        rare=_is_rare(rows[label]) and (bool(words) or not _objective(numbers).startswith("Regression")),
+        class_weight="" if not words and _objective(numbers).startswith("Regression") else class_weights(rows[label]),
     )
     return replace(found, doubts=tuple(_doubts(rows, found, found_roles.times, sure={*key, found_roles.named})))
 
@@ -120,6 +120,8 @@ def _objective_doubts(found: Guess) -> Iterator[str]:
     """What a person should look at in the objective."""
     if found.objective.startswith("Binary(classes"):
         yield f"objective: {found.objective}; the second is the event"
+    if found.class_weight:
+        yield f"class_weight={found.class_weight}: a class is rare; chances stay true (docs/learning.md)"
     if "huber" in found.objective:
         yield f"objective: {found.objective}, as many targets lie far out; Regression() asks for their mean, with them"
 
@@ -142,9 +144,15 @@ def _numbers(target: pl.Series) -> pl.Series:
 
 def _named(words: tuple[str, ...]) -> str:
     """The objective of a target of words, as Python."""
-    literals = (json.dumps(word, ensure_ascii=False) for word in words)
-    named = ", ".join(UNSEEN.sub(lambda sign: f"\\u{ord(sign[0]):04x}", literal) for literal in literals)
+    named = ", ".join(map(_literal, words))
     return f"{'Binary' if len(words) == 2 else 'Multiclass'}(classes=({named}))"
+
+
+def _literal(name: str | float) -> str:
+    """A class as Python: its word, or its number."""
+    if not isinstance(name, str):
+        return str(int(name))
+    return UNSEEN.sub(lambda sign: f"\\u{ord(sign[0]):04x}", json.dumps(name, ensure_ascii=False))
 
 
 def _objective(numbers: pl.Series) -> str:
@@ -173,10 +181,24 @@ def _of_quantity(numbers: pl.Series) -> str:
     return f'Regression(loss="huber", delta={1.345 * usual:.3g})'
 
 
-def _is_rare(target: pl.Series) -> bool:
-    """Whether a class has hardly any rows beside the others."""
-    counts = target.drop_nulls().value_counts()["count"]
-    return len(counts) > 1 and float(counts.min()) < RARE * len(target.drop_nulls()) / len(counts)  # type: ignore[arg-type]
+def class_weights(target: pl.Series) -> str:
+    """How much rows of rare classes should count, as Python: by the root of how many times fewer they are.
+
+    To count as much as the others in all, each of a few hundred rows would weigh as much as hundreds of others. Of four
+    made sets with 0.5 % the root was better than that, and than no weights, on three (docs/learning.md).
+
+    Example:
+        >>> class_weights(pl.Series([0] * 990 + [1] * 10))
+        '{1: 9.95}'
+    """
+    known = target.drop_nulls()
+    known = known.filter(known.str.strip_chars() != "") if known.dtype == pl.String else known
+    classes, counts = known.value_counts(sort=True)
+    few = counts < RARE * counts.sum() / max(len(counts), 1)
+    weights = ((counts.max() or 0) / counts) ** 0.5  # type: ignore[operator]
+    named = [_literal(name) for name in classes.filter(few).to_list()]
+    pairs = [f"{name}: {weight:.3g}" for name, weight in zip(named, weights.filter(few), strict=True)]
+    return f"{{{', '.join(pairs)}}}" if pairs else ""
 
 
 def _is_measure(column: pl.Series) -> bool:

@@ -60,6 +60,7 @@ def model_source(guess: Guess, name: str, origin: str) -> str:
         nullable=_written(schema.nullable),
         text=f"    text={_written(schema.text)},\n" if schema.text else "",
         ignored=_written(left_out(guess)),
+        class_weight=f"        class_weight={guess.class_weight},\n" if guess.class_weight else "",
         batch=next(batch for most, batch in BATCHES if guess.rows < most),
     )
 

@@ -21,6 +21,6 @@ def test_a_row_whose_weight_is_none_is_refused_and_the_others_are_taken() -> Non
     assert batch.refused[REASON].to_list() == [
         "worth is missing",
         "worth is outside 0 to 3.40282e+38",
-        "worth is no number",
+        "worth is too large for a float32",
         "worth is no number",
     ]

@@ -20,6 +20,7 @@ from learning.examples import Examples
 from learning.files import Trained
 from learning.finetuning import finetune
 from learning.first_answers import first_answers
+from learning.held_back import all_of
 from learning.loop import TrainingContext, train
 from learning.losses import Measure, mean_loss, own, plain, shifted
 from learning.objectives import Binary, Multiclass, Regression
@@ -39,13 +40,13 @@ def chosen(target: Any, weight: Any = None) -> Selection:
     return Selection(P, np.arange(len(given)), given, None, None if weight is None else np.asarray(weight, "float64"))
 
 
-@pytest.mark.parametrize("wanted", ["balanced", {1: 30.0}, {"0": 0.2, 1: 5}])
+@pytest.mark.parametrize("wanted", ["balanced", {0: 0.2, 1: 5.0}])
 def test_chances_stay_true_whatever_a_class_counts(wanted: Any) -> None:
     """The best constant under any weights is the share of the class as it is; without the shift it is not."""
     target = np.repeat([0.0, 1.0], [950, 50])
     learning, shift = counted(Binary(), Stage(class_weight=wanted), [chosen(target)])
     labels = tf.constant(np.column_stack([target, learning[0].weight]), "float32")
-    candidates = np.linspace(0.01, 0.6, 60)
+    candidates = np.linspace(0.01, 0.2, 20)
 
     def best(measure: Measure) -> float:
         loss = mean_loss(Binary(), measure)
@@ -74,6 +75,18 @@ def test_a_shift_of_nothing_changes_no_bit(objective: Any) -> None:
     assert counted(objective, Stage(class_weight={1: 1.0}), [chosen([0, 1])])[1] == ()
     chances = tf.constant([[0.2, 0.8]] if isinstance(objective, Multiclass) else [[0.8]])
     assert Measure().compared(chances, chances)[1] is chances
+
+
+def test_focal_loss_is_a_word() -> None:
+    """It trains by what Keras calls so, and is judged by log loss."""
+    focal, labels, said = (
+        Binary(loss="binary_focal_crossentropy"),
+        tf.constant([[1.0], [0.0]]),
+        tf.constant([[0.6], [0.1]]),
+    )
+    wanted = keras.losses.binary_focal_crossentropy(labels, said).numpy().mean()
+    assert float(mean_loss(focal)(labels, said)) == pytest.approx(wanted)
+    assert focal.loss_name == Binary().loss_name
 
 
 def test_two_ways_to_write_two_classes_shift_alike() -> None:
@@ -106,7 +119,7 @@ def test_words_and_balance() -> None:
 
 
 def test_a_row_of_weight_three_counts_as_three_rows(tmp_path: Path) -> None:
-    """In one step over all rows; validation counts alike, and no weight but zero is refused."""
+    """In one step over all rows; and in the loss that chooses the epoch."""
     weight = np.where(np.arange(32) < 8, 3.0, 1.0)
     weighted = Examples([replace(examples().selections[0], weight=weight)], lambda _, rows: ROWS[rows])
     thrice = np.concatenate([np.arange(32), np.arange(8), np.arange(8)])
@@ -118,8 +131,14 @@ def test_a_row_of_weight_three_counts_as_three_rows(tmp_path: Path) -> None:
         state = train(one, rows, rows, TrainingContext(tmp_path / folder, seed=1))
         said.append([*(weights.ravel() for weights in one.steps.model.get_weights()), [state.best]])
     np.testing.assert_allclose(np.concatenate(said[0]), np.concatenate(said[1]), rtol=1e-5)
+
+
+def test_rows_of_weight_zero_alone_teach_nothing() -> None:
+    """As many as there may be of them; where only rows that choose weigh nothing, they all choose alike."""
     with pytest.raises(NotEnoughData, match="weight 0"):
-        _ = Examples([chosen([0, 1], [0, 0])], lambda _, rows: rows).weight
+        all_of([chosen([0, 1], [0, 0]), chosen([])])
+    assert len(all_of([chosen([0, 1], [0, 0.5])])) == 1
+    assert Examples([chosen([0, 1], [0, 0])], lambda _, rows: rows).weight is None
 
 
 def test_a_loss_of_the_users_own_is_weighted_and_sees_targets_alone() -> None:
