@@ -8,6 +8,7 @@ arrives as words, `names` are these words in the order of those numbers. The bes
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,8 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import InvalidSpec
+from learning import figures
+from learning.judged import Judged
 
 Floats = NDArray[np.floating[Any]]
+RARE = 0.05  # share of events below which accuracy says nothing by itself
 
 
 @dataclass(frozen=True)
@@ -57,18 +61,24 @@ class Binary:
         chance = np.clip(prediction.reshape(len(target)).astype("float64"), 1e-7, 1 - 1e-7)
         return np.asarray(-np.where(target > 0.5, np.log(chance), np.log1p(-chance)))
 
-    def metrics(self, target: Floats, prediction: Floats) -> dict[str, float]:
-        """Mean log loss, area under the ROC curve, and accuracy at one half."""
-        chance = prediction.reshape(len(target))
-        return {
-            "log_loss": float(np.mean(self.row_loss(target, prediction))),
-            "auc": roc_auc(target > 0.5, chance),
-            "accuracy": float(np.mean((chance > 0.5) == (target > 0.5))),
-        }
+    def metrics(self, target: Floats, prediction: Floats, weight: Floats | None = None) -> dict[str, float]:
+        """Mean log loss, area under the ROC curve, and accuracy at one half; of a rare event also the PR-AUC.
 
-    def constant(self, target: Floats) -> Floats:
+        Whoever calls nothing an event is right in 99.9 % of rows where one in a thousand is: that says nothing.
+        """
+        chance = prediction.reshape(len(target))
+        found = {
+            "log_loss": _mean(self.row_loss(target, prediction), weight),
+            "auc": roc_auc(target > 0.5, chance) if weight is None else _figure(figures.auc, target, chance, weight),
+            "accuracy": _mean((chance > 0.5) == (target > 0.5), weight),
+        }
+        if np.mean(target) < RARE:
+            found["pr_auc"] = _figure(figures.pr_auc, target, chance, weight)
+        return found
+
+    def constant(self, target: Floats, weight: Floats | None = None) -> Floats:
         """The share of ones."""
-        return np.array([np.mean(target)])
+        return np.array([np.average(target, weights=weight)])
 
 
 @dataclass(frozen=True)
@@ -107,16 +117,17 @@ class Multiclass:
         chance = prediction[np.arange(len(target)), target.astype("int64")].astype("float64")
         return np.asarray(-np.log(np.clip(chance, 1e-7, 1.0)))
 
-    def metrics(self, target: Floats, prediction: Floats) -> dict[str, float]:
+    def metrics(self, target: Floats, prediction: Floats, weight: Floats | None = None) -> dict[str, float]:
         """Mean log loss and accuracy."""
         return {
-            "log_loss": float(np.mean(self.row_loss(target, prediction))),
-            "accuracy": float(np.mean(prediction.argmax(axis=1) == target)),
+            "log_loss": _mean(self.row_loss(target, prediction), weight),
+            "accuracy": _mean(prediction.argmax(axis=1) == target, weight),
         }
 
-    def constant(self, target: Floats) -> Floats:
+    def constant(self, target: Floats, weight: Floats | None = None) -> Floats:
         """The share of each class."""
-        return np.bincount(target.astype("int64"), minlength=self.class_count) / len(target)
+        counts = np.bincount(target.astype("int64"), weights=weight, minlength=self.class_count)
+        return counts / (len(target) if weight is None else weight.sum())
 
 
 @dataclass(frozen=True)
@@ -132,14 +143,20 @@ class Regression:
         """Squared error of each row."""
         return np.asarray((prediction.reshape(len(target)).astype("float64") - target) ** 2)
 
-    def metrics(self, target: Floats, prediction: Floats) -> dict[str, float]:
-        """Mean squared and mean absolute error."""
+    def metrics(self, target: Floats, prediction: Floats, weight: Floats | None = None) -> dict[str, float]:
+        """Mean squared error and its root, mean absolute error, and the share of the variance that is explained."""
         error = prediction.reshape(len(target)).astype("float64") - target
-        return {"squared_error": float(np.mean(error**2)), "absolute_error": float(np.mean(np.abs(error)))}
+        squared = _mean(error**2, weight)
+        return {
+            "squared_error": squared,
+            "rmse": float(np.sqrt(squared)),
+            "absolute_error": _mean(np.abs(error), weight),
+            "r2": _figure(figures.r2, target, prediction, weight),
+        }
 
-    def constant(self, target: Floats) -> Floats:
+    def constant(self, target: Floats, weight: Floats | None = None) -> Floats:
         """The mean target."""
-        return np.array([np.mean(target)])
+        return np.array([np.average(target, weights=weight)])
 
 
 Objective = Binary | Multiclass | Regression
@@ -156,6 +173,16 @@ def _check_names(objective: Binary | Multiclass, names: object) -> None:
         raise InvalidSpec(repr(objective), "these are no words for classes", 'write classes=("cat", "dog")')
     if twice := sorted({word for word in words if words.count(word) > 1}):
         raise InvalidSpec(repr(objective), f"{twice} are there twice", "name each class once")
+
+
+def _mean(values: Floats | NDArray[np.bool_], weight: Floats | None) -> float:
+    """Weighted, where rows have weights."""
+    return float(np.average(values, weights=weight))
+
+
+def _figure(of: Callable[[Judged], Floats], target: Floats, prediction: Floats, weight: Floats | None) -> float:
+    """A figure of rows that are one group."""
+    return float(of(Judged(target, prediction, weight))[0])
 
 
 def roc_auc(positive: NDArray[np.bool_], score: Floats) -> float:
