@@ -43,6 +43,7 @@ class Losses:
         counted: whether it may refuse a challenger; an era from before the world turned may not.
         against: number of the version that `before` is of, where that is not the champion.
         weight: how much each row counts, above 0, shape (rows,); None where all count alike.
+        numbers: whether the target is a number, whose losses have no bound.
     """
 
     dataset: str
@@ -56,6 +57,7 @@ class Losses:
     counted: bool = True
     against: int | None = None
     weight: Floats | None = None
+    numbers: bool = False
 
     def mean(self, values: Floats) -> float:
         """The mean over the rows, weighted where they have weights."""

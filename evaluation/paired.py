@@ -101,6 +101,7 @@ def parts(paired: Paired, objective: Objective, uncounted: frozenset[str], again
             counted=dataset not in uncounted,
             against=None if part else against.get(dataset),
             weight=weight,
+            numbers=objective.class_count is None,
         )
 
     return [

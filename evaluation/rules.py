@@ -92,7 +92,8 @@ def _proven(window: Compared, gain: str, looks: Sequence[Look], gate: Gate) -> R
     if window.losses.dataset == PROVING:
         # Where one outcome is rare, a block has to hold as many of it as a verdict takes, or its mean says nothing.
         rows = math.ceil(len(window.losses.before) * gate.min_events / max(window.losses.events, 1))
-        proof = proven([*looks, *blocks(window.losses)], replace(gate, min_rows=max(gate.min_rows, rows)))
+        enough = replace(gate, min_rows=max(gate.min_rows, rows))
+        proof = proven([*looks, *blocks(window.losses)], enough, relative=window.losses.numbers)
         return replace(proof, reason=f"{proof.reason}; {gain}")
     shown = window.figure.verdict == "better"
     return RuleVerdict("proven", shown, f"{'' if shown else 'not '}proven better: {gain}")

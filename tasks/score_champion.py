@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -56,8 +56,8 @@ def score_arrivals(
     start_tensorflow()
     files, own = context.model_files(version), context.spec_of(version)
     paths, since = context.partition_files(partitions), judged_since(context)
-    columns, cache = [] if spec.schema.weight is None else [spec.schema.weight], context.settings.cache
-    found = predict(own, files, paths, split="all", cache=cache, columns=columns, since=since)
+    weighs: dict[str, Any] = {} if spec.schema.weight is None else {"columns": [spec.schema.weight]}
+    found = predict(own, files, paths, split="all", cache=context.settings.cache, since=since, **weighs)
     found = weighing(spec.schema, found)
     if only:
         found = found.take(served_by(only, number, found, partitions))
