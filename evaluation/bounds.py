@@ -13,6 +13,7 @@ from db.verdict_records import RuleVerdict
 from evaluation.comparison import CANNOT_TELL, Compared
 from evaluation.decisive import filled
 from evaluation.paired import Paired
+from evergreen_client.shown import number
 
 if TYPE_CHECKING:
     from learning.objectives import Objective
@@ -74,5 +75,5 @@ def bounded(rule: Rule, value: float, beside: float | None = None) -> RuleVerdic
     if math.isnan(value):
         return RuleVerdict(rule.name, passed=False, reason=f"{CANNOT_TELL}: it has no value on the rows that are new")
     keeps = rule.keeps(value)
-    champion = "" if beside is None else f" (champion {beside:.4g})"
-    return RuleVerdict(rule.name, keeps, f"{'kept' if keeps else 'broken'}: {value:.4g}{champion}")
+    champion = "" if beside is None else f" (champion {number(beside)})"
+    return RuleVerdict(rule.name, keeps, f"{'kept' if keeps else 'broken'}: {number(value)}{champion}")

@@ -42,6 +42,8 @@ class Losses:
         constant: mean loss of the constant that is best on these rows.
         counted: whether it may refuse a challenger; an era from before the world turned may not.
         against: number of the version that `before` is of, where that is not the champion.
+        weight: how much each row counts, above 0, shape (rows,); None where all count alike.
+        numbers: whether the target is a number, whose losses have no bound.
     """
 
     dataset: str
@@ -54,6 +56,12 @@ class Losses:
     constant: float
     counted: bool = True
     against: int | None = None
+    weight: Floats | None = None
+    numbers: bool = False
+
+    def mean(self, values: Floats) -> float:
+        """The mean over the rows, weighted where they have weights."""
+        return float(np.average(values, weights=self.weight))
 
     @property
     def kind(self) -> str:
@@ -78,10 +86,11 @@ def events(objective: Objective, target: Floats) -> int:
     return len(target) - int(np.bincount(target.astype("int64")).max())
 
 
-def constant_loss(objective: Objective, target: Floats) -> float:
+def constant_loss(objective: Objective, target: Floats, weight: Floats | None = None) -> float:
     """Mean loss of the constant that is best on these very rows."""
-    constant = objective.constant(target)
-    return float(objective.row_loss(target, np.broadcast_to(constant, (len(target), len(constant)))).mean())
+    constant = objective.constant(target) if weight is None else objective.constant(target, weight)
+    losses = objective.row_loss(target, np.broadcast_to(constant, (len(target), len(constant))))
+    return float(np.average(losses, weights=weight))
 
 
 @dataclass(frozen=True)
@@ -112,11 +121,12 @@ class Compared:
 
 def compare(losses: Losses, metric: str, gate: Gate, confidence: float) -> Compared:
     """Compare row losses in pairs; no interval where there is too little evidence for a verdict."""
-    before, after = float(losses.before.mean()), float(losses.after.mean())
+    before, after = losses.mean(losses.before), losses.mean(losses.after)
     scale = max(abs(before), 1e-12)
     found = None
     if not losses.lacking(gate):
-        found = mean_interval((losses.after - losses.before) / scale, tuple(losses.clusters.values()), confidence)
+        clusters = tuple(losses.clusters.values())
+        found = mean_interval((losses.after - losses.before) / scale, clusters, confidence, losses.weight)
     figure = EvaluationMetric(
         dataset=losses.dataset,
         slice=losses.slice,

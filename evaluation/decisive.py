@@ -77,7 +77,7 @@ def interval(pairs: Pairs, losses: Losses, figure: Figure, gate: Gate) -> Interv
     clusters = tuple(losses.clusters.values())
     before, after = (figure.row_values(pairs.target, said) for said in (pairs.before, pairs.after))
     if before is not None and after is not None:
-        return mean_interval((after - before) / pairs.scale, clusters, gate.confidence)
+        return mean_interval((after - before) / pairs.scale, clusters, gate.confidence, pairs.weight)
 
     def change(kept: NDArray[np.bool_]) -> float:
         target, weight = pairs.target[kept], None if pairs.weight is None else pairs.weight[kept]

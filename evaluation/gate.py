@@ -104,6 +104,7 @@ def judge(  # noqa: PLR0913 - all that a verdict depends on, and the most of it 
     Raises:
         NotEnoughData: not one labelled row.
     """
+    paired = paired.weighing()
     if not len(paired.target):
         raise NotEnoughData("0 labelled rows", "champion and challenger cannot be compared", "wait for labels")
     everywhere = parts(paired, objective, uncounted, against)
@@ -206,8 +207,9 @@ def other_figures(
     """The figures people ask for beside the loss, of rows that both predict; shown, and never decisive."""
     if not rows.any():
         return
-    before = objective.metrics(paired.target[rows], paired.earlier_prediction[rows])
-    after = objective.metrics(paired.target[rows], paired.challenger_prediction[rows])
+    weight = () if paired.weight is None else (paired.weight[rows],)
+    before = objective.metrics(paired.target[rows], paired.earlier_prediction[rows], *weight)
+    after = objective.metrics(paired.target[rows], paired.challenger_prediction[rows], *weight)
     for name in before:
         if name != objective.loss_name:
             yield EvaluationMetric(

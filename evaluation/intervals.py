@@ -34,7 +34,9 @@ class Interval:
     effective_rows: float
 
 
-def mean_interval(values: Floats, clusters: Sequence[NDArray[Any]], confidence: float) -> Interval | None:
+def mean_interval(
+    values: Floats, clusters: Sequence[NDArray[Any]], confidence: float, weight: Floats | None = None
+) -> Interval | None:
     """The interval of a mean of rows that are alike within a cluster; None of fewer than two clusters.
 
     Of rows grouped in two ways, by block and by entity, the variance is that of Cameron, Gelbach and Miller, "Robust
@@ -47,6 +49,7 @@ def mean_interval(values: Floats, clusters: Sequence[NDArray[Any]], confidence: 
         values: shape (rows,).
         clusters: for each way of grouping, what names the group of each row, shape (rows,); at most two ways.
         confidence: for example 0.9.
+        weight: how much each row counts, shape (rows,); None where all count alike.
 
     Example:
         >>> days = np.repeat([1, 2, 3, 4], 100)
@@ -60,12 +63,12 @@ def mean_interval(values: Floats, clusters: Sequence[NDArray[Any]], confidence: 
     fewest = min(int(group.max(initial=-1)) + 1 for group in groups)
     if fewest < 2:
         return None
-    mean = float(values.mean())
-    deviations = values - mean
-    ways = [_clustered(deviations, group) for group in groups]
+    mean = float(np.average(values, weights=weight))
+    deviations = values - mean if weight is None else (values - mean) * weight / weight.mean()
+    ways = [_clustered(deviations, group, weight) for group in groups]
     variance = max(way[0] for way in ways)
     if len(groups) == 2:
-        both, _ = _clustered(deviations, _numbered(groups[0] * len(values) + groups[1]))
+        both, _ = _clustered(deviations, _numbered(groups[0] * len(values) + groups[1]), weight)
         variance = max(variance, ways[0][0] + ways[1][0] - both)
     error = float(np.sqrt(variance))
     reach = float(stdtrit(min(degrees for _, degrees in ways), 0.5 + confidence / 2)) * error
@@ -79,11 +82,11 @@ def _numbered(names: NDArray[Any]) -> Groups:
     return np.unique(names, return_inverse=True)[1]
 
 
-def _clustered(deviations: Floats, group: Groups) -> tuple[float, float]:
+def _clustered(deviations: Floats, group: Groups, weight: Floats | None) -> tuple[float, float]:
     """The variance of the mean by CR2, and its degrees of freedom, in closed form: the only regressor is a constant."""
     rows = len(deviations)
-    sizes = np.bincount(group).astype("float64")
-    share = sizes / rows
+    sizes = np.bincount(group, weights=weight).astype("float64")
+    share = sizes / (rows if weight is None else sizes.sum())
     sums = np.bincount(group, weights=deviations)
     variance = float(np.sum(sums**2 / (1 - share))) / rows**2
     pull = share**2 / (1 - share)

@@ -45,13 +45,15 @@ def row_losses(objective: Objective, target: Floats, prediction: Floats) -> Floa
     return np.where(missing, constant + (float(constant.mean()) or 1.0), losses) if missing.any() else losses
 
 
-def figures(objective: Objective, target: Floats, prediction: Floats) -> dict[str, float]:
+def figures(objective: Objective, target: Floats, prediction: Floats, weight: Floats | None = None) -> dict[str, float]:
     """The objective's metrics: of rows without a prediction the loss alone, and how many there are, if any."""
     there = predicted(prediction)
     if there.all():
-        return objective.metrics(target, prediction)
-    loss = float(row_losses(objective, target, prediction).mean())
-    others = objective.metrics(target[there], prediction[there]) if there.any() else {}
+        return objective.metrics(target, prediction, *(() if weight is None else (weight,)))
+    loss = float(np.average(row_losses(objective, target, prediction), weights=weight))
+    others = {}
+    if there.any():
+        others = objective.metrics(target[there], prediction[there], *(() if weight is None else (weight[there],)))
     return others | {objective.loss_name: loss, NO_PREDICTION: float((~there).sum())}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,6 +49,15 @@ class Paired:
     reference_prediction: Floats | None = None
     weight: Floats | None = None
 
+    def weighing(self) -> Paired:
+        """The rows that weigh anything: the others judge nothing."""
+        if self.weight is None or (self.weight > 0).all():
+            return self
+        rows = self.weight > 0
+        slices = {column: values[rows] for column, values in self.slices.items()}
+        arrays = {name: value[rows] for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        return replace(self, slices=slices, **arrays)
+
     @property
     def earlier_prediction(self) -> Floats:
         """What the challenger's is compared with: the champion's, and on past eras the reference's."""
@@ -79,7 +88,7 @@ def parts(paired: Paired, objective: Objective, uncounted: frozenset[str], again
         earlier, _ = paired_losses(objective, paired.target, paired.earlier_prediction, challenger)
 
     def losses(dataset: str, part: str, rows: Marks, before: Floats) -> Losses:
-        target = paired.target[rows]
+        target, weight = paired.target[rows], None if paired.weight is None else paired.weight[rows]
         return Losses(
             dataset=dataset,
             slice=part,
@@ -88,9 +97,11 @@ def parts(paired: Paired, objective: Objective, uncounted: frozenset[str], again
             after=after[rows],
             clusters=paired.clusters(dataset, rows),
             events=events(objective, target),
-            constant=constant_loss(objective, target),
+            constant=constant_loss(objective, target, weight),
             counted=dataset not in uncounted,
             against=None if part else against.get(dataset),
+            weight=weight,
+            numbers=objective.class_count is None,
         )
 
     return [

@@ -13,10 +13,12 @@ import numpy as np
 from db.verdict_records import RuleVerdict
 from evaluation.comparison import CANNOT_TELL, PROVING, Compared, Losses
 from evaluation.sequential import Look, proven
+from evergreen_client.shown import number
 
 if TYPE_CHECKING:
     from learning.spec import Gate
 
+SQUARED = "squared_error"
 RULES = "better", "proven", "not worse"
 
 
@@ -90,7 +92,8 @@ def _proven(window: Compared, gain: str, looks: Sequence[Look], gate: Gate) -> R
     if window.losses.dataset == PROVING:
         # Where one outcome is rare, a block has to hold as many of it as a verdict takes, or its mean says nothing.
         rows = math.ceil(len(window.losses.before) * gate.min_events / max(window.losses.events, 1))
-        proof = proven([*looks, *blocks(window.losses)], replace(gate, min_rows=max(gate.min_rows, rows)))
+        enough = replace(gate, min_rows=max(gate.min_rows, rows))
+        proof = proven([*looks, *blocks(window.losses)], enough, relative=window.losses.numbers)
         return replace(proof, reason=f"{proof.reason}; {gain}")
     shown = window.figure.verdict == "better"
     return RuleVerdict("proven", shown, f"{'' if shown else 'not '}proven better: {gain}")
@@ -99,17 +102,21 @@ def _proven(window: Compared, gain: str, looks: Sequence[Look], gate: Gate) -> R
 def blocks(losses: Losses) -> Iterator[Look]:
     """Both versions' mean losses, block by block, oldest first; a block's start in UTC, as the registry has it."""
     times, place, rows = np.unique(losses.clusters["blocks"], return_inverse=True, return_counts=True)
-    before, after = (np.bincount(place, weights=values) / rows for values in (losses.before, losses.after))
+    weight = 1.0 if losses.weight is None else losses.weight
+    mass = rows if losses.weight is None else np.bincount(place, weights=losses.weight)
+    before, after = (np.bincount(place, weights=values * weight) / mass for values in (losses.before, losses.after))
     for time, count, old, new in zip(times.tolist(), rows.tolist(), before.tolist(), after.tolist(), strict=True):
         yield Look(time.replace(tzinfo=UTC), count, old, new)
 
 
 def gained(window: Compared) -> str:
-    """The loss before and after, and where; with the change, its interval and what that stands on."""
+    """The figure before and after, and where; with the change, its interval and what that stands on."""
     losses, figure = window.losses, window.figure
     where = "by held-out entities of the same days, the weaker proof"
     if losses.dataset == PROVING:
         since = losses.clusters["blocks"].min().astype("datetime64[m]").item()
         where = f"on the proving window since {since:%Y-%m-%d %H:%M}".removesuffix(" 00:00")
-    values = f"{figure.champion_value:.4f} to {figure.challenger_value:.4f}"
-    return f"{figure.metric} {values} {where} ({window.change})"
+    name, before, after, change = figure.metric, figure.champion_value, figure.challenger_value, window.change
+    if name == SQUARED:  # of its root people know the unit
+        name, before, after, change = "rmse", math.sqrt(before), math.sqrt(after), f"{name} {change}"
+    return f"{name} {number(before)} to {number(after)} {where} ({change})"

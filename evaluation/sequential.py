@@ -91,7 +91,7 @@ def e_value(gains: Sequence[float]) -> float:
     return float(e_values(np.asarray(gains, float))[-1]) if len(gains) else 1.0
 
 
-def proven(looks: Iterable[Look], gate: Gate) -> RuleVerdict:
+def proven(looks: Iterable[Look], gate: Gate, *, relative: bool = False) -> RuleVerdict:
     """Whether this champion's line of challengers is proven better, by every block that one of them was judged on.
 
     A block counts once, as it was first looked at: later challengers have learned from it. Blocks of fewer than
@@ -101,27 +101,35 @@ def proven(looks: Iterable[Look], gate: Gate) -> RuleVerdict:
         looks: in the order in which they were taken.
         gate: has the confidence, the least gain and the fewest rows. Where events are rare, `min_rows` has to be so
             large that a block holds some: of 0.1 % positives, blocks of 200 rows "prove" whoever understates the risk.
+        relative: whether the gain of a block is by the losses of that block, as it is of numbers: where a few rows have
+            almost all of the loss, a day with one of them would otherwise be all that counts. A gain of 20 % is proven
+            about twice as often then, and none no more often (`benchmarks/gate_simulated.py`).
     """
     first: dict[datetime, Look] = {}
     for look in looks:
         first.setdefault(look.block, look)
-    gains = list(block_gains(first.values(), gate))
+    gains = list(block_gains(first.values(), gate, relative=relative))
     evidence, needed = e_value(gains), 1 / (1 - gate.confidence)
     words = "proven" if evidence >= needed else "not proven yet"
     shown = math.floor(10 * min(evidence, SHOWN) * (1 + 1e-9)) / 10  # never rounded up to what is needed
     return RuleVerdict(
         "proven",
         evidence >= needed,
-        f"{words}: evidence {shown:,} of {needed:,.4g} over {len(gains)} block{'s' * (len(gains) != 1)}",
+        f"{words}: evidence {shown:,} of {needed:,.4g} over {len(gains)} block{'s' * (len(gains) != 1)}"
+        + ", each by its own loss" * relative,
     )
 
 
-def block_gains(looks: Iterable[Look], gate: Gate) -> Iterator[float]:
-    """By how much the mean loss of each block, or of small ones together, fell beyond the least gain."""
-    rows, gain = 0, 0.0
+def block_gains(looks: Iterable[Look], gate: Gate, *, relative: bool = False) -> Iterator[float]:
+    """By how much the mean loss of each block, or of small ones together, fell beyond the least gain.
+
+    Relative gains are by the mean of both losses, so that to be twice as good counts as much as to be twice as bad.
+    """
+    rows, gain, size = 0, 0.0, 0.0
     for look in looks:
         rows += look.rows
         gain += look.rows * (look.champion_loss * (1 - gate.min_gain) - look.challenger_loss)
+        size += look.rows * (look.champion_loss + look.challenger_loss) / 2
         if rows >= gate.min_rows:
-            yield gain / rows
-            rows, gain = 0, 0.0
+            yield gain / (max(size, 1e-300) if relative else rows)
+            rows, gain, size = 0, 0.0, 0.0

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from evergreen_client.shown import number
+
 if TYPE_CHECKING:
     from db.verdict_records import BlockLossRecord
     from learning.spec import Gate
@@ -43,7 +45,8 @@ def shown_worse(champion: Sequence[BlockLossRecord], predecessor: Sequence[Block
         return ""
     after, before = pairs.mean(axis=0)
     change = f" ({after / before - 1:+.1%})" if before > 0 else ""
-    return f"shown worse than version {predecessor[0].number} over {blocks} blocks: {before:.4f} to {after:.4f}{change}"
+    losses = f"{number(before)} to {number(after)}{change}"
+    return f"shown worse than version {predecessor[0].number} over {blocks} blocks: {losses}"
 
 
 def paired_blocks(

@@ -8,23 +8,19 @@ arrives as words, `names` are these words in the order of those numbers. The bes
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from errors import InvalidSpec
+from learning import figures
+from learning.judged import Judged
+from learning.regression import Regression
 
 Floats = NDArray[np.floating[Any]]
-PINBALL = "pinball"
-# What a regression may be trained by, and the mean of which the registry then has.
-NUMBER_LOSSES = {
-    "mean_squared_error": "squared_error",
-    "mean_absolute_error": "absolute_error",
-    "huber": "huber_loss",
-    PINBALL: "pinball_loss",
-}
+RARE = 0.05  # share of events below which accuracy says nothing by itself
 
 
 @dataclass(frozen=True)
@@ -65,18 +61,26 @@ class Binary:
         chance = np.clip(prediction.reshape(len(target)).astype("float64"), 1e-7, 1 - 1e-7)
         return np.asarray(-np.where(target > 0.5, np.log(chance), np.log1p(-chance)))
 
-    def metrics(self, target: Floats, prediction: Floats) -> dict[str, float]:
-        """Mean log loss, area under the ROC curve, and accuracy at one half."""
-        chance = prediction.reshape(len(target))
-        return {
-            "log_loss": float(np.mean(self.row_loss(target, prediction))),
-            "auc": roc_auc(target > 0.5, chance),
-            "accuracy": float(np.mean((chance > 0.5) == (target > 0.5))),
-        }
+    def metrics(self, target: Floats, prediction: Floats, weight: Floats | None = None) -> dict[str, float]:
+        """Mean log loss, area under the ROC curve, and accuracy at one half; of a rare event also the PR-AUC.
 
-    def constant(self, target: Floats) -> Floats:
+        Whoever calls nothing an event is right in 99.9 % of rows where one in a thousand is: that says nothing.
+        """
+        chance = prediction.reshape(len(target))
+        found = {
+            "log_loss": float(np.average(self.row_loss(target, prediction), weights=weight)),
+            "auc": roc_auc(target > 0.5, chance)
+            if weight is None
+            else float(figures.auc(Judged(target, chance, weight))[0]),
+            "accuracy": float(np.average((chance > 0.5) == (target > 0.5), weights=weight)),
+        }
+        if np.mean(target) < RARE:
+            found["pr_auc"] = float(figures.pr_auc(Judged(target, chance, weight))[0])
+        return found
+
+    def constant(self, target: Floats, weight: Floats | None = None) -> Floats:
         """The share of ones."""
-        return np.array([np.mean(target)])
+        return np.array([np.average(target, weights=weight)])
 
 
 @dataclass(frozen=True)
@@ -115,117 +119,20 @@ class Multiclass:
         chance = prediction[np.arange(len(target)), target.astype("int64")].astype("float64")
         return np.asarray(-np.log(np.clip(chance, 1e-7, 1.0)))
 
-    def metrics(self, target: Floats, prediction: Floats) -> dict[str, float]:
+    def metrics(self, target: Floats, prediction: Floats, weight: Floats | None = None) -> dict[str, float]:
         """Mean log loss and accuracy."""
         return {
-            "log_loss": float(np.mean(self.row_loss(target, prediction))),
-            "accuracy": float(np.mean(prediction.argmax(axis=1) == target)),
+            "log_loss": float(np.average(self.row_loss(target, prediction), weights=weight)),
+            "accuracy": float(np.average(prediction.argmax(axis=1) == target, weights=weight)),
         }
 
-    def constant(self, target: Floats) -> Floats:
+    def constant(self, target: Floats, weight: Floats | None = None) -> Floats:
         """The share of each class."""
-        return np.bincount(target.astype("int64"), minlength=self.class_count) / len(target)
-
-
-@dataclass(frozen=True)
-class Regression:
-    """Targets and predictions are numbers, in the target's own unit.
-
-    Args:
-        loss: "mean_squared_error", which asks for the mean; "mean_absolute_error", for the median; or "huber", for the
-            mean without what lies far out (Huber 1964). Versions are judged by the same one that is trained.
-        quantile: asks for this quantile instead (Koenker and Bassett 1978): 0.9 is what nine of ten stay below.
-        delta: of "huber", in the target's unit: from this error on, a row counts by its size alone, not by its square.
-
-    Example:
-        >>> import numpy as np
-        >>> Regression().spread(np.array([100.0, 300.0]))
-        100.0
-        >>> Regression(quantile=0.9).loss_name
-        'pinball_loss'
-        >>> Regression(loss="huber", delta=2.0).row_loss(np.zeros(2), np.array([1.0, 10.0])).tolist()
-        [0.5, 18.0]
-    """
-
-    loss: str = "mean_squared_error"
-    loss_name: str = field(default="", init=False)
-    quantile: float | None = None
-    delta: float | None = None
-    class_count: ClassVar[None] = None  # a target is any number
-    names: ClassVar[tuple[str, ...]] = ()
-
-    def __post_init__(self) -> None:
-        """Name the loss; raises InvalidSpec if it is not known, or is not told what it needs."""
-        if self.quantile is not None and self.loss == "mean_squared_error":
-            object.__setattr__(self, "loss", PINBALL)
-        if self.loss not in NUMBER_LOSSES:
-            fix = f"choose from {sorted(NUMBER_LOSSES)}; ModelSpec.loss trains by any other"
-            raise InvalidSpec(f"Regression(loss={self.loss!r})", "versions cannot be judged by it", fix)
-        object.__setattr__(self, "loss_name", NUMBER_LOSSES[self.loss])
-        if (self.loss == PINBALL) != (self.quantile is not None and 0 < self.quantile < 1):
-            fix = "write Regression(quantile=0.9), between 0 and 1 and without another loss"
-            raise InvalidSpec(f"quantile {self.quantile} of {self.loss}", "they do not go together", fix)
-        if (self.loss == "huber") != (self.delta is not None and 0 < self.delta < np.inf):
-            fix = 'write Regression(loss="huber", delta=...), about one and a half times what a usual error is'
-            raise InvalidSpec(f"delta {self.delta} of {self.loss}", "they do not go together", fix)
-
-    def row_loss(self, target: Floats, prediction: Floats) -> Floats:
-        """The loss of each row: of errors squared, in the target's unit squared."""
-        error = prediction.reshape(len(target)).astype("float64") - target
-        size = np.abs(error)
-        if self.loss == "mean_squared_error":
-            return np.asarray(error**2)
-        if self.delta is not None:
-            return np.asarray(np.where(size <= self.delta, error**2 / 2, self.delta * (size - self.delta / 2)))
-        if self.quantile is not None:
-            return np.asarray(np.maximum((1 - self.quantile) * error, -self.quantile * error))
-        return np.asarray(size)
-
-    def metrics(self, target: Floats, prediction: Floats) -> dict[str, float]:
-        """Mean squared and mean absolute error, and the mean loss where it is neither."""
-        error = prediction.reshape(len(target)).astype("float64") - target
-        found = {"squared_error": float(np.mean(error**2)), "absolute_error": float(np.mean(np.abs(error)))}
-        if self.loss_name not in found:
-            found[self.loss_name] = float(np.mean(self.row_loss(target, prediction)))
-        return found
-
-    def constant(self, target: Floats) -> Floats:
-        """The mean target; the median or another quantile, or the mean without what lies far out."""
-        if self.delta is not None:
-            return np.array([_huber_mean(target, self.delta)])
-        if self.loss == "mean_squared_error":
-            return np.array([np.mean(target)])
-        return np.quantile(target, [self.quantile or 0.5], method="inverted_cdf").astype("float64")
-
-    def spread(self, target: Floats) -> float:
-        """How far targets lie from the middle, as a rule; 1 where they do not.
-
-        By squares only where the loss goes by squares: of a target with heavy tails, they tell of its largest rows.
-        """
-        if not len(target):
-            return 1.0
-        squares = self.loss == "mean_squared_error"
-        far = float(np.std(target) if squares else np.mean(np.abs(target - np.median(target))))
-        return far if np.isfinite(far) and far > 0 else 1.0
-
-    def of_unit(self, unit: float) -> float:
-        """What a loss of 1 is in the target's own unit, if errors were measured in units of `unit`."""
-        return unit**2 if self.loss in {"mean_squared_error", "huber"} else unit
+        counts = np.bincount(target.astype("int64"), weights=weight, minlength=self.class_count)
+        return counts / (len(target) if weight is None else weight.sum())
 
 
 Objective = Binary | Multiclass | Regression
-
-
-def _huber_mean(target: Floats, delta: float) -> float:
-    """The number from which targets lie as far above as below, none by more than `delta`: found by halving."""
-    low, high = float(np.min(target)), float(np.max(target))
-    for _ in range(64):
-        middle = (low + high) / 2
-        if np.clip(target - middle, -delta, delta).sum() > 0:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
 
 
 def _check_names(objective: Binary | Multiclass, names: object) -> None:

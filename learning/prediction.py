@@ -122,6 +122,11 @@ def predict(  # noqa: PLR0913 - all but the first three by name
     )
 
 
+def weights(schema: Schema, found: Predictions) -> NDArray[np.float64] | None:
+    """How much each row counts, by the schema's weight column, which was asked for; None where all count alike."""
+    return None if schema.weight is None else found.columns[schema.weight].astype("float64")
+
+
 def probe(
     schema: Schema, found: Predictions, partitions: Sequence[PartitionFile]
 ) -> tuple[Columns, NDArray[np.float32]]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from evergreen_client.shown import number
 from monitoring.chart import BASE, WARNINGS, Break, Chart, LiveLoss, breaks
 
 if TYPE_CHECKING:
@@ -150,8 +151,8 @@ def _loss(losses: Sequence[LiveLoss]) -> float:
 
 
 def _said(loss: float, limit: float | None) -> str:
-    bar = f" (its better half may come to {limit:.4f})" if limit is not None else ""
-    return f"loss {loss:.4f} on the newest arrival{bar}"
+    bar = f" (its better half may come to {number(limit)})" if limit is not None else ""
+    return f"loss {number(loss)} on the newest arrival{bar}"
 
 
 def _blocks(losses: Sequence[LiveLoss]) -> str:

@@ -15,7 +15,7 @@ from evaluation.gate import NEWEST, PROVING, Paired
 from evaluation.losses import row_losses
 from learning.changes import MADE_FOR, comparable
 from learning.data import Split
-from learning.prediction import Predictions, predict
+from learning.prediction import Predictions, predict, weights
 from learning.startup import start_tensorflow
 from monitoring.track_record import world_turned
 from tasks.unlearned import later
@@ -76,13 +76,14 @@ def meet(context: Context, challenger: VersionRecord, champion: VersionRecord | 
     """Predict the rows with both versions; without a champion, a constant stands in its place."""
     start_tensorflow()
     registry, spec = context.registry, context.spec
-    wanted = tuple(dict.fromkeys((*spec.gate.slices, *spec.schema.entity)))
+    weighs = () if spec.schema.weight is None else (spec.schema.weight,)
+    wanted = tuple(dict.fromkeys((*spec.gate.slices, *spec.schema.entity, *weighs)))
     after = rows.predicted(context, challenger, wanted)
     eras = past_eras(rows.past, spec.gate.eras)
     names = [PROVING if rows.since else NEWEST] * len(rows.new) + [eras[p.digest] for p in rows.past]
     dataset = np.array(names, "str")[after.partition]
     if champion is None:
-        before = np.tile(spec.objective.constant(after.target), (len(after.target), 1))
+        before = np.tile(spec.objective.constant(after.target, weights(spec.schema, after)), (len(after.target), 1))
         references, against = None, dict[str, int]()
     else:
         before = rows.predicted(context, champion).prediction
@@ -99,6 +100,7 @@ def meet(context: Context, challenger: VersionRecord, champion: VersionRecord | 
         entity=numbered({column: after.columns[column] for column in spec.schema.entity}),
         block=after.block,
         reference_prediction=references,
+        weight=weights(spec.schema, after),
     )
     return Meeting(paired, after, uncounted, against)
 
@@ -128,8 +130,10 @@ def best_of_each_era(
             continue
         files, own, paths = context.model_files(version), context.spec_of(version), context.partition_files(partitions)
         said = predict(own, files, paths, split="holdout", cache=cache, since=since).prediction
-        losses = (row_losses(spec.objective, after.target[mine], one).mean() for one in (said, before[mine]))
-        if next(losses) < next(losses):
+        weight = weights(spec.schema, after)
+        of = None if weight is None or not weight[mine].any() else weight[mine]
+        losses = (row_losses(spec.objective, after.target[mine], one) for one in (said, before[mine]))
+        if np.average(next(losses), weights=of) < np.average(next(losses), weights=of):
             references[mine], against[era] = said, learner
     return references, against
 

@@ -13,7 +13,7 @@ from db.registry import ModelRegistry
 from db.verdict_records import DriftCheckRecord, DriftColumn, EvaluationMetric, EvaluationRecord
 from evaluation.gate import NAMED
 from evaluation.promises import in_a_sentence
-from evergreen_client.shown import markdown, said
+from evergreen_client.shown import markdown, number, said
 from monitoring.forest import harm
 from tasks.run import Run, step
 from tasks.seeing import write_page
@@ -75,11 +75,11 @@ def trial(evaluation: EvaluationRecord) -> Iterator[str]:
     yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- |"
     for m in in_short(evaluation):
         interval = f"{m.ci_low:+.1%} to {m.ci_high:+.1%}" if m.ci_low is not None and m.ci_high is not None else ""
-        change = f"{m.delta:+.1%}" if interval else f"{m.delta:+.4f}"
+        change = f"{m.delta:+.1%}" if interval else f"{'+' * (m.delta >= 0)}{number(m.delta)}"
         place = _name(f"{m.dataset} {m.slice}".strip()) + (f" (against version {m.against})" if m.against else "")
         worth = f"{m.effective_rows:,.0f}" if m.effective_rows is not None else ""
         evidence = f"{m.rows:,} | {m.blocks or ''} | {worth}"
-        figures = f"{m.champion_value:.4f} | {m.challenger_value:.4f} | {change} | {interval} | {m.verdict}"
+        figures = f"{number(m.champion_value)} | {number(m.challenger_value)} | {change} | {interval} | {m.verdict}"
         yield f"| {place} | {_name(m.metric)} | {evidence} | {figures} |"
     if more := len(evaluation.metrics) - len(in_short(evaluation)):
         yield from ("", f"{more:,} more slices are on its page")

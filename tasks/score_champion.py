@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -15,7 +15,7 @@ from db.verdict_records import BlockLoss, NewScores
 from evaluation.losses import Floats, figures, row_losses
 from learning.changes import MADE_FOR, comparable
 from learning.data import Blocks, select
-from learning.prediction import predict
+from learning.prediction import predict, weights
 from learning.startup import start_tensorflow
 from monitoring.decision import Pending
 from monitoring.served import Service, service
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from learning.prediction import Predictions
+    from learning.spec import Schema
 
 
 def score_arrivals(
@@ -55,20 +56,26 @@ def score_arrivals(
     start_tensorflow()
     files, own = context.model_files(version), context.spec_of(version)
     paths, since = context.partition_files(partitions), judged_since(context)
-    found = predict(own, files, paths, split="all", cache=context.settings.cache, since=since)
+    weighs: dict[str, Any] = {} if spec.schema.weight is None else {"columns": [spec.schema.weight]}
+    found = predict(own, files, paths, split="all", cache=context.settings.cache, since=since, **weighs)
+    found = weighing(spec.schema, found)
     if only:
         found = found.take(served_by(only, number, found, partitions))
-    usual, scores = usual_constant(context, number), []
+    usual, scores, weight = usual_constant(context, number), [], weights(spec.schema, found)
     for place, partition in enumerate(partitions):
         rows = found.partition == place
         if rows.any():  # else every labelled row of it was corrected since
-            measured = figures(spec.objective, found.target[rows], found.prediction[rows])
+            of = None if weight is None else weight[rows]
+            measured = figures(spec.objective, found.target[rows], found.prediction[rows], of)
             if usual is not None:
                 constant = np.broadcast_to(usual, (int(rows.sum()), len(usual)))
-                measured[CONSTANT] = float(row_losses(spec.objective, found.target[rows], constant).mean())
+                usually = row_losses(spec.objective, found.target[rows], constant)
+                measured[CONSTANT] = float(np.average(usually, weights=of))
             scores.append(NewScores(partition.digest, int(rows.sum()), measured))
     losses = row_losses(spec.objective, found.target, found.prediction)
-    registry.record_block_losses(spec.name, number, tuple(by_block(found, losses, partitions)), proving=False)
+    registry.record_block_losses(
+        spec.name, number, tuple(by_block(found, losses, partitions, spec.schema)), proving=False
+    )
     registry.record_scores(spec.name, number, scores, run_id)
 
 
@@ -125,15 +132,23 @@ def in_utc(blocks: NDArray[np.datetime64]) -> list[datetime]:
     return [block.replace(tzinfo=UTC) for block in blocks.astype("datetime64[us]").tolist()]
 
 
+def weighing(schema: Schema, found: Predictions) -> Predictions:
+    """The rows that weigh anything: the others judge nothing."""
+    weight = weights(schema, found)
+    return found if weight is None else found.take(weight > 0)
+
+
 def by_block(
-    found: Predictions, losses: NDArray[np.floating], partitions: Sequence[PartitionRecord]
+    found: Predictions, losses: NDArray[np.floating], partitions: Sequence[PartitionRecord], schema: Schema
 ) -> Iterator[BlockLoss]:
     """Mean losses of the time blocks of each partition; where there are no blocks, an arrival is one."""
+    weight = weights(schema, found)
     rows = pl.DataFrame({"place": found.partition, "block": block_starts(found.block, found.partition, partitions)})
+    mean = pl.col("loss").mean() if weight is None else pl.col("loss").dot("weight") / pl.col("weight").sum()
     means = (
-        rows.with_columns(loss=losses)
+        rows.with_columns(loss=losses, weight=1.0 if weight is None else weight)
         .group_by("place", "block", maintain_order=True)
-        .agg(pl.len().alias("rows"), pl.col("loss").mean())
+        .agg(pl.len().alias("rows"), mean)
     )
     for place, block, count, loss in means.iter_rows():
         yield BlockLoss(partitions[place].digest, block.replace(tzinfo=UTC), count, loss)

@@ -92,6 +92,23 @@ def said(text: str, most: int = LONGEST) -> str:
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
+def number(value: float) -> str:
+    """A figure as people read it: four decimals, of large ones the digits that matter, of tiny ones three.
+
+    Example:
+        >>> number(0.49123), number(64493.74), number(4159443849.8927), number(0.0000123)
+        ('0.4912', '64,494', '4.159e+09', '1.23e-05')
+    """
+    size = abs(value)
+    if not size < 1e9:
+        return f"{value:.4g}"
+    return f"{value:,.0f}" if size >= 1e4 else f"{value:,.4g}" if size >= 100 else _small(value)
+
+
+def _small(value: float) -> str:
+    return f"{value:.3g}" if 0 < abs(value) < 5e-4 else f"{value:.4f}"
+
+
 def gist(error: BaseException) -> str:
     """What a library's error says, in a few words: its kind, and its first line up to where it quotes something.
 

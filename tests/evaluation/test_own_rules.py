@@ -138,7 +138,7 @@ def test_flips_are_rows_that_the_champion_had_right() -> None:
     champion, challenger = eye[[0, 1, 2, 0] * 50], eye[[0, 1, 1, 1] * 50]
     rows = Paired(target, champion, challenger, np.full(200, NEWEST), {})
     verdict = judge(rows, Multiclass(3), Gate(also=(Rule("flips", at_most=0.2),)))
-    assert rule(verdict, "flips at most 0.2").reason == "broken: 0.25"
+    assert rule(verdict, "flips at most 0.2").reason == "broken: 0.2500"
 
 
 def test_a_ranking_of_one_class_cannot_be_told() -> None:
