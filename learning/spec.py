@@ -100,7 +100,10 @@ class ModelSpec:
             raise InvalidSpec('Source(late="keep")', "rows that bring no time are never late", "leave it out")
         known = {
             "drift.columns": (self.drift.columns, (*schema.numeric, *schema.strings, schema.target)),
-            "gate.slices": (self.gate.slices, (*schema.categorical, *[schema.target] * bool(schema.classes))),
+            "gate.slices": (
+                self.gate.slices,
+                (*schema.numeric, *schema.categorical, *[schema.target] * bool(schema.classes)),
+            ),
         }
         for where, (named, there) in known.items():
             strangers = sorted(set(named) - set(there))

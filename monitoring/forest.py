@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from db.verdict_records import EvaluationMetric, EvaluationRecord
 
 LINES = 40  # slices that are shown, those with the most harm first
-HARM = {"worse", "forgotten", "harmed", "no prediction"}
+HARM = {"worse", "forgotten", "harmed", "suspect", "no prediction"}
 GOOD = {"better"}
+FOUND = "found"  # the dataset of slices that nobody named
 MANY = 4  # times the middle interval's reach, beyond which an interval is cut off
 BAR = 34  # percent of a line's height that an interval takes
 
@@ -69,7 +70,8 @@ def line(metric: EvaluationMetric, across: Axis) -> list[str]:
     """One dataset or slice."""
     known = metric.ci_low is not None and metric.ci_high is not None
     between = f"{metric.ci_low:+.1%} to {metric.ci_high:+.1%}" if known else ""
-    where = name(f"{metric.dataset if not metric.slice else ''} {metric.slice}".strip())
+    where = name(metric.slice or metric.dataset)
+    where += "<br><small>found by a search</small>" if metric.dataset == FOUND else ""
     where += f"<br><small>against version {metric.against}</small>" if metric.against else ""
     words = shown(metric.verdict)
     says = f'<span class="alarm">{words}</span>' if metric.verdict in HARM else words

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from monitoring.judged import Judged
 
 CANNOT_TELL = "cannot tell"
+FOUND = "found"  # the dataset of slices that were found: they veto nothing
 FIGURES = 60  # lines of other figures
 
 
@@ -121,7 +122,8 @@ def rules_section(evaluation: EvaluationRecord) -> str:
     if not rules:
         return ""
     rows = [[name(rule.rule), says(rule), shown(rule.reason)] for rule in rules]
-    return "<h2>Rules</h2>" + table({"rule": "", "says": "", "because": ""}, rows, kind="words")
+    note = "<p><small>The model's gate names the rule that decides; the verdict says what that one says.</small></p>"
+    return f"<h2>Rules</h2>{note}" + table({"rule": "", "says": "", "because": ""}, rows, kind="words")
 
 
 def says(rule: RuleVerdict) -> str:
@@ -139,7 +141,7 @@ def vetoes(evaluation: EvaluationRecord) -> Iterator[RuleVerdict]:
     judged = changes(evaluation)
     for rule, what, found in (
         ("nothing forgotten", "eras", [m for m in judged if not m.slice and m.dataset not in newest]),
-        ("nothing harmed", "slices", [m for m in judged if m.slice]),
+        ("nothing harmed", "slices", [m for m in judged if m.slice and m.dataset != FOUND]),
     ):
         if found:
             yield veto(rule, what, found)
