@@ -125,5 +125,5 @@ def _halves(paired: Paired) -> NDArray[np.int64]:
         if names is not None:
             known, place = np.unique(names, return_inverse=True)
             if len(known) >= BLOCKS:
-                return place % 2
+                return np.asarray(place % 2)
     return np.arange(len(paired.target)) % 2
