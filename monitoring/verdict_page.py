@@ -140,8 +140,8 @@ def vetoes(evaluation: EvaluationRecord) -> Iterator[RuleVerdict]:
     newest = {evaluation.metrics[0].dataset} if evaluation.rules else set[str]()
     judged = changes(evaluation)
     for rule, what, found in (
-        ("nothing forgotten", "eras", [m for m in judged if not m.slice and m.dataset not in newest]),
-        ("nothing harmed", "slices", [m for m in judged if m.slice and m.dataset != FOUND]),
+        ("nothing forgotten", "era", [m for m in judged if not m.slice and m.dataset not in newest]),
+        ("nothing harmed", "slice", [m for m in judged if m.slice and m.dataset != FOUND]),
     ):
         if found:
             yield veto(rule, what, found)
@@ -149,18 +149,17 @@ def vetoes(evaluation: EvaluationRecord) -> Iterator[RuleVerdict]:
 
 def veto(rule: str, what: str, found: list[EvaluationMetric]) -> RuleVerdict:
     """Whether harm is shown on some of these."""
+    many = f"{len(found):,} {what}{'s' * (len(found) != 1)}"
     bad = [m for m in found if m.verdict in HARM]
     unsure = sum(m.verdict == CANNOT_TELL for m in found)
     aside = f"; {unsure:,} cannot tell" if unsure else ""
     if bad:
         worst = bad[0]
         where = worst.slice or worst.dataset
-        return RuleVerdict(
-            rule, False, f"harm is shown on {len(bad):,} of {len(found):,} {what}, most on {where}{aside}"
-        )
+        return RuleVerdict(rule, False, f"harm is shown on {len(bad):,} of {many}, most on {where}{aside}")
     if unsure == len(found):
-        return RuleVerdict(rule, False, f"{CANNOT_TELL} on any of {len(found):,} {what}")
-    return RuleVerdict(rule, True, f"no harm is shown on {len(found):,} {what}{aside}")
+        return RuleVerdict(rule, False, f"{CANNOT_TELL} on any of {many}")
+    return RuleVerdict(rule, True, f"no harm is shown on {many}{aside}")
 
 
 def figures_section(evaluation: EvaluationRecord) -> str:
