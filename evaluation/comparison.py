@@ -22,7 +22,8 @@ PROVING = "proving window"
 NEWEST = "newest"  # held-out entities of what is pending: the weaker proof
 CANNOT_TELL = "cannot tell"
 NOT_COUNTED = "not counted"
-NEW, ERA, SLICE = "new", "era", "slice"  # the kinds of rows, each with a rule of its own
+SUSPECT = "suspect"  # said of a slice that was found: harm is shown there, and nobody has said that it may veto
+NEW, ERA, SLICE, FOUND = "new", "era", "slice", "found"  # the kinds of rows, each with a rule of its own
 ONE = {"blocks": "block", "entities": "entity", "rows": "row"}
 NEGLIGIBLE = 0.01  # of a constant's loss: where both are all but perfect, half as bad again is no forgetting
 
@@ -65,8 +66,16 @@ class Losses:
 
     @property
     def kind(self) -> str:
-        """What is new, a past era or a slice."""
-        return SLICE if self.slice else NEW if self.dataset in {PROVING, NEWEST} else ERA
+        """What is new, a past era or a slice, one that was named or one that was found."""
+        return (
+            FOUND
+            if self.dataset == FOUND
+            else SLICE
+            if self.slice
+            else NEW
+            if self.dataset in {PROVING, NEWEST}
+            else ERA
+        )
 
     def lacking(self, gate: Gate) -> str:
         """What there is too little of for a verdict, in words; "" if there is enough."""
@@ -155,5 +164,5 @@ def word(losses: Losses, found: Interval | None, scale: float, gate: Gate) -> st
         return "better" if found.high < -gate.min_gain else "worse" if found.low > 0 else "same"
     margin = gate.max_forgetting + NEGLIGIBLE * losses.constant / scale
     if found.low > margin:
-        return "harmed" if losses.slice else "forgotten"
+        return {ERA: "forgotten", SLICE: "harmed", FOUND: SUSPECT}[losses.kind]
     return "kept"

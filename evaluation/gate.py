@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -15,9 +14,10 @@ from numpy.typing import NDArray
 from db.verdict_records import EvaluationMetric, RuleVerdict
 from errors import NotEnoughData
 from evaluation.bounds import kept
-from evaluation.comparison import CANNOT_TELL, ERA, NEW, NEWEST, NOT_COUNTED, PROVING, SLICE, Compared, Losses, compare
+from evaluation.comparison import CANNOT_TELL, ERA, NEW, NEWEST, NOT_COUNTED, PROVING, SLICE, SUSPECT, Compared, Losses
 from evaluation.decisive import decisive
 from evaluation.losses import NO_PREDICTION, predicted
+from evaluation.multiplicity import compare_all
 from evaluation.paired import Paired, parts
 from evaluation.promises import Announcement
 from evaluation.rules import lacking, verdicts
@@ -87,7 +87,8 @@ def judge(  # noqa: PLR0913 - all that a verdict depends on, and the most of it 
     * past eras, against the reference, and slices, against the champion: a veto where the whole interval lies above
       the margin, max_forgetting of the loss before and a hundredth of a constant's. To rule harm out, instead of
       showing it, would refuse every challenger on small eras. The intervals of all eras hold together, and those of
-      all slices (Bonferroni: Dunn 1961), so that many of them are no more likely to refuse an equal challenger.
+      all slices (Holm 1979), so that many of them are no more likely to refuse an equal challenger;
+    * slices that were found, of which harm is told and vetoes nothing: name the column in Gate(slices=...) for that.
 
     Where there are fewer rows or events than the gate asks for, or a single cluster, the word is "cannot tell".
 
@@ -108,11 +109,7 @@ def judge(  # noqa: PLR0913 - all that a verdict depends on, and the most of it 
     if not len(paired.target):
         raise NotEnoughData("0 labelled rows", "champion and challenger cannot be compared", "wait for labels")
     everywhere = parts(paired, objective, uncounted, against)
-    family = Counter(x.kind for x in everywhere if x.kind != NEW and x.counted and not x.lacking(gate))
-    chances = [(1 - gate.confidence) / max(family[x.kind], 1) for x in everywhere]
-    compared = [
-        compare(x, objective.loss_name, gate, 1 - chance) for x, chance in zip(everywhere, chances, strict=True)
-    ]
+    compared = compare_all(everywhere, objective.loss_name, gate)
     window = compared[0] if compared[0].losses.kind == NEW else None
     by_figure = decisive(paired, window.losses, objective, gate) if window else None
     rules = verdicts(window, looks, gate, by_figure)
@@ -165,7 +162,9 @@ def elsewhere(compared: Sequence[Compared]) -> str:
             said_of.append(
                 f"{len(verdicts)} {kind}{'s' * (len(verdicts) != 1)}" + f" ({', '.join(unsure)})" * bool(unsure)
             )
-    return f"; no harm shown on {' and '.join(said_of)}" if said_of else ""
+    suspects = [c for c in compared if c.figure.verdict == SUSPECT]
+    told = "".join(f"; suspect, though no veto: {said(c.figure.slice, NAMED)} ({c.change})" for c in suspects)
+    return (f"; no harm shown on {' and '.join(said_of)}" if said_of else "") + told
 
 
 def figures(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.comparison import NEWEST, PROVING, Losses, constant_loss, events
+from evaluation.comparison import FOUND, NEWEST, PROVING, Losses, constant_loss, events
+from evaluation.found_slices import found_slices
 from evaluation.losses import paired_losses
+from evaluation.slices import slices
 
 if TYPE_CHECKING:
     from learning.objectives import Objective
@@ -19,6 +21,8 @@ Floats = NDArray[np.floating[Any]]
 Marks = NDArray[np.bool_]
 
 ALL = "all"  # the dataset of slices: every row that counts
+LEAST = 50  # rows of a part that is looked for
+BLOCKS = 8  # without which the rows are halved otherwise
 
 
 @dataclass(frozen=True)
@@ -30,33 +34,37 @@ class Paired:
         champion_prediction: the champion's, shape (rows, outputs).
         challenger_prediction: the challenger's, of the same shape.
         dataset: name of the dataset that each row belongs to, shape (rows,): PROVING, NEWEST or an era.
-        slices: slice column to its values, each of shape (rows,).
+        slices: slice column to its values, each of shape (rows,): words, or numbers, which are cut into quarters.
         entity: a number for the patient or card that each row belongs to, shape (rows,); by default every row is
             one by itself.
         block: start of the time block of each row, datetime64, shape (rows,); None where time says nothing.
         reference_prediction: that of the version which past eras are compared with, of the champion's shape; only rows
             of past eras are looked at. By default the champion's.
         weight: how much each row counts, 0 or more, shape (rows,); None where all count alike.
+        searched: column to its values, like slices: where the challenger does worst is looked for among them.
     """
 
     target: Floats
     champion_prediction: Floats
     challenger_prediction: Floats
     dataset: NDArray[np.str_]
-    slices: Mapping[str, NDArray[np.str_]]
+    slices: Mapping[str, NDArray[Any]]
     entity: NDArray[np.integer[Any]] | None = None
     block: NDArray[np.datetime64] | None = None
     reference_prediction: Floats | None = None
     weight: Floats | None = None
+    searched: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def weighing(self) -> Paired:
         """The rows that weigh anything: the others judge nothing."""
         if self.weight is None or (self.weight > 0).all():
             return self
         rows = self.weight > 0
-        slices = {column: values[rows] for column, values in self.slices.items()}
+        slices, searched = (
+            {column: values[rows] for column, values in of.items()} for of in (self.slices, self.searched)
+        )
         arrays = {name: value[rows] for name, value in vars(self).items() if isinstance(value, np.ndarray)}
-        return replace(self, slices=slices, **arrays)
+        return replace(self, slices=slices, searched=searched, **arrays)
 
     @property
     def earlier_prediction(self) -> Floats:
@@ -80,7 +88,10 @@ class Paired:
 
 
 def parts(paired: Paired, objective: Objective, uncounted: frozenset[str], against: Mapping[str, int]) -> list[Losses]:
-    """The losses on every dataset, the one that decides first, and then on slices of all rows that count."""
+    """The losses on every dataset, the one that decides first, and then on slices of all rows that count.
+
+    Slices that were found come last, of the half of the rows on which they were not looked for.
+    """
     challenger = paired.challenger_prediction
     before, after = paired_losses(objective, paired.target, paired.champion_prediction, challenger)
     earlier = before
@@ -104,9 +115,16 @@ def parts(paired: Paired, objective: Objective, uncounted: frozenset[str], again
             numbers=objective.class_count is None,
         )
 
+    counted = ~np.isin(paired.dataset, sorted(uncounted))
+    halves = np.where(counted, _halves(paired), -1)
     return [
         *(losses(dataset, "", rows, earlier) for dataset, rows in _datasets(paired)),
-        *(losses(ALL, part, rows, before) for part, rows in _slices(paired, uncounted)),
+        *(losses(ALL, part, rows, before) for part, rows in slices(paired.slices, counted)),
+        *(
+            losses(FOUND, part, rows, before)
+            for part, rows in found_slices(paired.searched, after - before, halves, LEAST)
+            if rows.any()
+        ),
     ]
 
 
@@ -116,9 +134,11 @@ def _datasets(paired: Paired) -> Iterator[tuple[str, Marks]]:
         yield name, paired.dataset == name
 
 
-def _slices(paired: Paired, uncounted: frozenset[str]) -> Iterator[tuple[str, Marks]]:
-    """Every value of every slice column, as "column=value", among the rows that count."""
-    counted = ~np.isin(paired.dataset, sorted(uncounted))
-    for column, values in paired.slices.items():
-        for value in sorted(set(values[counted].tolist())):
-            yield f"{column}={value}", counted & (values == value)
+def _halves(paired: Paired) -> NDArray[np.int64]:
+    """Every other block, where there are some, else every other entity, or row; no observation is in both halves."""
+    for names in (paired.block, paired.entity):
+        if names is not None:
+            known, place = np.unique(names, return_inverse=True)
+            if len(known) >= BLOCKS:
+                return np.asarray(place % 2)
+    return np.arange(len(paired.target)) % 2

@@ -117,7 +117,8 @@ class Gate(Checked):
         min_rows: rows below which a dataset is shown and said to prove nothing.
         min_events: the same for events: rows of the rarer outcome of a classification.
         eras: past eras that the champion's history is divided into.
-        slices: categorical columns whose every value is judged by itself.
+        slices: columns whose parts are judged by themselves: every category, the hundred most frequent of more, and
+            the quarters of a number.
         watch: time blocks after a promotion during which a version that is shown to be worse than its predecessor is
             rolled back; 0 never does.
         metric: the figure by which "better" and "not worse" decide: a name, as "pr_auc" or "recall@0.01", a Cost, or a

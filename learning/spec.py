@@ -116,7 +116,10 @@ class ModelSpec:
         self.gate.check_figures(self.objective, weighted=schema.weight is not None)
         known = {
             "drift.columns": (self.drift.columns, (*schema.numeric, *schema.strings, schema.target)),
-            "gate.slices": (self.gate.slices, (*schema.categorical, *[schema.target] * bool(schema.classes))),
+            "gate.slices": (
+                self.gate.slices,
+                (*schema.numeric, *schema.categorical, *[schema.target] * bool(schema.classes)),
+            ),
         }
         for where, (named, there) in known.items():
             strangers = sorted(set(named) - set(there))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,12 @@ if TYPE_CHECKING:
     from db.verdict_records import EvaluationMetric, EvaluationRecord
 
 LINES = 40  # slices that are shown, those with the most harm first
-HARM = {"worse", "forgotten", "harmed", "no prediction"}
+HARM = {"worse", "forgotten", "harmed", "suspect", "no prediction"}
 GOOD = {"better"}
+FOUND = "found"  # the dataset of slices that nobody named
 MANY = 4  # times the middle interval's reach, beyond which an interval is cut off
+ROOM = 0.04  # of the axis, left free at its ends
+DAY = re.compile(r"\b\d{4}-\d\d-\d\d\b")
 BAR = 34  # percent of a line's height that an interval takes
 
 
@@ -60,7 +64,7 @@ def forest(metrics: Sequence[EvaluationMetric]) -> str:
     across = scale(metrics)
     heads = {"where": "", "interval": "", "change": "n", "between": "n wide", "rows": "n wide", "says": "n"}
     rows = [line(metric, across) for metric in metrics]
-    ends = below((f"{across.low:+.1%}", "0", f"{across.high:+.1%}"))
+    ends = below((f"{across.low:+.1%}", f"{across.high:+.1%}"))
     rows.append(["", ends, "", "", "", ""])
     return table(heads, rows, kind="grid forest")
 
@@ -69,7 +73,8 @@ def line(metric: EvaluationMetric, across: Axis) -> list[str]:
     """One dataset or slice."""
     known = metric.ci_low is not None and metric.ci_high is not None
     between = f"{metric.ci_low:+.1%} to {metric.ci_high:+.1%}" if known else ""
-    where = name(f"{metric.dataset if not metric.slice else ''} {metric.slice}".strip())
+    where = unbroken(metric.slice or metric.dataset)
+    where += "<br><small>found by a search</small>" if metric.dataset == FOUND else ""
     where += f"<br><small>against version {metric.against}</small>" if metric.against else ""
     words = shown(metric.verdict)
     says = f'<span class="alarm">{words}</span>' if metric.verdict in HARM else words
@@ -97,13 +102,15 @@ def clipped(value: float, across: Axis) -> float:
 
 
 def scale(metrics: Sequence[EvaluationMetric]) -> Axis:
-    """An axis around 0, as wide on both sides; a few intervals much wider than the others do not stretch it."""
-    reaches = sorted(
-        max(abs(end) for end in (m.delta, m.ci_low or 0.0, m.ci_high or 0.0) if math.isfinite(end))
-        for m in metrics
-        if math.isfinite(m.delta)
-    )
-    middle = reaches[len(reaches) // 2] if reaches else 0.0
-    reach = min(reaches[-1], MANY * middle) if middle else max([*reaches, 0.0])
-    reach = reach * 1.05 or 0.01
-    return Axis(-reach, reach, WIDE)
+    """An axis with 0 on it; a few intervals much wider than the others do not stretch it, and are cut off."""
+    ends = [[end for end in (m.delta, m.ci_low, m.ci_high) if end is not None and math.isfinite(end)] for m in metrics]
+    reaches = sorted(max(map(abs, some)) for some in ends if some) or [0.0]
+    most = MANY * reaches[len(reaches) // 2] or reaches[-1] or 0.01
+    low, high = (pick((0.0, *(end for some in ends for end in some))) for pick in (min, max))
+    room = ROOM * (min(high, most) - max(low, -most)) or 0.01
+    return Axis(max(low, -most) - room, min(high, most) + room, WIDE)
+
+
+def unbroken(text: str) -> str:
+    """A name in which a day is not broken at its hyphens; HTML already."""
+    return DAY.sub(r'<span class="day">\g<0></span>', name(text))

@@ -98,7 +98,7 @@ def _fill(axes: Axes, plot: Plot) -> None:
     for side in ("left", "bottom"):
         axes.spines[side].set_color(INKS["line"])
     axes.grid(visible=True, color=INKS["line"], linewidth=0.6, clip_on=False)
-    axes.tick_params(length=0, labelcolor=INKS["soft"])
+    axes.tick_params(length=0, pad=5, labelcolor=INKS["soft"])
     axes.set_xlabel(plot.across, color=INKS["soft"])
     axes.set_ylabel(plot.up, color=INKS["soft"])
     axes.locator_params(nbins=5)

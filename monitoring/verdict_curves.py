@@ -138,7 +138,9 @@ def _ends(sides: Sides, coordinate: str) -> tuple[float, float]:
 
 def learning_section(seen: Judged) -> str:
     """The challenger's loss, epoch by epoch, of each stage."""
-    stages = list(dict.fromkeys(point.stage for point in seen.epochs))
+    planned = [stage.get("name") for stage in seen.challenger.plan.get("stages") or ()]  # recorded by name
+    known = dict.fromkeys(point.stage for point in seen.epochs)
+    stages = sorted(known, key=lambda stage: planned.index(stage) if stage in planned else len(planned))
     figures = [one for stage in stages[:STAGES] if (one := stage_figure(stage, seen.epochs))]
     if not figures:
         return ""

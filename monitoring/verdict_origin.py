@@ -80,7 +80,11 @@ def learned(seen: Judged) -> str:
         for p, partly in newest[:PARTITIONS]
     ]
     more = f", the newest {PARTITIONS}" if len(newest) > PARTITIONS else ""
-    return table(heads, rows, f"{len(newest):,} partitions that it learned itself{more}") if rows else ""
+    return (
+        table(heads, rows, f"{len(newest):,} partition{'s' * (len(newest) != 1)} that it learned itself{more}")
+        if rows
+        else ""
+    )
 
 
 def plan(seen: Judged) -> str:

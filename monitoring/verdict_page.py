@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from monitoring.judged import Judged
 
 CANNOT_TELL = "cannot tell"
+FOUND = "found"  # the dataset of slices that were found: they veto nothing
 FIGURES = 60  # lines of other figures
 
 
@@ -121,7 +122,8 @@ def rules_section(evaluation: EvaluationRecord) -> str:
     if not rules:
         return ""
     rows = [[name(rule.rule), says(rule), shown(rule.reason)] for rule in rules]
-    return "<h2>Rules</h2>" + table({"rule": "", "says": "", "because": ""}, rows, kind="words")
+    note = "<p><small>The model's gate names the rule that decides; the verdict says what that one says.</small></p>"
+    return f"<h2>Rules</h2>{note}" + table({"rule": "", "says": "", "because": ""}, rows, kind="words")
 
 
 def says(rule: RuleVerdict) -> str:
@@ -138,8 +140,8 @@ def vetoes(evaluation: EvaluationRecord) -> Iterator[RuleVerdict]:
     newest = {evaluation.metrics[0].dataset} if evaluation.rules else set[str]()
     judged = changes(evaluation)
     for rule, what, found in (
-        ("nothing forgotten", "eras", [m for m in judged if not m.slice and m.dataset not in newest]),
-        ("nothing harmed", "slices", [m for m in judged if m.slice]),
+        ("nothing forgotten", "era", [m for m in judged if not m.slice and m.dataset not in newest]),
+        ("nothing harmed", "slice", [m for m in judged if m.slice and m.dataset != FOUND]),
     ):
         if found:
             yield veto(rule, what, found)
@@ -147,18 +149,17 @@ def vetoes(evaluation: EvaluationRecord) -> Iterator[RuleVerdict]:
 
 def veto(rule: str, what: str, found: list[EvaluationMetric]) -> RuleVerdict:
     """Whether harm is shown on some of these."""
+    many = f"{len(found):,} {what}{'s' * (len(found) != 1)}"
     bad = [m for m in found if m.verdict in HARM]
     unsure = sum(m.verdict == CANNOT_TELL for m in found)
     aside = f"; {unsure:,} cannot tell" if unsure else ""
     if bad:
         worst = bad[0]
         where = worst.slice or worst.dataset
-        return RuleVerdict(
-            rule, False, f"harm is shown on {len(bad):,} of {len(found):,} {what}, most on {where}{aside}"
-        )
+        return RuleVerdict(rule, False, f"harm is shown on {len(bad):,} of {many}, most on {where}{aside}")
     if unsure == len(found):
-        return RuleVerdict(rule, False, f"{CANNOT_TELL} on any of {len(found):,} {what}")
-    return RuleVerdict(rule, True, f"no harm is shown on {len(found):,} {what}{aside}")
+        return RuleVerdict(rule, False, f"{CANNOT_TELL} on any of {many}")
+    return RuleVerdict(rule, True, f"no harm is shown on {many}{aside}")
 
 
 def figures_section(evaluation: EvaluationRecord) -> str:

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
     from db.arrival_records import PartitionRecord
     from db.records import VersionRecord
+    from learning.spec import ModelSpec
     from tasks.run import Context
+
+SEARCHED_ROWS, SEARCHED_COLUMNS = 300_000, 60  # at most
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,9 @@ def meet(context: Context, challenger: VersionRecord, champion: VersionRecord | 
     """Predict the rows with both versions; without a champion, a constant stands in its place."""
     start_tensorflow()
     registry, spec = context.registry, context.spec
+    looked_at = searched(spec, rows)
     weighs = () if spec.schema.weight is None else (spec.schema.weight,)
-    wanted = tuple(dict.fromkeys((*spec.gate.slices, *spec.schema.entity, *weighs)))
+    wanted = tuple(dict.fromkeys((*spec.gate.slices, *spec.schema.entity, *looked_at, *weighs)))
     after = rows.predicted(context, challenger, wanted)
     eras = past_eras(rows.past, spec.gate.eras)
     names = [PROVING if rows.since else NEWEST] * len(rows.new) + [eras[p.digest] for p in rows.past]
@@ -96,13 +100,28 @@ def meet(context: Context, challenger: VersionRecord, champion: VersionRecord | 
         before,
         after.prediction,
         dataset,
-        slices={column: after.columns[column] for column in spec.gate.slices},
+        slices={column: sliced(spec, after, column) for column in spec.gate.slices},
         entity=numbered({column: after.columns[column] for column in spec.schema.entity}),
         block=after.block,
         reference_prediction=references,
         weight=weights(spec.schema, after),
+        searched={column: sliced(spec, after, column) for column in looked_at},
     )
     return Meeting(paired, after, uncounted, against)
+
+
+def searched(spec: ModelSpec, rows: Rows) -> tuple[str, ...]:
+    """The columns in which is looked for where a challenger does worst; none of very many rows: it would take long."""
+    judged = sum(p.rows for p in rows.new) + sum(p.holdout_rows for p in rows.past)
+    return (*spec.schema.numeric, *spec.schema.categorical)[:SEARCHED_COLUMNS] if judged <= SEARCHED_ROWS else ()
+
+
+def sliced(spec: ModelSpec, found: Predictions, column: str) -> NDArray[Any]:
+    """A column's values as slices take them: numbers also where older partitions have none, which are then missing."""
+    values = found.columns[column]
+    if column not in spec.schema.numeric or values.dtype.kind in "fiu":
+        return values
+    return pl.Series([None if value == "" else value for value in values.tolist()], dtype=pl.Float64).to_numpy()
 
 
 def best_of_each_era(

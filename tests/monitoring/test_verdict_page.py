@@ -122,7 +122,7 @@ def test_a_reader_finds_all_that_was_decided_and_why(registry: ModelRegistry) ->
         '<th scope="row">better</th><td>pass</td>',
         '<th scope="row">recall@0.01</th><td><span class="alarm">fail</span></td><td>0.41, at least 0.5 is asked for',
         '<th scope="row">latency</th><td>cannot tell</td>',
-        '<th scope="row">nothing forgotten</th><td>pass</td><td>no harm is shown on 1 eras',
+        '<th scope="row">nothing forgotten</th><td>pass</td><td>no harm is shown on 1 era',
         "harm is shown on 1 of 2 slices, most on origin=JFK; 1 cannot tell",
         "-15.0% to -5.0%",
         "4,159,443,850",
