@@ -1,5 +1,6 @@
 """What all tests share: a home folder of their own, quiet libraries, a PostgreSQL server."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +11,12 @@ from postgres import Server, running_server
 from settings import Settings, get_settings
 
 get_settings()  # quietens TensorFlow, and chooses its kernels, before any test module imports it
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the objects of all imported libraries: there are a million, and they stay."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
