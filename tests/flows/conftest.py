@@ -38,7 +38,7 @@ def prefect_server() -> Iterator[None]:
     }
     with (
         settings.temporary_settings(idle),
-        prefect_test_harness(server_startup_timeout=120),
+        prefect_test_harness(server_startup_timeout=250),
         settings.temporary_settings({settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
     ):
         yield

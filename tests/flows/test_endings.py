@@ -137,13 +137,6 @@ def test_an_empty_landing_folder_is_no_error(landing: Landing, begin: Begin) -> 
     assert retrain("tiny") == "no new data"
 
 
-def test_importing_the_flows_costs_no_tensorflow() -> None:
-    """Deploying and quick runs import flows; none of the heavy libraries may come along."""
-    code = f"import sys, flows.retrain, flows.bootstrap; print([m for m in {HEAVY} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
 def test_no_new_data_does_not_even_import_tensorflow(home: Settings, begin: Begin) -> None:
     """The most frequent run of all is over before TensorFlow could start."""
     from prefect.settings import PREFECT_API_URL
