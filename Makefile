@@ -25,7 +25,7 @@ up: .venv/ready ## set up, and start the Prefect server, its UI, the deployments
 	@$(BIN)/evergreen up
 
 test: .venv/ready-dev ## set up, and run the tests (without the slow ones)
-	@$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
+	@$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: lint test slow ## all that CI checks
 
@@ -36,7 +36,7 @@ lint: .venv/ready-dev ## style, types and layers
 	@$(BIN)/lint-imports --no-cache
 
 slow: .venv/ready-dev ## the tests that take minutes
-	@$(BIN)/python -m pytest -m slow --numprocesses 2 --dist loadfile
+	@$(BIN)/python -m pytest -m slow --numprocesses 2 --dist worksteal
 
 bench-%: .venv/ready-dev ## benchmarks/NAME.py, for example: make bench-learning
 	@$(BIN)/python -m benchmarks.$*

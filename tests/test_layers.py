@@ -46,8 +46,7 @@ def imports(path: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("module", "unwanted"),
     [
-        ("flows.retrain", {"tensorflow", "keras", "evidently"}),
-        ("flows.watch", {"tensorflow", "keras", "evidently"}),
+        ("flows.retrain, flows.watch, flows.bootstrap", {"tensorflow", "keras", "evidently"}),
         ("learning.spec", {"tensorflow", "keras"}),
         ("evergreen_client", {"tensorflow", "keras", "numpy", "sqlalchemy", "fsspec"}),
         ("cli.main", {"tensorflow", "keras", "evidently", "prefect", "polars", "alembic"}),

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -19,6 +20,7 @@ from cli.drafting.sample import read_sample
 from cli.drafting.source import model_source, schema_source
 from errors import InvalidSpec, UnreadableFile
 from evergreen_client.shown import UNSEEN
+from learning.catalog import load_spec
 
 TABLE = pl.DataFrame(
     {
@@ -202,19 +204,17 @@ def test_what_a_person_named_is_not_doubted() -> None:
 def test_the_drafted_file_is_a_model_that_predicts(landed: Path, tmp_path: Path) -> None:
     """It is valid in our own style and its base and head fit, missing numbers included."""
     (tmp_path / "orders.py").write_text(model_source(guess(read_sample(landed)), "orders", landed.name))
-    code = """
-import numpy as np
-from orders import spec
-rows = {"weight": np.array([[1.0], [np.nan]], "float32"), "town": np.array([["Ulm"], [""]], object)}
-base = spec.build_base(rows)
-head = spec.build_head(tuple(base.output_shape[1:]))
-import tensorflow as tf
-features = base({name: tf.constant(column) for name, column in rows.items()})
-said = head(features)
-assert np.isfinite(said).all() and said.shape == (2, 1)
-base.save("base.keras"), np.save("features.npy", features)
-"""
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+    import tensorflow as tf
+
+    spec = load_spec("orders", [tmp_path])
+    rows = {"weight": np.array([[1.0], [np.nan]], "float32"), "town": np.array([["Ulm"], [""]], object)}
+    base = spec.build_base(rows)
+    features = base({name: tf.constant(column) for name, column in rows.items()})
+    said = np.asarray(spec.build_head(tuple(base.output_shape[1:]))(features))
+    assert np.isfinite(said).all()
+    assert said.shape == (2, 1)
+    base.save(tmp_path / "base.keras")
+    np.save(tmp_path / "features.npy", features)
     client = """
 import sys
 from dataclasses import replace

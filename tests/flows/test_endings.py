@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,23 +24,23 @@ from learning.spec import FineTune, Stage
 from settings import Settings
 from tiny import TINY, Landing
 
+Begin = Callable[..., None]
+
 HEAVY = "tensorflow", "keras", "evidently"
 
 
-def test_no_new_data_is_a_recorded_outcome(landing: Landing, registry: ModelRegistry) -> None:
+def test_no_new_data_is_a_recorded_outcome(registry: ModelRegistry, begin: Begin) -> None:
     """With nothing new, the run ends well and says so."""
-    landing.land(200)
-    bootstrap("tiny")
+    begin(200)
     assert retrain("tiny") == "no new data"
     run = registry.runs("tiny")[0]
     assert run.outcome == "no new data"
     assert run.reason == "no new data since version 1 learned"
 
 
-def test_a_few_rows_wait_for_more(landing: Landing, registry: ModelRegistry) -> None:
+def test_a_few_rows_wait_for_more(landing: Landing, registry: ModelRegistry, begin: Begin) -> None:
     """Below the policy's row count nothing is trained; the rows stay pending."""
-    landing.land(200)
-    bootstrap("tiny")
+    begin(200)
     landing.land(5)
     assert retrain("tiny") == "waiting"
     assert [partition.rows for partition in registry.pending("tiny")] == [5]
@@ -54,10 +55,11 @@ def test_without_a_champion_the_error_names_bootstrap(landing: Landing, registry
     assert registry.runs("tiny")[0].outcome == "failed"
 
 
-def test_an_unreadable_file_is_refused_and_the_rest_goes_on(landing: Landing, registry: ModelRegistry) -> None:
+def test_an_unreadable_file_is_refused_and_the_rest_goes_on(
+    landing: Landing, registry: ModelRegistry, begin: Begin
+) -> None:
     """One broken file does not keep the good ones from being learned; the run says that somebody should look at it."""
-    landing.land(400)
-    bootstrap("tiny")
+    begin(400)
     break_file(landing, "broken.parquet")
     landing.land(400, flipped=True)
     assert retrain("tiny") == "needs attention"
@@ -127,27 +129,19 @@ def test_an_expected_error_is_one_line_in_the_log_and_another_keeps_its_tracebac
     assert 'File "' in caplog.text
 
 
-def test_an_empty_landing_folder_is_no_error(landing: Landing, registry: ModelRegistry) -> None:
+def test_an_empty_landing_folder_is_no_error(landing: Landing, begin: Begin) -> None:
     """When nothing ever arrived again, the run says "no new data" and ends well."""
-    path = landing.land(200)
-    bootstrap("tiny")
-    path.unlink()
+    begin(200)
+    for path in landing.folder.iterdir():
+        path.unlink()
     assert retrain("tiny") == "no new data"
 
 
-def test_importing_the_flows_costs_no_tensorflow() -> None:
-    """Deploying and quick runs import flows; none of the heavy libraries may come along."""
-    code = f"import sys, flows.retrain, flows.bootstrap; print([m for m in {HEAVY} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
-def test_no_new_data_does_not_even_import_tensorflow(landing: Landing, home: Settings) -> None:
+def test_no_new_data_does_not_even_import_tensorflow(home: Settings, begin: Begin) -> None:
     """The most frequent run of all is over before TensorFlow could start."""
     from prefect.settings import PREFECT_API_URL
 
-    landing.land(200)
-    bootstrap("tiny")
+    begin(200)
     code = (
         "import sys, tasks.run, tiny; tasks.run.load_spec = lambda *_: tiny.TINY\n"
         "from flows.retrain import retrain\n"
@@ -161,10 +155,11 @@ def test_no_new_data_does_not_even_import_tensorflow(landing: Landing, home: Set
     assert done.stdout.strip() == "no new data []"
 
 
-def test_a_diverged_training_is_recorded_and_changes_nothing(landing: Landing, registry: ModelRegistry) -> None:
+def test_a_diverged_training_is_recorded_and_changes_nothing(
+    landing: Landing, registry: ModelRegistry, begin: Begin
+) -> None:
     """A loss that explodes ends the run as failed, with the reason; the champion stays."""
-    landing.land(200)
-    bootstrap("tiny")
+    begin(200)
     landing.land(200, flipped=True)
     wild = replace(TINY, finetune=FineTune(stages=(Stage("head", learning_rate=1e30, epochs=3),)))
     with pytest.MonkeyPatch.context() as patch:

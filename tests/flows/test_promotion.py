@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from tasks.promote import promote
 from tasks.run import Context
 from tiny import TINY, Landing
 
+Begin = Callable[..., None]
+
 
 def test_a_layer_that_only_this_process_knows_is_found_out_before_the_promotion(
     landing: Landing, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
@@ -46,11 +49,10 @@ def test_a_layer_that_only_this_process_knows_is_found_out_before_the_promotion(
 
 
 def test_a_file_that_was_damaged_since_it_was_judged_is_found_out_before_the_promotion(
-    landing: Landing, registry: ModelRegistry, home: Settings
+    landing: Landing, registry: ModelRegistry, home: Settings, begin: Begin
 ) -> None:
     """The next run stores it anew."""
-    landing.land(400)
-    bootstrap("tiny")
+    begin(400)
     landing.land(400, flipped=True)
 
     class Damaging(ServiceHere):
@@ -70,10 +72,11 @@ def test_a_file_that_was_damaged_since_it_was_judged_is_found_out_before_the_pro
     assert retrain("tiny") == "promoted"
 
 
-def test_a_version_that_answers_otherwise_is_not_promoted(landing: Landing, registry: ModelRegistry) -> None:
+def test_a_version_that_answers_otherwise_is_not_promoted(
+    landing: Landing, registry: ModelRegistry, begin: Begin
+) -> None:
     """Here the features came from a cache, of another base's making."""
-    landing.land(400)
-    bootstrap("tiny")
+    begin(400)
     landing.land(400, flipped=True)
     real = FrozenBase.features
     with pytest.MonkeyPatch.context() as patch:
@@ -95,10 +98,9 @@ def head_of_ones_own(features: tuple[int, ...]) -> Any:
     return keras.Sequential([keras.Input(features), OnlyHere(), keras.layers.Dense(1, activation="sigmoid")])
 
 
-def test_who_promotes_first_is_judged_against(landing: Landing, registry: ModelRegistry) -> None:
+def test_who_promotes_first_is_judged_against(landing: Landing, registry: ModelRegistry, begin: Begin) -> None:
     """If somebody promotes between the verdict and the promotion, the gate judges again, against the newcomer."""
-    landing.land(400)
-    bootstrap("tiny")
+    begin(400)
     landing.land(400, flipped=True)
     original = registry.champion("tiny")
 
@@ -114,10 +116,11 @@ def test_who_promotes_first_is_judged_against(landing: Landing, registry: ModelR
     assert len(registry.evaluations("tiny", 2)) == 2
 
 
-def test_what_a_person_rolled_back_is_not_promoted_again(landing: Landing, registry: ModelRegistry) -> None:
+def test_what_a_person_rolled_back_is_not_promoted_again(
+    landing: Landing, registry: ModelRegistry, begin: Begin
+) -> None:
     """The same data and plan would make the same version; a run waits for newer data, or for another plan."""
-    landing.land(400)
-    bootstrap("tiny")
+    begin(400)
     landing.land(400, flipped=True)
     assert retrain("tiny") == "promoted"
     registry.rollback("tiny", actor="a person", reason="complaints")
@@ -128,10 +131,11 @@ def test_what_a_person_rolled_back_is_not_promoted_again(landing: Landing, regis
     assert registry.champion("tiny").parent == 1
 
 
-def test_a_rollback_during_a_retrain_is_not_undone_by_it(landing: Landing, registry: ModelRegistry) -> None:
+def test_a_rollback_during_a_retrain_is_not_undone_by_it(
+    landing: Landing, registry: ModelRegistry, begin: Begin
+) -> None:
     """What descends from the version that was taken out of production does not take it back in."""
-    landing.land(400)
-    bootstrap("tiny")
+    begin(400)
     landing.land(400, flipped=True)
     retrain("tiny")
     landing.land(400)
@@ -147,10 +151,11 @@ def test_a_rollback_during_a_retrain_is_not_undone_by_it(landing: Landing, regis
     assert "rollback" in str(registry.runs("tiny")[0].reason)
 
 
-def test_of_two_retrains_at_once_the_later_one_says_what_happened(landing: Landing, registry: ModelRegistry) -> None:
+def test_of_two_retrains_at_once_the_later_one_says_what_happened(
+    landing: Landing, registry: ModelRegistry, begin: Begin
+) -> None:
     """Both learn the same rows; who comes second is no worse, only late, and the reason says so."""
-    landing.land(400)
-    bootstrap("tiny")
+    begin(400)
     landing.land(400, flipped=True)
     other: list[str] = []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,7 +10,6 @@ import pytest
 
 from db.registry import ModelRegistry
 from errors import StepFailed
-from flows.bootstrap import bootstrap
 from flows.retrain import retrain
 from monitoring.decision import Pending
 from tasks.finetune import finetune_champion
@@ -17,14 +17,15 @@ from tasks.register_version import Learned
 from tasks.run import Context
 from tiny import TINY, Landing
 
+Begin = Callable[..., None]
+
 DAYS, DAY = 8, timedelta(days=1)
 
 
 @pytest.fixture
-def started(landing: Landing, registry: ModelRegistry) -> ModelRegistry:
+def started(landing: Landing, registry: ModelRegistry, begin: Begin) -> ModelRegistry:
     """Version 1 has learned four days; then the world flipped, for four days."""
-    landing.land(400, days=DAYS)
-    bootstrap("tiny")
+    begin(400, DAYS)
     landing.land(400, flipped=True, days=DAYS)
     return registry
 
@@ -48,11 +49,10 @@ def test_what_is_proven_on_the_newest_days_is_refit_on_all_and_promoted(started:
 
 
 def test_of_rows_that_no_longer_follow_the_old_rule_the_newest_days_decide(
-    landing: Landing, registry: ModelRegistry
+    landing: Landing, registry: ModelRegistry, begin: Begin
 ) -> None:
     """Three days flipped and the fourth flipped back: what was learned of the three is no good on the fourth."""
-    landing.land(400, days=DAYS)
-    bootstrap("tiny")
+    begin(400, DAYS)
     landing.land(300, flipped=True, days=3)
     landing.land(100)
     assert retrain("tiny") == "rejected"
@@ -75,11 +75,10 @@ def test_a_killed_refit_goes_on_and_gives_the_same_version(started: ModelRegistr
 
 
 def test_a_single_day_is_judged_by_held_out_rows_and_the_sentence_says_so(
-    landing: Landing, registry: ModelRegistry
+    landing: Landing, registry: ModelRegistry, begin: Begin
 ) -> None:
     """There is nothing older to learn from: that is the weaker proof."""
-    landing.land(400)
-    bootstrap("tiny")
+    begin(400)
     landing.land(400, flipped=True)
     assert retrain("tiny") == "promoted"
     assert registry.champion("tiny").refit_of is None

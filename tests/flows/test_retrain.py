@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -27,9 +27,11 @@ from monitoring.drift import DriftVerdict
 from settings import Settings, get_settings
 from tiny import TINY, Landing
 
+Begin = Callable[..., None]
+
 
 def test_the_world_flips_and_the_challenger_takes_over(
-    landing: Landing, registry: ModelRegistry, home: Settings
+    drift_elsewhere: None, landing: Landing, registry: ModelRegistry, home: Settings
 ) -> None:
     """Version 1 learns history; the world changes; version 2 learns it, is better, and is the champion."""
     landing.land(400)
@@ -56,7 +58,7 @@ def test_the_world_flips_and_the_challenger_takes_over(
 
 
 def test_the_same_on_postgresql(
-    landing: Landing, postgres: Server, monkeypatch: pytest.MonkeyPatch, home: Settings
+    drift_elsewhere: None, landing: Landing, postgres: Server, monkeypatch: pytest.MonkeyPatch, home: Settings
 ) -> None:
     """One environment variable moves the registry to PostgreSQL; nothing else changes."""
     url = postgres.create()
@@ -143,10 +145,11 @@ def test_labels_that_come_later_are_learned_once(
     assert len(registry.drift_checks("tiny")) == 2
 
 
-def test_the_champion_is_scored_before_anything_trains_on_the_rows(landing: Landing, registry: ModelRegistry) -> None:
+def test_the_champion_is_scored_before_anything_trains_on_the_rows(
+    landing: Landing, registry: ModelRegistry, begin: Begin
+) -> None:
     """What arrived is scored by the version in production at the time; the watch does it, if it comes first."""
-    landing.land(200)
-    bootstrap("tiny")
+    begin(200)
     landing.land(200, flipped=True)
     assert watch("tiny") == "due"
     scores = {score.metric: score for score in registry.scores("tiny")}
@@ -159,10 +162,11 @@ def test_the_champion_is_scored_before_anything_trains_on_the_rows(landing: Land
     assert [run.decision for run in registry.runs("tiny")] == ["retrain", "watch", "bootstrap"]
 
 
-def test_partitions_that_arrive_together_are_scored_one_by_one(landing: Landing, registry: ModelRegistry) -> None:
+def test_partitions_that_arrive_together_are_scored_one_by_one(
+    landing: Landing, registry: ModelRegistry, begin: Begin
+) -> None:
     """The track record has a figure for each arrival: what is good and what is bad is not averaged away."""
-    landing.land(200)
-    bootstrap("tiny")
+    begin(200)
     usual, flipped = landing.land(100).stem, landing.land(300, flipped=True).stem
     retrain("tiny")
     stems = {p.digest: Path(p.source_uri).stem for p in registry.partitions("tiny")}
@@ -172,11 +176,10 @@ def test_partitions_that_arrive_together_are_scored_one_by_one(landing: Landing,
 
 
 def test_a_rejected_challenger_is_not_tried_again_until_something_changes(
-    landing: Landing, registry: ModelRegistry
+    landing: Landing, registry: ModelRegistry, begin: Begin
 ) -> None:
     """What is no better is rejected once, and looked at again with the next arrival, or with another plan."""
-    landing.land(400)
-    bootstrap("tiny")
+    begin(400)
     landing.land(200)
     still = replace(TINY, finetune=FineTune(stages=(Stage("head", learning_rate=1e-12, epochs=1),)))
     with pytest.MonkeyPatch.context() as patch:
@@ -192,10 +195,11 @@ def test_a_rejected_challenger_is_not_tried_again_until_something_changes(
     assert len(registry.trained_on("tiny", registry.champion("tiny").number)) == 3
 
 
-def test_a_check_that_drift_makes_no_sense_for_stops_no_run(landing: Landing, registry: ModelRegistry) -> None:
+def test_a_check_that_drift_makes_no_sense_for_stops_no_run(
+    landing: Landing, registry: ModelRegistry, begin: Begin
+) -> None:
     """Where no column can be compared, the run goes on without a check."""
-    landing.land(400)
-    bootstrap("tiny")
+    begin(400)
     landing.land(400, flipped=True)
     blind = replace(TINY, drift=DriftPolicy(columns=(TINY.schema.target,)))
     with pytest.MonkeyPatch.context() as patch:

@@ -93,16 +93,6 @@ def test_another_process_finds_the_same(file: Path, tmp_path: Path) -> None:
     assert report.stat().st_size > 0
 
 
-def test_that_process_imports_no_prefect(file: Path, tmp_path: Path) -> None:
-    """It starts to compare at once: neither Prefect nor the registry is what it needs."""
-    needless = "{name for name in __import__('sys').modules if name in ('prefect', 'sqlalchemy', 'tensorflow')}"
-    then = "from loky import get_reusable_executor as executor; comparison.result(); "
-    then += f"print(executor(reuse=True).submit(eval, {needless!r}).result())"
-    script = written(file, then)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
-
-
 def test_an_error_there_is_an_error_here(file: Path, tmp_path: Path) -> None:
     """What goes wrong in the other process is raised with its own type and words."""
     gone = window(tmp_path / "gone.parquet")
@@ -110,12 +100,15 @@ def test_an_error_there_is_an_error_here(file: Path, tmp_path: Path) -> None:
         elsewhere(compare_rows, window(file), gone, COLUMNS, DriftPolicy(), report=None, **HOW).result()
 
 
-def test_a_script_needs_no_main_guard(file: Path, tmp_path: Path) -> None:
-    """The calling script is not run again in the other process, and both end by themselves."""
+def test_a_script_needs_no_main_guard_and_its_other_process_no_prefect(file: Path, tmp_path: Path) -> None:
+    """It is not run again there, where only what compares is imported, and both end by themselves."""
+    needless = "{name for name in __import__('sys').modules if name in ('prefect', 'sqlalchemy', 'tensorflow')}"
+    then = "from loky import get_reusable_executor as executor; print('answer', comparison.result().drifted); "
+    then += f"print(executor(reuse=True).submit(eval, {needless!r}).result())"
     script = tmp_path / "script.py"
-    script.write_text(written(file, "print('answer', comparison.result().drifted)"))
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "answer False\n", "")
+    script.write_text(written(file, then))
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "answer False\nset()\n", "")
 
 
 @pytest.mark.slow
