@@ -82,7 +82,7 @@ def rows_at_once(model: keras.Model) -> int:
 
 def row_bytes(model: keras.Model) -> int:
     """Memory that one row of a model's inputs and outputs takes."""
-    inputs = sum(STRING_BYTES if tensor.dtype == "string" else bytes_of(tensor) for tensor in model.inputs)
+    inputs = sum(bytes_of(tensor) * (STRING_BYTES // 4 if tensor.dtype == "string" else 1) for tensor in model.inputs)
     return inputs + sum(bytes_of(tensor) for tensor in model.outputs)
 
 

@@ -14,6 +14,7 @@ from arrivals import earlier_rows, history, intake
 from arrivals.newest import NewestRows
 from db.registry import ModelRegistry
 from errors import ArrivalConflict
+from evergreen_client.windows import last_rows
 from learning.data import PartitionFile, read_inputs, row_count, select
 from learning.schema import Schema
 from learning.window import MASK, Window
@@ -98,6 +99,8 @@ def test_a_base_gets_arrays_with_a_mask(port: Port) -> None:
     assert inputs["state"][0].tolist() == ["", "", "s0"]
     assert inputs[MASK].tolist() == [[False, False, True], [False, True, True], [True] * 3, [True] * 3]
     assert (inputs["heat"].dtype, inputs["state"].dtype, inputs[MASK].dtype) == ("float32", object, bool)
+    served = last_rows([{"heat": [0, 1], "state": ["s0", "s1"]}], 3)  # what a service gives is what was trained on
+    assert all(np.array_equal(served[name], inputs[name][1:2]) for name in inputs)
     some = read_inputs(SCHEMA, file, np.array([1, 3]))
     assert all(np.array_equal(some[name], inputs[name][[1, 3]]) for name in inputs)
 
@@ -165,7 +168,7 @@ def test_any_order_of_arrival_gives_what_had_arrived(port: Port, monkeypatch: py
     """Against a plain list: files taken one by one and together, by new processes, and with the cache lost between."""
     monkeypatch.setattr(earlier_rows, "MANY", 0)
     draw = np.random.default_rng(seed)
-    rows = [(at, pump) for at in range(60) for pump in "abc" if draw.random() < 0.8]
+    rows = [(at, pump) for at in range(40) for pump in "abc" if draw.random() < 0.8]
     rows.sort(key=lambda row: row[0] + draw.choice([0, 0, 0, 5, 30]))
     files = [rows[start : start + 9] for start in range(0, len(rows), 9)]
     for place, file in enumerate(files):

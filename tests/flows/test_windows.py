@@ -40,6 +40,7 @@ def measured(pumps: int, hours: int) -> pl.DataFrame:
     )
 
 
+@pytest.mark.slow
 def test_what_a_pump_did_before_is_learned_and_kept_fresh(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Far better than its newest hour says, also where its past is in another file; and a retrain goes on with it."""
     monkeypatch.setenv("EVERGREEN_MODELS", str(Path(__file__).parents[2] / "docs" / "examples"))
