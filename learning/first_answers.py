@@ -66,9 +66,7 @@ def in_units_of(objective: Regression, head: keras.Model, target: Floats) -> ker
     if not _is_plain(last_operation(head)):
         return head
     # In single precision, whatever the layers before it compute in: a half knows no number above 65,504.
-    layer = keras.layers.Rescaling(
-        objective.spread(target), float(objective.constant(target)[0]), dtype="float32", name="unit"
-    )
+    layer = keras.layers.Rescaling(objective.spread(target), float(objective.constant(target)[0]), dtype="float32")
     if isinstance(head, keras.Sequential):
         head.add(layer)
         return head
