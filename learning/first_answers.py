@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from learning.graph import has_graph
-from learning.objectives import Binary, Floats, Multiclass, Objective, Regression
+from learning.objectives import Binary, Floats, Multiclass, Objective
+from learning.regression import Regression
 
 if TYPE_CHECKING:
     import keras

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from errors import InvalidSpec
 from evergreen_client.batches import rows_of
 from evergreen_client.shown import gist
-from learning.objectives import Objective, Regression
+from learning.objectives import Objective
+from learning.regression import Regression
 
 if TYPE_CHECKING:
     import keras

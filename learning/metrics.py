@@ -17,7 +17,8 @@ from errors import InvalidSpec
 from evergreen_client.shown import gist
 from learning import figures
 from learning.judged import Floats, Judged
-from learning.objectives import Binary, Multiclass, Objective, Regression
+from learning.objectives import Binary, Multiclass, Objective
+from learning.regression import Regression
 
 Own = Callable[..., float]
 Kinds = tuple[type[Any], ...]

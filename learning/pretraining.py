@@ -34,7 +34,7 @@ from learning.keras_private import set_seed
 from learning.loop import Learner, TrainingContext, refuse_rate_setters, train
 from learning.lora import refuse_unadaptable
 from learning.losses import Measure, own, plain, refuse_useless
-from learning.objectives import Regression
+from learning.regression import Regression
 from learning.split import as_graph
 from learning.steps import Steps
 from learning.weights import counted

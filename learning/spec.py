@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from errors import InvalidSpec, valid_name
 from learning.media import audio, image
 from learning.metrics import Cost
-from learning.objectives import Binary, Multiclass, Objective, Regression
+from learning.objectives import Binary, Multiclass, Objective
 from learning.plans import FineTune, FromScratch, Pretrain, Replay, Stage
 from learning.policies import DriftPolicy, Gate, RetrainPolicy
+from learning.regression import Regression
 from learning.rules import Rule
 from learning.schema import Schema
 from learning.source import Source

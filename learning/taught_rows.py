@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from learning.data import Selection, row_count
 from learning.held_back import Divided, all_of, hold_back
-from learning.objectives import Regression
 from learning.plans import FineTune, Pretrain, Stage
+from learning.regression import Regression
 from learning.replay import draw, usual_shares
 from learning.spec import ModelSpec
 from learning.weights import Shares, drawn_more

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.data import Selection, row_count
-from learning.objectives import Binary, Multiclass, Objective, Regression
+from learning.objectives import Binary, Multiclass, Objective
 from learning.plans import BALANCED, ClassWeight, Pretrain, Stage
+from learning.regression import Regression
 
 Classes = Binary | Multiclass
 Shares = NDArray[np.float64]

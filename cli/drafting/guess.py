@@ -193,11 +193,10 @@ def class_weights(target: pl.Series) -> str:
     """
     known = target.drop_nulls()
     known = known.filter(known.str.strip_chars() != "") if known.dtype == pl.String else known
-    classes, counts = known.value_counts(sort=True)
-    few = counts < RARE * counts.sum() / max(len(counts), 1)
-    weights = ((counts.max() or 0) / counts) ** 0.5  # type: ignore[operator]
-    named = [_literal(name) for name in classes.filter(few).to_list()]
-    pairs = [f"{name}: {weight:.3g}" for name, weight in zip(named, weights.filter(few), strict=True)]
+    counts = dict(known.value_counts(sort=True).iter_rows())
+    few = RARE * len(known) / max(len(counts), 1)
+    most = max(counts.values(), default=0)
+    pairs = [f"{_literal(name)}: {(most / count) ** 0.5:.3g}" for name, count in counts.items() if count < few]
     return f"{{{', '.join(pairs)}}}" if pairs else ""
 
 
