@@ -116,8 +116,8 @@ def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Se
 
 def kill_a_run_and_its_worker(up: Up, home: Settings) -> str:
     """Kill -9 the process of a retrain that trains, and the worker that would tell of it; returns the flow run."""
-    deadline, before = time.monotonic() + 180, set(home.work.glob("*"))
-    while set(home.work.glob("*")) <= before:
+    deadline, before = time.monotonic() + 180, set(home.work.glob("*/*"))
+    while set(home.work.glob("*/*")) <= before:
         assert time.monotonic() < deadline, "no retrain began to train"
         time.sleep(0.1)
     with open_registry(home.database_url) as registry:
