@@ -10,9 +10,11 @@ import json
 import os
 import re
 import shlex
+import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -83,6 +85,16 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
+def pasted(text: str, folder: Path, variables: dict[str, str]) -> int:
+    """Exit code of a script; whatever ends the test ends its server, too."""
+    shell = subprocess.Popen(["bash", "-c", text], cwd=folder, env=variables, start_new_session=True)
+    try:
+        return shell.wait()
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(shell.pid, signal.SIGTERM)
+
+
 def missing(expected: str, output: str) -> list[str]:
     """Lines that the page shows and that were not printed, in this order; `...` stands for anything."""
     printed = iter(output.splitlines())
@@ -101,9 +113,9 @@ def test_the_page_can_be_pasted_from_its_first_line_to_its_last(tmp_path: Path) 
     work, outputs = tmp_path / "work", tmp_path / "outputs"
     work.mkdir()
     outputs.mkdir()
-    done = subprocess.run(["bash", "-c", script(outputs)], cwd=work, env=environment(tmp_path), check=False)
+    code = pasted(script(outputs), work, environment(tmp_path))
     printed = {int(path.stem): path.read_text() for path in sorted(outputs.iterdir())}
-    assert done.returncode == 0, printed[max(printed)]
+    assert code == 0, printed[max(printed)]
     for place, (kind, text) in enumerate(BLOCKS):
         if kind == "text":
             assert missing(text, printed[place - 1]) == [], printed[place - 1]
