@@ -103,7 +103,7 @@ def proven(looks: Iterable[Look], gate: Gate, *, relative: bool = False) -> Rule
             large that a block holds some: of 0.1 % positives, blocks of 200 rows "prove" whoever understates the risk.
         relative: whether the gain of a block is by the losses of that block, as it is of numbers: where a few rows have
             almost all of the loss, a day with one of them would otherwise be all that counts. A gain of 20 % is proven
-            about twice as often then, and none no more often (`benchmarks/gate_simulated.py`).
+            about twice as often then, and none beyond the stated rate (`benchmarks/gate_tails.py`).
     """
     first: dict[datetime, Look] = {}
     for look in looks:
