@@ -64,7 +64,7 @@ th{font-weight:600}thead th{color:var(--soft);font-weight:400}
 .cats td:last-child{width:55%}.bar{height:.5rem;margin:.12rem 0}
 .bar.ref{background:var(--grey)}.bar.new{background:var(--blue)}
 @media(max-width:40rem){body{padding:.7rem;font-size:15px}.grid thead th:first-child{width:30%}
-.grid thead .n{width:21%}.forest thead th:first-child{width:26%}.forest thead .n{width:19%}
+.grid thead .n{width:21%}.forest thead th:first-child{width:30%}.forest thead .n{width:19%}
 .wide{display:none}.field{height:10rem}.names{width:4.4rem}}
 """
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 LINES = 40  # slices that are shown, those with the most harm first
 HARM = {"worse", "forgotten", "harmed", "suspect", "no prediction"}
 GOOD = {"better"}
+SHOWN = {"shown", "no prediction"}  # said of figures that nothing is judged by
 FOUND = "found"  # the dataset of slices that nobody named
 MANY = 4  # times the middle interval's reach, beyond which an interval is cut off
 ROOM = 0.04  # of the axis, left free at its ends
@@ -34,6 +35,7 @@ def forest_section(evaluation: EvaluationRecord) -> str:
     metric = shown(lines[0].metric)
     parts = [
         "<h2>Where it is better, and where it is not</h2>",
+        deciding(evaluation.metrics[0]) if evaluation.metrics[0].metric != lines[0].metric else "",
         f"<p><small>Change of the mean {metric}, relative to the loss before; left of the line is better.</small></p>",
         forest(kept),
     ]
@@ -45,12 +47,19 @@ def forest_section(evaluation: EvaluationRecord) -> str:
 
 def changes(evaluation: EvaluationRecord) -> list[EvaluationMetric]:
     """The figures that verdicts are of: datasets as they are recorded, and then slices, those with most harm first."""
-    if not evaluation.metrics:
-        return []
-    metric = evaluation.metrics[0].metric
-    found = [m for m in evaluation.metrics if m.metric == metric]
+    judged = [m for m in evaluation.metrics if m.verdict not in SHOWN]
+    found = [m for m in judged if m.metric == judged[-1].metric]  # another figure may decide: it stands first, and once
     slices = sorted((m for m in found if m.slice), key=harm, reverse=True)
     return [*(m for m in found if not m.slice), *slices]
+
+
+def deciding(metric: EvaluationMetric) -> str:
+    """The figure that decides in place of the loss, in a sentence: of some figures more is better, of others less."""
+    known = metric.ci_low is not None and metric.ci_high is not None
+    between = f", between {metric.ci_low:+.1%} and {metric.ci_high:+.1%}" if known else ""
+    values = f"{metric.champion_value:.4g} to {metric.challenger_value:.4g} ({metric.delta:+.1%}{between})"
+    what = f"{name(metric.metric)} on the {name(metric.dataset)}"
+    return f"<p>What decides is {what}, {values}: {shown(metric.verdict)}.</p>"
 
 
 def harm(metric: EvaluationMetric) -> tuple[bool, float]:

@@ -162,6 +162,19 @@ def test_a_page_is_the_same_text_every_time_and_light_or_dark(registry: ModelReg
     assert not any(" id=" in plot for plot in plots)
 
 
+def test_another_figure_than_the_loss_may_decide(registry: ModelRegistry) -> None:
+    """It is told by itself, since more of it may be better; eras and slices stand by their loss."""
+    run = judge(registry, Binary())
+    auc = EvaluationMetric(PROVING, "", "pr_auc", 900, 0.3, 0.36, 0.2, 0.1, 0.3, "better", 7)
+    registry.record_evaluation(NewEvaluation(run, MODEL, 4, 3, True, "better so far", (auc, *METRICS), RULES))
+    page = checked(verdict_page(judged(registry, MODEL)))
+    assert (
+        "What decides is pr_auc on the proving window, 0.3 to 0.36 (+20.0%, between +10.0% and +30.0%): better" in page
+    )
+    assert "Change of the mean log_loss" in page
+    assert "harm is shown on 1 of 2 slices" in page
+
+
 def test_what_came_of_a_promotion_is_there(registry: ModelRegistry) -> None:
     """Of the refit, too: whoever asks for it is shown how its proof was judged."""
     judge(registry, Binary())
