@@ -19,6 +19,7 @@ MOST_CATEGORIES = 2_000
 MOST_CODES = 30
 
 FAR, MANY = 5, 0.01  # usual deviations; share of targets beyond: of a bell curve, one in a million
+ENOUGH = 100  # targets, of which one in a hundred says something
 RARE = 0.1  # of an even share (of two classes, 5 %), as where rows are held back (learning/held_back.py)
 MOST_WORDS_APART = 0.5  # share of different values from which a column of sentences is free text
 SENTENCE = 3  # words, on average
@@ -176,7 +177,7 @@ def _of_quantity(numbers: pl.Series) -> str:
     """
     away = (numbers - numbers.median()).abs()
     usual = 1.4826 * float(away.median() or 0.0)  # type: ignore[arg-type]
-    if not usual or float((away > FAR * usual).mean() or 0.0) <= MANY:  # type: ignore[arg-type]
+    if len(numbers) < ENOUGH or not usual or float((away > FAR * usual).mean() or 0.0) <= MANY:  # type: ignore[arg-type]
         return "Regression()"
     return f'Regression(loss="huber", delta={1.345 * usual:.3g})'
 
