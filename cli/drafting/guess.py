@@ -75,7 +75,9 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
         _named(words) if words else _objective(numbers),
         ignored=tuple(column for column in rows.columns if column not in schema.columns),
         rows=rows.height,
-        class_weight="" if not words and _objective(numbers).startswith("Regression") else class_weights(rows[label]),
+        class_weight=""
+        if not words and _objective(numbers).startswith("Regression")
+        else class_weights(rows[label] if words else numbers),
     )
     return replace(found, doubts=tuple(_doubts(rows, found, found_roles.times, sure={*key, found_roles.named})))
 
@@ -194,7 +196,8 @@ def class_weights(target: pl.Series) -> str:
     """
     known = target.drop_nulls()
     known = known.filter(known.str.strip_chars() != "") if known.dtype == pl.String else known
-    classes, counts = known.value_counts(sort=True)
+    counted = known.rename("class").value_counts(sort=True, name="rows")
+    classes, counts = counted["class"], counted["rows"]
     few = counts < RARE * counts.sum() / max(len(counts), 1)
     weights = ((counts.max() or 0) / counts) ** 0.5  # type: ignore[operator]
     named = [_literal(name) for name in classes.filter(few).to_list()]
