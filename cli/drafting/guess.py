@@ -19,6 +19,7 @@ MOST_CATEGORIES = 2_000
 MOST_CODES = 30
 
 FAR, MANY = 5, 0.01  # usual deviations; share of targets beyond: of a bell curve, one in a million
+ENOUGH = 100  # targets, of which one in a hundred says something
 RARE = 0.1  # of an even share (of two classes, 5 %), as where rows are held back (learning/held_back.py)
 MOST_WORDS_APART = 0.5  # share of different values from which a column of sentences is free text
 SENTENCE = 3  # words, on average
@@ -74,7 +75,9 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
         _named(words) if words else _objective(numbers),
         ignored=tuple(column for column in rows.columns if column not in schema.columns),
         rows=rows.height,
-        class_weight="" if not words and _objective(numbers).startswith("Regression") else class_weights(rows[label]),
+        class_weight=""
+        if not words and _objective(numbers).startswith("Regression")
+        else class_weights(rows[label] if words else numbers),
     )
     return replace(found, doubts=tuple(_doubts(rows, found, found_roles.times, sure={*key, found_roles.named})))
 
@@ -176,7 +179,7 @@ def _of_quantity(numbers: pl.Series) -> str:
     """
     away = (numbers - numbers.median()).abs()
     usual = 1.4826 * float(away.median() or 0.0)  # type: ignore[arg-type]
-    if not usual or float((away > FAR * usual).mean() or 0.0) <= MANY:  # type: ignore[arg-type]
+    if len(numbers) < ENOUGH or not usual or float((away > FAR * usual).mean() or 0.0) <= MANY:  # type: ignore[arg-type]
         return "Regression()"
     return f'Regression(loss="huber", delta={1.345 * usual:.3g})'
 
@@ -193,7 +196,7 @@ def class_weights(target: pl.Series) -> str:
     """
     known = target.drop_nulls()
     known = known.filter(known.str.strip_chars() != "") if known.dtype == pl.String else known
-    counts = dict(known.value_counts(sort=True).iter_rows())
+    counts = dict(known.rename("class").value_counts(sort=True, name="rows").iter_rows())
     few = RARE * len(known) / max(len(counts), 1)
     most = max(counts.values(), default=0)
     pairs = [f"{_literal(name)}: {(most / count) ** 0.5:.3g}" for name, count in counts.items() if count < few]

@@ -21,6 +21,7 @@ LINE = 90
 ADOPTED = Path(__file__).with_name("adopted.py.txt")
 HEAD_SCALE, WHOLE_SCALE = 0.3, 0.1  # of the pretraining rate: the more of a model learns, the slower
 FUTURE = "from __future__"
+PRETRAIN = ("epochs=15", "steps=60", "more=15", "learning_rate=2e-3", "patience=5", 'optimizer="adamw"')
 BATCHES = ((1_000, 32), (50_000, 128), (float("inf"), 256))  # rows of the file, and of a gradient step
 
 
@@ -60,9 +61,18 @@ def model_source(guess: Guess, name: str, origin: str) -> str:
         nullable=_written(schema.nullable),
         text=f"    text={_written(schema.text)},\n" if schema.text else "",
         ignored=_written(left_out(guess)),
-        class_weight=f"        class_weight={guess.class_weight},\n" if guess.class_weight else "",
-        batch=next(batch for most, batch in BATCHES if guess.rows < most),
+        pretrain=_pretrain(guess),
     )
+
+
+def _pretrain(guess: Guess) -> str:
+    """How version 1 learns, as a formatter writes it: on one line, or each argument on its own."""
+    batch = next(batch for most, batch in BATCHES if guess.rows < most)
+    arguments = [*PRETRAIN[:4], f"batch_size={batch}", *PRETRAIN[4:]]
+    if not guess.class_weight:
+        return f"Pretrain({', '.join(arguments)})"
+    arguments.append(f"class_weight={guess.class_weight}")
+    return "".join(["Pretrain(\n", *(f"        {one},\n" for one in arguments), "    )"])
 
 
 @dataclass(frozen=True)
