@@ -373,16 +373,27 @@ def test_the_plan_comes_back_as_json_with_the_rates_that_were_used(tune: Callabl
     assert plan["learning_rates"] == {"head": 0.0005}
 
 
-@pytest.mark.parametrize(("stage", "epoch"), [("head", 0), ("head", 2), ("thawed", 0), ("thawed", 3)])
 def test_a_crash_in_any_epoch_of_any_stage_changes_nothing_in_the_end(
-    spec: ModelSpec, tune: Callable[..., Trained], stage: str, epoch: int
+    spec: ModelSpec, tune: Callable[..., Trained]
 ) -> None:
     """Run again in the same folder, training goes on from the last whole epoch to the very same bits."""
     how = {"epochs": 4, "patience": 9, "batch_size": 4, "learning_rate": 0.05}
     plan = head(Stage("head", **how), Stage("thawed", thaw=("block2",), **how))
     spec = replace(spec, callbacks=no_callbacks)
     whole = tune("whole", spec=spec, plan=plan)
+    for stage, epoch in (("head", 0), ("head", 2), ("thawed", 0), ("thawed", 3)):
+        again, epochs = torn_and_gone_on(spec, tune, plan, (stage, epoch))
+        assert (again.files.base_digest, again.files.head_digest) == (whole.files.base_digest, whole.files.head_digest)
+        assert again.epochs == whole.epochs
+        assert len(epochs) == 8 - epoch - (4 if stage == "thawed" else 0)
+
+
+def torn_and_gone_on(
+    spec: ModelSpec, tune: Callable[..., Trained], plan: FineTune, moment: tuple[str, int]
+) -> tuple[Trained, list[int]]:
+    """What a training comes to that died in this stage and epoch and was run again, and the epochs it ran then."""
     reached: list[str] = []
+    work = f"torn in epoch {moment[1]} of {moment[0]}"
 
     class Crashing(keras.callbacks.Callback):
         """Dies in the middle of an epoch."""
@@ -397,16 +408,14 @@ def test_a_crash_in_any_epoch_of_any_stage_changes_nothing_in_the_end(
 
         def on_train_batch_end(self, *_: Any, **__: Any) -> None:
             """The weights have changed, and nothing is saved yet."""
-            if (reached[-1], self.epoch) == (stage, epoch):
+            if (reached[-1], self.epoch) == moment:
                 raise Crash
 
     with pytest.raises(Crash):
-        tune("torn", spec=replace(spec, callbacks=lambda: [Crashing()]), plan=plan)
+        tune(work, spec=replace(spec, callbacks=lambda: [Crashing()]), plan=plan)
     epochs: list[int] = []
-    again = tune("torn", spec=spec, plan=plan, progress=lambda _stage, done, _total, _metrics: epochs.append(done))
-    assert (again.files.base_digest, again.files.head_digest) == (whole.files.base_digest, whole.files.head_digest)
-    assert again.epochs == whole.epochs
-    assert len(epochs) == 8 - epoch - (4 if stage == "thawed" else 0)
+    again = tune(work, spec=spec, plan=plan, progress=lambda _stage, done, _total, _metrics: epochs.append(done))
+    return again, epochs
 
 
 def test_what_is_finished_is_not_repeated(tune: Callable[..., Trained]) -> None:

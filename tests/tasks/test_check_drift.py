@@ -107,7 +107,7 @@ def test_a_script_needs_no_main_guard_and_its_other_process_no_prefect(file: Pat
     then += f"print(executor(reuse=True).submit(eval, {needless!r}).result())"
     script = tmp_path / "script.py"
     script.write_text(written(file, then))
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=250, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "answer False\nset()\n", "")
 
 
