@@ -198,10 +198,9 @@ def class_weights(target: pl.Series) -> str:
     known = known.filter(known.str.strip_chars() != "") if known.dtype == pl.String else known
     counted = known.rename("class").value_counts(sort=True, name="rows")
     classes, counts = counted["class"], counted["rows"]
-    few = counts < RARE * counts.sum() / max(len(counts), 1)
-    weights = ((counts.max() or 0) / counts) ** 0.5  # type: ignore[operator]
-    named = [_literal(name) for name in classes.filter(few).to_list()]
-    pairs = [f"{name}: {weight:.3g}" for name, weight in zip(named, weights.filter(few), strict=True)]
+    most, rows = int(counts.to_numpy().max(initial=0)), len(known)
+    few = [(name, count) for name, count in zip(classes, counts, strict=True) if count * len(counts) < RARE * rows]
+    pairs = [f"{_literal(name)}: {(most / count) ** 0.5:.3g}" for name, count in few]
     return f"{{{', '.join(pairs)}}}" if pairs else ""
 
 
