@@ -14,27 +14,31 @@ from learning.schedules import cosine
 
 
 @dataclass(frozen=True)
-class Rule:
+class Allowed:
     """What a field may be, as a test and in words."""
 
     holds: Callable[[Any], bool]
     wanted: str
 
 
-Natural = Annotated[int, Rule(lambda number: number >= 0, "0 or more")]
-Count = Annotated[int, Rule(lambda number: number >= 1, "1 or more")]
-Strength = Annotated[float, Rule(lambda number: number >= 0, "0 or more")]
-Inside = Annotated[float, Rule(lambda share: 0 < share < 1, "between 0 and 1")]
-Factor = Annotated[float, Rule(lambda factor: 0 < factor <= 1, "above 0 and at most 1")]
-Word = Annotated[str, Rule(re.compile(r"[a-z][a-z0-9_-]*").fullmatch, "a lower-case word")]
+Natural = Annotated[int, Allowed(lambda number: number >= 0, "0 or more")]
+Count = Annotated[int, Allowed(lambda number: number >= 1, "1 or more")]
+Strength = Annotated[float, Allowed(lambda number: number >= 0, "0 or more")]
+Inside = Annotated[float, Allowed(lambda share: 0 < share < 1, "between 0 and 1")]
+Factor = Annotated[float, Allowed(lambda factor: 0 < factor <= 1, "above 0 and at most 1")]
+Word = Annotated[str, Allowed(re.compile(r"[a-z][a-z0-9_-]*").fullmatch, "a lower-case word")]
 LENGTH = re.compile(r"([1-9]\d{0,5}[mhdw])?")
 Span = Annotated[
     str,
-    Rule(lambda text: isinstance(text, str) and LENGTH.fullmatch(text), 'a length of time, as "1d", "6h", "30m", "1w"'),
+    Allowed(
+        lambda text: isinstance(text, str) and LENGTH.fullmatch(text), 'a length of time, as "1d", "6h", "30m", "1w"'
+    ),
 ]
-Rate = Rule(lambda rate: rate is None or 0 < rate < math.inf, "above 0")
+Rate = Allowed(lambda rate: rate is None or 0 < rate < math.inf, "above 0")
 # A name by which the registry can record it.
-Schedule = Annotated[Callable[[float, float], float], Rule(lambda value: hasattr(value, "__qualname__"), "a function")]
+Schedule = Annotated[
+    Callable[[float, float], float], Allowed(lambda value: hasattr(value, "__qualname__"), "a function")
+]
 
 
 BALANCED = "balanced"
@@ -49,7 +53,7 @@ def _weighs(value: Any) -> bool:
     return bool(numbers) and all(numbers)
 
 
-Weights = Annotated[ClassWeight, Rule(_weighs, '"balanced", or class to weight above 0, as {"fraud": 50}')]
+Weights = Annotated[ClassWeight, Allowed(_weighs, '"balanced", or class to weight above 0, as {"fraud": 50}')]
 
 
 def check(field_name: str, value: object, holds: object, wanted: str) -> None:
@@ -152,8 +156,8 @@ class Stage(Checked):
     steps: Count = 1
     more: Natural = 0
     optimizer: str = "adam"
-    lora_rank: Annotated[int | None, Rule(lambda rank: rank is None or rank >= 1, "1 or more")] = None
-    ema: Annotated[float | None, Rule(lambda share: share is None or 0 < share < 1, "between 0 and 1")] = None
+    lora_rank: Annotated[int | None, Allowed(lambda rank: rank is None or rank >= 1, "1 or more")] = None
+    ema: Annotated[float | None, Allowed(lambda share: share is None or 0 < share < 1, "between 0 and 1")] = None
     class_weight: Weights = None
 
     def rate(self, pretrain: Pretrain) -> float:
@@ -176,11 +180,11 @@ class Replay(Checked):
     """
 
     share: Strength = 1.0
-    rows: Annotated[int | None, Rule(lambda rows: rows is None or rows >= 0, "0 or more")] = None
-    balance: Annotated[Literal["eras", "classes"], Rule(("eras", "classes").__contains__, '"eras" or "classes"')] = (
+    rows: Annotated[int | None, Allowed(lambda rows: rows is None or rows >= 0, "0 or more")] = None
+    balance: Annotated[Literal["eras", "classes"], Allowed(("eras", "classes").__contains__, '"eras" or "classes"')] = (
         "eras"
     )
-    recent: Annotated[float, Rule(lambda share: 0 <= share <= 1, "a share, from 0 to 1")] = 0.5
+    recent: Annotated[float, Allowed(lambda share: 0 <= share <= 1, "a share, from 0 to 1")] = 0.5
 
 
 @dataclass(frozen=True)
@@ -205,10 +209,10 @@ class FineTune(Checked):
 
     stages: tuple[Stage, ...] = (Stage(),)
     replay: Replay = Replay()
-    distill: Annotated[float, Rule(lambda share: 0 <= share < 1, "0 or more and below 1")] = 0.0
+    distill: Annotated[float, Allowed(lambda share: 0 <= share < 1, "0 or more and below 1")] = 0.0
     anchor: Strength = 0.0
     shrink: Factor = 1.0
-    perturb: Annotated[float, Rule(lambda share: 0 <= share <= 1, "0 to 1")] = 0.0
+    perturb: Annotated[float, Allowed(lambda share: 0 <= share <= 1, "0 to 1")] = 0.0
     validation: Inside = 0.1
     validation_rows: Count = 10_000
     readapt: bool = False

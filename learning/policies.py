@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import Annotated, Literal
 
 from errors import InvalidSpec
-from learning import rules
 from learning.metrics import Figure, Metric, directed, figure
 from learning.objectives import Objective
-from learning.plans import Checked, Count, Inside, Natural, Rule, Span, Strength, check, span
+from learning.plans import Allowed, Checked, Count, Inside, Natural, Span, Strength, check, span
+from learning.rules import Rule, check_weights
 from learning.source import one_of
 
 ReferenceName = Literal["champion", "previous", "season"]
@@ -45,23 +45,25 @@ class DriftPolicy(Checked):
     """
 
     columns: tuple[str, ...] = ()
-    alpha: Annotated[float, Rule(lambda chance: 0.001 <= chance < 1, "a chance of at least 0.001 and below 1")] = 0.05
+    alpha: Annotated[float, Allowed(lambda chance: 0.001 <= chance < 1, "a chance of at least 0.001 and below 1")] = (
+        0.05
+    )
     min_effect: Strength = 0.1
     min_share: Strength = 0.005
-    share: Annotated[float, Rule(lambda share: 0 < share <= 1, "a share above 0 and at most 1")] = 0.3
+    share: Annotated[float, Allowed(lambda share: 0 < share <= 1, "a share above 0 and at most 1")] = 0.3
     max_rows: Count = 20_000
     reference: Annotated[ReferenceName, one_of("champion", "previous", "season")] = "champion"
-    season: Annotated[str, Rule(re.compile(r"[1-9]\d{0,5}[mhdw]").fullmatch, 'a length of time, as "52w"')] = "52w"
+    season: Annotated[str, Allowed(re.compile(r"[1-9]\d{0,5}[mhdw]").fullmatch, 'a length of time, as "52w"')] = "52w"
     stop_when_broken: bool = True
 
 
 Escalation = Literal["recent replay", "thaw", "from scratch"]
 ESCALATIONS = ("recent replay", "thaw", "from scratch")
-Ladder = Rule(lambda words: set(words) <= set(ESCALATIONS), f"some of {', '.join(ESCALATIONS)}")
+Ladder = Allowed(lambda words: set(words) <= set(ESCALATIONS), f"some of {', '.join(ESCALATIONS)}")
 
 RetrainReason = Literal["rows", "performance", "drift"]
 RETRAIN_REASONS = ("rows", "performance", "drift")
-Reasons = Rule(lambda words: set(words) <= set(RETRAIN_REASONS), f"some of {', '.join(RETRAIN_REASONS)}")
+Reasons = Allowed(lambda words: set(words) <= set(RETRAIN_REASONS), f"some of {', '.join(RETRAIN_REASONS)}")
 
 
 @dataclass(frozen=True)
@@ -129,16 +131,16 @@ class Gate(Checked):
 
     rule: Annotated[Literal["better", "proven", "not worse"], one_of("better", "proven", "not worse")] = "better"
     prove_on: Inside = 0.25
-    min_gain: Annotated[float, Rule(lambda share: -1 < share < 1, "a share, as in 0.01")] = 0.002
+    min_gain: Annotated[float, Allowed(lambda share: -1 < share < 1, "a share, as in 0.01")] = 0.002
     max_forgetting: Strength = 0.05
-    confidence: Annotated[float, Rule(lambda share: 0 < share < 1, "a share between 0 and 1, as in 0.9")] = 0.9
+    confidence: Annotated[float, Allowed(lambda share: 0 < share < 1, "a share between 0 and 1, as in 0.9")] = 0.9
     min_rows: Count = 50
     min_events: Natural = 20
     eras: Count = 3
     slices: tuple[str, ...] = ()
     watch: Natural = 7
     metric: Metric | None = None
-    also: tuple[rules.Rule, ...] = ()
+    also: tuple[Rule, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a figure of which nobody knows the better way, and a rule that is there twice; raises InvalidSpec."""
@@ -166,7 +168,7 @@ class Gate(Checked):
         for rule in self.also:
             rule.check(objective, weighted=weighted)
         if self.metric is not None and self.decisive(objective):
-            rules.check_weights(self.metric, weighted=weighted)
+            check_weights(self.metric, weighted=weighted)
             if self.rule == "proven":
                 why = f"evidence goes on from run to run by {objective.loss_name}, the loss that is kept of each block"
                 raise InvalidSpec(

@@ -8,13 +8,13 @@ from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from errors import InvalidSpec
-from learning.plans import Checked, Rule
+from learning.plans import Allowed, Checked
 
 TimeFormat = Literal["iso", "epoch_s", "epoch_ms", "day", "week", "month", "year"]
-Share = Annotated[float, Rule(lambda share: 0 <= share <= 1, "a share, from 0 to 1")]
-Duration = Annotated[timedelta, Rule(lambda time: time >= timedelta(), "a timedelta of 0 or more")]
-Pause = Rule(lambda time: time is None or time > timedelta(), "a timedelta above 0, or None")
-Stretch = Rule(
+Share = Annotated[float, Allowed(lambda share: 0 <= share <= 1, "a share, from 0 to 1")]
+Duration = Annotated[timedelta, Allowed(lambda time: time >= timedelta(), "a timedelta of 0 or more")]
+Pause = Allowed(lambda time: time is None or time > timedelta(), "a timedelta above 0, or None")
+Stretch = Allowed(
     lambda span: span is None or (span >= timedelta() if isinstance(span, timedelta) else span >= 0),
     "a timedelta where the cursor is a time, a number where it is a number, 0 or more",
 )
@@ -28,9 +28,9 @@ def is_zone(name: str) -> bool:
         return False
 
 
-def one_of(*words: str) -> Rule:
+def one_of(*words: str) -> Allowed:
     """What a field of few words may be."""
-    return Rule(lambda word: word in words, " or ".join(map(repr, words)))
+    return Allowed(lambda word: word in words, " or ".join(map(repr, words)))
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Source(Checked):
     query: str = ""
     cursor: str = ""
     labels: str = ""
-    timezone: Annotated[str, Rule(is_zone, "the name of a time zone, such as Europe/Rome")] = "UTC"
+    timezone: Annotated[str, Allowed(is_zone, "the name of a time zone, such as Europe/Rome")] = "UTC"
     ignore: tuple[str, ...] = ()
     settle: float = 1.0
     late: Annotated[Literal["train", "keep"], one_of("train", "keep")] = "train"

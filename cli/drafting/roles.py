@@ -124,13 +124,14 @@ def words_of(target: pl.Series) -> tuple[str, ...]:
     known = target.drop_nulls()
     counted = (
         known.filter(known.str.strip_chars() != "")
+        .rename("class")  # whatever the target is called, "rows" too
         .value_counts(name="rows")
-        .sort("rows", target.name, descending=[True, False])
+        .sort("rows", "class", descending=[True, False])
     )
-    classes = tuple(sorted(counted[target.name]))
+    classes = tuple(sorted(counted["class"]))
     if not 2 <= len(classes) <= min(MOST_CLASSES, counted["rows"].sum() // 2):
         return ()
     if len(classes) == 2:
-        event = next((word for word in classes if word.lower() in EVENTS), counted[target.name][1])
+        event = next((word for word in classes if word.lower() in EVENTS), counted["class"][1])
         return next(word for word in classes if word != event), event
     return classes
