@@ -35,7 +35,7 @@ def decisive(paired: Paired, losses: Losses, objective: Objective, gate: Gate) -
         return None
     target, weight = paired.target[losses.rows], None if paired.weight is None else paired.weight[losses.rows]
     before, after = (
-        filled(objective, target, said[losses.rows])
+        filled(objective, target, said[losses.rows], weight)
         for said in (paired.earlier_prediction, paired.challenger_prediction)
     )
     values = figure.value(target, before, weight), figure.value(target, after, weight)
@@ -87,12 +87,12 @@ def interval(pairs: Pairs, losses: Losses, figure: Figure, gate: Gate) -> Interv
     return jackknife(change, len(pairs.target), clusters, gate.confidence)
 
 
-def filled(objective: Objective, target: Floats, prediction: Floats) -> Floats:
+def filled(objective: Objective, target: Floats, prediction: Floats, weight: Floats | None = None) -> Floats:
     """The same predictions, and the best constant where there is none."""
     missing = ~predicted(prediction)
     if not missing.any():
         return prediction
-    return np.where(missing[:, None], objective.constant(target), prediction.reshape(len(target), -1))
+    return np.where(missing[:, None], objective.constant(target, weight), prediction.reshape(len(target), -1))
 
 
 def word(found: Interval | None, figure: Figure, gate: Gate) -> str:

@@ -93,6 +93,8 @@ def spec_for(spec: ModelSpec, record: Record) -> ModelSpec:
     old = schema_of(record)
     if kinds(old) == kinds(spec.schema) and old.target == spec.schema.target:
         return spec
+    if spec.schema.weight not in old.columns:  # how much a row counts is no matter of the version that is judged by it
+        old = replace(old, weight=spec.schema.weight).named(old.classes)
     source = replace(spec.source, query="", cursor="")  # who only predicts takes nothing from there
     return replace(spec, schema=old, source=source, drift=DriftPolicy(), gate=replace(spec.gate, slices=()))
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.blocks import block_of, labelled
-from learning.stored import labels_of, rows_of
+from learning.stored import filled, labels_of, rows_of
 from learning.window import MASK, STEPS, kept_window
 
 if TYPE_CHECKING:
@@ -79,6 +79,12 @@ def pick(selections: Sequence[Selection], places: Indices) -> list[Selection]:
 def blocks_of(selections: Sequence[Selection]) -> Blocks | None:
     """The time blocks of all rows, selection by selection; None where the schema has none, or nothing was selected."""
     parts = [selection.block for selection in selections if selection.block is not None]
+    return np.concatenate(parts) if parts else None
+
+
+def weights_of(selections: Sequence[Selection]) -> NDArray[np.float64] | None:
+    """How much each row counts, selection by selection; None where all count alike, or nothing was selected."""
+    parts = [selection.weight for selection in selections if selection.weight is not None]
     return np.concatenate(parts) if parts else None
 
 
@@ -184,14 +190,21 @@ def count_rows(partition: PartitionFile) -> int:
     return int(pl.scan_parquet(partition.path).select(pl.len()).collect().item())
 
 
-def read_columns(partition: PartitionFile, columns: Sequence[str], rows: Indices) -> Columns:
-    """Any columns of some rows, as they are stored; text that is missing is empty, as the base sees it."""
+def read_columns(schema: Schema, partition: PartitionFile, columns: Sequence[str], rows: Indices) -> Columns:
+    """Any columns of some rows, as a schema has them: a number that is missing is NaN, and missing text is empty.
+
+    So files that arrived under different schemas give the same kind of array.
+    """
     import polars as pl
 
     if not columns:
         return {}
-    there = [name for name in columns if name in pl.read_parquet_schema(partition.path)]
-    frame = pl.read_parquet(partition.path, columns=there)[rows].with_columns(pl.col(pl.String).fill_null(""))
+    table = filled(schema, partition)
+    names = table.collect_schema().names()
+    there = [name for name in columns if name in names]
+    frame = table.select(there).collect()[rows]
+    numbers = [pl.col(name).cast(pl.Float64) for name in there if name in schema.numeric]
+    frame = frame.with_columns(pl.col(pl.String).fill_null(""), *numbers)
     nothing = np.full(len(rows), "", object)  # of a column that was added later
     return {name: frame[name].to_numpy() if name in there else nothing for name in columns}
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 MOST = 0.5  # share of the new rows that may choose
 RARE = 0.1  # of an even share of the rows, below which a class is rare: of two classes, 5 %
 EVENTS = 30  # of a rare class, that should choose: of ten, chance alone says half more or fewer
+CLASSES = 100  # of more, there are always some of which there are few
 FEWEST = 10  # rows of a class, below which a third of them would say no more than a tenth
 MOST_FOR_EVENTS = 1 / 3  # share of the rows that is held back for these, at most
-CLASSES = 100  # different targets, from which they are no classes
 
 Divided = tuple[list[Selection], list[Selection]]  # rows to learn from, rows to choose the best epoch by
 
@@ -42,12 +42,14 @@ def all_of(chosen: Sequence[Selection]) -> list[Selection]:
     return list(chosen)
 
 
-def hold_back(
+def hold_back(  # noqa: PLR0913 - the last two by name
     schema: Schema,
     chosen: Sequence[Selection],
     plan: Pretrain | FineTune,
     seed: int,
     replayed: Sequence[Selection] = (),
+    *,
+    classes: bool = True,
 ) -> Divided:
     """Rows to learn from, and rows to choose the best epoch by; with too few rows both are all rows.
 
@@ -64,12 +66,13 @@ def hold_back(
         plan: how many are to choose.
         seed: decides which, where they are a random share.
         replayed: old rows.
+        classes: whether targets are classes; of counts and ratings, a value that is seen once is no rare class.
 
     Raises:
         NotEnoughData: there are no new rows.
     """
     rows = [*all_of(chosen), *replayed]
-    rare, share = rare_classes(rows), min(plan.validation, plan.validation_rows / row_count(rows))
+    rare, share = rare_classes(rows) if classes else {}, min(plan.validation, plan.validation_rows / row_count(rows))
     if some := [count for count in rare.values() if count >= FEWEST]:
         share = max(share, min(EVENTS / min(some), MOST_FOR_EVENTS))
     marks = _newest_blocks(chosen, share * row_count(chosen))
@@ -83,9 +86,9 @@ def hold_back(
 
 
 def rare_classes(chosen: Sequence[Selection]) -> dict[float, int]:
-    """Classes of which there are few, and how many rows each has; of numbers that are no classes, none."""
+    """Classes of which there are few, and how many rows each has."""
     values, counts = np.unique(np.concatenate([one.target for one in chosen]), return_counts=True)
-    if len(values) > CLASSES or not np.array_equal(values, np.round(values)):
+    if len(values) > CLASSES:
         return {}
     few = counts < RARE * counts.sum() / len(counts)
     return dict(zip(values[few].tolist(), counts[few].tolist(), strict=True))
@@ -97,11 +100,11 @@ def _thinned(held: list[Selection], most: int, rare: Sequence[float]) -> list[Se
     if len(places) <= most:
         return held
     few = np.isin(target, rare)
+    if few.all() or not few.any() or most == 1:
+        return pick(held, _evenly(places, most))
     groups = [_evenly(places[few], most // 2)]
     groups.append(_evenly(places[~few], most - len(groups[0])))
     kept = pick(held, np.sort(np.concatenate(groups)))
-    if not len(groups[0]):
-        return kept
     rarely, often = (len(places[marks]) / len(group) for marks, group in zip((few, ~few), groups, strict=True))
     counts = [np.where(np.isin(one.target, rare), rarely, often) for one in kept]
     return [

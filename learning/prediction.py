@@ -22,6 +22,7 @@ from learning.data import (
     read_columns,
     read_inputs,
     select,
+    weights_of,
 )
 from learning.examples import Examples
 from learning.features import FeatureCache, frozen_base
@@ -46,6 +47,7 @@ class Predictions:
         rows: each row's place in its partition, shape (rows,).
         columns: more columns of the rows, where they were asked for.
         block: start of each row's time block, shape (rows,); None where the schema has no blocks.
+        weight: how much each row counts, shape (rows,); None where all count alike.
     """
 
     target: NDArray[np.float64]
@@ -54,6 +56,7 @@ class Predictions:
     rows: Indices
     columns: Columns
     block: Blocks | None = None
+    weight: NDArray[np.float64] | None = None
 
     def take(self, chosen: NDArray[np.bool_]) -> Predictions:
         """The rows under a mask."""
@@ -76,6 +79,7 @@ class Predictions:
             rows=change(*(one.rows for one in everyone)),
             columns={name: change(*(one.columns[name] for one in everyone)) for name in self.columns},
             block=None if self.block is None else change(*(one.block for one in everyone)),
+            weight=None if self.weight is None else change(*(one.weight for one in everyone)),
         )
 
 
@@ -117,14 +121,10 @@ def predict(  # noqa: PLR0913 - all but the first three by name
         prediction=predictor(head_of(files))(examples),
         partition=np.repeat(np.arange(len(chosen)), counts),
         rows=np.concatenate([selection.rows for selection in chosen]),
-        columns=concatenate([read_columns(part.partition, columns, part.rows) for part in chosen]),
+        columns=concatenate([read_columns(spec.schema, part.partition, columns, part.rows) for part in chosen]),
         block=blocks_of(chosen),
+        weight=weights_of(chosen),
     )
-
-
-def weights(schema: Schema, found: Predictions) -> NDArray[np.float64] | None:
-    """How much each row counts, by the schema's weight column, which was asked for; None where all count alike."""
-    return None if schema.weight is None else found.columns[schema.weight].astype("float64")
 
 
 def probe(

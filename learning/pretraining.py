@@ -87,7 +87,9 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
 
     def train_anew() -> Trained:
         rows = select(spec.schema, history, "train", since=since, before=before)
-        divided = (all_of(rows), []) if refit is not None else hold_back(spec.schema, rows, plan, seed)
+        divided: Divided = all_of(rows), []
+        if refit is None:
+            divided = hold_back(spec.schema, rows, plan, seed, classes=spec.objective.class_count is not None)
         files, state = _pretrain(spec, plan, divided, context, None if refit is None else refit[plan.name])
         best = f"the best was epoch {state.best_epoch}, validation loss {state.best:.4f}{state.remark}"
         reason = (
@@ -112,7 +114,8 @@ def _pretrain(
     set_seed(context.seed)
     base, head, model = _checked_parts(spec, sample(spec, learning, plan.sample_rows), context.work)
     target = np.concatenate([selection.target for selection in learning])
-    head = first_answers(spec.objective, head, target, balanced=plan.class_weight is not None)
+    if spec.loss is None:  # which sees errors in the target's own unit: a head in another would learn by longer steps
+        head = first_answers(spec.objective, head, target, balanced=plan.class_weight is not None)
     model = assemble(base, head, frozen=False, augment=model.augment)
     paths = context.work / "base.keras", context.work / "head.keras"
     learning, shift = counted(spec.objective, plan, learning)

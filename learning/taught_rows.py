@@ -65,8 +65,11 @@ def taught_rows(
     evenly = plan.replay.balance == "classes" and not isinstance(spec.objective, Regression)
     # Rows that were drawn by class do not choose: of them, chances of the world as it is look worse than they are.
     choosing = [] if evenly else replayed
-    every: Divided = [*all_of(fresh), *choosing], []
-    learning, validating = every if refit is not None else hold_back(spec.schema, fresh, plan, seed, choosing)
+    divided: Divided = [*all_of(fresh), *choosing], []
+    if refit is None:
+        classes = spec.objective.class_count is not None
+        divided = hold_back(spec.schema, fresh, plan, seed, choosing, classes=classes)
+    learning, validating = divided
     more = None
     if evenly:
         usual = usual_shares(plan.replay, past, row_count(fresh), spec.objective.class_count or 0)

@@ -18,7 +18,7 @@ from monitoring.decision import Pending
 from tasks.find_pending import no_opponent
 from tasks.paired_rows import Meeting, Rows, meet
 from tasks.run import Context, Run, step
-from tasks.score_champion import by_block, weighing
+from tasks.score_champion import by_block
 from tasks.unlearned import judged_since, judging
 
 ACTOR = "gate"
@@ -116,8 +116,7 @@ def judged(
         return judge(meeting.paired, spec.objective, spec.gate)
     if rows.since:
         found = meeting.challenger.take(meeting.challenger.partition < len(rows.new))
-        found = weighing(spec.schema, found)
-        losses = by_block(found, row_losses(spec.objective, found.target, found.prediction), rows.new, spec.schema)
+        losses = by_block(found, row_losses(spec.objective, found.target, found.prediction), rows.new)
         registry.record_block_losses(spec.name, challenger.number, tuple(losses), proving=True)
     earlier = registry.model_evaluations(spec.name, limit=EARLIER)
     against = [e.challenger for e in reversed(earlier) if e.champion == champion.number]

@@ -10,12 +10,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from errors import NotEnoughData
 from evaluation.eras import past_eras
 from evaluation.gate import NEWEST, PROVING, Paired
 from evaluation.losses import row_losses
 from learning.changes import MADE_FOR, comparable
 from learning.data import Split
-from learning.prediction import Predictions, predict, weights
+from learning.prediction import Predictions, predict
 from learning.startup import start_tensorflow
 from monitoring.track_record import world_turned
 from tasks.unlearned import later
@@ -76,18 +77,27 @@ class Meeting:
 
 
 def meet(context: Context, challenger: VersionRecord, champion: VersionRecord | None, rows: Rows) -> Meeting:
-    """Predict the rows with both versions; without a champion, a constant stands in its place."""
+    """Predict the rows with both versions; without a champion, a constant stands in its place.
+
+    Raises:
+        NotEnoughData: rows have weights, and not one of these counts.
+    """
     start_tensorflow()
     registry, spec = context.registry, context.spec
     looked_at = searched(spec, rows)
-    weighs = () if spec.schema.weight is None else (spec.schema.weight,)
-    wanted = tuple(dict.fromkeys((*spec.gate.slices, *spec.schema.entity, *looked_at, *weighs)))
-    after = rows.predicted(context, challenger, wanted)
+    after = rows.predicted(
+        context, challenger, tuple(dict.fromkeys((*spec.gate.slices, *spec.schema.entity, *looked_at)))
+    )
+    if after.weight is not None and not after.weight.any():
+        received = f"{len(after.target):,} labelled rows of weight 0"
+        raise NotEnoughData(
+            received, "champion and challenger cannot be compared", "wait for labels of rows that count"
+        )
     eras = past_eras(rows.past, spec.gate.eras)
     names = [PROVING if rows.since else NEWEST] * len(rows.new) + [eras[p.digest] for p in rows.past]
     dataset = np.array(names, "str")[after.partition]
     if champion is None:
-        before = np.tile(spec.objective.constant(after.target, weights(spec.schema, after)), (len(after.target), 1))
+        before = np.tile(spec.objective.constant(after.target, after.weight), (len(after.target), 1))
         references, against = None, dict[str, int]()
     else:
         before = rows.predicted(context, champion).prediction
@@ -100,12 +110,12 @@ def meet(context: Context, challenger: VersionRecord, champion: VersionRecord | 
         before,
         after.prediction,
         dataset,
-        slices={column: sliced(spec, after, column) for column in spec.gate.slices},
+        slices={column: after.columns[column] for column in spec.gate.slices},
         entity=numbered({column: after.columns[column] for column in spec.schema.entity}),
         block=after.block,
         reference_prediction=references,
-        weight=weights(spec.schema, after),
-        searched={column: sliced(spec, after, column) for column in looked_at},
+        weight=after.weight,
+        searched={column: after.columns[column] for column in looked_at},
     )
     return Meeting(paired, after, uncounted, against)
 
@@ -114,14 +124,6 @@ def searched(spec: ModelSpec, rows: Rows) -> tuple[str, ...]:
     """The columns in which is looked for where a challenger does worst; none of very many rows: it would take long."""
     judged = sum(p.rows for p in rows.new) + sum(p.holdout_rows for p in rows.past)
     return (*spec.schema.numeric, *spec.schema.categorical)[:SEARCHED_COLUMNS] if judged <= SEARCHED_ROWS else ()
-
-
-def sliced(spec: ModelSpec, found: Predictions, column: str) -> NDArray[Any]:
-    """A column's values as slices take them: numbers also where older partitions have none, which are then missing."""
-    values = found.columns[column]
-    if column not in spec.schema.numeric or values.dtype.kind in "fiu":
-        return values
-    return pl.Series([None if value == "" else value for value in values.tolist()], dtype=pl.Float64).to_numpy()
 
 
 def best_of_each_era(
@@ -149,8 +151,7 @@ def best_of_each_era(
             continue
         files, own, paths = context.model_files(version), context.spec_of(version), context.partition_files(partitions)
         said = predict(own, files, paths, split="holdout", cache=cache, since=since).prediction
-        weight = weights(spec.schema, after)
-        of = None if weight is None or not weight[mine].any() else weight[mine]
+        of = None if after.weight is None or not after.weight[mine].any() else after.weight[mine]
         losses = (row_losses(spec.objective, after.target[mine], one) for one in (said, before[mine]))
         if np.average(next(losses), weights=of) < np.average(next(losses), weights=of):
             references[mine], against[era] = said, learner

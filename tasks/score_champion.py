@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -14,8 +14,8 @@ from db.arrival_records import PartitionRecord
 from db.verdict_records import BlockLoss, NewScores
 from evaluation.losses import Floats, figures, row_losses
 from learning.changes import MADE_FOR, comparable
-from learning.data import Blocks, select
-from learning.prediction import predict, weights
+from learning.data import Blocks, select, weights_of
+from learning.prediction import predict
 from learning.startup import start_tensorflow
 from monitoring.decision import Pending
 from monitoring.served import Service, service
@@ -27,8 +27,8 @@ from tasks.watch_champion import predecessor
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from learning.objectives import Objective
     from learning.prediction import Predictions
-    from learning.spec import Schema
 
 
 def score_arrivals(
@@ -56,27 +56,28 @@ def score_arrivals(
     start_tensorflow()
     files, own = context.model_files(version), context.spec_of(version)
     paths, since = context.partition_files(partitions), judged_since(context)
-    weighs: dict[str, Any] = {} if spec.schema.weight is None else {"columns": [spec.schema.weight]}
-    found = predict(own, files, paths, split="all", cache=context.settings.cache, since=since, **weighs)
-    found = weighing(spec.schema, found)
+    found = predict(own, files, paths, split="all", cache=context.settings.cache, since=since)
     if only:
         found = found.take(served_by(only, number, found, partitions))
-    usual, scores, weight = usual_constant(context, number), [], weights(spec.schema, found)
+    usual, scores = usual_constant(context, number), []
     for place, partition in enumerate(partitions):
         rows = found.partition == place
-        if rows.any():  # else every labelled row of it was corrected since
-            of = None if weight is None else weight[rows]
-            measured = figures(spec.objective, found.target[rows], found.prediction[rows], of)
-            if usual is not None:
-                constant = np.broadcast_to(usual, (int(rows.sum()), len(usual)))
-                usually = row_losses(spec.objective, found.target[rows], constant)
-                measured[CONSTANT] = float(np.average(usually, weights=of))
-            scores.append(NewScores(partition.digest, int(rows.sum()), measured))
+        weighing = found.take(rows if found.weight is None else rows & (found.weight > 0))
+        if len(weighing.target):  # else every labelled row of it was corrected since, or weighs nothing
+            # Rows of weight 0 were scored too: else the partition would be as if not all of it was, in every run.
+            scores.append(NewScores(partition.digest, int(rows.sum()), measured(spec.objective, weighing, usual)))
     losses = row_losses(spec.objective, found.target, found.prediction)
-    registry.record_block_losses(
-        spec.name, number, tuple(by_block(found, losses, partitions, spec.schema)), proving=False
-    )
+    registry.record_block_losses(spec.name, number, tuple(by_block(found, losses, partitions)), proving=False)
     registry.record_scores(spec.name, number, scores, run_id)
+
+
+def measured(objective: Objective, found: Predictions, usual: Floats | None) -> dict[str, float]:
+    """A version's figures on some rows, and beside them the loss of what was usual."""
+    known = figures(objective, found.target, found.prediction, found.weight)
+    if usual is not None:
+        constant = np.broadcast_to(usual, (len(found.target), len(usual)))
+        known[CONSTANT] = float(np.average(row_losses(objective, found.target, constant), weights=found.weight))
+    return known
 
 
 def scored_rows(context: Context, number: int) -> Counter[str]:
@@ -132,21 +133,15 @@ def in_utc(blocks: NDArray[np.datetime64]) -> list[datetime]:
     return [block.replace(tzinfo=UTC) for block in blocks.astype("datetime64[us]").tolist()]
 
 
-def weighing(schema: Schema, found: Predictions) -> Predictions:
-    """The rows that weigh anything: the others judge nothing."""
-    weight = weights(schema, found)
-    return found if weight is None else found.take(weight > 0)
-
-
 def by_block(
-    found: Predictions, losses: NDArray[np.floating], partitions: Sequence[PartitionRecord], schema: Schema
+    found: Predictions, losses: NDArray[np.floating], partitions: Sequence[PartitionRecord]
 ) -> Iterator[BlockLoss]:
-    """Mean losses of the time blocks of each partition; where there are no blocks, an arrival is one."""
-    weight = weights(schema, found)
+    """Mean losses of the time blocks of each partition in which any row counts; without blocks an arrival is one."""
     rows = pl.DataFrame({"place": found.partition, "block": block_starts(found.block, found.partition, partitions)})
-    mean = pl.col("loss").mean() if weight is None else pl.col("loss").dot("weight") / pl.col("weight").sum()
+    mean = pl.col("loss").mean() if found.weight is None else pl.col("loss").dot("weight") / pl.col("weight").sum()
     means = (
-        rows.with_columns(loss=losses, weight=1.0 if weight is None else weight)
+        rows.with_columns(loss=losses, weight=1.0 if found.weight is None else found.weight)
+        .filter((pl.col("weight") > 0).any().over("place", "block"))
         .group_by("place", "block", maintain_order=True)
         .agg(pl.len().alias("rows"), mean)
     )
@@ -163,8 +158,10 @@ def usual_constant(context: Context, number: int) -> Floats | None:
     chosen = select(
         context.spec_of(registry.version(spec.name, number)).schema, context.partition_files(learned), "all"
     )
-    targets = np.concatenate([selection.target for selection in chosen])
-    return spec.objective.constant(targets) if len(targets) else None
+    targets, weight = np.concatenate([selection.target for selection in chosen]), weights_of(chosen)
+    if not len(targets) or (weight is not None and not weight.any()):
+        return None
+    return spec.objective.constant(targets, weight)
 
 
 def score_pending(context: Context, run_id: int, pending: Pending) -> None:

@@ -76,8 +76,8 @@ def test_a_selected_row_knows_its_time_block(spec: ModelSpec, partition: Partiti
     assert select(replace(spec.schema, block=""), [partition("new")], "all")[0].block is None
 
 
-def test_missing_text_is_empty_in_columns_too(tmp_path: Path) -> None:
+def test_missing_text_is_empty_in_columns_too(spec: ModelSpec, tmp_path: Path) -> None:
     """A slice by a column with gaps has the gap as a value like any other."""
     path = tmp_path / "p.parquet"
     pl.DataFrame({"c": ["x", None]}).write_parquet(path)
-    assert read_columns(PartitionFile("p", path), ["c"], np.arange(2))["c"].tolist() == ["x", ""]
+    assert read_columns(spec.schema, PartitionFile("p", path), ["c"], np.arange(2))["c"].tolist() == ["x", ""]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -121,3 +122,15 @@ def test_a_chance_has_no_unit_and_a_constant_target_has_one(spec: ModelSpec) -> 
     assert in_units_of(Binary(), sigmoid, np.array([0.0, 1.0])) is sigmoid
     head = in_units_of(Regression(), one_number((2,)), np.array([7.0, 7.0]))
     assert (unit_of(Regression(), head), last_operation(head).offset) == (1.0, 7.0)
+
+
+def test_a_loss_of_ones_own_gets_the_head_as_it_was_built(prices: ModelSpec, priced: Priced, tmp_path: Path) -> None:
+    """It is not taken in units of the spread, so that a fixed last layer would lengthen its steps by that."""
+    own = replace(prices, loss=far_off, pretrain=replace(prices.pretrain, epochs=1, learning_rate=1e-9))
+    first = pretrain(own, [priced("alone")], work=tmp_path / "own")
+    assert isinstance(last_operation(load_model(first.files.head)), keras.layers.Dense)
+
+
+def far_off(model: Any, inputs: Any, labels: Any) -> Any:
+    """A loss for each row, in the target's own unit."""
+    return keras.losses.mean_absolute_error(labels, model(inputs, training=True))

@@ -59,3 +59,19 @@ def test_numbers_are_no_rare_classes() -> None:
     number = np.random.default_rng(0).normal(size=500)
     assert rare_classes([Selection(PartitionFile("p", Path()), np.arange(500), number)]) == {}
     assert rare_classes([Selection(PartitionFile("p", Path()), np.arange(500), np.arange(500.0))]) == {}
+
+
+def test_counts_and_ratings_have_no_rare_classes() -> None:
+    """Of a number a tenth chooses, however seldom a value is; by counting it as a class it would be a third."""
+    _, validating = hold_back(SCHEMA, days(10_000, 0.001, number=30), FineTune(), seed=0, classes=False)
+    assert row_count(validating) <= 1_000
+
+
+def test_rows_of_rare_classes_alone_are_thinned_as_any() -> None:
+    """The newest day may hold no other row."""
+    target = np.where(np.arange(10_000) < 9_600, 0.0, 1.0)
+    block = (np.datetime64("2024-01-01") + (target > 0)).astype("datetime64[us]")
+    chosen = [Selection(PartitionFile("p", Path()), np.arange(10_000), target, block)]
+    _, validating = hold_back(SCHEMA, chosen, FineTune(validation_rows=100), seed=0)
+    assert row_count(validating) == 100
+    assert events(validating) == 100

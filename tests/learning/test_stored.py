@@ -29,7 +29,7 @@ def test_a_column_that_was_added_later_is_null_in_older_files(
     assert np.isnan(inputs["i"]).all()
     assert inputs["i"].shape == (2, 2, 1)
     assert np.isfinite(inputs["a"]).all()
-    assert read_columns(old, ["c", "e"], np.array([0, 1]))["e"].tolist() == ["", ""]
+    assert read_columns(spec.schema, old, ["c", "e"], np.array([0, 1]))["e"].tolist() == ["", ""]
     assert lacking(wider, old) == ()
 
 

@@ -16,7 +16,7 @@ from filled import MODEL, START, add_version, promote
 
 from db.arrival_records import NewArrival, NewLandedFile, NewPartition, PartitionKind, PartitionRecord
 from db.registry import ModelRegistry
-from learning.data import PartitionFile, concatenate, select
+from learning.data import PartitionFile, concatenate, select, weights_of
 from learning.prediction import Predictions
 from tasks.run import Context
 from tiny import TINY
@@ -100,4 +100,5 @@ class Place:
             concatenate([part.rows for part in chosen]),
             {},
             concatenate([part.block for part in chosen]) if spec.schema.block else None,
+            weights_of(chosen),
         )
