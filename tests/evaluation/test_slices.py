@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from time import process_time
-from types import SimpleNamespace
-from typing import cast
 
 import numpy as np
 import pytest
@@ -15,8 +13,7 @@ from evaluation.gate import NEWEST, PROVING, Paired, Verdict, judge
 from evaluation.multiplicity import compare_all
 from evaluation.slices import MOST, of_numbers, ranges, slices
 from learning.objectives import Regression
-from learning.spec import Gate, ModelSpec
-from tasks.paired_rows import sliced
+from learning.spec import Gate
 
 ROWS = 4000
 GATE = Gate(min_rows=50)
@@ -70,15 +67,6 @@ def test_integers_are_cut_too_and_no_rows_give_no_ranges() -> None:
     assert [name for name, _ in of_numbers(np.arange(8), np.ones(8, bool))] == [
         " up to 1.75", " 1.75 to 3.5", " 3.5 to 5.25", " above 5.25"]  # fmt: skip
     assert list(ranges(np.empty(0))) == []
-
-
-def test_older_partitions_without_a_number_are_missing_there() -> None:
-    """What was read as text, since a column came later, is a number again."""
-    spec = cast("ModelSpec", SimpleNamespace(schema=SimpleNamespace(numeric=("delay",))))
-    values = np.array(["", 1.5, 2.0], object)
-    found = sliced(spec, cast("object", SimpleNamespace(columns={"delay": values})), "delay")  # type: ignore[arg-type]
-    assert np.isnan(found[0])
-    assert found[1:].tolist() == [1.5, 2.0]
 
 
 def test_a_column_of_twenty_thousand_values_is_bounded() -> None:
