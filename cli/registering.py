@@ -131,5 +131,6 @@ def remove_unnamed(client: SyncPrefectClient, names: Sequence[str], folder: Path
 
 
 def _made_here(found: DeploymentResponse, folder: Path) -> bool:
-    folders = [step.get("directory") for steps in found.pull_steps or () for step in steps.values()]
-    return TAG in found.tags and folders == [str(folder)]
+    from tasks.tidy import folders_of
+
+    return TAG in found.tags and folders_of(found.pull_steps) == [str(folder)]

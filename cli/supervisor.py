@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cli.printing import say
 from errors import ServerFailed
+from tasks.temporary_server import listed
 
 RESTARTS = 5  # of one process,
 WITHIN_SECONDS = 600  # in so long: what ends more often will not get well by itself
@@ -92,19 +95,42 @@ def how(code: int | None) -> str:
     return f"with exit code {code}"
 
 
+@contextmanager
+def held(file: Path, port: int) -> Iterator[int]:
+    """Hold the file of what an `evergreen up` started while it lives; gives how many a killed one left, now ended.
+
+    The operating system frees the lock at once when its holder is killed: only then are the noted processes left over.
+
+    Args:
+        file: where the processes are noted; it is gone in the end.
+        port: of the server.
+
+    Raises:
+        ServerFailed: another one, which is alive, holds it.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a") as locked:
+        try:
+            fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            why = "something answers there already: another `evergreen up`"
+            raise ServerFailed(f"port {port}", why, "stop it, or choose another --port") from error
+        try:
+            yield end_left_over(file)
+        finally:
+            file.unlink(missing_ok=True)
+
+
 def end_left_over(file: Path) -> int:
     """End the processes that a killed `evergreen up` left; returns how many there were.
 
     Args:
         file: where it noted them, each as the number of its process, which leads a group.
     """
-    numbers = file.read_text(encoding="utf-8").split() if file.is_file() else []
     ended = 0
-    for number in filter(str.isdigit, numbers):
+    for number in filter(str.isdigit, file.read_text(encoding="utf-8").split()):
         # The number may be another process's by now.
-        shown = subprocess.run(["ps", "-o", "args=", "-p", number], capture_output=True, text=True, check=False)
-        if "-m prefect " in shown.stdout:
+        if any("-m prefect " in line for line in listed("-p", "args=", number)):
             os.killpg(int(number), signal.SIGKILL)
             ended += 1
-    file.unlink(missing_ok=True)
     return ended

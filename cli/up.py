@@ -21,7 +21,7 @@ import typer
 from cli.capacity import cores, memory, runs_at_once
 from cli.printing import say
 from cli.registering import POOL, keep_what_is_set, limit_pool, names_in, remove_unnamed
-from cli.supervisor import Process, Service, end_left_over
+from cli.supervisor import Process, Service, held
 from errors import EvergreenError, ServerFailed
 from settings import Settings, get_settings
 
@@ -57,7 +57,6 @@ class Up:
 
     def note(self) -> None:
         """Note the processes."""
-        self.noted.parent.mkdir(parents=True, exist_ok=True)
         started = (service.process for service in (self.server, self.worker))
         self.noted.write_text(" ".join(str(process.pid) for process in started if process), encoding="utf-8")
 
@@ -79,19 +78,26 @@ def up(
     )
     with open_registry(settings.database_url) as registry:
         all_of_it = Up(url, environment, server, worker, registry, settings)
-        if end_left_over(all_of_it.noted):
-            say("ended the server and the worker of an `evergreen up` that was killed")
-        if answers(url):
-            raise ServerFailed(f"port {port}", "something answers there already", "stop it, or choose another --port")
-        try:
-            start(all_of_it)
-            while True:
-                time.sleep(0.5)
-                keep_running(all_of_it)
-        except KeyboardInterrupt:
-            say("\nstopping: runs end where they are, and go on at the next start …")
-        finally:
-            stop(all_of_it)
+        with held(all_of_it.noted, port) as left_over:
+            if left_over:
+                say("ended the server and the worker of an `evergreen up` that was killed")
+            if answers(url):
+                fix = "stop it, or choose another --port"
+                raise ServerFailed(f"port {port}", "something answers there already", fix)
+            run_until_interrupted(all_of_it)
+
+
+def run_until_interrupted(all_of_it: Up) -> None:
+    """Start all of it, keep it running, and stop it in order in the end."""
+    try:
+        start(all_of_it)
+        while True:
+            time.sleep(0.5)
+            keep_running(all_of_it)
+    except KeyboardInterrupt:
+        say("\nstopping: runs end where they are, and go on at the next start …")
+    finally:
+        stop(all_of_it)
 
 
 def start(all_of_it: Up) -> None:
@@ -178,7 +184,6 @@ def stop(all_of_it: Up) -> None:
     if all_of_it.worker.process is not None and not all_of_it.server.ended:
         look(all_of_it, beginning=timedelta(0))
     all_of_it.server.stop()
-    all_of_it.noted.unlink(missing_ok=True)
 
 
 def signal_runs(all_of_it: Up, number: signal.Signals, told: set[int]) -> None:

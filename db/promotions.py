@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from db.lineage import tainted_versions
 from db.lookups import CHAMPION_ID, FAR, OF_MODEL, model_id, now, version_id
 from db.records import PromotionKind, PromotionRecord, VersionRecord
 from db.statements import add_unless_taken, read, row_of, select_as
-from db.tables import Model, Promotion, Version
+from db.tables import Evaluation, Model, Promotion, Version
 from db.versions import VERSIONS, version_records
 from errors import NoChampion, NothingToRollBack, PromotionConflict, TaintedVersion
 
@@ -152,3 +152,12 @@ def promotions(session: Session, model: str) -> tuple[PromotionRecord, ...]:
     of_model = statement.join(Version).join(Model, Model.id == Promotion.model_id)
     mine = of_model.where(Promotion.model_id == model_id(session, model))
     return read(session, mine.order_by(Promotion.sequence), PromotionRecord)
+
+
+def promoted_by(session: Session, run_id: int) -> int | None:
+    """The version that a run promoted by itself, not a person later; None if there is none."""
+    judged = Evaluation.run_id == run_id
+    adopted = and_(Version.run_id == run_id, Promotion.kind == "bootstrap", Promotion.evaluation_id.is_(None))
+    joined = select(Version.number).join(Promotion).outerjoin(Evaluation, Evaluation.id == Promotion.evaluation_id)
+    newest: int | None = session.scalar(joined.where(or_(judged, adopted)).order_by(Promotion.id.desc()).limit(1))
+    return newest

@@ -134,6 +134,7 @@ class ModelRegistry:
     promote = writing(production.promote)
     rollback = writing(production.rollback)
     promotions = reading(production.promotions)
+    promoted_by = reading(production.promoted_by)
 
     # What was measured
     record_drift = writing(checks.record_drift)

@@ -102,8 +102,9 @@ def foreseen(what: str, cache: Path) -> Iterator[None]:
         fix = "run again: what was done is not done twice, and a training goes on from its last checkpoint"
         raise ArtifactMissing(f"a file in the cache, {cache}", why, fix) from error
     except BaseException as error:
-        # Polars' panics are not of the class Exception; who interrupts a run, or ends it, is let through.
-        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+        # Beside exceptions, Polars' panics and a `sys.exit()` in a model's code are faults. Who tells a run to stop is
+        # let through: Prefect makes a TerminationSignal of SIGTERM, and Ctrl-C is a KeyboardInterrupt.
+        if isinstance(error, (Exception, SystemExit)) or type(error).__name__ == "PanicException":
             raise _failed(what, error) from error
         raise
 

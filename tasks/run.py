@@ -32,7 +32,7 @@ from learning.stored import lacking
 from settings import Settings, get_settings
 from tasks.lease import kept_alive
 from tasks.logs import ending_of, foreseen, watch_logs
-from tasks.tidy import clear_away_lost
+from tasks.tidy import clear_away_lost, what_remains
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -142,17 +142,20 @@ def recorded_run(model: str) -> Iterator[Run]:
             flow_run_id=str(flow_run_id) if flow_run_id else None,
         )
         run, running = Run(record.id, context, record.started_at), context.settings.running
-        with kept_alive(context.registry, record, running):
-            clear_away_lost(context.registry, running)
-            try:
-                with foreseen(f"run {run.id} of model '{model}'", context.settings.cache):
-                    yield run
-            except (TerminationSignal, KeyboardInterrupt, SystemExit):
-                end_run(run, RunEnding(INTERRUPTED, "none", "it was told to stop; the next run goes on where it was"))
-                raise
-            except BaseException as error:
-                end_run(run, RunEnding("failed", "none", ending_of(error)))
-                raise
+        try:
+            with (
+                foreseen(f"run {run.id} of model '{model}'", context.settings.cache),
+                kept_alive(context.registry, record, running),
+            ):
+                clear_away_lost(context.registry, running)
+                yield run
+        except (TerminationSignal, KeyboardInterrupt):
+            why = f"it was told to stop; {what_remains(context.registry, run.id)}"
+            end_run(run, RunEnding(INTERRUPTED, "none", why))
+            raise
+        except BaseException as error:
+            end_run(run, RunEnding("failed", "none", ending_of(error)))
+            raise
 
 
 def end_run(run: Run, ending: RunEnding, work_key: str | None = None) -> str:

@@ -13,7 +13,7 @@ WORDS_OF_A_DATE = 5
 
 def started_here() -> str:
     """The number and birth of the temporary server that this process started; "" if there is none."""
-    lines = (line.split(maxsplit=2 + WORDS_OF_A_DATE) for line in _listed("-A", "ppid=,pid=,lstart=,args="))
+    lines = (line.split(maxsplit=2 + WORDS_OF_A_DATE) for line in listed("-A", "ppid=,pid=,lstart=,args="))
     mine = (words for words in lines if words[0] == str(os.getpid()) and MARK in words[-1])
     return next((" ".join(words[1 : 2 + WORDS_OF_A_DATE]) for words in mine), "")
 
@@ -25,7 +25,7 @@ def end(noted: str) -> bool:
         noted: what `started_here` said of it. Its number alone may be another process's by now.
     """
     number, _, birth = noted.partition(" ")
-    for line in _listed("-p", "lstart=,args=", number) if number else ():
+    for line in listed("-p", "lstart=,args=", number) if number else ():
         if " ".join(line.split()[:WORDS_OF_A_DATE]) == birth and MARK in line:
             with suppress(ProcessLookupError):
                 os.kill(int(number), signal.SIGTERM)
@@ -33,8 +33,11 @@ def end(noted: str) -> bool:
     return False
 
 
-def _listed(which: str, columns: str, *number: str) -> list[str]:
-    """Processes, a line each; the dates are in English wherever this runs."""
+def listed(which: str, columns: str, *number: str) -> list[str]:
+    """Processes, a line each; none where the system has no `ps`. The dates are in English wherever this runs."""
     command = ["ps", which, *number, "-ww", "-o", columns]
-    shown = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"LC_ALL": "C"})
+    try:
+        shown = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"LC_ALL": "C"})
+    except OSError:  # slim images come without it: what was killed leaves its server there, and no run fails for that
+        return []
     return [line for line in shown.stdout.splitlines() if line.strip()]

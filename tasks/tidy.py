@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -101,8 +101,8 @@ def end_lost_runs(registry: ModelRegistry, running: Path, now: datetime | None =
     """
     ended = []
     for run in registry.open_runs():
-        reason = why_lost(run, running, now or datetime.now(UTC))
-        if reason and registry.lose_run(run, reason):
+        why = why_lost(run, running, now or datetime.now(UTC))
+        if why and registry.lose_run(run, reason := f"{why}; {what_remains(registry, run.id)}"):
             forget(running, run)
             ended.append(replace(run, reason=reason, outcome=LOST))
     return tuple(ended)
@@ -113,11 +113,17 @@ def why_lost(run: RunRecord, running: Path, now: datetime) -> str:
     if process_of(running, run) is not None:
         return ""
     if is_dead_here(running, run):
-        return "its process was killed; the next run goes on from the last checkpoint"
+        return "its process was killed"
     if run.alive_until and run.alive_until > now:
         return ""
     heard = f"{run.alive_until - LEASE:%Y-%m-%d %H:%M:%S} UTC" if run.alive_until else "it began"
-    return f"its process was killed: nothing was heard of it since {heard}; the next run goes on from its checkpoint"
+    return f"its process was killed: nothing was heard of it since {heard}"
+
+
+def what_remains(registry: ModelRegistry, run_id: int) -> str:
+    """What a run that was cut short leaves: the version that it promoted, or work that the next one goes on with."""
+    number = registry.promoted_by(run_id)
+    return f"version {number} was promoted before that" if number else "the next run goes on where it was"
 
 
 def clear_away_lost(registry: ModelRegistry, running: Path) -> None:
@@ -182,7 +188,7 @@ def crash_left(client: SyncPrefectClient, place: Place) -> int:
 def why_crashed(client: SyncPrefectClient, found: FlowRun, place: Place) -> str:
     """Why a flow run that Prefect takes for running is not, or ""."""
     (run,) = place.registry.runs_of_flow(str(found.id)) or (None,)
-    if run is None:
+    if run is None or (run.finished_at and run.finished_at < _since(found)):  # its present start recorded nothing yet
         return "its process was killed before it recorded a run" if _is_stale(client, found, place) else ""
     if run.finished_at is None or place.now - run.finished_at < BEGINNING / 3:  # it may be telling so just now
         return ""
@@ -221,9 +227,18 @@ def _is_stale(client: SyncPrefectClient, found: FlowRun, place: Place) -> bool:
     """Whether a flow run is one of our pool and folder, and has shown nothing for too long."""
     if place.now - _since(found) <= place.beginning or found.work_pool_name != place.pool or not found.deployment_id:
         return False
-    steps = client.read_deployment(found.deployment_id).pull_steps or ()
-    folders = {value.get("directory") for step in steps for value in step.values()}
-    return folders <= {None, str(place.folder)}
+    return set(folders_of(client.read_deployment(found.deployment_id).pull_steps)) <= {None, str(place.folder)}
+
+
+def folders_of(pull_steps: Sequence[Mapping[str, Any]] | None) -> list[str | None]:
+    """The folder that each pull step of a deployment names, if it names one: anybody's may have no arguments at all.
+
+    Example:
+        >>> folders_of([{"set_working_directory": {"directory": "/shop"}}, {"mine.fetch": None}])
+        ['/shop', None]
+    """
+    given = (arguments for step in pull_steps or () for arguments in step.values())
+    return [arguments.get("directory") if isinstance(arguments, dict) else None for arguments in given]
 
 
 def _is_due(found: FlowRun, place: Place) -> bool:

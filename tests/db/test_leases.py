@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from filled import MODEL
+from filled import MODEL, add_version, promote
 
 from db.records import INTERRUPTED, LOST, RunEnding
 from db.registry import ModelRegistry
@@ -80,3 +80,13 @@ def test_a_run_that_came_to_nothing_does_not_end_as_one_to_look_at() -> None:
     for outcome in (LOST, INTERRUPTED):
         ending = RunEnding(outcome, "none", "killed")
         assert ending.with_attention(["a.csv is empty"]) == ending
+
+
+def test_what_a_run_promoted_is_known_and_a_person_s_promotion_is_not_its_own(registry: ModelRegistry) -> None:
+    """A gate's verdict names its run; an adopted model has none, and is the first that its run made."""
+    adopted, trained = (registry.start_run(MODEL, trigger="by hand").id for _ in range(2))
+    add_version(registry, run_id=adopted)
+    promote(registry, 1)
+    add_version(registry, parent=1, run_id=trained)
+    promote(registry, 2, "a person wished so")
+    assert (registry.promoted_by(adopted), registry.promoted_by(trained)) == (1, None)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import signal
 from pathlib import Path
 
 import pytest
+from prefect.exceptions import TerminationSignal
 
 from errors import ArtifactMissing, EvergreenError, NoChampion, StepFailed
 from tasks.logs import _Told, ending_of, foreseen, made_clean
@@ -65,7 +67,7 @@ def test_an_error_of_ours_is_one_line() -> None:
 
 def test_who_interrupts_a_run_is_let_through() -> None:
     """Ctrl-C and a polite kill are no errors."""
-    for error in (KeyboardInterrupt(), SystemExit(143)):
+    for error in (KeyboardInterrupt(), TerminationSignal(signal.SIGTERM)):
         with pytest.raises(type(error)), foreseen("x", CACHE):
             raise error
     assert ending_of(KeyboardInterrupt()) == "KeyboardInterrupt"

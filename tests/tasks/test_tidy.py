@@ -57,7 +57,8 @@ class Server:
     def read_deployment(self, key: UUID) -> SimpleNamespace:
         """The folder that it was registered from."""
         folder = str(Path.cwd()) if key == DEPLOYMENT else "/of/another/project"
-        return SimpleNamespace(pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": folder}}])
+        named = {"prefect.deployments.steps.set_working_directory": {"directory": folder}}
+        return SimpleNamespace(pull_steps=[{"anybody.s.step": None}, named])
 
     def set_flow_run_state(self, key: UUID, state: State[Any], *, force: bool) -> None:
         """Put one into a state, whatever it was in."""
@@ -113,6 +114,20 @@ def test_a_run_that_ended_while_prefect_was_away_is_crashed_there_later(place: P
     assert tidy(server, Place(place.registry, place.running, "local", now=now + timedelta(seconds=45))).crashed == 1
     assert server.named(dead) == ("Crashed", f"its process was killed: run {run.id - 1} ended rejected, no better")
     assert server.named(alive)[0] == "Running"
+
+
+def test_a_resumed_run_is_not_judged_by_how_it_was_cut_short(place: Place) -> None:
+    """Between its start and its own record, the registry has only that of before: it may need its time to begin."""
+    again, silent = flow_run(Running()), flow_run(Running())
+    for resumed, seconds in ((again, 5), (silent, 120)):
+        assert resumed.state is not None
+        resumed.state.timestamp = place.now - timedelta(seconds=seconds)
+        run = place.registry.start_run("tiny", trigger="deployment x", flow_run_id=str(resumed.id))
+        place.registry.finish_run(run.id, RunEnding(INTERRUPTED, "none", "told to stop"))
+    server = Server(again, silent)
+    assert tidy(server, place).crashed == 1
+    assert server.named(again)[0] == "Running"
+    assert server.named(silent) == ("Crashed", "its process was killed before it recorded a run")
 
 
 def test_what_never_began_begins_again_and_what_recorded_nothing_is_crashed(place: Place) -> None:
