@@ -151,7 +151,7 @@ def report(
     """Write the gate's verdict on a version as a page, one HTML file: rules, intervals, curves, drift, lineage."""
     from evaluation.promises import in_a_sentence
     from monitoring.document import save
-    from monitoring.judged import judged
+    from monitoring.verdict_facts import judged
     from monitoring.verdict_page import verdict_page
 
     with open_named_registry() as registry:

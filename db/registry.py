@@ -122,6 +122,7 @@ class ModelRegistry:
     register = writing(version_records.register)
     record_metrics = writing(version_records.record_metrics)
     version = reading(version_records.version)
+    plans = reading(version_records.plans)
     refit = reading(version_records.refit)
     learning_curves = reading(version_records.learning_curves)
     versions = reading(comparison.summaries)

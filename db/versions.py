@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any
+
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session, aliased
 
@@ -104,6 +107,14 @@ def version(session: Session, model: str, number: int) -> VersionRecord:
     if not rows:
         version_id(session, model, number)  # raises, saying which versions there are
     return rows[0]
+
+
+def plans(session: Session, model: str, numbers: Collection[int]) -> dict[int, dict[str, Any]]:
+    """How some of a model's versions were trained, by their numbers."""
+    found = select(Version.number, Version.plan).where(
+        Version.model_id == model_id(session, model), Version.number.in_(numbers)
+    )
+    return {row.number: row.plan for row in session.execute(found)}
 
 
 def version_records(session: Session, statement: Statement, parameters: Row | None = None) -> tuple[VersionRecord, ...]:

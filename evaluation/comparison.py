@@ -67,15 +67,11 @@ class Losses:
     @property
     def kind(self) -> str:
         """What is new, a past era or a slice, one that was named or one that was found."""
-        return (
-            FOUND
-            if self.dataset == FOUND
-            else SLICE
-            if self.slice
-            else NEW
-            if self.dataset in {PROVING, NEWEST}
-            else ERA
-        )
+        if self.dataset == FOUND:
+            return FOUND
+        if self.slice:
+            return SLICE
+        return NEW if self.dataset in {PROVING, NEWEST} else ERA
 
     def lacking(self, gate: Gate) -> str:
         """What there is too little of for a verdict, in words; "" if there is enough."""

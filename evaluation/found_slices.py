@@ -34,6 +34,13 @@ class Coded:
         codes: shape (rows,); 0 of what is missing, or of a word that is not frequent.
         words: of each code, from 1 on: the word; or the upper end of the bin.
         ordered: whether these are bins.
+
+    Example:
+        >>> known, some = np.array([1, 1, 2]), np.array([0, 1, 2])
+        >>> [at for _, at, _ in Coded("age", known, ["30"], ordered=True).sides()]
+        ['age up to 30']
+        >>> [at for _, at, _ in Coded("age", some, ["30"], ordered=True).sides()]
+        ['age missing', 'age up to 30 or missing']
     """
 
     name: str
@@ -42,10 +49,16 @@ class Coded:
     ordered: bool
 
     def sides(self) -> Iterator[tuple[int, str, str]]:
-        """Every way to split: a code, and names of what is at it, and of what is not: below or above for bins."""
+        """Every way to split: a code, and names of what is at it, and of what is not: below or above for bins.
+
+        What is missing lies below every bin.
+        """
+        missing = self.ordered and not self.codes.all()
+        if missing:
+            yield 0, f"{self.name} missing", f"{self.name} not missing"
         for code, word in enumerate(self.words, 1):
             if self.ordered:
-                yield code, f"{self.name} up to {word}", f"{self.name} above {word}"
+                yield code, f"{self.name} up to {word}{' or missing' * missing}", f"{self.name} above {word}"
             else:
                 yield code, f"{self.name}={word}", f"{self.name} other than {word}"
 
@@ -67,15 +80,16 @@ def found_slices(
         columns: name to values, shape (rows,).
         rise: the challenger's loss less the champion's, shape (rows,).
         halves: of each row 0, if it is searched, 1, if it is for judging, else neither.
-        least: rows of a part of the searched half.
+        least: rows of a slice in either half.
     """
     searched, judged = halves == 0, halves == 1
-    least = max(least, int(SHARE * searched.sum()))
-    if searched.sum() < 2 * least:
+    enough = max(least, int(SHARE * searched.sum()))
+    if searched.sum() < 2 * enough:
         return
     coded = [coded_column(name, values, searched) for name, values in columns.items()]
-    parts = list(grown(coded, rise, Part((), searched), Part((), judged), least))
+    parts = list(grown(coded, rise, Part((), searched), Part((), judged), enough))
     taken: list[Part] = []
+    parts = [pair for pair in parts if pair[1].rows.sum() >= least]  # few rows would name single ones, and show nothing
     for part, other in sorted(parts, key=lambda pair: -strength(rise[pair[0].rows])):
         if len(taken) == FOUND or strength(rise[part.rows]) <= 1:
             return

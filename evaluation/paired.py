@@ -21,7 +21,7 @@ Floats = NDArray[np.floating[Any]]
 Marks = NDArray[np.bool_]
 
 ALL = "all"  # the dataset of slices: every row that counts
-LEAST = 50  # rows of a part that is looked for
+LEAST = 50  # rows of a part that is looked for, among those that are searched and those that judge it
 BLOCKS = 8  # without which the rows are halved otherwise
 
 
@@ -123,7 +123,6 @@ def parts(paired: Paired, objective: Objective, uncounted: frozenset[str], again
         *(
             losses(FOUND, part, rows, before)
             for part, rows in found_slices(paired.searched, after - before, halves, LEAST)
-            if rows.any()
         ),
     ]
 

@@ -38,7 +38,7 @@ def verdicts(
         looks: the blocks on which earlier challengers were tried.
         gate: has the least gain and the fewest rows.
         decisive: the comparison by the gate's own figure, where it has one: "better" and "not worse" are of that, and
-            "proven" of the loss, whose evidence goes on from run to run.
+            "proven" of the loss, whose evidence goes on from run to run. Where the loss is shown worse, none passes.
     """
     short = lacking(window, gate)
     if short or window is None:
@@ -46,7 +46,7 @@ def verdicts(
     better, not_worse = _better(window, gate), _not_worse(window)
     proof = _proven(window, gained(window), looks, gate) if better.passed else replace(better, rule="proven")
     if decisive:
-        better, not_worse = _better(decisive, gate), _not_worse(decisive)
+        better, not_worse = (_agreed(rule, window) for rule in (_better(decisive, gate), _not_worse(decisive)))
     return better, proof, not_worse
 
 
@@ -78,6 +78,16 @@ def _not_worse(window: Compared) -> RuleVerdict:
         return RuleVerdict("not worse", passed=False, reason=none)
     worse = window.figure.verdict == "worse"
     return RuleVerdict("not worse", not worse, f"{'' if worse else 'not '}shown worse: {gained(window)}")
+
+
+def _agreed(rule: RuleVerdict, window: Compared) -> RuleVerdict:
+    """What a rule says by the gate's own figure, unless the loss is shown worse.
+
+    The watch goes by the loss: it would take the promotion back, and the next run would promote the same again.
+    """
+    if not rule.passed or window.figure.verdict != "worse":
+        return rule
+    return replace(rule, passed=False, reason=f"the loss is shown worse: {gained(window)}, although {rule.reason}")
 
 
 def _no_value(window: Compared) -> str:

@@ -24,6 +24,7 @@ MADE_FOR = "made_for"  # where a version's plan has it
 RULES = ("ranges", "allowed")  # what a row may hold when it arrives; a version does not depend on it
 FIXED = ("time", "key", "entity", "holdout", "window")  # what says which row is which, which are held out, and which
 # rows a window holds, as partitions keep it
+LOSS = ("loss", "quantile", "delta")  # of an objective: the unit of a version's figures
 
 Record = Mapping[str, Any]
 
@@ -113,8 +114,19 @@ def kinds(schema: Schema) -> dict[str, str]:
 
 
 def comparable(record: Record | None, spec: ModelSpec) -> bool:
-    """Whether a version predicts what the spec asks for, so that its losses can be compared with those of others."""
-    return not changes(record, spec).answers
+    """Whether a version predicts what the spec asks for by the same loss, so that its losses compare with others'."""
+    return not changes(record, spec).answers and loss_of(record) in {(), loss_of(made_for(spec))}
+
+
+def loss_of(record: Record | None) -> tuple[Any, ...]:
+    """The loss in which a version's figures are, with what belongs to it; () where that is not recorded.
+
+    Example:
+        >>> loss_of({"objective": {"kind": "Regression", "loss": "huber", "quantile": None, "delta": 2.0}})
+        ('huber', None, 2.0)
+    """
+    objective = (record or {}).get("objective", {})
+    return tuple(objective.get(name) for name in LOSS) if "loss" in objective else ()
 
 
 def changes(record: Record | None, spec: ModelSpec) -> Changes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from monitoring.served import Service, live_losses
+from monitoring.served import Service, comparable_losses, live_losses
 
 if TYPE_CHECKING:
     from db.arrival_records import LandedRecord, PartitionRecord
@@ -97,7 +97,7 @@ def overview(registry: ModelRegistry, model: str) -> Overview:
     performance = registry.performance_checks(model)[::-1]
     by_run = {check.run_id: check.limit for check in performance if check.run_id is not None}
     limits = {score.partition: by_run[score.run_id] for score in registry.scores(model) if score.run_id in by_run}
-    losses = live_losses(registry.block_losses(model), Service(partitions, promotions))
+    losses = live_losses(comparable_losses(registry, model), Service(partitions, promotions))
     shown = losses[-BLOCKS:]
     return Overview(
         model=model,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from monitoring.chart import LiveLoss
 
@@ -59,6 +59,34 @@ class Service:
 def service(registry: ModelRegistry, model: str) -> Service:
     """Which version of a model served which rows."""
     return Service(registry.partitions(model), registry.promotions(model))
+
+
+def comparable_losses(registry: ModelRegistry, model: str) -> list[BlockLossRecord]:
+    """The losses by time block of the versions that predict the same as the champion, by the same loss.
+
+    Squared errors beside Huber's would look as if the world had turned.
+    """
+    losses, champion = registry.block_losses(model), registry.find_champion(model)
+    if champion is None:
+        return list(losses)
+    plans = registry.plans(model, {one.number for one in losses})
+    known = {(), unit := answered(champion.plan)}
+    return [one for one in losses if not unit or answered(plans[one.number]) in known]
+
+
+def answered(plan: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a version predicts and by which loss, as its plan records it; () where it does not.
+
+    Example:
+        >>> answered({"made_for": {"schema": {"target": "price"}, "objective": {"loss": "huber", "delta": 2.0}}})
+        ('price', None, 'huber', None, 2.0)
+        >>> answered({})
+        ()
+    """
+    if not (made_for := plan.get("made_for")):
+        return ()
+    objective = made_for["objective"]
+    return made_for["schema"]["target"], *(objective.get(name) for name in ("kind", "loss", "quantile", "delta"))
 
 
 def live_losses(losses: Sequence[BlockLossRecord], served: Service) -> list[LiveLoss]:

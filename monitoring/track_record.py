@@ -11,7 +11,7 @@ import polars as pl
 
 from monitoring.chart import LiveLoss
 from monitoring.performance import broken_since
-from monitoring.served import live_losses, service
+from monitoring.served import comparable_losses, live_losses, service
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,19 +56,23 @@ def mean_losses(record: Sequence[ArrivalScore]) -> tuple[float, ...]:
 
 
 def worse_than_constant(registry: ModelRegistry, spec: ModelSpec, losses: Sequence[LiveLoss]) -> frozenset[str]:
-    """The arrivals on which the version that served them was worse than always predicting what was usual."""
+    """The arrivals on which the version that served them was worse than always predicting what was usual.
+
+    Of scores that are of another loss than the spec's now, nothing is said.
+    """
     served = {(one.arrival, one.version) for one in losses}
     figures: dict[tuple[str, int], dict[str, float]] = {}
     for score in registry.scores(spec.name):
         if (of := (score.partition, score.number)) in served:
             figures.setdefault(of, {})[score.metric] = score.value
     name = spec.objective.loss_name
-    return frozenset(of[0] for of, found in figures.items() if CONSTANT in found and not found[name] <= found[CONSTANT])
+    both = {of: found for of, found in figures.items() if {name, CONSTANT} <= found.keys()}
+    return frozenset(of[0] for of, found in both.items() if not found[name] <= found[CONSTANT])
 
 
 def live_track(registry: ModelRegistry, spec: ModelSpec) -> tuple[list[LiveLoss], frozenset[str]]:
     """The live losses by time block, and the arrivals on which they were worse than a constant's."""
-    losses = live_losses(registry.block_losses(spec.name), service(registry, spec.name))
+    losses = live_losses(comparable_losses(registry, spec.name), service(registry, spec.name))
     return losses, worse_than_constant(registry, spec, losses)
 
 

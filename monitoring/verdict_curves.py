@@ -13,7 +13,7 @@ from monitoring.plots import Line, Plot, drawn
 if TYPE_CHECKING:
     from db.records import EpochMetric
     from db.verdict_records import EvaluationCurve
-    from monitoring.judged import Judged
+    from monitoring.verdict_facts import Judged
 
     Sides = dict[str, EvaluationCurve]
 

@@ -13,7 +13,7 @@ from monitoring.worst import each_worst
 
 if TYPE_CHECKING:
     from db.verdict_records import DriftCheckRecord
-    from monitoring.judged import Judged
+    from monitoring.verdict_facts import Judged
 
 COLUMNS = 8  # of a drift check, the worst
 PARTITIONS = 30  # that it learned, the newest

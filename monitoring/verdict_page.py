@@ -18,7 +18,7 @@ from monitoring.verdict_origin import drift_section, origin_section
 
 if TYPE_CHECKING:
     from db.verdict_records import EvaluationRecord
-    from monitoring.judged import Judged
+    from monitoring.verdict_facts import Judged
 
 CANNOT_TELL = "cannot tell"
 FOUND = "found"  # the dataset of slices that were found: they veto nothing
@@ -128,7 +128,7 @@ def rules_section(evaluation: EvaluationRecord) -> str:
 
 def says(rule: RuleVerdict) -> str:
     """What a rule comes to, in a word or two."""
-    if not rule.passed and rule.reason.startswith(CANNOT_TELL):
+    if rule.reason.startswith(CANNOT_TELL):
         return CANNOT_TELL
     return "pass" if rule.passed else '<span class="alarm">fail</span>'
 

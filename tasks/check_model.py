@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import polars as pl
 from prefect import get_run_logger
 
 from db.records import NEEDS_ATTENTION, RunEnding, VersionRecord
 from learning.changes import MADE_FOR, Changes, changes
 from learning.plans import FineTune
+from learning.window import FROM, window_kinds
 from monitoring.decision import Asked
 from tasks.run import Context, Run, step
 
@@ -33,6 +35,11 @@ UNFILLED = (
     "rows that arrived before have no value in {names}, which may not be null: {what}. To fix it: name {it} in "
     "Schema.nullable, and impute {it} in build_base."
 )
+WINDOWLESS = (
+    "rows of {model} were taken before its schema had {window!r}, and a row's window is kept as it arrives. To fix it: "
+    "give the model another name, in a file of that name: it starts anew on the same files, and `evergreen models "
+    "retire {model}` ends this one; or write the schema back."
+)
 BUILDERS = (
     "{what} of {model} {was} edited since version {number} was built, which stands on the text of before: `evergreen "
     "retrain {model} --from-scratch`, or `evergreen bootstrap {model} --again`, builds it anew"
@@ -48,7 +55,7 @@ def objection(context: Context, asked: Asked = "") -> str:
     """
     version, found = compared(context)
     if version is None:
-        return ""
+        return WINDOWLESS.format(model=context.spec.name, window=context.spec.schema.window) * windowless(context)
     names = ", ".join(f"'{name}'" for name in found.unfilled)
     words = {"model": context.spec.name, "number": version.number, "names": names}
     words["it"] = "it" if len(found.unfilled) == 1 else "them"
@@ -75,6 +82,19 @@ def compared(context: Context) -> tuple[VersionRecord | None, Changes]:
         version = registry.version(model, newest.number)
         return version, Changes(fixed=changes(version.plan.get(MADE_FOR), context.spec).fixed)
     return None, Changes()
+
+
+def windowless(context: Context) -> bool:
+    """Whether rows that were taken have no windows as the schema asks for, by the partition that arrived first.
+
+    Of a model without a version nothing else tells.
+    """
+    kinds = window_kinds(context.spec.schema)
+    partitions = context.registry.partitions(context.spec.name) if kinds else ()
+    if not partitions:
+        return False
+    first = min(partitions, key=lambda partition: partition.arrived_at)
+    return pl.read_parquet_schema(context.store.fetch(first.artifact)).get(FROM) != kinds[FROM]
 
 
 def edited_builders(context: Context) -> str:

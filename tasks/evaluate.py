@@ -14,6 +14,7 @@ from evaluation.gate import NEWEST, PROVING, Verdict, judge
 from evaluation.losses import row_losses
 from evaluation.past_verdicts import earlier_changes, looks
 from evaluation.promises import announce
+from learning.changes import MADE_FOR, comparable
 from monitoring.decision import Pending
 from tasks.find_pending import no_opponent
 from tasks.paired_rows import Meeting, Rows, meet
@@ -120,7 +121,8 @@ def judged(
         registry.record_block_losses(spec.name, challenger.number, tuple(losses), proving=True)
     earlier = registry.model_evaluations(spec.name, limit=EARLIER)
     against = [e.challenger for e in reversed(earlier) if e.champion == champion.number]
-    tried = [number for number in against if number != challenger.number]
+    same = comparable(champion.plan.get(MADE_FOR), spec)  # else its losses of earlier blocks are of another unit
+    tried = [number for number in against if number != challenger.number] if same else []
     before = looks(registry.block_losses(spec.name, (champion.number, *tried)), champion.number, tried) if tried else ()
     known = earlier_changes(earlier, spec.gate.confidence, spec.objective.loss_name)
     promise = partial(announce, earlier=known, book=registry.promises(spec.name), confidence=spec.gate.confidence)

@@ -121,9 +121,16 @@ def meet(context: Context, challenger: VersionRecord, champion: VersionRecord | 
 
 
 def searched(spec: ModelSpec, rows: Rows) -> tuple[str, ...]:
-    """The columns in which is looked for where a challenger does worst; none of very many rows: it would take long."""
+    """The columns in which is looked for where a challenger does worst; none of very many rows: it would take long.
+
+    Columns that name a row or an entity are none of them: a verdict tells nothing of a single patient.
+    """
     judged = sum(p.rows for p in rows.new) + sum(p.holdout_rows for p in rows.past)
-    return (*spec.schema.numeric, *spec.schema.categorical)[:SEARCHED_COLUMNS] if judged <= SEARCHED_ROWS else ()
+    if judged > SEARCHED_ROWS:
+        return ()
+    schema = spec.schema
+    names = {*schema.key, *schema.entity}
+    return tuple(name for name in (*schema.numeric, *schema.categorical) if name not in names)[:SEARCHED_COLUMNS]
 
 
 def best_of_each_era(

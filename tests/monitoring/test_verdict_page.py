@@ -22,7 +22,7 @@ from evaluation.curves import curves
 from evaluation.gate import PROVING, Paired
 from learning.objectives import Binary, Regression
 from monitoring.document import POLICY
-from monitoring.judged import judged
+from monitoring.verdict_facts import judged
 from monitoring.verdict_page import verdict_page
 from settings import Settings
 

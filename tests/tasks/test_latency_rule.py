@@ -40,3 +40,15 @@ def test_a_challenger_that_is_too_slow_by_the_rule_is_refused_by_its_name() -> N
         assert try_out(context, 1, 4, 3, check).startswith(says)
     (refused,) = recorded
     assert (refused.passed, refused.rules[0].rule) == (False, "latency at most 1.5")
+
+
+def test_a_challenger_beside_a_champion_of_other_columns_is_not_refused_for_its_time() -> None:
+    """Both cannot be timed on the same rows, in no run to come either."""
+    context: Any = SimpleNamespace(
+        spec=SimpleNamespace(gate=Gate(also=(Rule("latency", at_most=1.5),)), name="tiny"),
+        registry=SimpleNamespace(),
+    )
+    service = SimpleNamespace(answer=lambda: Answer([[0.0]]))
+    check = InfraCheck(context, cast("FreshService", service))
+    check._recorded = np.zeros((1, 1))
+    assert try_out(context, 1, 4, 3, check) == ""
