@@ -146,8 +146,19 @@ def test_the_model_file_on_the_page_is_whole(tmp_path: Path) -> None:
     assert build(spec, rows, tmp_path).base.exists()
 
 
-def test_every_other_python_example_runs() -> None:
-    """With the names that a model's file imports."""
+class Asked:
+    """A champion that is asked for predictions of windows of eight rows."""
+
+    def predict(self, rows: dict[str, Any]) -> None:
+        """Take them as the example's model would."""
+        assert {name: values.shape for name, values in rows.items()} == dict.fromkeys(
+            ("heat", "load", "mode", "mask"), (1, 8)
+        )
+
+
+def test_every_other_python_example_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the names that a model's file imports; what is served stands in for a champion."""
+    monkeypatch.setattr("evergreen_client.load_champion", lambda _model: Asked())
     examples = [text for kind, text in BLOCKS if kind == "python" and not NAMED.match(text)]
     assert examples
     for text in examples:
