@@ -64,15 +64,15 @@ def test_a_prefect_server_that_does_not_answer_is_one_line() -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize(("state", "code"), [("NeedsAttention", 3), ("Completed", 0)])
-def test_a_run_that_needs_attention_has_an_exit_code_of_its_own(state: str, code: int) -> None:
+@pytest.mark.parametrize(("outcome", "code"), [("needs attention", 3), ("promoted", 0)])
+def test_a_run_that_needs_attention_has_an_exit_code_of_its_own(outcome: str, code: int) -> None:
     """A script can tell a run that somebody should look at; the sentences and where to look are on stderr."""
     message = "rejected: no better. Needs attention (1): a.csv: it is empty"
-    ended = SimpleNamespace(name=state, message=message, result=lambda: "what it came to")
+    ended = SimpleNamespace(message=message, result=lambda: outcome)
     one = typer.Typer()
     one.command()(lambda: run_to_its_end(lambda *_, **__: ended, "tiny"))  # type: ignore[arg-type,return-value]
     done = CliRunner().invoke(one)
-    assert (done.exit_code, done.stdout) == (code, "what it came to\n")
+    assert (done.exit_code, done.stdout) == (code, f"{outcome}\n")
     assert (message in done.stderr) == ("evergreen partitions refused tiny" in done.stderr) == bool(code)
 
 
