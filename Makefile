@@ -8,6 +8,8 @@ UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
 # No telemetry and no start-up chatter from the libraries; settings.py sets the same for `evergreen` itself.
 export DO_NOT_TRACK := 1
 export TF_CPP_MIN_LOG_LEVEL := 2
+# Hundreds of processes are started by the tests: each would compile the same modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test check lint slow lock clean
@@ -35,8 +37,8 @@ lint: .venv/ready-dev ## style, types and layers
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-slow: .venv/ready-dev ## the tests that take minutes
-	@$(BIN)/python -m pytest -m slow --numprocesses 2 --dist worksteal $$(grep -rl mark.slow tests)
+slow: .venv/ready-dev ## the tests that take minutes; they wait more than they compute
+	@$(BIN)/python -m pytest -m slow --numprocesses 3 --dist worksteal $$(grep -rl mark.slow tests)
 
 bench-%: .venv/ready-dev ## benchmarks/NAME.py, for example: make bench-learning
 	@$(BIN)/python -m benchmarks.$*
