@@ -7,17 +7,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from a_year import LIMIT, a_year
 from arriving import new_registry
 from filled import MODEL, START, add_partition, add_version, promote, three_champions
+from well_formed import well_formed
 
 from db.registry import ModelRegistry
 from db.verdict_records import BlockLoss, DriftColumn, NewDriftCheck, NewPerformanceCheck
-from monitoring.document import POLICY
 from monitoring.drawings import axis, bars, cells, path
 from monitoring.overview import LiveBlock, Overview, overview
 from monitoring.page import monitor_page
@@ -26,36 +25,11 @@ from monitoring.sparkline import bars as text_bars
 from monitoring.worst import each_worst, worst_first
 
 HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(1)>\x1b[31m ftp://me:s/ecret@host/ \"'&"
-VOID = {"meta", "path", "br"}
-
-
-class Checked(HTMLParser):
-    """Goes through a page as a browser would: tags must close in order."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open, self.seen = list[str](), set[str]()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """A tag begins."""
-        self.seen.add(tag)
-        assert not [name for name, _ in attrs if name.startswith("on") or name in {"src", "href"}]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        """A tag ends."""
-        if tag not in VOID:
-            assert self.open.pop() == tag
 
 
 def checked(page: str) -> str:
     """The page, once it is known to be well-formed, free of scripts, and of the numbers that SVG does not know."""
-    parser = Checked()
-    parser.feed(page)
-    assert parser.open == []
-    assert parser.seen.isdisjoint({"script", "link", "iframe", "object", "img", "a", "form"})
-    assert re.findall('http-equiv="Content-Security-Policy" content="([^"]*)"', page) == [POLICY]
+    well_formed(page)
     for drawn in re.findall(r'\bd="([^"]*)"', page):
         assert re.fullmatch(r"[MLhvlmz\d .eE+-]*", drawn)
         assert "nan" not in drawn

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 from arriving import new_registry
 from filled import MODEL, START, add_partition, add_version, promote, three_champions
 from typer.testing import CliRunner
+from well_formed import well_formed
 
 from cli.main import app
 from db.records import EpochMetric
@@ -21,14 +21,12 @@ from errors import RegistryError, UnknownVersion
 from evaluation.curves import curves
 from evaluation.gate import PROVING, Paired
 from learning.objectives import Binary, Regression
-from monitoring.document import POLICY
 from monitoring.verdict_facts import judged
 from monitoring.verdict_page import verdict_page
 from settings import Settings
 
 HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(1)>\x1b[31m ftp://me:s/ecret@host/ $\\frac$ \"'&"
 ERA = "2013-01-01 to 2013-02-28"
-VOID = {"meta", "path", "br"}
 METRICS = (
     EvaluationMetric(PROVING, "", "log_loss", 900, 0.5, 0.45, -0.1, -0.15, -0.05, "better", 7, 300.0),
     EvaluationMetric(PROVING, "", "auc", 900, 0.7, 0.75, 0.05, None, None, "shown"),
@@ -44,33 +42,9 @@ RULES = (
 )
 
 
-class Checked(HTMLParser):
-    """Goes through a page as a browser would: tags close in order, and nothing is fetched or run."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open, self.seen = list[str](), set[str]()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """A tag begins."""
-        self.seen.add(tag)
-        assert not [name for name, _ in attrs if name.startswith("on") or name in {"src", "href", "xlink:href"}]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        """A tag ends."""
-        if tag not in VOID:
-            assert self.open.pop() == tag
-
-
 def checked(page: str) -> str:
     """The page, once it is known to be well-formed and to ask nobody for anything."""
-    parser = Checked()
-    parser.feed(page)
-    assert parser.open == []
-    assert parser.seen.isdisjoint({"script", "link", "iframe", "object", "img", "image", "use", "a", "form"})
-    assert re.findall('http-equiv="Content-Security-Policy" content="([^"]*)"', page) == [POLICY]
+    well_formed(page)
     assert not re.search(r"https?://|url\(|@import|@font-face|nan", page)
     return page
 
