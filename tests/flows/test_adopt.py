@@ -67,9 +67,9 @@ def adopt(here: Path, *more: str, name: str = "orders") -> str:
 
 
 def left(here: Path, home: Settings) -> list[str]:
-    """What lies in the models folder, and in the landing."""
+    """What lies in the models folder, and in the landing; what Python compiled does not count."""
     folders = here / "shop" / "models", Path(home.landing)
-    return sorted(path.name for folder in folders for path in folder.rglob("*") if path.is_file())
+    return sorted(path.name for folder in folders for path in folder.rglob("*.*") if path.suffix != ".pyc")
 
 
 def test_it_is_adopted_gets_rows_and_is_retrained(here: Path, home: Settings, registry: ModelRegistry) -> None:
@@ -112,8 +112,8 @@ def test_without_a_date_all_rows_count_as_learned(here: Path, registry: ModelReg
     assert retrain("orders") == "no new data"
     with pytest.raises(InvalidName, match=r"orders\.py exists"):
         adopt(here)
-    for file in (here / "shop" / "models").iterdir():
-        file.unlink()
+    (here / "shop" / "models" / "orders.py").unlink()
+    (here / "shop" / "models" / "orders.keras").unlink()
     with pytest.raises(InvalidName, match="the registry has versions of it"):
         adopt(here)
 
