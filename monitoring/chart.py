@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,9 @@ WINDOWS = (2, 4, 8)  # units that are looked at together, for a rise too small t
 BREAKS, WARNINGS = 0.2, 2.0  # false alarms that a quiet year may have at most; measured, it has about a third of that
 YEAR, SHORTEST = timedelta(days=365.25), timedelta(minutes=1)
 NOTICED = 0.01  # least rise of the loss, relative, that counts, however little it varied before
+FEWEST = 5  # blocks without which no one knows how much they vary
 NEAR_ZERO = 0.05  # of the usual loss, added before the logarithm: else a loss of nearly 0 would be a world apart
+NONE_WORSE: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ class Chart:
         raw = np.array([one.loss for one in losses], "float64")
         self.finite = np.isfinite(raw)
         self._level = max(float(np.median(raw[self.finite])), 1e-9) if self.finite.any() else 1.0
-        self._height = np.log(np.maximum(np.where(self.finite, raw, 0.0), 0.0) / self._level + NEAR_ZERO)
+        self._height = self._heights(np.where(self.finite, raw, 0.0))
         self.ends = np.cumsum([len(list(group)) for _, group in groupby(losses, key=lambda one: one.arrival)])
         self.starts = np.r_[0, self.ends[:-1]]
         self.arrivals = len(self.ends)
@@ -131,6 +134,21 @@ class Chart:
         chance = by_chance(self._better[newest], usual)
         return Rarity(chance * a_year, broken.since, self._limit(usual, a_year))
 
+    def beyond_chance(self, first: int, arrival: int, constant: Mapping[str, float]) -> bool:
+        """Whether arrivals lie so far above what a constant loses on each that a quiet year has the like 0.2 times.
+
+        Weather and seasons raise a constant's loss too, so nothing has to be known of how much losses vary otherwise.
+        """
+        from scipy.special import stdtr  # scipy.stats imports ten times as long
+
+        blocks = slice(int(self.starts[first]), int(self.ends[arrival]))
+        above = self._height[blocks] - self._heights([constant[one.arrival] for one in self.losses[blocks]])
+        if len(above) < FEWEST or above.mean() < np.log1p(NOTICED):
+            return False
+        error = float(above.std(ddof=1)) / np.sqrt(len(above))
+        chance = float(stdtr(len(above) - 1, -above.mean() / error)) if error > 0 else 0.0
+        return chance * self._looks(arrival) * (1 + len(WINDOWS)) < BREAKS
+
     def arrival_of(self, block: int) -> int:
         """The arrival that a block belongs to."""
         return int(np.searchsorted(self.ends, block, side="right"))
@@ -138,6 +156,10 @@ class Chart:
     def units(self, arrival: int, first: int) -> int:
         """How many units there are up to an arrival, from an earlier one on."""
         return len(self._chain(arrival, first))
+
+    def _heights(self, losses: Sequence[float] | Floats) -> Floats:
+        """Losses as logarithms of their share of the usual one."""
+        return np.asarray(np.log(np.maximum(np.asarray(losses, "float64"), 0.0) / self._level + NEAR_ZERO))
 
     def _unit(self, arrival: int) -> tuple[int, float]:
         """The unit up to an arrival: its first arrival, and the height of the better half of its blocks."""
@@ -183,18 +205,19 @@ class Chart:
         return float(self._level * (np.exp(height) - NEAR_ZERO))
 
 
-def breaks(chart: Chart, worse: Collection[str] = ()) -> list[Break]:
+def breaks(chart: Chart, worse: Mapping[str, float] = NONE_WORSE) -> list[Break]:
     """Where the world turned, oldest break first; what came before one is no measure for what comes after it.
 
-    A break is one of three things: losses so rare that a quiet year has them 0.2 times at most; two units or more in a
-    row, on every arrival of which the champion is worse than a constant (one may be chance); a loss that is no number.
+    A break is one of three things: losses so rare that a quiet year has them 0.2 times at most; arrivals in a row, on
+    every one of which the champion is worse than a constant, two units of them or more, or fewer of which each block
+    says it so clearly that it is no chance; a loss that is no number.
 
     How many quiet years have a false alarm, and how soon a break is seen: `python -m benchmarks.performance`. A slow
     drift is no break: it moves what losses are compared with, and every retrain follows it.
 
     Args:
         chart: the losses.
-        worse: arrivals on which the champion was worse than a constant.
+        worse: arrivals on which the champion was worse than a constant, each with the constant's loss.
 
     Example:
         >>> from datetime import UTC
@@ -214,8 +237,9 @@ def breaks(chart: Chart, worse: Collection[str] = ()) -> list[Break]:
             since = start + int(np.argmin(chart.finite[start:end]))
         elif rarity and rarity.a_year < BREAKS:
             since = rarity.since
-        elif (begun := arrival + 1 - in_a_row) >= first and in_a_row > 1 and chart.units(arrival, begun) > 1:
-            since = int(chart.starts[begun])
+        elif in_a_row and (begun := arrival + 1 - in_a_row) >= first:
+            if chart.units(arrival, begun) > 1 or chart.beyond_chance(begun, arrival, worse):
+                since = int(chart.starts[begun])
         if since is not None and not (found and found[-1].since == since):
             found.append(Break(since, arrival, first))
             first = chart.arrival_of(since)

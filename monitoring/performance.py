@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 from evergreen_client.shown import number
-from monitoring.chart import BASE, WARNINGS, Break, Chart, LiveLoss, breaks
+from monitoring.chart import BASE, NONE_WORSE, WARNINGS, Break, Chart, LiveLoss, breaks
 
 if TYPE_CHECKING:
     from db.verdict_records import PerformanceState, PromiseRecord
@@ -43,7 +43,7 @@ def judge(
     losses: Sequence[LiveLoss],
     champion: int,
     *,
-    worse: Collection[str] = (),
+    worse: Mapping[str, float] = NONE_WORSE,
     promise: PromiseRecord | None = None,
 ) -> Performance:
     """How the champion fares, by the live losses so far: its own, and, while it is young, those of versions before it.
@@ -56,7 +56,7 @@ def judge(
     Args:
         losses: oldest first, one for each time block.
         champion: number of the champion.
-        worse: arrivals on which the version in production was worse than a constant.
+        worse: arrivals on which the version in production was worse than a constant, each with the constant's loss.
         promise: what the gate announced of this champion, and what came.
     """
     if not losses:
@@ -83,7 +83,7 @@ def judge(
     return _told(verdict("warning", since, reason, limit=rarity.limit), promise)
 
 
-def broken_since(losses: Sequence[LiveLoss], worse: Collection[str] = ()) -> datetime | None:
+def broken_since(losses: Sequence[LiveLoss], worse: Mapping[str, float] = NONE_WORSE) -> datetime | None:
     """Since when the world is not any more as it was: where the newest break began that did not pass; None if none did.
 
     A break has passed where the very version that it came to fares again as it did before.
@@ -123,7 +123,7 @@ def _open_break(chart: Chart, found: Sequence[Break], champion: int) -> Break:
 
 
 def _after_break(
-    chart: Chart, newest: Break, worse: Collection[str], verdict: Callable[..., Performance]
+    chart: Chart, newest: Break, worse: Mapping[str, float], verdict: Callable[..., Performance]
 ) -> Performance | None:
     """How it fares beside what was usual before a break; None where only what came since can say it."""
     losses, arrival = chart.losses, chart.arrivals - 1

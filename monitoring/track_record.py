@@ -55,8 +55,8 @@ def mean_losses(record: Sequence[ArrivalScore]) -> tuple[float, ...]:
     return tuple(sum(line.rows * line.losses[which] for line in record) / rows for which in range(3))
 
 
-def worse_than_constant(registry: ModelRegistry, spec: ModelSpec, losses: Sequence[LiveLoss]) -> frozenset[str]:
-    """The arrivals on which the version that served them was worse than always predicting what was usual.
+def worse_than_constant(registry: ModelRegistry, spec: ModelSpec, losses: Sequence[LiveLoss]) -> dict[str, float]:
+    """The arrivals on which the version that served them was worse than always predicting what was usual, and its loss.
 
     Of scores that are of another loss than the spec's now, nothing is said.
     """
@@ -67,10 +67,10 @@ def worse_than_constant(registry: ModelRegistry, spec: ModelSpec, losses: Sequen
             figures.setdefault(of, {})[score.metric] = score.value
     name = spec.objective.loss_name
     both = {of: found for of, found in figures.items() if {name, CONSTANT} <= found.keys()}
-    return frozenset(of[0] for of, found in both.items() if not found[name] <= found[CONSTANT])
+    return {of[0]: found[CONSTANT] for of, found in both.items() if not found[name] <= found[CONSTANT]}
 
 
-def live_track(registry: ModelRegistry, spec: ModelSpec) -> tuple[list[LiveLoss], frozenset[str]]:
+def live_track(registry: ModelRegistry, spec: ModelSpec) -> tuple[list[LiveLoss], dict[str, float]]:
     """The live losses by time block, and the arrivals on which they were worse than a constant's."""
     losses = live_losses(comparable_losses(registry, spec.name), service(registry, spec.name))
     return losses, worse_than_constant(registry, spec, losses)

@@ -78,8 +78,8 @@ def test_a_break_that_passes_by_itself_is_none_any_more() -> None:
 def test_of_small_arrivals_a_few_worse_than_a_constant_are_chance() -> None:
     """Two days are; two weeks without one better day are not."""
     days = track(quiet("normal", np.random.default_rng(5), 7 * 10), blocks=1)
-    assert broken_since(days, {one.arrival for one in days[30:32]}) is None
-    assert broken_since(days, {one.arrival for one in days[30:44]}) == days[30].block
+    assert broken_since(days, {one.arrival: 0.99 * one.loss for one in days[30:32]}) is None
+    assert broken_since(days, {one.arrival: 0.99 * one.loss for one in days[30:44]}) == days[30].block
 
 
 def test_three_days_of_storm_are_no_break() -> None:
@@ -131,10 +131,18 @@ def test_a_fall_is_no_break() -> None:
 
 def test_worse_than_a_constant_twice_is_a_break() -> None:
     """From the first of the arrivals on; once is chance, and a long time of it is one break."""
-    losses, worse = track([0.5] * 49), {f"arrival {n}" for n in (1, 3, 4, 5)}
+    losses, worse = track([0.5] * 49), {f"arrival {n}": 0.499 for n in (1, 3, 4, 5)}
     assert broken_since(losses[:28], worse) is None
     for weeks in (5, 6, 7):
         assert [found.since for found in breaks(Chart(losses[: 7 * weeks]), worse)] == [21]
+
+
+def test_one_week_far_worse_than_a_constant_is_a_break() -> None:
+    """Where every day says so; a young model has no weeks to compare with. Two bad days of seven are chance."""
+    days = quiet("normal", np.random.default_rng(6), 14)
+    assert broken_since(track([*days[:7], *4 * days[7:]]), {"arrival 1": float(days[7:].mean())}) == START + WEEK
+    days[8:10] *= 9
+    assert broken_since(track(days), {"arrival 1": float(np.median(days))}) is None
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

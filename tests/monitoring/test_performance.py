@@ -60,7 +60,7 @@ def test_a_version_promoted_since_the_break_makes_a_new_level() -> None:
 
 def test_worse_than_a_constant_is_broken_without_any_base() -> None:
     """Two weeks are enough for that."""
-    found = judge(track(USUAL[:14]), 1, worse={"arrival 0", "arrival 1"})
+    found = judge(track(USUAL[:14]), 1, worse={"arrival 0": 0.45, "arrival 1": 0.45})
     assert (found.state, found.since) == ("broken", START)
     assert "worse than a constant" in found.reason
 

@@ -105,7 +105,7 @@ def test_rows_that_nobody_served_are_no_track_record(place: Place) -> None:
     labels = place.arrive(0, [1.0] * 10, kind="labels")
     score_pending(place.context, place.run, Pending(1, (labels,), "key"))
     assert place.registry.block_losses(MODEL, [1])
-    assert live_track(place.registry, place.spec) == ([], frozenset())
+    assert live_track(place.registry, place.spec) == ([], {})
 
 
 def test_two_weeks_worse_than_a_constant_are_a_break(place: Place) -> None:
@@ -115,7 +115,7 @@ def test_two_weeks_worse_than_a_constant_are_a_break(place: Place) -> None:
     found = [score.value for score in place.registry.scores(MODEL) if score.metric == CONSTANT]
     assert found == pytest.approx([-log(0.25)] * 2, rel=1e-6)
     losses, worse = live_track(place.registry, place.spec)
-    assert worse == {one.digest for one in arrived}
+    assert worse == {one.digest: pytest.approx(-log(0.25), rel=1e-6) for one in arrived}
     assert world_turned(place.registry, place.spec) == arrived[0].time_from == START.replace(day=2)
     assert len(losses) == 2
 
