@@ -1,4 +1,4 @@
-"""What challengers are trained with when those before them were better on what is new, and refused."""
+"""What challengers are trained with when the model's own plan is not enough: a ladder."""
 
 from __future__ import annotations
 
@@ -12,6 +12,18 @@ if TYPE_CHECKING:
     from learning.spec import ModelSpec
 
 THAWED_RATE = 0.1  # of a thawed base, as a share of the head's
+
+
+def last_rung(spec: ModelSpec) -> int:
+    """The level that lets the base learn as well, where the ladder has one; else 0.
+
+    Example:
+        >>> from models.flights import spec
+        >>> last_rung(spec)
+        0
+    """
+    ladder = spec.retrain.escalate
+    return len(ladder) if {"thaw", "from scratch"} & set(ladder) else 0
 
 
 def escalated(spec: ModelSpec, level: int) -> FineTune | FromScratch:

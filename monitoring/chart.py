@@ -134,15 +134,17 @@ class Chart:
         chance = by_chance(self._better[newest], usual)
         return Rarity(chance * a_year, broken.since, self._limit(usual, a_year))
 
-    def beyond_chance(self, first: int, arrival: int, constant: Mapping[str, float]) -> bool:
-        """Whether arrivals lie so far above what a constant loses on each that a quiet year has the like 0.2 times.
+    def clearly(self, worse: Mapping[str, float], first: int, arrival: int) -> bool:
+        """Whether arrivals in a row, all worse than a constant, are two units, or above it as a quiet year rarely is.
 
         Weather and seasons raise a constant's loss too, so nothing has to be known of how much losses vary otherwise.
         """
         from scipy.special import stdtr  # scipy.stats imports ten times as long
 
+        if self.units(arrival, first) > 1:
+            return True
         blocks = slice(int(self.starts[first]), int(self.ends[arrival]))
-        above = self._height[blocks] - self._heights([constant[one.arrival] for one in self.losses[blocks]])
+        above = self._height[blocks] - self._heights([worse[one.arrival] for one in self.losses[blocks]])
         if len(above) < FEWEST or above.mean() < np.log1p(NOTICED):
             return False
         error = float(above.std(ddof=1)) / np.sqrt(len(above))
@@ -237,9 +239,8 @@ def breaks(chart: Chart, worse: Mapping[str, float] = NONE_WORSE) -> list[Break]
             since = start + int(np.argmin(chart.finite[start:end]))
         elif rarity and rarity.a_year < BREAKS:
             since = rarity.since
-        elif in_a_row and (begun := arrival + 1 - in_a_row) >= first:
-            if chart.units(arrival, begun) > 1 or chart.beyond_chance(begun, arrival, worse):
-                since = int(chart.starts[begun])
+        elif in_a_row and (begun := arrival + 1 - in_a_row) >= first and chart.clearly(worse, begun, arrival):
+            since = int(chart.starts[begun])
         if since is not None and not (found and found[-1].since == since):
             found.append(Break(since, arrival, first))
             first = chart.arrival_of(since)

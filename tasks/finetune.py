@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import takewhile
 
 from db.arrival_records import PartitionRecord
 from evaluation.past_verdicts import STUCK_AFTER
-from learning.escalation import escalated
+from learning.escalation import escalated, last_rung
 from learning.files import Progress
 from learning.finetuning import finetune
 from learning.plans import FineTune, FromScratch
-from learning.spec import ModelSpec
 from learning.startup import start_tensorflow
 from learning.work_folder import remove_old
 from monitoring.decision import Pending
@@ -43,6 +44,7 @@ def finetune_champion(
     remove_old(work)
     start_tensorflow()
     past = context.partition_files(learned)
+    turned = None if pending.asked == "again" else world_turned(registry, spec)
     trained = finetune(
         spec,
         context.model_files(registry.version(spec.name, pending.champion)),
@@ -53,10 +55,10 @@ def finetune_champion(
         logs=settings.logs / spec.name / f"run-{run_id}" / ("refit" if proven else ""),
         seed=SEED,
         progress=progress,
-        plan=plan_for(spec, pending),
+        plan=plan_for(context, pending, turned),
         before=None if proven else pending.prove_from,
         refit=proven.kept if proven else None,
-        replay_since=None if pending.asked == "again" else world_turned(registry, spec),
+        replay_since=turned,
     )
     names = {file.digest: partition.digest for file, partition in zip(past, learned, strict=True)}
     trained = replace(trained, replayed=tuple(names[digest] for digest in trained.replayed))
@@ -79,13 +81,28 @@ def learned_before(context: Context, pending: Pending) -> tuple[PartitionRecord,
     return tuple(partition for partition in everything if partition.digest not in new)
 
 
-def plan_for(spec: ModelSpec, pending: Pending) -> FineTune | FromScratch:
-    """What a challenger is trained with: what a person asked for, or the plan, as far as it is escalated."""
+def plan_for(context: Context, pending: Pending, turned: datetime | None) -> FineTune | FromScratch:
+    """What a challenger is trained with: what a person asked for, or the plan, as far as it is escalated.
+
+    It is after challengers were stuck; and at once where the base has seen nothing of the world as it is now.
+    """
+    spec = context.spec
     if pending.asked == "again":
         return FromScratch()
     if pending.asked:
         return spec.finetune if isinstance(spec.finetune, FromScratch) else FromScratch()
-    return escalated(spec, pending.stuck // STUCK_AFTER)
+    level = pending.stuck // STUCK_AFTER
+    if (top := last_rung(spec)) > level and turned and base_is_older(context, pending.champion, turned):
+        level = top
+    return escalated(spec, level)
+
+
+def base_is_older(context: Context, number: int, turned: datetime) -> bool:
+    """Whether all that a version's base learned from is from before the world turned."""
+    registry, model = context.registry, context.spec.name
+    line = registry.lineage(model, number)
+    makers = list(takewhile(lambda version: version.base.digest == line[0].base.digest, line))
+    return all(partition.time_to < turned for partition in registry.learned_by(model, makers[-1].number))
 
 
 @step("fine-tune the head")

@@ -1,0 +1,58 @@
+"""What a challenger is trained with: the model's own plan, or more of it where the world turned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from filled import MODEL, START, add_partition, add_version, promote, stored
+
+from db.registry import ModelRegistry, open_registry
+from learning.escalation import escalated
+from learning.spec import FromScratch, RetrainPolicy
+from monitoring.decision import Pending
+from tasks.finetune import plan_for
+from tiny import TINY
+
+LADDER = replace(TINY, name=MODEL, retrain=RetrainPolicy(escalate=("recent replay", "thaw")))
+TURNED = START.replace(day=3)
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[ModelRegistry]:
+    """Version 1 learned day 1, version 2 day 2 on the same base."""
+    with open_registry(f"sqlite:///{tmp_path / 'registry.db'}") as registry:
+        registry.add_model(MODEL)
+        registry.start_run(MODEL, trigger="test")
+        for number in (1, 2):
+            add_partition(registry, f"p{number}", day=number)
+            add_version(registry, parent=number - 1 or None, trained=[f"p{number}"])
+            promote(registry, number)
+        yield registry
+
+
+def plan(registry: ModelRegistry, champion: int = 2, spec: Any = LADDER, **asked: Any) -> Any:
+    """The plan after a turn of the world on day 3."""
+    context: Any = cast("Any", SimpleNamespace(spec=spec, registry=registry))
+    return plan_for(context, Pending(champion, (), "key", **asked), TURNED)
+
+
+def test_a_base_from_before_the_turn_learns_too_where_the_ladder_says_so(registry: ModelRegistry) -> None:
+    """At once, and only until a base has seen the world as it is now; without a rung for it the base stays."""
+    assert plan(registry) == escalated(LADDER, 2)
+    assert plan(registry, spec=replace(LADDER, retrain=RetrainPolicy())) is LADDER.finetune
+    assert plan_for(cast("Any", SimpleNamespace(spec=LADDER)), Pending(2, (), "key"), None) is LADDER.finetune
+    add_partition(registry, "p3", day=3)
+    add_version(registry, parent=2, trained=["p3"])
+    assert plan(registry, 3) == escalated(LADDER, 2)  # the head alone has seen it
+    add_version(registry, parent=3, trained=["p3"], base=stored("base", "thawed"))
+    assert plan(registry, 4) is LADDER.finetune
+
+
+def test_what_a_person_asks_for_goes_first(registry: ModelRegistry) -> None:
+    """Base and head from nothing."""
+    assert plan(registry, asked="from scratch") == FromScratch()
