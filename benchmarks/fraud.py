@@ -2,10 +2,10 @@
 
 `python -m benchmarks.fraud` makes weeks of rows (scikit-learn's make_classification, fixed seeds) with 0.1 %, 0.5 % and
 5 % of fraud. From a known week on every input has the other sign, so that what was fraud looks honest. A model drafted
-by `evergreen new` learns the first weeks, and then each week as it comes. On rows of the newest week, of which nobody
-learned any, it is compared by the area under precision and recall with Keras' `fit` of the same layers with class
-weights, and with HistGradientBoosting: both are tuned (which weeks, weights or none), by the newest week that they may
-learn, and then fitted once more. The gate has no part in this: it is benchmarks/gate.py's.
+by `evergreen new` learns the first weeks; then a week lands at a time, each followed by a retrain with the gate and all
+policies as drafted. On rows of the newest week, of which nobody learned any, its champion is compared by the area under
+precision and recall with Keras' `fit` of the same layers with class weights, and with HistGradientBoosting: both are
+tuned (which weeks, weights or none), by the newest week that they may learn, and then fitted once more.
 
 A price around 200,000 ± 72,000 is learned by a head that ends in Dense(1), in natural units and standardised by hand.
 
@@ -29,13 +29,14 @@ import numpy as np
 import polars as pl
 
 from benchmarks.claims import Claims
+from benchmarks.streams import Stream
 from cli.drafting.guess import guess
 from cli.drafting.sample import read_sample
 from cli.drafting.source import model_source
 from learning.assembly import assemble
 from learning.catalog import load_spec
 from learning.data import PartitionFile, read_inputs
-from learning.finetuning import finetune
+from learning.files import ModelFiles
 from learning.prediction import predict
 from learning.pretraining import pretrain
 from learning.spec import ModelSpec, Pretrain
@@ -78,8 +79,7 @@ def main() -> int:
 def compare(claims: Claims, rate: float, weeks: Weeks, folder: Path) -> None:
     """One stream's claims."""
     spec = drafted(folder, weeks)
-    kept = kept_fresh(spec, weeks, folder)
-    stale, fresh = kept[0], kept[-1]
+    stale, fresh = kept_fresh(spec, weeks)
     for name, known in (("Keras' fit", tuned_fit(spec, weeks)), ("boosted trees", tuned_trees(spec, weeks))):
         claims.at_least(f"{rate:.1%}: PR-AUC, that of {name} is {known:.3f}", fresh, CLOSE * known, "")
     claims.show(f"{rate:.1%}: PR-AUC of version 1, which never saw the flip", stale, "")
@@ -129,26 +129,30 @@ def drafted(folder: Path, weeks: Weeks) -> ModelSpec:
     return load_spec("fraudlike", [folder])
 
 
-def kept_fresh(spec: ModelSpec, weeks: Weeks, folder: Path) -> list[float]:
-    """PR-AUC on the newest week of version 1, and of each version after it; each is refitted on all of its week."""
-    version = pretrain(spec, weeks.learned[:FIRST], work=folder / "one")
-    found = [area_of(spec, version, weeks, folder)]
-    for number in range(FIRST, len(weeks.learned)):
-        new, old = weeks.learned[number : number + 1], weeks.learned[:number]
-        where = {"cache": folder / "cache"}
-        proof = finetune(spec, version.files, new, old, work=folder / f"proof{number}", **where)
-        version = finetune(spec, version.files, new, old, work=folder / f"refit{number}", refit=proof.kept, **where)
-        found.append(area_of(spec, version, weeks, folder))
-        print(f"week {number + 1}: {found[-1]:.3f}; {proof.reason}", file=sys.stderr)
-    return found
+def kept_fresh(spec: ModelSpec, weeks: Weeks) -> tuple[float, float]:
+    """PR-AUC on the newest week: of version 1, and of the champion after a retrain a week."""
+    from benchmarks.living import land_and_run, opened
+
+    def rows(number: int) -> pl.DataFrame:
+        return pl.read_parquet(weeks.learned[number - 1].path).drop("holdout")
+
+    lived = Stream(spec.name, spec, rows, history=range(1, FIRST + 1), last=LAST - 1)
+    found = []
+    with opened(spec) as context:
+        for numbers in (lived.history, *([week] for week in range(FIRST + 1, LAST))):
+            outcomes = list[str]()
+            land_and_run(lived, context, numbers, outcomes)
+            champion = context.registry.champion(spec.name)
+            found.append(area_of(spec, context.model_files(champion), weeks.newest, context.settings.cache))
+            print(f"week {numbers[-1]}: {outcomes[0]}, version {champion.number}: {found[-1]:.3f}", file=sys.stderr)
+    return found[0], found[-1]
 
 
-def area_of(spec: ModelSpec, version: Any, weeks: Weeks, folder: Path) -> float:
+def area_of(spec: ModelSpec, files: ModelFiles, newest: PartitionFile, cache: Path) -> float:
     """A version's PR-AUC on the newest week."""
     from sklearn.metrics import average_precision_score
 
-    told = predict(spec, version.files, [weeks.newest], split="holdout", cache=folder / "cache")
-    print(f"  log loss {spec.objective.row_loss(told.target, told.prediction).mean():.5f}", file=sys.stderr)
+    told = predict(spec, files, [newest], split="holdout", cache=cache)
     return float(average_precision_score(told.target, told.prediction.ravel()))
 
 

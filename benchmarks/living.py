@@ -149,13 +149,13 @@ def opened(spec: ModelSpec) -> Iterator[Context]:
 def live_through(stream: Stream, context: Context) -> Lived:
     """Let version 1 learn the history, then let everything else arrive."""
     registry, model = context.registry, stream.spec.name
-    seconds = _land_and_run(stream, context, stream.history, outcomes := [])
+    seconds = land_and_run(stream, context, stream.history, outcomes := [])
     lived = Lived(stream, context.partition_files(registry.partitions(model)), outcomes=outcomes, seconds=seconds)
     promotions = len(registry.promotions(model))
     for number in range(stream.history[-1] + 1, stream.last + 1):
         known = {partition.digest for partition in registry.partitions(model)}
         champion, changes = registry.champion(model).number, registry.promotions(model)
-        lived.seconds += _land_and_run(stream, context, [number], lived.outcomes)
+        lived.seconds += land_and_run(stream, context, [number], lived.outcomes)
         new = [partition for partition in registry.partitions(model) if partition.digest not in known]
         files = context.partition_files(new)
         day, live = row_losses(context, champion, files)
@@ -202,7 +202,7 @@ def _files(context: Context, number: int) -> ModelFiles:
     return context.model_files(context.registry.version(context.spec.name, number))
 
 
-def _land_and_run(stream: Stream, context: Context, numbers: Sequence[int], outcomes: list[str]) -> float:
+def land_and_run(stream: Stream, context: Context, numbers: Sequence[int], outcomes: list[str]) -> float:
     """Write what arrives, with times that say it is settled, and run; gives the seconds of the run."""
     folder = Path(context.settings.landing) / stream.spec.source.path
     folder.mkdir(parents=True, exist_ok=True)
