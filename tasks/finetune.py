@@ -22,6 +22,7 @@ from tasks.register_version import Learned
 from tasks.run import Context, Run, shown_progress, step
 
 SEED = 2013
+OUTGROWN = 2  # times the rows that a base learned from
 
 
 @dataclass(frozen=True)
@@ -92,17 +93,25 @@ def plan_for(context: Context, pending: Pending, turned: datetime | None) -> Fin
     if pending.asked:
         return spec.finetune if isinstance(spec.finetune, FromScratch) else FromScratch()
     level = pending.stuck // STUCK_AFTER
-    if (top := last_rung(spec)) > level and turned and base_is_older(context, pending.champion, turned):
+    if (top := last_rung(spec)) > level and turned and base_is_outgrown(context, pending, turned):
         level = top
     return escalated(spec, level)
 
 
-def base_is_older(context: Context, number: int, turned: datetime) -> bool:
-    """Whether all that a version's base learned from is from before the world turned."""
+def base_is_outgrown(context: Context, pending: Pending, turned: datetime) -> bool:
+    """Whether there are twice as many rows of the world as it is now as the champion's base has learned from.
+
+    So a base that is built soon after the turn, of a few days, is built again as more is known, and ever more rarely.
+    """
     registry, model = context.registry, context.spec.name
-    line = registry.lineage(model, number)
-    makers = list(takewhile(lambda version: version.base.digest == line[0].base.digest, line))
-    return all(partition.time_to < turned for partition in registry.learned_by(model, makers[-1].number))
+    line = registry.lineage(model, pending.champion)
+    *_, maker = takewhile(lambda version: version.base.digest == line[0].base.digest, line)
+    learned = (*registry.trained_on(model, pending.champion), *pending.partitions)
+    seen, known = (
+        sum(one.rows for one in partitions if one.time_to >= turned)
+        for partitions in (registry.trained_on(model, maker.number), learned)
+    )
+    return known >= OUTGROWN * seen
 
 
 @step("fine-tune the head")

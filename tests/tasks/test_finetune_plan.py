@@ -38,19 +38,21 @@ def registry(tmp_path: Path) -> Iterator[ModelRegistry]:
 def plan(registry: ModelRegistry, champion: int = 2, spec: Any = LADDER, **asked: Any) -> Any:
     """The plan after a turn of the world on day 3."""
     context: Any = cast("Any", SimpleNamespace(spec=spec, registry=registry))
-    return plan_for(context, Pending(champion, (), "key", **asked), TURNED)
+    return plan_for(context, Pending(champion, registry.pending(MODEL, champion), "key", **asked), TURNED)
 
 
 def test_a_base_from_before_the_turn_learns_too_where_the_ladder_says_so(registry: ModelRegistry) -> None:
-    """At once, and only until a base has seen the world as it is now; without a rung for it the base stays."""
+    """At once, and again when twice as much is known; without a turn, or a rung for it, the base stays."""
     assert plan(registry) == escalated(LADDER, 2)
     assert plan(registry, spec=replace(LADDER, retrain=RetrainPolicy())) is LADDER.finetune
     assert plan_for(cast("Any", SimpleNamespace(spec=LADDER)), Pending(2, (), "key"), None) is LADDER.finetune
     add_partition(registry, "p3", day=3)
     add_version(registry, parent=2, trained=["p3"])
     assert plan(registry, 3) == escalated(LADDER, 2)  # the head alone has seen it
-    add_version(registry, parent=3, trained=["p3"], base=stored("base", "thawed"))
+    add_version(registry, parent=2, trained=["p3"], base=stored("base", "thawed"))
     assert plan(registry, 4) is LADDER.finetune
+    add_partition(registry, "p4", day=4)
+    assert plan(registry, 4) == escalated(LADDER, 2)
 
 
 def test_what_a_person_asks_for_goes_first(registry: ModelRegistry) -> None:
