@@ -140,7 +140,7 @@ def in_a_sentence(book: Sequence[PromiseRecord]) -> str:
     """How many promises held, of those of which it is known, and what they came to."""
     known = [(p.held, p.announced, p.came) for p in book if p.held is not None]
     if not known:
-        return "of none is it known yet whether it held"
+        return "whether any held is not known yet"
     held, announced, came = np.array(known, float).mean(axis=0)
     return f"{held * len(known):.0f} of {len(known)} held; announced {announced:+.1%} on average, came {came:+.1%}"
 
