@@ -81,6 +81,8 @@ class RetrainPolicy(Checked):
         cooldown: least time since the last retrain ended, as in "1d", for every reason.
         escalate: what the next challengers are trained with, one after the other, when several in a row were better
             on what is new and yet refused: "recent replay" of new rows only, "thaw" the base, learn "from scratch".
+            With one of the latter two, the last is taken at once where the world turned and the base knows little of
+            it as it is now.
     """
 
     when: Annotated[tuple[RetrainReason, ...], Reasons] = ("rows",)

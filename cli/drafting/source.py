@@ -50,7 +50,7 @@ def model_source(guess: Guess, name: str, origin: str) -> str:
     return Template(_template(schema)).substitute(
         name=name,
         origin=_quoted(origin),
-        imported=", ".join(sorted([*IMPORTED, kind])),
+        imported=", ".join(sorted([*IMPORTED, "RetrainPolicy", kind])),
         objective=guess.objective,
         outputs=outputs.get(kind, f'{width}, activation="softmax"'),
         time=_quoted(schema.time) if schema.time else "None",
