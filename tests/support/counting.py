@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from evergreen_client.durable import written_whole
-from learning import features
 from learning.data import PartitionFile
 from learning.features import FeatureCache
 
@@ -37,6 +36,5 @@ def part(digest: str) -> PartitionFile:
 
 
 def open_entry(folder: Path) -> None:
-    """Ask for an entry that is not there yet; to ask Keras for layers of one's own would import TensorFlow first."""
-    features.custom_digest = str
+    """Ask for an entry that is not there yet."""
     FeatureCache(folder / "cache").open(CountingBase(folder / "log"), part("p"))
