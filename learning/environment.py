@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import platform
+import sys
 from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.metadata import version
@@ -44,6 +45,8 @@ def function_record(function: Callable[..., Any] | None) -> str | None:
 
 def custom_digest() -> str:
     """Digest of the layers and functions that are registered with Keras: a saved model only names them."""
+    if "keras" not in sys.modules:  # nobody has registered any, and to import it takes seconds
+        return _digest(())
     import keras
 
     custom = keras.saving.get_custom_objects()

@@ -1,4 +1,4 @@
-"""The house: imports run one way, and importing does nothing."""
+"""The house: importing does nothing. That imports run one way is seen by import-linter, in `make lint`."""
 
 import subprocess
 import sys
@@ -7,13 +7,6 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parent.parent
-
-
-def test_imports_run_one_way() -> None:
-    """import-linter finds no import up the stairs, and no library in a room that is not its own."""
-    lint = Path(sys.executable).with_name("lint-imports")
-    done = subprocess.run([lint, "--no-cache"], cwd=PROJECT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
 
 
 def test_evidently_is_known_to_one_file() -> None:
@@ -26,8 +19,10 @@ def test_evidently_is_known_to_one_file() -> None:
 def test_start_up_tricks_stay_in_commands_and_steps() -> None:
     """What learns and predicts leaves the process it lives in as it is: other programs use it too."""
     rooms = ("arrivals", "client", "db", "demo", "evaluation", "learning", "monitoring")
-    files = [path for room in rooms for path in (PROJECT / room).rglob("*.py")]
-    assert not [str(path) for path in files if "learning.startup" in path.read_text()]
+    tricks = PROJECT / "learning" / "startup.py"
+    files = [path for room in rooms for path in (PROJECT / room).rglob("*.py") if path != tricks]
+    words = ("learning.startup", "gc.freeze", "dup2")
+    assert not [(str(path), word) for path in files for word in words if word in path.read_text()]
 
 
 def imports(path: Path) -> set[str]:

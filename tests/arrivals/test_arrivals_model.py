@@ -175,7 +175,7 @@ class Arriving(RuleBasedStateMachine):
 
 
 Arriving.TestCase.settings = settings(
-    max_examples=40,
+    max_examples=25,
     stateful_step_count=12,
     deadline=None,
     derandomize=True,

@@ -2,48 +2,54 @@
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from arriving import Port, line
+from forked import forked
+from ingesting import take
 
-SUPPORT = Path(__file__).parents[1] / "support"
-ROOT = Path(__file__).parents[2]
-FILES, ROWS = 40, 400
-
-
-def process(port: Port) -> subprocess.Popen[str]:
-    """A process that is ready to ingest, and waits to be told."""
-    started = subprocess.Popen(
-        [sys.executable, str(SUPPORT / "ingesting.py"), str(port.home), port.database, port.spec.source.corrections],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{SUPPORT}", "POLARS_MAX_THREADS": "2"},
-    )
-    assert started.stdout
-    assert started.stdout.readline() == "ready\n"
-    return started
+FILES = 20
+FILES_TO_KILL_AT = 40
 
 
-def tell(started: subprocess.Popen[str]) -> None:
-    """Let it start."""
-    assert started.stdin
-    started.stdin.write("go\n")
-    started.stdin.flush()
+class Taking:
+    """A process that is ready to take what arrived, and waits to be told."""
+
+    def __init__(self, port: Port) -> None:
+        here, there = forked().Pipe()
+        given = there, port.home, port.database, port.spec.source.corrections
+        self.process, self._told = forked().Process(target=take, args=given), here
+        self.process.start()
+        there.close()
+        assert here.recv() == "ready"
+
+    def tell(self) -> None:
+        """Let it start."""
+        self._told.send("go")
+
+    def taken(self) -> list[str]:
+        """The partitions that it took, once it has ended well."""
+        taken: list[str] = self._told.recv()
+        self.process.join(120)
+        assert self.process.exitcode == 0
+        return taken
+
+    def kill(self) -> bool:
+        """End it now; whether it was still at work."""
+        working = self.process.is_alive()
+        self.process.kill()
+        self.process.join()
+        return working
 
 
-def land(home: Path, corrections: str, database: str = "") -> Port:
+def land(home: Path, corrections: str, database: str = "", *, files: int = FILES) -> Port:
     """Many files whose rows overlap, with bad rows and with other rows of the same key among them."""
     port = Port(home, database=database).with_source(corrections=corrections)
-    for file in range(FILES):
+    for file in range(files):
         numbers = range(file * 5, file * 5 + 10)
         speed = [str(file) if n % 3 == 0 else "10" for n in numbers]
         city = ["Oslo" if n % 7 else "Bonn" for n in numbers]
@@ -58,12 +64,11 @@ def corrections(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-def alone(tmp_path: Path, corrections: str) -> Port:
+def alone(home: Path, corrections: str, files: int = FILES) -> tuple[object, ...]:
     """What one process takes when it is alone."""
-    port = land(tmp_path / "alone", corrections)
+    port = land(home / "alone", corrections, files=files)
     port.ingest()
-    return port
+    return outcome(port)
 
 
 def outcome(port: Port) -> tuple[object, ...]:
@@ -72,23 +77,21 @@ def outcome(port: Port) -> tuple[object, ...]:
     return {partition.digest for partition in port.partitions()}, set(port.registry.superseded("small")), counts
 
 
-def test_four_processes_take_what_one_would(tmp_path: Path, alone: Port, corrections: str) -> None:
+def test_four_processes_take_what_one_would(tmp_path: Path, corrections: str) -> None:
     """Between them they take every partition, no row twice, and none fails."""
     port = land(tmp_path / "four", corrections)
-    four = [process(port) for _ in range(4)]
+    four = [Taking(port) for _ in range(4)]
     for started in four:
-        tell(started)
-    answers = [started.communicate(timeout=120)[0] for started in four]
-    assert [started.returncode for started in four] == [0] * 4
-    taken = [digest for answer in answers for digest in json.loads(answer)]
+        started.tell()
+    taken = [digest for started in four for digest in started.taken()]
     assert len(taken) == len(set(taken))
     assert set(taken) == {partition.digest for partition in port.partitions()}
-    assert outcome(port) == outcome(alone)
+    assert outcome(port) == alone(tmp_path, corrections)
     corrected = sum(partition.rows for partition in port.partitions() if partition.kind == "corrections")
     assert (corrected > 0) == (corrections == "replace")
     assert port.every_row()["id"].is_duplicated().sum() == 2 * corrected
     assert len(port.landed()) == FILES
-    assert sum(record.rows for record in port.landed()) == ROWS
+    assert sum(record.rows for record in port.landed()) == 10 * FILES
 
 
 @pytest.fixture
@@ -105,21 +108,19 @@ def database(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("corrections", "database"), [("refuse", "sqlite"), ("replace", "postgresql")], indirect=True)
-def test_killed_processes_leave_nothing_half_done(tmp_path: Path, alone: Port, corrections: str, database: str) -> None:
+def test_killed_processes_leave_nothing_half_done(tmp_path: Path, corrections: str, database: str) -> None:
     """Four at once, thirty killed at any moment: the next one does the rest, and the outcome is the same."""
-    port = land(tmp_path / "killed", corrections, database)
+    port = land(tmp_path / "killed", corrections, database, files=FILES_TO_KILL_AT)
     chance = random.Random(7)  # noqa: S311 - a moment, no secret
     killed = 0
     while killed < 30:
-        four = [process(port) for _ in range(4)]
+        four = [Taking(port) for _ in range(4)]
         for started in four:
-            tell(started)
+            started.tell()
         for started in four:
             time.sleep(chance.uniform(0.0, 0.3))
-            killed += started.poll() is None
-            started.kill()
-            started.communicate()
+            killed += started.kill()
     port.ingest()
-    assert outcome(port) == outcome(alone)
-    assert sum(record.rows for record in port.landed()) == ROWS
+    assert outcome(port) == alone(tmp_path, corrections, FILES_TO_KILL_AT)
+    assert sum(record.rows for record in port.landed()) == 10 * FILES_TO_KILL_AT
     port.registry.close()

@@ -94,10 +94,11 @@ def test_all_files_together(cases: list[Case], tmp_path: Path) -> None:
     port = Port(tmp_path).with_source(**cases[0].source)
     for number, case in enumerate(cases):
         path = case.write(port.folder)
-        good(number).write_parquet(path.with_name(path.name + GOOD))
+        if number % 3 == 0:
+            good(number).write_parquet(path.with_name(path.name + GOOD))
     port.ingest()
     landed = [(file.uri.endswith(GOOD), counts(file)) for file in port.landed()]
-    assert [what for is_good, what in landed if is_good] == [(1, 0, 0, 0, 0)] * len(cases)
+    assert [what for is_good, what in landed if is_good] == [(1, 0, 0, 0, 0)] * len(cases[::3])
     assert Counter(what for is_good, what in landed if not is_good) == Counter(
         expected(case) for case in cases if not case.left
     )

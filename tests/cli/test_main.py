@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli.main import app, run_to_its_end
+from cli.main import app, main, run_to_its_end
 from db.records import RunEnding
 from db.registry import open_registry
 from settings import Settings
@@ -39,13 +39,18 @@ def test_help_names_every_verb() -> None:
 
 
 @pytest.mark.parametrize("verb", ["bootstrap", "retrain", "watch"])
-def test_a_misspelled_model_is_one_line_with_the_nearest_name(verb: str) -> None:
+def test_a_misspelled_model_is_one_line_with_the_nearest_name(
+    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """No traceback, exit code 1, and the name that was meant, before any server starts."""
-    done = subprocess.run([EVERGREEN, verb, "flihgts"], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr.startswith("evergreen: model 'flihgts': no file models/flihgts.py defines it")
-    assert "did you mean 'flights'" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    monkeypatch.setattr(sys, "argv", ["evergreen", verb, "flihgts"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 1
+    assert said.startswith("evergreen: model 'flihgts': no file models/flihgts.py defines it")
+    assert "did you mean 'flights'" in said
+    assert len(said.splitlines()) == 1
 
 
 def test_a_registry_without_the_model_says_how_to_start() -> None:

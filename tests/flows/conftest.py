@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from service_here import ServiceHere
 
 from arrivals.listing import _stamp
 from db.registry import ModelRegistry, open_registry
+from flows.bootstrap import bootstrap
+from flows.retrain import retrain
 from settings import Settings, get_settings
 from tiny import TINY, Landing
 
@@ -23,10 +27,9 @@ Begin = Callable[..., None]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def prefect_server() -> Iterator[None]:
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One throw-away Prefect server for all tests of flows; without heartbeats, whose end every run waits for."""
     from prefect import settings
-    from prefect.testing.utilities import prefect_test_harness
 
     # What the server does beside answering is for people who look at its UI: here nobody does.
     idle = {
@@ -36,11 +39,38 @@ def prefect_server() -> Iterator[None]:
         settings.PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED: False,
         settings.PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED: False,
     }
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
     with (
         settings.temporary_settings(idle),
-        prefect_test_harness(server_startup_timeout=250),
+        one_server(shared),
         settings.temporary_settings({settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
     ):
+        yield
+
+
+@contextmanager
+def one_server(folder: Path) -> Iterator[None]:
+    """Start a server, or use the one that another process of the same tests has started: it takes twenty seconds.
+
+    Whoever uses it holds the lock with others, and whoever starts or ends it has the lock alone.
+    """
+    from prefect import context, settings
+    from prefect.testing.utilities import prefect_test_harness
+
+    address = folder / "prefect-server"
+    with (folder / "prefect-server.lock").open("w") as lock, ExitStack() as stack:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if address.exists():
+            known = {settings.PREFECT_API_URL: address.read_text()}
+            stack.enter_context(settings.temporary_settings(known))
+            stack.enter_context(context._temporary_global_settings_context(context.get_settings_context()))
+        else:
+            stack.enter_context(prefect_test_harness(server_startup_timeout=250))
+            address.write_text(settings.PREFECT_API_URL.value())
+            stack.callback(address.unlink)
+            stack.callback(fcntl.flock, lock, fcntl.LOCK_EX)  # called first: waits for the others
+        fcntl.flock(lock, fcntl.LOCK_SH)
         yield
 
 
@@ -55,6 +85,26 @@ def landing(home: Settings, monkeypatch: pytest.MonkeyPatch) -> Landing:
 def service_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spare every retrain of these tests a process; those about the process have one."""
     monkeypatch.setattr("tasks.infra_check.FreshService", ServiceHere)
+
+
+@pytest.fixture(autouse=True)
+def no_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let versions predict without graphs: to trace one for a hundred rows takes longer than all else that they do."""
+    for module in ("learning.features", "learning.heads", "learning.loop", "evergreen_client.champion"):
+        monkeypatch.setattr(f"{module}.in_batches", at_once)
+    monkeypatch.setattr("evergreen_client.champion.traced", lambda model: model)
+
+
+def at_once(*models: Any, **_: Any) -> Callable[[Any], Any]:
+    """What `in_batches` gives, of all rows in one batch."""
+    import tensorflow as tf
+
+    def forward(rows: Any) -> Any:
+        for model in models:
+            rows = model(rows, training=False)
+        return tf.cast(rows, "float32")
+
+    return forward
 
 
 @pytest.fixture
@@ -87,39 +137,58 @@ def compared_here(function: Callable[..., Any], *args: Any, **how: Any) -> Futur
 
 
 @pytest.fixture(scope="session")
-def bootstrapped(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, int], Path]:
-    """A function (rows, days) that gives a home where version 1 of the tiny model learned these rows, made once."""
-    from flows.bootstrap import bootstrap
+def learned(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A function (rows, days, flipped) that gives a home where the tiny model learned, made once.
+
+    Version 1 learned as many rows; where the world is flipped, the newest version learned as many rows after that.
+    """
 
     @cache
-    def made(rows: int, days: int) -> Path:
-        folder = tmp_path_factory.mktemp("bootstrapped")
+    def made(rows: int, days: int, *, flipped: bool) -> Path:
+        folder = tmp_path_factory.mktemp("learned")
+        landing = Landing(folder / "landing" / "tiny")
+        if flipped:
+            copy_home(made(rows, days, flipped=False), folder, landing, days)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("EVERGREEN_HOME", str(folder))
             patch.setattr("tasks.run.load_spec", lambda *_: TINY)
-            patch.setattr("tasks.infra_check.FreshService", ServiceHere)
             get_settings.cache_clear()
-            Landing(folder / "landing" / "tiny").land(rows, days=days)
-            assert bootstrap("tiny") == "promoted"
+            landing.land(rows, days=days, flipped=flipped)
+            assert (retrain if flipped else bootstrap)("tiny") == "promoted"
         get_settings.cache_clear()
         return folder
 
     return made
 
 
-@pytest.fixture
-def begin(home: Settings, landing: Landing, bootstrapped: Callable[[int, int], Path]) -> Begin:
-    """A function (rows, days=1) that comes to what `landing.land` and `bootstrap` come to: a copy of it."""
+def copy_home(made: Path, home: Path, landing: Landing, days: int) -> None:
+    """Copy what a model learned to another home, as if it had happened there."""
+    registry = "registry.db"
+    shutil.copytree(made, home, ignore=shutil.ignore_patterns(f"{registry}*"), dirs_exist_ok=True)
+    landed = list(landing.folder.iterdir())
+    landing.files, landing.more_days = len(landed), len(landed) * (days - 1)
+    with closing(sqlite3.connect(made / registry)) as old, closing(sqlite3.connect(home / registry)) as new:
+        old.backup(new)
+        for path in landed:
+            uri, there = str(path), f"%/{path.name}"
+            new.execute("UPDATE landed_file SET uri = ?, stamp = ? WHERE uri LIKE ?", (uri, stamp_of(path), there))
+            new.execute("UPDATE partition SET source_uri = ? WHERE source_uri LIKE ?", (uri, there))
+        new.commit()
 
-    def copied(rows: int, days: int = 1) -> None:
-        made, registry = bootstrapped(rows, days), "registry.db"
-        shutil.copytree(made, home.home, ignore=shutil.ignore_patterns(f"{registry}*"), dirs_exist_ok=True)
-        landing.files, landing.more_days = 1, days - 1
-        (landed,) = landing.folder.iterdir()
-        with closing(sqlite3.connect(made / registry)) as old, closing(sqlite3.connect(home.home / registry)) as new:
-            old.backup(new)
-            new.execute("UPDATE landed_file SET uri = ?, stamp = ?", (str(landed), _stamp(landed, landed.stat())))
-            new.execute("UPDATE partition SET source_uri = ?", (str(landed),))
-            new.commit()
+
+def stamp_of(path: Path) -> str:
+    """What the registry remembers a file by."""
+    return _stamp(path, path.stat())
+
+
+@pytest.fixture
+def begin(home: Settings, landing: Landing, learned: Callable[..., Path]) -> Begin:
+    """A function (rows, days=1) that comes to what `landing.land` and `bootstrap` come to: a copy of it.
+
+    With `flipped`, as many rows of a flipped world were landed after that, and `retrain` promoted what it learned.
+    """
+
+    def copied(rows: int, days: int = 1, *, flipped: bool = False) -> None:
+        copy_home(learned(rows, days, flipped=flipped), Path(home.home), landing, days)
 
     return copied

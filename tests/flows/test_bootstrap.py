@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,8 @@ from flows.bootstrap import bootstrap
 from flows.retrain import retrain
 from learning.spec import Pretrain
 from tiny import TINY, Landing
+
+Begin = Callable[..., None]
 
 
 def test_a_first_version_that_learned_nothing_is_warned_of(
@@ -54,11 +57,11 @@ def test_a_first_version_that_is_worse_than_a_constant_is_rejected(
     assert registry.champion("tiny").number == 2
 
 
-def test_when_the_first_rows_are_recalled_a_bootstrap_starts_anew(landing: Landing, registry: ModelRegistry) -> None:
+def test_when_the_first_rows_are_recalled_a_bootstrap_starts_anew(
+    landing: Landing, registry: ModelRegistry, begin: Begin
+) -> None:
     """Nothing is trained from a tainted champion, and every message leads to the way out."""
-    landing.land(400)
-    landing.land(300)
-    bootstrap("tiny")
+    begin(400)
     registry.recall("tiny", registry.partitions("tiny")[0].digest, reason="wrong clock", actor="a person")
     landing.land(400, flipped=True)
     with pytest.raises(TaintedVersion, match="evergreen bootstrap tiny"):

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from db.registry import ModelRegistry, open_registry
+from errors import TrainingDiverged
 from flows.bootstrap import bootstrap
 from flows.retrain import retrain
 from flows.watch import watch
@@ -143,7 +144,9 @@ def test_a_champion_that_cannot_read_what_arrives_is_no_opponent(
 
 
 @pytest.mark.parametrize("ask", [lambda: bootstrap("tiny", again=True), lambda: retrain("tiny", from_scratch=True)])
-def test_a_person_may_ask_without_new_data_and_once(started: ModelRegistry, edit: Edit, ask: Callable[[], str]) -> None:
+def test_a_person_may_ask_without_new_data_and_once(
+    started: ModelRegistry, edit: Edit, ask: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An edited builder or plan is enough; the same request again is told that nothing has changed."""
     edit(build_base=wide_base)
     assert ask() in {"promoted", "rejected"}
@@ -151,7 +154,14 @@ def test_a_person_may_ask_without_new_data_and_once(started: ModelRegistry, edit
     assert ask() == "no new data"
     assert "nothing has changed since run 2" in reason(started)
     edit(build_base=wide_base, pretrain=replace(TINY.pretrain, epochs=4))
-    assert ask() in {"promoted", "rejected"}
+    monkeypatch.setattr("learning.pretraining.train", begun)
+    with pytest.raises(TrainingDiverged, match="another training"):
+        ask()
+
+
+def begun(*_: object) -> None:
+    """End a training where it begins: that it began is all that matters."""
+    raise TrainingDiverged("another training", "it began", "nothing")
 
 
 def test_an_edited_builder_is_told_of(landing: Landing, started: ModelRegistry, edit: Edit) -> None:

@@ -38,7 +38,7 @@ def corrected(path: Path, rows: int) -> None:
 
 @pytest.mark.parametrize("rows", [200, 400])
 def test_a_retrain_follows_the_newest_rows(
-    drift_elsewhere: None, landing: Landing, home: Settings, monkeypatch: pytest.MonkeyPatch, rows: int
+    landing: Landing, home: Settings, monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
     """Only corrected rows are pending, no superseded one is replayed or judged, and lineage stays as it was."""
     monkeypatch.setattr("tasks.run.load_spec", lambda *_: REPLACING)

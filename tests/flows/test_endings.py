@@ -173,10 +173,13 @@ def test_a_diverged_training_is_recorded_and_changes_nothing(
     assert retrain("tiny") == "promoted"  # once the plan is mended
 
 
-def test_a_report_that_cannot_be_published_changes_no_ending(landing: Landing, registry: ModelRegistry) -> None:
+def test_a_report_that_cannot_be_published_changes_no_ending(
+    landing: Landing, registry: ModelRegistry, begin: Begin
+) -> None:
     """The registry says what happened, whatever the Prefect API does at the end."""
-    landing.land(200)
+    begin(200)
+    break_file(landing, "broken.parquet")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tasks.report.create_markdown_artifact", lambda *_, **__: 1 / 0)
-        assert bootstrap("tiny") == "promoted"
-    assert registry.runs("tiny")[0].outcome == "promoted"
+        assert retrain("tiny") == "needs attention"
+    assert registry.runs("tiny")[0].outcome == "needs attention"

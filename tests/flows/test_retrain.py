@@ -31,11 +31,10 @@ Begin = Callable[..., None]
 
 
 def test_the_world_flips_and_the_challenger_takes_over(
-    drift_elsewhere: None, landing: Landing, registry: ModelRegistry, home: Settings
+    drift_elsewhere: None, landing: Landing, registry: ModelRegistry, home: Settings, begin: Begin
 ) -> None:
     """Version 1 learns history; the world changes; version 2 learns it, is better, and is the champion."""
-    landing.land(400)
-    assert bootstrap("tiny") == "promoted"
+    begin(400)
     assert registry.champion("tiny").number == 1
 
     landing.land(400, flipped=True)
@@ -58,7 +57,7 @@ def test_the_world_flips_and_the_challenger_takes_over(
 
 
 def test_the_same_on_postgresql(
-    drift_elsewhere: None, landing: Landing, postgres: Server, monkeypatch: pytest.MonkeyPatch, home: Settings
+    landing: Landing, postgres: Server, monkeypatch: pytest.MonkeyPatch, home: Settings
 ) -> None:
     """One environment variable moves the registry to PostgreSQL; nothing else changes."""
     url = postgres.create()
@@ -168,7 +167,7 @@ def test_partitions_that_arrive_together_are_scored_one_by_one(
     """The track record has a figure for each arrival: what is good and what is bad is not averaged away."""
     begin(200)
     usual, flipped = landing.land(100).stem, landing.land(300, flipped=True).stem
-    retrain("tiny")
+    assert watch("tiny") == "due"
     stems = {p.digest: Path(p.source_uri).stem for p in registry.partitions("tiny")}
     losses = {stems[s.partition]: (s.rows, s.value) for s in registry.scores("tiny") if s.metric == "log_loss"}
     assert {stem: rows for stem, (rows, _) in losses.items()} == {usual: 100, flipped: 300}
@@ -205,7 +204,7 @@ def test_a_check_that_drift_makes_no_sense_for_stops_no_run(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tasks.run.load_spec", lambda *_: blind)
         patch.setattr("tasks.check_drift.elsewhere", refused)
-        assert retrain("tiny") == "promoted"
+        assert watch("tiny") == "due"
     assert registry.drift_checks("tiny") == ()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,6 +80,21 @@ def write(folder: Path, name: str, frame: pl.DataFrame) -> PartitionFile:
     path = folder / f"{name}.parquet"
     frame.write_parquet(path)
     return PartitionFile(name, path)
+
+
+@pytest.fixture
+def graphs() -> None:
+    """Train in graphs, as in production, in a file whose other tests have none."""
+
+
+@pytest.fixture
+def eagerly(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Train without graphs, unless a test asks for `graphs`: to trace one takes longer than epochs of eight rows."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly("graphs" not in request.fixturenames)
+    yield
+    tf.config.run_functions_eagerly(run_eagerly=False)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import multiprocessing
 import os
 import shutil
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from counting import CountingBase, open_entry, part
+from forked import forked
 
 from evergreen_client.model_files import load_model
 from learning.data import PartitionFile, read_inputs
@@ -94,8 +94,7 @@ def test_an_entry_larger_than_the_cache_is_still_given(tmp_path: Path) -> None:
 
 def test_of_two_processes_one_computes(tmp_path: Path) -> None:
     """Concurrent runs that want the same entry share one pass."""
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=open_entry, args=(tmp_path,)) for _ in range(2)]
+    workers = [forked().Process(target=open_entry, args=(tmp_path,)) for _ in range(2)]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -28,6 +28,8 @@ from learning.plans import FineTune, FromScratch, Pretrain, Replay, Stage
 from learning.schedules import constant
 from learning.spec import ModelSpec
 
+pytestmark = pytest.mark.usefixtures("eagerly")  # those of `graphs` train each way in them
+
 Partition = Callable[..., PartitionFile]
 History = tuple[PartitionFile, ...]
 
@@ -63,7 +65,9 @@ def no_callbacks() -> list[keras.callbacks.Callback]:
 THAW = Stage("thawed", thaw=("block2",), epochs=1, batch_size=4, learning_rate=0.05)
 
 
-def test_a_head_stage_gives_a_new_head_on_the_very_same_base(tune: Callable[..., Trained], champion: Trained) -> None:
+def test_a_head_stage_gives_a_new_head_on_the_very_same_base(
+    graphs: None, tune: Callable[..., Trained], champion: Trained
+) -> None:
     """The base's file is the champion's own: not one bit of it can have changed."""
     challenger = tune(plan=head())
     assert challenger.files.base == champion.files.base
@@ -79,7 +83,7 @@ def test_the_same_seed_gives_the_same_head_and_another_seed_another(tune: Callab
 
 
 def test_cached_features_and_raw_rows_train_the_same_head(
-    tune: Callable[..., Trained], monkeypatch: pytest.MonkeyPatch
+    graphs: None, tune: Callable[..., Trained], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The cache is a shortcut, not another method: same seed and order, same weights within rounding."""
     cached = tune("cached", plan=head())
@@ -98,7 +102,7 @@ def test_a_full_cache_needs_no_base(tune: Callable[..., Trained], monkeypatch: p
 
 
 def test_a_thawing_stage_changes_the_named_layer_and_nothing_else_of_the_base(
-    tune: Callable[..., Trained], champion: Trained
+    graphs: None, tune: Callable[..., Trained], champion: Trained
 ) -> None:
     """A new base comes out; BatchNorm statistics and all other layers are bit-identical."""
     challenger = tune(plan=head(Stage(epochs=1, batch_size=4, learning_rate=0.05), THAW))
@@ -301,7 +305,7 @@ def test_other_cures_against_forgetting_lead_elsewhere(tune: Callable[..., Train
     assert digests[0] == digests[1] != digests[2]
 
 
-def test_distillation_works_while_layers_are_thawed(tune: Callable[..., Trained]) -> None:
+def test_distillation_works_while_layers_are_thawed(graphs: None, tune: Callable[..., Trained]) -> None:
     """The teacher then sees raw rows, as the student does."""
     assert tune(plan=head(THAW, distill=0.5)).files.base_digest != tune("x", plan=head(THAW)).files.base_digest
 
@@ -440,7 +444,9 @@ def test_another_head_is_another_task(spec: ModelSpec, tune: Callable[..., Train
     assert calls, first
 
 
-def test_a_crash_among_augmented_rows_changes_nothing_in_the_end(spec: ModelSpec, tune: Callable[..., Trained]) -> None:
+def test_a_crash_among_augmented_rows_changes_nothing_in_the_end(
+    graphs: None, spec: ModelSpec, tune: Callable[..., Trained]
+) -> None:
     """Random seeds of the augmentation are saved with the rest, so that the same noise follows."""
 
     def augment(_sample: Any) -> keras.Model:

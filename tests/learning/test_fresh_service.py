@@ -21,15 +21,6 @@ from learning.spec import ModelSpec
 from settings import Settings
 
 
-@keras.saving.register_keras_serializable("at_home")
-class AtHome(keras.layers.Layer):
-    """A layer that only the process of the tests knows."""
-
-    def call(self, rows: Any) -> Any:
-        """Nothing changes."""
-        return rows * 1.0
-
-
 @keras.saving.register_keras_serializable("fresh_service")
 class Waiting(keras.layers.Layer):
     """A layer that takes its time."""
@@ -81,21 +72,13 @@ def test_a_probe_is_of_the_rows_that_were_predicted(
     assert len(probe(spec.schema, many, history)[1]) in range(PROBE_ROWS // 2, PROBE_ROWS + 1)
 
 
-def test_a_fresh_process_says_the_same_and_another_one_lacks_a_layer(
-    question: Question, found: Predictions, home: Settings
-) -> None:
-    """Both begin at once; the second is asked for a head with a layer that nobody defines where a service looks."""
-    head = keras.Sequential([keras.Input((4,)), AtHome(), keras.layers.Dense(1, activation="sigmoid")])
-    digest = save_model(head, home.home / "head.keras")
-    stored = ArtifactStore(home.artifact_root, home.cache).put(home.home / "head.keras", kind="head", digest=digest)
-    with FreshService([]) as first, FreshService([home.home]) as second:
-        first.ask(question)
-        second.ask(replace(question, head=stored))
-        same, lacking = first.answer(), second.answer()
+def test_a_fresh_process_says_the_same(question: Question, found: Predictions) -> None:
+    """Of one that lacks a layer, tests/flows/test_promotion.py tells."""
+    with FreshService([]) as service:
+        service.ask(question)
+        same = service.answer()
     assert same.error == ""
     np.testing.assert_allclose(same.predictions, found.prediction, rtol=1e-5)
-    assert "Keras does not know its class 'AtHome'" in lacking.error
-    assert lacking.predictions == []
 
 
 def test_a_process_that_nobody_asks_ends_with_its_block() -> None:
@@ -113,7 +96,9 @@ def test_a_damaged_file_is_a_sentence(question: Question, home: Settings) -> Non
     """As a service has it: the file's bytes are not those that were registered."""
     path = Path(home.artifact_root) / question.head.uri
     path.write_bytes(path.read_bytes()[:-7])
-    assert "SHA-256" in answered(written(question)).error
+    said = answered(written(question))
+    assert "SHA-256" in said.error
+    assert said.predictions == []
     path.unlink()
     assert "it is not under" in answered(written(question)).error
 

@@ -20,11 +20,13 @@ from learning.prediction import predict
 from learning.pretraining import pretrain, sample
 from learning.spec import ModelSpec
 
+pytestmark = pytest.mark.usefixtures("eagerly")  # those of `graphs` train each way in them
+
 Partition = Callable[..., PartitionFile]
 
 
 def test_the_same_seed_gives_the_same_version(
-    spec: ModelSpec, history: tuple[PartitionFile, ...], tmp_path: Path
+    graphs: None, spec: ModelSpec, history: tuple[PartitionFile, ...], tmp_path: Path
 ) -> None:
     """Base and head are reproducible to the last bit; another seed gives others."""
     one, two, other = (

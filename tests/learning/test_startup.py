@@ -8,12 +8,9 @@ import importlib
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from learning.data import PartitionFile
-from learning.files import Trained
 from learning.startup import held_back_stderr, large_import, left_out
 
 MISSING = "a_library_that_nobody_imported"
@@ -84,28 +81,3 @@ def test_tensorflow_starts_without_a_word_and_without_what_nobody_asked_for() ->
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("[True, False, False]\n<module 'sklearn'")
     assert not done.stderr
-
-
-def test_predicting_does_nothing_to_the_process_it_is_called_in(
-    champion: Trained, history: tuple[PartitionFile, ...], tmp_path: Path
-) -> None:
-    """A service that logs from other threads and imports pandas meanwhile loses no line, and finds its pandas."""
-    script = f"""
-import gc, os, sys
-from pathlib import Path
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-from conftest import SPEC
-from learning.data import PartitionFile
-from learning.files import ModelFiles
-from learning.prediction import predict
-
-touched = []
-for module, name in ((os, "dup2"), (gc, "freeze")):
-    setattr(module, name, lambda *_, name=name: touched.append(name))
-files = ModelFiles(Path({str(champion.files.base)!r}), Path({str(champion.files.head)!r}), "base", "head")
-rows = PartitionFile("p", Path({str(history[0].path)!r}))
-found = predict(SPEC, files, [rows], split="all", cache=Path({str(tmp_path)!r}))
-print(len(found.prediction), touched, [name for name in ("pandas", "sklearn") if sys.modules.get(name, 1) is None])
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert done.stdout == "8 [] []\n", done.stderr

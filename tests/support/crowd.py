@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Barrier
 from typing import Any
 
+from forked import forked
+
 SIZE = 8
 
 
 class Crowd:
-    """Eight spawned processes that stay, since starting them costs more than what they do."""
+    """Eight processes that stay, since starting them costs more than what they do."""
 
     def __init__(self, pool: Any, barrier: Callable[[int], Barrier]) -> None:
         self._pool, self._barrier = pool, barrier
@@ -33,8 +34,8 @@ class Crowd:
 
 @contextmanager
 def gathered_crowd() -> Iterator[Crowd]:
-    """Spawn the processes; forking would copy open connections into them."""
-    context = multiprocessing.get_context("spawn")
+    """Start the processes."""
+    context = forked()
     with context.Manager() as manager, context.Pool(SIZE) as pool:
         yield Crowd(pool, manager.Barrier)
         pool.close()

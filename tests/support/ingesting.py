@@ -1,16 +1,16 @@
-"""One process that takes what arrived: `python ingesting.py HOME DATABASE CORRECTIONS`, once a line on its input."""
+"""One process that takes what arrived, once it is told to."""
 
 from __future__ import annotations
 
-import json
-import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from arriving import Port
 
-if __name__ == "__main__":
-    port = Port(Path(sys.argv[1]), database=sys.argv[2]).with_source(corrections=sys.argv[3])
-    print("ready", flush=True)  # noqa: T201 - the test waits for it
-    sys.stdin.readline()
-    arrived = port.ingest()
-    print(json.dumps([partition.digest for partition in arrived.partitions]))  # noqa: T201
+
+def take(told: Connection, home: Path, database: str, corrections: str) -> None:
+    """Say that all is ready, wait for a word, and answer with what was taken."""
+    port = Port(home, database=database).with_source(corrections=corrections)
+    told.send("ready")
+    told.recv()
+    told.send([partition.digest for partition in port.ingest().partitions])

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from sqlalchemy import URL, create_engine, make_url, text
+import psycopg
+from sqlalchemy import URL, make_url
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,9 @@ class Server:
 
     def run(self, statement: str) -> None:
         """Run a statement outside of any transaction."""
-        engine = create_engine(self.url, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text(statement))
-        engine.dispose()
+        address = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute(statement.encode())
 
 
 @contextmanager
