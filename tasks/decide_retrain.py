@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from prefect import get_run_logger
 
+import clock
 from db.records import STUCK, WATCH, RunEnding, RunRecord, came_to
 from learning.spec import ModelSpec
 from monitoring.alarms import Answered, answered_by
-from monitoring.decision import Facts, Pending, decide, rows_to_judge
+from monitoring.decision import TOO_FEW, Facts, Pending, decide, rows_to_judge
 from monitoring.drift import DriftVerdict
 from monitoring.performance import Performance
 from tasks.check_base import ageing
@@ -32,10 +33,11 @@ def facts_of(
         performance=performance,
         learned_at=registry.champion(model).created_at,
         last_retrain=last.finished_at if last else None,
-        now=now or datetime.now(UTC),
+        now=now or clock.now(),
         answered=answered(context, pending),
         new_rows=rows_since_refusal(context.spec, pending, last),
         stop_when_broken=context.spec.drift.stop_when_broken,
+        unchecked="no check for drift" if context.past else TOO_FEW,
     )
 
 

@@ -46,7 +46,7 @@ def finetune_champion(
     start_tensorflow()
     past = context.partition_files(learned)
     turned = None if pending.asked == "again" else world_turned(registry, spec)
-    trained = finetune(
+    trained = (context.past.finetune if context.past else finetune)(
         spec,
         context.model_files(registry.version(spec.name, pending.champion)),
         context.partition_files(pending.partitions),
