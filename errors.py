@@ -5,6 +5,7 @@ EvergreenError
 ├── UnknownModel             no file in models/ defines this model
 ├── InvalidSpec              a ModelSpec that contradicts itself
 ├── InvalidSchedule          a cron that is none, or no place for it in prefect.yaml
+├── InvalidBacktest          policies or a time that cannot be replayed, or a file that holds no backtest
 ├── RegistryError
 │   ├── RegistryOutdated     the database's schema is not the one this code knows
 │   ├── NoChampion           nothing was promoted yet
@@ -113,6 +114,10 @@ class InvalidSpec(EvergreenError):
 
 class InvalidSchedule(EvergreenError):
     """A cron that is none, or no place for it in prefect.yaml."""
+
+
+class InvalidBacktest(EvergreenError):
+    """Policies or a time that cannot be replayed, or a file that holds no backtest."""
 
 
 class AlreadyBootstrapped(RegistryError):
