@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from evaluation.backtests import Backtest, PolicyResult, Step
     from evaluation.policy_losses import PolicyLosses
 
+ROLLED_BACK = "rolled back to version"  # in the reason of a run that did it
 PRICES = 9  # at which policies are held against the oracle
 DECADE = 10.0
 USUAL = 0.01  # of an average arrival's summed loss: the price in the middle, where nobody named one
@@ -71,19 +72,16 @@ def figures(result: PolicyResult, losses: PolicyLosses) -> Figures:
 
 
 def marks(steps: Sequence[Step]) -> Iterator[tuple[str, Step]]:
-    """What happened at which step: "promotion", "refusal", "rollback" or "break", several at one step if it was so."""
+    """What happened at which step: "promotion", "refusal" or "rollback"; several at one step where it was so."""
     newest = 0
     for step in steps:
-        word = _came_to(step)
-        if step.version is not None and step.version < newest:
+        if ROLLED_BACK in step.decision_reason or (step.version is not None and step.version < newest):
             yield "rollback", step
-        elif step.version is not None:
+        if step.version is not None and step.version > newest:
             newest = step.version
             yield "promotion", step
-        if word in {"rejected", STUCK}:
+        if _came_to(step) in {"rejected", STUCK}:
             yield "refusal", step
-        if "broke its limit" in step.decision_reason:
-            yield "break", step
 
 
 def _came_to(step: Step) -> str:
@@ -115,7 +113,7 @@ def front(found: Sequence[Figures], cost: str) -> tuple[Figures, ...]:
 
 
 def prices(backtest: Backtest, losses: PolicyLosses, price: float | None) -> tuple[float, ...]:
-    """Prices of a retrain over two decades: around the one that was named, else around a hundredth of an arrival's loss.
+    """Prices of a retrain over two decades: around the one that was named, else a hundredth of an arrival's loss.
 
     Of a retrain that costs a thousandth of what an average arrival loses, hardly any is too dear; at a tenth, nearly
     all are. Nothing else is known of a stranger's costs.

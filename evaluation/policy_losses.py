@@ -44,12 +44,6 @@ class PolicyLosses:
     rows: Floats
     of: Mapping[str, Floats]
 
-    @property
-    def stretch(self) -> NDArray[np.int64]:
-        """The stretch of time that each block belongs to, shape (blocks,)."""
-        count = len(self.blocks)
-        return np.arange(count) * min(count, STRETCHES) // max(count, 1)
-
     def total(self, policy: str) -> float:
         """The summed loss of all rows."""
         return float(np.sum(self.rows * self.of[policy]))
@@ -65,8 +59,7 @@ class PolicyLosses:
         values = (self.of[policy] - self.of[other])[:until]
         if len(values) < FEWEST:
             return None
-        stretches = np.arange(len(values)) * STRETCHES // len(values)
-        return mean_interval(values, [np.minimum(stretches, np.arange(len(values)))], confidence, self.rows[:until])
+        return mean_interval(values, [stretches(len(values))], confidence, self.rows[:until])
 
     def gain_kept(self, policy: str, other: str, never: str) -> Interval | None:
         """Which share of another's gain over never retraining a policy keeps; None where no gain is shown."""
@@ -79,7 +72,17 @@ class PolicyLosses:
             gained = (self.of[never] - self.of[policy])[kept] @ rows, (self.of[never] - self.of[other])[kept] @ rows
             return float(gained[0] / gained[1])
 
-        return jackknife(share, len(self.blocks), [self.stretch], CONFIDENCE)
+        return jackknife(share, len(self.blocks), [stretches(len(self.blocks))], CONFIDENCE)
+
+
+def stretches(blocks: int) -> NDArray[np.int64]:
+    """The stretch of time that each of so many blocks belongs to.
+
+    Example:
+        >>> stretches(12).tolist()
+        [0, 0, 1, 2, 3, 4, 5, 5, 6, 7, 8, 9]
+    """
+    return np.arange(blocks) * min(blocks, STRETCHES) // max(blocks, 1)
 
 
 def policy_losses(backtest: Backtest) -> PolicyLosses:

@@ -48,7 +48,7 @@ def matrices(draw: st.DrawFn) -> Floats:
 def test_no_other_plan_costs_less(losses: Floats, price: int) -> None:
     """Of all plans there are, tried one by one, none is cheaper, and what it says it costs is what it costs."""
     plan = exact_plan(losses, float(price))
-    costs = dict((retrains, cost) for cost, retrains in every_plan(losses, float(price)))
+    costs = {retrains: cost for cost, retrains in every_plan(losses, float(price))}
     assert plan.total == min(costs.values())
     assert costs[plan.retrains] == plan.total
     assert plan_loss(losses, plan.retrains) == plan.loss
