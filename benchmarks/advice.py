@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from benchmarks.claims import Claims
 from benchmarks.streams import Stream, streams
-from evaluation.advice import advise, compared, part
+from evaluation.advice import Comparison, advise, compared, part
 from evaluation.backtests import Backtest, BlockScore, Crossed, PolicyResult, Step, from_json
 from evaluation.oracle import Plan, crossed_losses, exact_plan
 from evaluation.policy_figures import Figures, prices
@@ -154,46 +154,49 @@ def lived(policy: str, every: int, found: Measured, *, alarmed: bool = False) ->
 def alarm(scores: Sequence[tuple[BlockScore, int]], champion: int) -> bool:
     """Whether the chart over a policy's own live losses gives a warning, or says that it broke."""
     from monitoring.chart import LiveLoss
-    from monitoring.performance import performance
+    from monitoring.performance import judge
 
     track = [LiveLoss(one.block, f"arrival {at:03}", one.rows, one.loss, one.version) for one, at in scores]
-    return performance(track, (), champion).state in {"warning", "broken"}
+    return judge(track, champion).state in {"warning", "broken"}
 
 
 def judged(claims: Claims, backtest: Backtest) -> None:
     """Print what is advised at each price beside the exact plan, and the claims about it."""
     beside = compared(backtest)
-    losses = crossed_losses(backtest.crossed)
-    rare = max(one.retrains for one in beside.found)
-    far, seldom = list[float](), list[tuple[int, int]]()
+    losses, middle = crossed_losses(backtest.crossed), beside.losses.blocks[len(beside.losses.blocks) // 2]
+    early, late = (compared(part(backtest, middle, after=after)) for after in (False, True))
+    far, later, right, right_later = list[float](), list[float](), list[bool](), list[bool]()
     for price in prices(backtest, beside.losses, None):
         plan, advised = exact_plan(losses, price), beside.of(advise(backtest, price).policy)
-        above = 100 * (advised.total(price) / plan.total - 1)
-        far.append(above)
-        seldom.append((advised.retrains, len(plan.retrains)))
-        best = min(beside.found, key=lambda one: one.total(price))
+        before = late.of(early.chosen(price).policy)
+        far.append(100 * (advised.total(price) / plan.total - 1))
+        later.append(100 * (before.total(price) / lowest(late, price).total(price) - 1))
+        right += rightly_seldom(beside, advised, price)
+        right_later += rightly_seldom(late, before, price)
         print(
-            f"# {backtest.model}: price {price:.4g}: {advised.policy}, {advised.retrains} retrains, {above:+.1f} %; "
-            f"exact plan {len(plan.retrains)}; best in hindsight {best.policy}; {halves(backtest, price)}"
+            f"# {backtest.model}: price {price:.4g}: {advised.policy}, {advised.retrains} retrains, {far[-1]:+.1f} %; "
+            f"exact plan {len(plan.retrains)}; first half advises {before.policy}, in the second {later[-1]:+.1f} %"
         )
     claims.at_most(f"{backtest.model}: advised total above the exact plan's, worst price", max(far), NEAR, "%")
     claims.show(f"{backtest.model}: the same, on average", float(np.mean(far)), "%")
-    right = [(ours < rare) for ours, exact in seldom if 2 * exact < rare]
     if right:
-        share = 100 * sum(right) / len(right)
-        claims.at_least(f"{backtest.model}: says less often where the plan has less than half", share, 100, "%")
+        claims.at_least(f"{backtest.model}: says less often where that is true", 100 * float(np.mean(right)), 100, "%")
+    claims.show(f"{backtest.model}: advised by the first half, above the best of the second, worst", max(later), "%")
+    if right_later:
+        share = 100 * float(np.mean(right_later))
+        claims.show(f"{backtest.model}: less often by the first half, where the second has it true", share, "%")
     print(f"# {backtest.model}: no price: {advise(backtest).sentence}", flush=True)
 
 
-def halves(backtest: Backtest, price: float) -> str:
-    """The advice of the first half, in the second half beside the best policy there: what it is worth in time."""
-    blocks = policy_losses(backtest).blocks
-    middle = blocks[len(blocks) // 2]
-    early, late = (compared(part(backtest, middle, after=after)) for after in (False, True))
-    chosen = late.of(early.chosen(price).policy)
-    best: Figures = min(late.found, key=lambda one: one.total(price))
-    above = 100 * (chosen.total(price) / best.total(price) - 1)
-    return f"first half advises {chosen.policy}, in the second {above:+.1f} % above {best.policy}"
+def lowest(beside: Comparison, price: float) -> Figures:
+    """The policy that was best, as one knows afterwards."""
+    return min(beside.found, key=lambda one: one.total(price))
+
+
+def rightly_seldom(beside: Comparison, advised: Figures, price: float) -> list[bool]:
+    """Whether fewer retrains than the present ones are advised, where they are cheaper; empty where they are not."""
+    present = beside.of(beside.present).retrains
+    return [advised.retrains < present] if lowest(beside, price).retrains < present else []
 
 
 def beside_retrainopt(claims: Claims, losses: Floats, at: Sequence[float], name: str) -> None:

@@ -13,6 +13,8 @@ from evaluation.policy_losses import CONFIDENCE, FEWEST, PolicyLosses, policy_lo
 if TYPE_CHECKING:
     from evaluation.backtests import Backtest, BlockScore
 
+NOTICED = 0.01  # of the loss: a rise below it is none that monitoring would notice, either (monitoring/chart.py)
+
 
 @dataclass(frozen=True)
 class Advice:
@@ -37,9 +39,9 @@ def advise(backtest: Backtest, price: float | None = None) -> Advice:
     """Which of the replayed policies to have.
 
     With a price, the one whose summed loss + price x retrains is lowest. Without one, the one with the fewest retrains
-    among those that are not shown worse than another and lie within one standard error of the lowest loss (the rule of
-    Breiman, Friedman, Olshen and Stone, "Classification and regression trees", 1984). Not shown worse is not enough: one
-    turn of the world in a year is a single observation, and proves nothing, whatever it cost.
+    among those that are not shown worse than another, and lie within one standard error of the lowest loss (the rule of
+    Breiman, Friedman, Olshen and Stone, "Classification and regression trees", 1984) and within 1 % of it. Not shown
+    worse is not enough: one turn of the world in a year is one observation, and proves nothing, whatever it cost.
 
     Args:
         backtest: what was replayed.
@@ -48,8 +50,8 @@ def advise(backtest: Backtest, price: float | None = None) -> Advice:
     """
     beside = compared(backtest)
     blocks = len(beside.losses.blocks)
-    if blocks < FEWEST or len(beside.found) < 2:
-        lacking = f"{blocks} blocks with labels" if len(beside.found) > 1 else "one policy"
+    if blocks < FEWEST or len(beside.allowed) < 2:
+        lacking = f"{blocks} blocks with labels" if len(beside.allowed) > 1 else "one policy"
         said = f"Cannot tell: {lacking} is too little to compare; {backtest.present} stays."
         return Advice(backtest.present, "cannot tell", said, (), price)
     advised = beside.chosen(price)
@@ -67,16 +69,23 @@ class Comparison:
         losses: of all.
         found: figures of all.
         worse: those that are shown worse than another, each with that one.
+        barred: those that are there for comparison only: without a gate, which no model can be.
     """
 
     present: str
     losses: PolicyLosses
     found: tuple[Figures, ...]
     worse: dict[str, str]
+    barred: frozenset[str] = frozenset()
 
     def of(self, policy: str) -> Figures:
         """The figures of a policy."""
         return next(one for one in self.found if one.policy == policy)
+
+    @property
+    def allowed(self) -> list[Figures]:
+        """The policies that a model can have."""
+        return [one for one in self.found if one.policy not in self.barred]
 
     @property
     def never(self) -> Figures | None:
@@ -86,16 +95,17 @@ class Comparison:
     def chosen(self, price: float | None) -> Figures:
         """The policy that the rule comes to; of two that cost the same, the present one."""
         if price is not None:
-            return min(self.found, key=lambda one: (one.total(price), one.retrains, one.policy != self.present))
+            return min(self.allowed, key=lambda one: (one.total(price), one.retrains, one.policy != self.present))
         return min(self.near, key=lambda one: (one.retrains, one.policy != self.present, one.loss))
 
     @property
     def near(self) -> list[Figures]:
-        """The policies that are not shown worse than another and lie within a standard error of the lowest loss."""
-        best = min(self.found, key=lambda one: one.loss)
-        apart = {one.policy: self.losses.difference(one.policy, best.policy) for one in self.found}
-        within = {policy for policy, found in apart.items() if found and found.mean <= found.error}
-        return [one for one in self.found if one.policy in within and (one.policy not in self.worse or one is best)]
+        """The policies that are not shown worse than another, within a standard error and 1 % of the lowest loss."""
+        best = min(self.allowed, key=lambda one: one.loss)
+        apart = {one.policy: self.losses.difference(one.policy, best.policy) for one in self.allowed}
+        most = NOTICED * abs(best.mean)
+        within = {policy for policy, found in apart.items() if found and found.mean <= min(found.error, most)}
+        return [one for one in self.allowed if one.policy in within and (one.policy not in self.worse or one is best)]
 
     def word(self, advised: Figures) -> str:
         """What it means for whoever has the present policy."""
@@ -127,7 +137,7 @@ class Comparison:
         """What it is compared with: the present policy, or, if that is advised, the next best."""
         if advised.policy != self.present:
             return self.of(self.present)
-        others = [one for one in self.found if one != advised]
+        others = [one for one in self.allowed if one != advised]
         return min(others, key=(lambda one: one.loss) if price is None else (lambda one: one.total(price)))
 
     def kept(self, subject: Figures, other: Figures) -> str:
@@ -155,7 +165,7 @@ class Comparison:
 
     def proof(self, subject: Figures, other: Figures) -> str:
         """Whether the difference of loss is more than chance, at a confidence that all comparisons share."""
-        confidence = 1 - (1 - CONFIDENCE) / (len(self.found) - 1)
+        confidence = 1 - (1 - CONFIDENCE) / (len(self.allowed) - 1)
         found = self.losses.difference(subject.policy, other.policy, confidence)
         blocks = f"on {len(self.losses.blocks):,} blocks"
         if found is None or found.low <= 0 <= found.high:
@@ -165,21 +175,25 @@ class Comparison:
 
     def remarks(self, advised: Figures, price: float | None) -> Iterator[str]:
         """What else to know: how many may be the best, and whether a model is worth having at all."""
-        left = [one.policy for one in self.found if one.policy not in self.worse]
+        left = [one.policy for one in self.allowed if one.policy not in self.worse]
+        many = f"{len(left)} of {len(self.allowed)} policies are not shown worse than another ({', '.join(left)})"
         if price is None:
-            near = [one.policy for one in self.near]
+            near = ", ".join(one.policy for one in self.near)
             yield (
-                f"{len(left)} of {len(self.found)} policies are not shown worse than another, at a confidence of "
-                f"{CONFIDENCE:.0%} that all comparisons share ({', '.join(left)}); within a standard error of the lowest "
-                f"loss: {', '.join(near)}. Of these the one with the fewest retrains is advised; a price decides better"
+                f"{many}, at a confidence of {CONFIDENCE:.0%} that all comparisons share; within a standard error and "
+                f"{NOTICED:.0%} of the lowest loss: {near}. Of these the one with the fewest retrains is advised; a "
+                "price decides better"
             )
         elif len(left) > 1:
-            yield (
-                f"{len(left)} of {len(self.found)} policies are not shown worse than another ({', '.join(left)}): the "
-                "one that looks best of many looks better than it will be"
-            )
+            yield f"{many}: the one that looks best of many looks better than it will be"
+        for policy in sorted(self.barred):
+            found = self.losses.difference(policy, advised.policy)
+            if found and found.high < 0:
+                less = -found.mean / abs(advised.mean)
+                yield f"{policy}, which has no gate, has a loss {less:.1%} below: look at what the gate refuses"
+        known = {one.policy for one in self.found}
         for baseline in self.losses.of:
-            if baseline not in {one.policy for one in self.found} and self.losses.total(baseline) <= advised.loss:
+            if baseline not in known and self.losses.total(baseline) <= advised.loss:
                 yield f"the baseline '{baseline}' loses no more than {advised.policy}: look at the model first"
 
 
@@ -187,7 +201,9 @@ def compared(backtest: Backtest) -> Comparison:
     """The policies of a backtest side by side."""
     losses = policy_losses(backtest)
     found = tuple(figures(one, losses) for one in backtest.policies)
-    return Comparison(backtest.present, losses, found, shown_worse(losses, [one.policy for one in found]))
+    barred = frozenset(one.policy for one in backtest.policies if one.overrides.get("gate") == "off")
+    worse = shown_worse(losses, [one.policy for one in found if one.policy not in barred])
+    return Comparison(backtest.present, losses, found, worse, barred)
 
 
 def tried_before(backtest: Backtest, price: float | None) -> Iterator[str]:
@@ -201,10 +217,9 @@ def tried_before(backtest: Backtest, price: float | None) -> Iterator[str]:
     said = f"by the first half of the blocks alone, the advice would have been {chosen}"
     if chosen != backtest.present:
         then, present = late.of(chosen), late.of(backtest.present)
-        said += (
-            f"; in the second half its loss was {then.loss / present.loss - 1:+.1%} beside that of {backtest.present}"
-        )
-        said += f", for {_times(then.retrains)} instead of {present.retrains:,}"
+        apart = (then.loss - present.loss) / abs(present.loss or 1.0)
+        said += f"; in the second half its loss was {apart:+.1%} beside that of {backtest.present}, for "
+        said += f"{_times(then.retrains)} instead of {present.retrains:,}"
     yield said
 
 

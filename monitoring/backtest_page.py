@@ -54,8 +54,8 @@ def policies_section(seen: Report) -> str:
     }  # fmt: skip
     rows = [policy_line(seen, number, one) for number, one in enumerate(seen.compared.found, 1)]
     caption = (
-        "The mean loss, and by how much it differs from the present policy's, with an interval of 90 % by ten stretches "
-        "of time; lower is better. Retrains count whatever came of them."
+        "The mean loss, and by how much it differs from the present policy's, with an interval of 90 % by ten "
+        "stretches of time; lower is better. Retrains count whatever came of them."
     )
     return "<h2>Policies</h2>" + table(heads, rows, caption)
 
