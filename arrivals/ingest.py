@@ -5,7 +5,7 @@ The same call again finds nothing new; after a crash it does the rest; beside th
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -16,6 +16,7 @@ from arrivals.ingest_result import IngestResult
 from arrivals.intake import Intake
 from arrivals.partition_files import PartitionFiles
 from arrivals.sources import Sources
+from clock import now
 from errors import TooManyBadRows
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _silence(spec: ModelSpec, registry: ModelRegistry, run_id: int | None) -> li
     if longest is None:
         return []
     last = registry.newest_arrival(spec.name)
-    if (silent := datetime.now(UTC) - last) <= longest:
+    if (silent := now() - last) <= longest:
         return []
     if any(run.id != run_id and run.started_at > last + longest for run in registry.runs(spec.name, 2)):
         return []

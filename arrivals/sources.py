@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+import clock
 from arrivals.attached import Attached
 from arrivals.faults import fault_of, first_few, is_ours
 from arrivals.ingest_result import IngestResult
@@ -75,7 +75,7 @@ class Sources:
 
     def _take_query(self) -> None:
         """Take the rows of a database from the last cursor value on, or from an overlap before it."""
-        spec, source, now = self.spec, self.spec.source, datetime.now(ZoneInfo(self.spec.source.timezone))
+        spec, source, now = self.spec, self.spec.source, clock.now().astimezone(ZoneInfo(self.spec.source.timezone))
         rows = QuerySource(expanded(source.path), source.query, source.cursor, source.timezone)
         wanted = wanted_of(spec, "query", labels=False)
         check_columns(rows.columns(), replace(wanted, ignore=(*wanted.ignore, source.cursor)), rows.uri)
@@ -198,7 +198,7 @@ class Sources:
 
     def _batches(self, file: ListedFile, copy: LocalCopy, *, labels: bool) -> Iterator[Batch]:
         """Read the rows of a file that can be opened."""
-        now, schema = datetime.now(UTC), self.spec.schema
+        now, schema = clock.now(), self.spec.schema
         moment = min(file.modified or now, now)  # the same at every reading; a clock that is ahead is not believed
         try:
             for batch in read_file(copy, wanted_of(self.spec, copy.format, labels=labels), self.intake.batch_rows):

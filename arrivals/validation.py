@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, cast
@@ -20,6 +20,7 @@ from arrivals.numbers import Writing, is_number, missing, readings, settled, to_
 from arrivals.tensors import as_tensor
 from arrivals.texts import as_it_came, as_text
 from arrivals.times import EPOCHS, INSTANT, STEPS, nothing, parse_times
+from clock import now
 
 if TYPE_CHECKING:
     from db.arrival_records import RefusalKind
@@ -72,7 +73,7 @@ class Validator:
     schema: Schema
     objective: Objective
     source: Source
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    now: Callable[[], datetime] = now
 
     @cached_property
     def kinds(self) -> dict[str, pl.DataType]:

@@ -22,10 +22,10 @@ from tempfile import TemporaryDirectory
 from sqlalchemy import insert
 
 from benchmarks.claims import Claims
+from clock import now
 from db import tables
 from db.arrival_records import NewArrival, NewLandedFile, NewPartition
 from db.engine import session_scope
-from db.lookups import now
 from db.records import NewVersion
 from db.registry import ModelRegistry, open_registry
 from evergreen_client.artifacts import StoredArtifact

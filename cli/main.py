@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import adopt, database, demo, deploy, init, models, monitor, new, partitions, registry, schema, up
+from cli import adopt, backtest, database, demo, deploy, init, models, monitor, new, partitions, registry, schema, up
 from cli.arguments import open_named_registry
 from cli.printing import say
 from db.records import NEEDS_ATTENTION
@@ -39,6 +39,7 @@ app.add_typer(schema.app, name="schema")
 app.add_typer(database.app, name="db")
 app.add_typer(demo.app, name="demo")
 app.command("adopt")(adopt.adopt)
+app.command("backtest")(backtest.backtest)
 app.command("gc")(database.gc)
 app.command("deploy")(deploy.deploy)
 app.command("init")(init.init)

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
+from clock import now
 from db.arrival_records import (
     IngestRecord,
     LandedRecord,
@@ -23,7 +24,7 @@ from db.arrival_records import (
     Superseded,
 )
 from db.arrival_tables import LandedFile, Partition, Recall, RefusedRows, Supersession
-from db.lookups import model_id, now, partition_ids
+from db.lookups import model_id, partition_ids
 from db.statements import Row, Statement, add_row, add_rows, portions, read, row_of, select_as
 from db.tables import Model
 from errors import ArrivalConflict, UnknownPartition

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from sqlalchemy import select, type_coerce
 from sqlalchemy.orm import Session
 
+from clock import now
 from db.arrival_tables import Partition
 from db.columns import Bound
-from db.lookups import model_id, now, partition_ids, version_id
+from db.lookups import model_id, partition_ids, version_id
 from db.statements import (
     Statement,
     add_if_new,

@@ -6,8 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clock import now
 from db.artifacts import STORED, UNFINISHED, ArtifactStore, FileState
-from db.lookups import now
 from evergreen_client.durable import remove_whatever
 
 if TYPE_CHECKING:

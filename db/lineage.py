@@ -5,10 +5,11 @@ from __future__ import annotations
 from sqlalchemy import CTE, select
 from sqlalchemy.orm import Session
 
+from clock import now
 from db.arrival_records import PartitionRecord, RecallRecord
 from db.arrival_tables import Partition, Recall
 from db.arrivals import partition, select_ready
-from db.lookups import CHAMPION_ID, OF_MODEL, model_id, now, partition_ids, version_id
+from db.lookups import CHAMPION_ID, OF_MODEL, model_id, partition_ids, version_id
 from db.records import Role, VersionRecord
 from db.statements import Statement, add_if_new, read
 from db.tables import Model, Version, VersionPartition

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
+from clock import now
 from db.arrival_tables import Partition, RefusedRows
 from db.columns import Utc
 from db.statements import add_if_new, portions
@@ -28,11 +29,6 @@ CHAMPION_ID = (
     .order_by(Promotion.sequence.desc())
     .limit(1)
 )
-
-
-def now() -> datetime:
-    """The present instant."""
-    return datetime.now(UTC)
 
 
 def add_model(session: Session, name: str) -> None:

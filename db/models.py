@@ -10,8 +10,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from clock import now
 from db.arrival_tables import Partition, Recall
-from db.lookups import model_id, now
+from db.lookups import model_id
 from db.promotions import find_champion, promotions
 from db.records import came_to
 from db.runs import runs

@@ -7,8 +7,9 @@ from datetime import datetime
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from clock import now
 from db.lineage import tainted_versions
-from db.lookups import CHAMPION_ID, FAR, OF_MODEL, model_id, now, version_id
+from db.lookups import CHAMPION_ID, FAR, OF_MODEL, model_id, version_id
 from db.records import PromotionKind, PromotionRecord, VersionRecord
 from db.statements import add_unless_taken, read, row_of, select_as
 from db.tables import Evaluation, Model, Promotion, Version

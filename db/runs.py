@@ -8,7 +8,8 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from db.lookups import model_id, now
+from clock import now
+from db.lookups import model_id
 from db.records import LOST, WATCH, RunEnding, RunRecord
 from db.statements import Statement, add_row, read, select_as
 from db.tables import Model, Run

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, aliased
 
+from clock import now
 from db.arrival_tables import Partition
-from db.lookups import model_id, now, partition_ids, version_id
+from db.lookups import model_id, partition_ids, version_id
 from db.statements import add_if_new, add_row, add_rows, parts_of, read, row_of, select_as
 from db.tables import Evaluation, EvaluationRule, Model, Score, Version
 from db.tables import EvaluationCurve as EvaluationCurveRow

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session, aliased
 
-from db.lookups import OF_MODEL, model_id, now, partition_ids, version_id
+from clock import now
+from db.lookups import OF_MODEL, model_id, partition_ids, version_id
 from db.records import EpochMetric, NewVersion, VersionRecord
 from db.statements import Row, Statement, add_if_new, add_row, add_rows, columns_of, read, row_of, select_as
 from db.tables import Artifact, Model, Version, VersionMetric, VersionPartition

@@ -7,7 +7,7 @@ is scored by whichever version was in production then, before step k may learn f
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -36,6 +36,12 @@ class BlockScore:
     rows: int
     loss: float
     version: int
+
+
+def mean_loss(scores: Sequence[BlockScore]) -> float:
+    """Mean loss of all rows; NaN of none."""
+    rows = sum(score.rows for score in scores)
+    return sum(score.rows * score.loss for score in scores) / rows if rows else float("nan")
 
 
 @dataclass(frozen=True)
@@ -86,8 +92,7 @@ class PolicyResult:
             >>> round(PolicyResult("never", {}, scores, ()).loss, 3)
             0.167
         """
-        rows = sum(score.rows for score in self.scores)
-        return sum(score.rows * score.loss for score in self.scores) / rows if rows else float("nan")
+        return mean_loss(self.scores)
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ class Trained:
         plan: how it was trained, as JSON can hold it.
         reason: a sentence for people: how many rows and epochs, and what was kept.
         kept: the epoch that each stage kept, by its name; 0 is the stage's beginning. A refit takes it.
+        rows: how many it learned from, or chose its epoch by, new and replayed.
     """
 
     files: ModelFiles
@@ -56,6 +57,7 @@ class Trained:
     plan: dict[str, Any]
     reason: str
     kept: dict[str, int]
+    rows: int = 0
 
 
 class Progress(Protocol):

@@ -119,7 +119,8 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
         curves = tuple(value for state in states for value in state.curve)
         again = tuple(selection.partition.digest for selection in rows.replayed)
         kept = {stage.name: 0 for stage in plan.stages} | {state.stage: state.best_epoch for state in states}
-        return Trained(challenger.save(work), curves, again, record, _reason(rows, states, plan.anchor), kept)
+        learned = rows.new + row_count(rows.replayed)
+        return Trained(challenger.save(work), curves, again, record, _reason(rows, states, plan.anchor), kept, learned)
 
     begun = (champion.base_digest, champion.head_digest)
     with absurd_rows_named(spec, new, old):

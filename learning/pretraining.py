@@ -96,7 +96,7 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
             f"learned from {row_count(divided[0]):,} rows of {len(history)} partitions in {state.epoch} epochs; "
             f"{best if refit is None else 'as many as its proof kept'}"
         )
-        return Trained(files, state.curve, (), record, reason, {plan.name: state.best_epoch})
+        return Trained(files, state.curve, (), record, reason, {plan.name: state.best_epoch}, row_count(rows))
 
     with absurd_rows_named(spec, history):
         return train_once(work, task_digest(spec, record, (), [history]), train_anew)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from clock import now
 from monitoring.served import Service, comparable_losses, live_losses
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def overview(registry: ModelRegistry, model: str) -> Overview:
     shown = losses[-BLOCKS:]
     return Overview(
         model=model,
-        at=datetime.now(UTC),
+        at=now(),
         promotions=promotions,
         places=tuple(place(promotion.at, losses, partitions) for promotion in promotions),
         performance=performance,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from clock import now
 from errors import RegistryError
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def judged(registry: ModelRegistry, model: str, number: int | None = None) -> Ju
     checks = registry.drift_checks(model) if evaluation.run_id is not None else ()
     return Judged(
         model=model,
-        at=datetime.now(UTC),
+        at=now(),
         evaluation=evaluation,
         earlier=evaluations[:-1],
         curves=registry.evaluation_curves(evaluation.id),

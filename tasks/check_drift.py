@@ -27,7 +27,7 @@ from monitoring.references import Reference, rows
 from monitoring.windows import compare_rows
 from tasks.drift_outputs import expected_columns, output_sides
 from tasks.drift_windows import WindowFiles, chosen_reference, compared_columns, window_files, without_late_labels
-from tasks.run import Context, Run, step
+from tasks.run import GIVEN, Context, Run, step
 from tasks.seeing import show_on_timeline
 from tasks.weigh_columns import known_weights, weights
 
@@ -49,12 +49,24 @@ class Comparison:
 
 
 def elsewhere(function: Callable[..., R], *args: Any, **kwargs: Any) -> Future[R]:
-    """Have another process, which has imported Evidently, call a function."""
+    """Have another process, which has imported Evidently, call a function; a backtest calls it here."""
+    if GIVEN.get() is not None:
+        return here(function, *args, **kwargs)
     from loky import get_reusable_executor
 
     executor = get_reusable_executor(max_workers=1, timeout=IDLE_SECONDS)
     # No function of this file, or that process would import Prefect too.
     future: Future[R] = executor.submit(after_large_import, "evidently.metrics", function, *args, **kwargs)
+    return future
+
+
+def here(function: Callable[..., R], *args: Any, **kwargs: Any) -> Future[R]:
+    """Call a function at once; what it raises comes out where its answer is asked for."""
+    future: Future[R] = Future()
+    try:
+        future.set_result(function(*args, **kwargs))
+    except NotEnoughData as error:
+        future.set_exception(error)
     return future
 
 
@@ -73,7 +85,7 @@ def compare_inputs(run: Run, comparison: Comparison, importance: Mapping[str, fl
         current.rows,
         columns,
         sharing_alpha(context.spec.drift, len(columns), expected_columns(context)),
-        report=report_path(run),
+        report=None if context.past else report_path(run),
         importance=dict(importance),
         reference_name=comparison.reference.name,
         title=f"{run.model}: drift check of run {run.id}",
@@ -109,6 +121,8 @@ def begin_drift_check(run: Run, pending: Pending) -> Comparison | None:
         return None
     windows = window_files(context, reference.partitions, reference.spans), window_files(context, arrived)
     comparison = Comparison(reference, windows)
+    if context.past:
+        return comparison
     known = known_weights(context, context.registry.version(run.model, pending.champion))
     if known is None:  # they are measured first; meanwhile the other process may import
         elsewhere(len, ())
@@ -144,7 +158,8 @@ def check_drift(run: Run, pending: Pending, comparison: Comparison | None) -> Dr
         get_run_logger().info("too few rows to check for drift")
         return None
     try:
-        verdict = verdict_of(run, pending.champion, comparison)
+        past = run.context.past
+        verdict = (past.drift_verdict if past else verdict_of)(run, pending.champion, comparison)
     except BrokenExecutor as error:
         raise ServerFailed(
             "the process that checks for drift", "something ended it", "see whether memory ran out, and run again"
@@ -157,8 +172,9 @@ def check_drift(run: Run, pending: Pending, comparison: Comparison | None) -> Dr
             run_id=run.id, model=run.model, champion=pending.champion, report_uri=str(report_path(run)), **found
         )
     )
-    keep_newest(report_path(run).parent, REPORTS, PAGES)
-    show_on_timeline(run)
+    if run.context.past is None:
+        keep_newest(report_path(run).parent, REPORTS, PAGES)
+        show_on_timeline(run)
     run.attention.extend(verdict.attention)
     get_run_logger().info(verdict.reason)
     return verdict

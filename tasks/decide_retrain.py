@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from prefect import get_run_logger
 
+import clock
 from db.records import STUCK, WATCH, RunEnding, RunRecord, came_to
 from learning.spec import ModelSpec
 from monitoring.alarms import Answered, answered_by
@@ -32,7 +33,7 @@ def facts_of(
         performance=performance,
         learned_at=registry.champion(model).created_at,
         last_retrain=last.finished_at if last else None,
-        now=now or datetime.now(UTC),
+        now=now or clock.now(),
         answered=answered(context, pending),
         new_rows=rows_since_refusal(context.spec, pending, last),
         stop_when_broken=context.spec.drift.stop_when_broken,

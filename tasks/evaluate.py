@@ -171,6 +171,8 @@ def has_seen(context: Context, challenger: VersionRecord, rows: Rows) -> str:
 def evaluate_challenger(run: Run, challenger: int, pending: Pending | None = None) -> PromotionDecision:
     """Champion and challenger on the same rows."""
     decision = evaluate(run.context, run.id, challenger, pending)
+    if run.context.past and run.context.past.always:
+        decision = replace(decision, accepted=True)
     if decision.accepted and not decision.passed:
         get_run_logger().warning("version %d is not shown to be better than a constant prediction", challenger)
     get_run_logger().info("version %d: %s", challenger, decision.reason)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import numpy as np
 
+import clock
 from db.arrival_records import PartitionRecord
 from db.records import VersionRecord
 from errors import NoChampion, TaintedVersion
@@ -51,7 +52,7 @@ def pending_work(context: Context, *, watching: bool = False, now: datetime | No
     key = work_key(spec, number, [partition.digest for partition in partitions])
     earlier = registry.run_with_work_key(spec.name, key, watched=watching)
     last = registry.newest_run(spec.name, ("retrain",))
-    ended, at = last.finished_at if last else None, now or datetime.now(UTC)
+    ended, at = last.finished_at if last else None, now or clock.now()
     past = strikes(spec.retrain, champion.created_at, ended, at)
     settled = why_settled(number, partitions, earlier, past)
     if settled:

@@ -43,7 +43,7 @@ def finetune_champion(
     remove_old(work)
     start_tensorflow()
     past = context.partition_files(learned)
-    trained = finetune(
+    trained = (context.past.finetune if context.past else finetune)(
         spec,
         context.model_files(registry.version(spec.name, pending.champion)),
         context.partition_files(pending.partitions),

@@ -26,7 +26,7 @@ GET_READY = "from learning.startup import start_tensorflow; start_tensorflow()"
 class InfraCheck:
     """The check of one challenger: begun when its predictions are known, and waited for if the gate lets it pass."""
 
-    def __init__(self, context: Context, service: FreshService) -> None:
+    def __init__(self, context: Context, service: FreshService | None) -> None:
         self._context, self._service = context, service
         self._recorded: Floats | None = None
         self._timed = False
@@ -43,7 +43,7 @@ class InfraCheck:
 
         Where there is a champion, the process times both on these rows, unless their layers are the same.
         """
-        if self._recorded is not None or not len(found.target):
+        if self._service is None or self._recorded is not None or not len(found.target):
             return
         settings, self._number = self._context.settings, version.number
         columns, self._recorded = probe(self._context.spec.schema, found, partitions)
@@ -56,7 +56,7 @@ class InfraCheck:
 
     def failure(self) -> str:
         """Wait for the process: why a service could not use the challenger, in a sentence; "" if it could."""
-        if self._recorded is None:
+        if self._service is None or self._recorded is None:
             return ""
         answer = self._service.answer()
         if answer.error:
@@ -69,13 +69,13 @@ class InfraCheck:
     def latency(self, champion: int | None) -> RuleVerdict | None:
         """What a user's own rule says of the challenger's time; None without such a rule, or a champion."""
         rule = next((rule for rule in self._context.spec.gate.also if rule.figure == LATENCY), None)
-        if rule is None or champion is None or self._recorded is None:
+        if self._service is None or rule is None or champion is None or self._recorded is None:
             return None
         return latency(rule, self._service.answer().seconds, len(self._recorded), timed=self._timed)
 
     def slow(self) -> str:
         """How much slower than the champion the challenger answered there, in a sentence; "" if it did not."""
-        if self._recorded is None or (seconds := self._service.answer().seconds) is None:
+        if self._service is None or self._recorded is None or (seconds := self._service.answer().seconds) is None:
             return ""
         found = slower(*seconds, len(self._recorded))
         command = f"evergreen registry promote {self._context.spec.name} {self._number} --reason …"
@@ -89,6 +89,9 @@ def infra_check(run: Run) -> Iterator[InfraCheck]:
     It loads the champion, as a service would that is asked for predictions meanwhile.
     """
     context = run.context
+    if context.past:  # no service waits for what a backtest promotes
+        yield InfraCheck(context, None)
+        return
     with FreshService(context.settings.model_folders, GET_READY) as service:
         if champion := context.registry.find_champion(run.model):
             place = context.settings.artifact_root, str(context.settings.cache)
@@ -99,6 +102,8 @@ def infra_check(run: Run) -> Iterator[InfraCheck]:
 def begin_try_out(context: Context, number: int, champion: int | None, check: InfraCheck) -> None:
     """Ask the fresh process for some of the newest rows that a version learned about, and do not wait for it."""
     registry, spec = context.registry, context.spec
+    if context.past:
+        return
     version = registry.version(spec.name, number)
     newest = context.partition_files(registry.trained_on(spec.name, number)[-PROBED_PARTITIONS:])
     found = predict(spec, context.model_files(version), newest, split="all", cache=context.settings.cache)

@@ -6,17 +6,20 @@ import functools
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Concatenate, ParamSpec, TypeVar, cast
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 from uuid import UUID
 
-from prefect import Task, get_run_logger, runtime, task
+from prefect import Task, get_run_logger, runtime
 from prefect.cache_policies import NO_CACHE
 from prefect.exceptions import TerminationSignal
+from prefect.logging import disable_run_logger
 from prefect.states import Completed
 
+import clock
 from arrivals.newest import NewestRows
 from db.arrival_records import PartitionRecord
 from db.artifacts import ArtifactStore
@@ -33,6 +36,9 @@ from settings import Settings, get_settings
 from tasks.lease import kept_alive
 from tasks.logs import ending_of, foreseen, watch_logs
 from tasks.tidy import clear_away_lost, what_remains
+
+if TYPE_CHECKING:
+    from tasks.past import Past
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -54,12 +60,16 @@ SECONDS_BETWEEN_UPDATES = 5.0  # of the UI's artifact: every update is a request
 
 @dataclass(frozen=True)
 class Context:
-    """What the steps of one model work with: its spec, the registry, the artifact store."""
+    """What the steps of one model work with: its spec, the registry, the artifact store.
+
+    In a backtest also the `past` that it goes through once more; None of a run in the present.
+    """
 
     spec: ModelSpec
     registry: ModelRegistry
     store: ArtifactStore
     settings: Settings
+    past: Past | None = None
 
     def model_files(self, version: VersionRecord) -> ModelFiles:
         """Fetch and verify a version's base and head."""
@@ -86,6 +96,23 @@ class Context:
         return tuple(PartitionFile(digest, path) for digest, path in self.newest.files(partitions))
 
 
+GIVEN: ContextVar[Context | None] = ContextVar("given", default=None)
+
+
+@contextmanager
+def given(context: Context) -> Iterator[None]:
+    """Let a flow that is called as a plain function, as in `retrain.fn("flights")`, work with this context.
+
+    Its steps are plain functions too, then: no server is asked, and nothing is logged.
+    """
+    token = GIVEN.set(context)
+    try:
+        with disable_run_logger():
+            yield
+    finally:
+        GIVEN.reset(token)
+
+
 @contextmanager
 def open_context(model: str) -> Iterator[Context]:
     """Open what a model's steps work with, and close the registry's connections in the end.
@@ -93,6 +120,9 @@ def open_context(model: str) -> Iterator[Context]:
     Raises:
         UnknownModel: no file in the models folders defines the model.
     """
+    if (context := GIVEN.get()) is not None:
+        yield context
+        return
     settings = get_settings()
     spec = load_spec(model, settings.model_folders)
     with open_registry(settings.database_url) as registry:
@@ -109,7 +139,7 @@ class Run:
     """
 
     def __init__(self, number: int, context: Context, started_at: datetime | None = None) -> None:
-        self.id, self.context, self.started_at = number, context, started_at or datetime.now(UTC)
+        self.id, self.context, self.started_at = number, context, started_at or clock.now()
         self.timings: dict[str, float] = {}
         self.attention: list[str] = []
         self.remarks: list[str] = []
@@ -138,16 +168,18 @@ def recorded_run(model: str) -> Iterator[Run]:
         context.registry.add_model(model)
         record = context.registry.start_run(
             model,
-            trigger=f"deployment {deployment}" if deployment else "by hand",
+            trigger="backtest" if context.past else f"deployment {deployment}" if deployment else "by hand",
             flow_run_id=str(flow_run_id) if flow_run_id else None,
         )
         run, running = Run(record.id, context, record.started_at), context.settings.running
         try:
             with (
                 foreseen(f"run {run.id} of model '{model}'", context.settings.cache),
-                kept_alive(context.registry, record, running),
+                # A backtest's runs are nobody's to clear away: it goes on by itself from its last whole step.
+                nullcontext() if context.past else kept_alive(context.registry, record, running),
             ):
-                clear_away_lost(context.registry, running)
+                if context.past is None:
+                    clear_away_lost(context.registry, running)
                 yield run
         except (TerminationSignal, KeyboardInterrupt):
             why = f"it was told to stop; {what_remains(context.registry, run.id)}"
@@ -161,12 +193,24 @@ def recorded_run(model: str) -> Iterator[Run]:
 def end_run(run: Run, ending: RunEnding, work_key: str | None = None) -> str:
     """Record how the run ended, and which work it need not do again; returns its outcome, for the flow to return."""
     ending = run.told(ending)
+    if run.context.past:
+        run.timings |= run.context.past.tally()
     run.context.registry.finish_run(run.id, ending, work_key=work_key, timings=run.timings)
     get_run_logger().info("%s: %s", ending.outcome, ending.reason)
     if ending.outcome not in STATES:
         return ending.outcome
     # To Prefect that is success under a name of its own; whoever calls the flow gets the state's data.
     return cast("str", Completed(name=STATES[ending.outcome], message=ending.reason, data=ending.outcome))
+
+
+class Step(Task[P, R]):
+    """A task that is a plain function to a flow that is one (`given`)."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run it, by Prefect or not."""
+        if GIVEN.get() is not None:
+            return self.fn(*args, **kwargs)
+        return super().__call__(*args, **kwargs)
 
 
 def step(name: str) -> Callable[[Callable[Concatenate[Run, P], R]], Task[Concatenate[Run, P], R]]:
@@ -185,7 +229,7 @@ def step(name: str) -> Callable[[Callable[Concatenate[Run, P], R]], Task[Concate
             finally:
                 run.timings[name] = time.perf_counter() - started
 
-        return task(name=name, task_run_name=name, cache_policy=NO_CACHE)(timed)
+        return Step(timed, name=name, task_run_name=name, cache_policy=NO_CACHE)
 
     return decorate
 
@@ -203,6 +247,7 @@ def shown_progress(title: str) -> Iterator[Progress]:
     from rich.progress import Progress as Bar
 
     artifact = create_progress_artifact(0.0, description=title) if TaskRunContext.get() else None
+    unseen = GIVEN.get() is not None or not sys.stderr.isatty()
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -210,7 +255,7 @@ def shown_progress(title: str) -> Iterator[Progress]:
         TimeElapsedColumn(),
         TextColumn("{task.fields[figures]}", markup=False),
     )
-    with Bar(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+    with Bar(*columns, console=Console(stderr=True), transient=True, disable=unseen) as bar:
         shown = bar.add_task(title, total=None, figures="")
         sent = time.monotonic()
 

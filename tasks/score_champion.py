@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from db.arrival_records import PartitionRecord
+from db.arrival_records import NewPartition, PartitionRecord
 from db.verdict_records import BlockLoss, NewScores
 from evaluation.losses import Floats, figures, row_losses
 from learning.changes import MADE_FOR, comparable
@@ -119,7 +119,7 @@ def servers(
 
 
 def block_starts(
-    block: Blocks | None, place: NDArray[np.integer], partitions: Sequence[PartitionRecord]
+    block: Blocks | None, place: NDArray[np.integer], partitions: Sequence[NewPartition]
 ) -> NDArray[np.datetime64]:
     """The start of each row's time block; where there are no blocks, an arrival is one."""
     if block is not None:
@@ -134,7 +134,7 @@ def in_utc(blocks: NDArray[np.datetime64]) -> list[datetime]:
 
 
 def by_block(
-    found: Predictions, losses: NDArray[np.floating], partitions: Sequence[PartitionRecord]
+    found: Predictions, losses: NDArray[np.floating], partitions: Sequence[NewPartition]
 ) -> Iterator[BlockLoss]:
     """Mean losses of the time blocks of each partition in which any row counts; without blocks an arrival is one."""
     rows = pl.DataFrame({"place": found.partition, "block": block_starts(found.block, found.partition, partitions)})

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 
 from prefect import get_run_logger
 
+from clock import now
 from db.records import RunEnding
 from evaluation.promises import in_a_sentence
 from evergreen_client.shown import gist
@@ -30,7 +30,7 @@ def write_page(run: Run, ending: RunEnding) -> None:
 
     def write() -> None:
         seen = overview(run.context.registry, run.model)
-        here = {"finished_at": datetime.now(UTC), **vars(ending)}
+        here = {"finished_at": now(), **vars(ending)}
         runs = tuple(replace(one, **here) if one.id == run.id else one for one in seen.runs)
         page = monitor_page(replace(seen, runs=runs), in_a_sentence(seen.promises))
         save(page, run.context.settings.monitor_page(run.model))

@@ -13,6 +13,8 @@ from tasks.run import Run, shown_progress, step
 def take_arrivals(run: Run) -> IngestResult:
     """Take what arrived for the run's model, and say so in the log; what needs attention in the UI too."""
     context, log = run.context, get_run_logger()
+    if context.past:
+        return context.past.arrive(run)
     with shown_progress("arrivals") as progress:
         arrived = ingest(
             context.spec,

@@ -1,0 +1,159 @@
+"""`evergreen backtest`: how a model would have fared under other policies, from its own past."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.arguments import Model
+from cli.capacity import cores, memory, runs_at_once
+from cli.printing import Json, print_json, print_table, say
+from errors import InvalidBacktest
+from learning.startup import large_import
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from evaluation.backtests import Backtest
+    from flows.backtest import Lived, Mapped
+    from learning.overrides import Policy
+    from tasks.history import Asked, History
+
+SECONDS = 1.0  # between two looks at how far it has come
+
+Policies = Annotated[
+    list[str] | None,
+    typer.Option("--policy", help='A named policy, or values of the spec, as "every=30d"; joined by "+"; repeatable.'),
+]
+Grid = Annotated[
+    list[str] | None,
+    typer.Option("--grid", help='Values to try, as "finetune.replay.share=0,1,3"; several make every combination.'),
+]
+Start = Annotated[
+    str | None, typer.Option("--from", help="When version 1 is made; by default after the first third of the history.")
+]
+End = Annotated[str | None, typer.Option("--to", help="When to stop; by default when all has arrived.")]
+Step = Annotated[str, typer.Option(help='Time between two runs, as "1w" or "1d".')]
+Workers = Annotated[int | None, typer.Option(min=1, help="Policies at once; by default one a core, if memory allows.")]
+
+
+def backtest(  # noqa: PLR0913, PLR0917 - options of a command
+    model: Model,
+    policy: Policies = None,
+    grid: Grid = None,
+    start: Start = None,
+    end: End = None,
+    step: Step = "1w",
+    workers: Workers = None,
+    json: Json = False,
+) -> None:
+    """Replay what arrived under several policies, each from the same version 1, and say what each would have lost.
+
+    What the spec has now ("present") and a retrain at each step that always promotes ("always") are there in any case.
+    Stopped half-way, it goes on where it was.
+    """
+    asked = asked_for(policy or (), grid or (), (start, end), step)
+    with large_import("prefect"):
+        from flows.backtest import backtest as lived_through
+
+    from evaluation.backtests import to_json
+    from tasks.run import open_context
+
+    with open_context(model) as context:
+        found = lived_through(context, asked, side_by_side(workers or runs_at_once(cores(), memory())))
+        path = context.settings.home / "backtests" / model / "newest.json"
+    path.write_text(to_json(found), encoding="utf-8")
+    if json:
+        print_json(found)
+        return
+    show(found)
+    say(f"\nall of it: {path}")
+
+
+def asked_for(policies: Sequence[str], grids: Sequence[str], period: tuple[str | None, str | None], step: str) -> Asked:
+    """What the options ask for.
+
+    Raises:
+        InvalidBacktest: a time or a length of time is none, or a policy is not known.
+    """
+    from learning.overrides import grid, policy
+    from learning.plans import LENGTH, span
+    from tasks.history import Asked
+
+    length = span(step) if LENGTH.fullmatch(step) else None
+    if length is None:
+        raise InvalidBacktest(f"--step {step}", "it is no length of time", 'write one as "1w", "1d" or "6h"')
+    start, end = (moment(text) for text in period)
+    return Asked((*map(policy, policies), *grid(grids)), start, end, length)
+
+
+def moment(text: str | None) -> datetime | None:
+    """A day, or a time in UTC if it names no other zone."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidBacktest(f"time {text!r}", "it is none", 'write one as "2024-03-01"') from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def side_by_side(workers: int) -> Mapped:
+    """Policies at once, each in a process; how far they have come is shown on a terminal."""
+
+    def mapped(history: History, policies: Sequence[Policy]) -> Iterable[Lived]:
+        from loky import get_reusable_executor
+
+        from flows.backtest import live_by_name
+
+        executor = get_reusable_executor(max_workers=min(workers, len(policies)), timeout=60)
+        waiting = [executor.submit(live_by_name, history, one) for one in policies]
+        try:
+            watch(history, policies, waiting)
+            return [one.result() for one in waiting]
+        finally:
+            executor.shutdown(kill_workers=not all(one.done() for one in waiting))
+
+    return mapped
+
+
+def watch(history: History, policies: Sequence[Policy], waiting: Sequence[Future[Lived]]) -> None:
+    """Show how far it has come, and how long it takes yet, until all is done or one has failed."""
+    from concurrent.futures import FIRST_EXCEPTION, wait
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from flows.backtest import folders, steps_done
+
+    kept, last = folders(history, policies), history.came.last
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        shown = bar.add_task(f"{len(policies)} policies", total=len(policies) * last)
+        while wait(waiting, timeout=SECONDS, return_when=FIRST_EXCEPTION).not_done:
+            bar.update(shown, completed=sum(min(steps_done(one), last) for one in kept))
+            if any(one.done() and one.exception() for one in waiting):
+                return
+
+
+def show(found: Backtest) -> None:
+    """A line a policy."""
+    columns = ["policy", ">live loss", ">retrains", ">promoted", ">rows trained on", ">processor seconds"]
+    print_table(columns, lines(found), empty="")
+
+
+def lines(found: Backtest) -> Iterator[list[object]]:
+    """What each policy came to, and what no model would have."""
+    from evaluation.backtests import mean_loss
+
+    for one in found.policies:
+        trained = sum(step.trained_rows > 0 for step in one.steps)
+        promoted = sum(step.version is not None for step in one.steps)
+        rows, seconds = sum(step.trained_rows for step in one.steps), sum(step.cpu_s for step in one.steps)
+        yield [one.policy, f"{one.loss:.4f}", trained, promoted, f"{rows:,}", f"{seconds:.0f}"]
+    for name, scores in found.baselines.items():
+        yield [name, f"{mean_loss(scores):.4f}", "", "", "", ""]

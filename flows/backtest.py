@@ -1,0 +1,188 @@
+"""Go through a model's past once more under several policies, by the very flows that keep it fresh.
+
+The flows run as plain functions here, at the time that it was then: each policy has a registry of its own, and what
+arrived is recorded in it step by step. Files, features and whatever two policies do alike are shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from clock import as_of
+from db.artifacts import ArtifactStore
+from db.registry import open_registry
+from db.snapshots import restore_snapshot, save_snapshot
+from errors import EvergreenError, InvalidBacktest
+from evaluation.backtests import Backtest, BlockScore, Crossed, PolicyResult
+from flows.bootstrap import bootstrap
+from flows.retrain import retrain
+from learning.catalog import load_spec
+from learning.digests import json_digest
+from learning.files import locked
+from learning.overrides import ALWAYS, PRESENT, Policy, checked, overridden
+from learning.prediction import predict
+from learning.spec import ModelSpec
+from learning.startup import start_tensorflow
+from learning.work_folder import plan_of
+from tasks.history import Asked, History, prepared
+from tasks.lived import baselines, crossed, policy_result
+from tasks.past import Past
+from tasks.run import Context, given
+
+FIRST, REGISTRY = "first.db", "registry.db"
+
+
+@dataclass(frozen=True)
+class Lived:
+    """What came of one policy; of some, what all are compared with, too."""
+
+    result: PolicyResult
+    baselines: Mapping[str, tuple[BlockScore, ...]] = field(default_factory=dict)
+    crossed: tuple[Crossed, ...] = ()
+
+
+class Mapped(Protocol):
+    """Lives through policies, wherever that is, and gives what came of each in their order."""
+
+    def __call__(self, history: History, policies: Sequence[Policy], /) -> Iterable[Lived]:
+        """What came of each policy."""
+
+
+def backtest(context: Context, asked: Asked, mapped: Mapped) -> Backtest:
+    """Go through a model's past under some policies.
+
+    Args:
+        context: the model's, of the present.
+        asked: the policies and the time.
+        mapped: lives through policies: `one_by_one(spec)`, or `cli.backtest.side_by_side`.
+
+    Raises:
+        InvalidBacktest: nothing has arrived in that time, or version 1 is refused.
+    """
+    policies = tuple(checked(context.spec, asked.policies))
+    history = prepared(context, asked)
+    lived = list(mapped(history, policies))
+    found = {one.result.policy: one for one in lived}
+    results = tuple(one.result for one in lived)
+    return Backtest(history.model, PRESENT, results, found[PRESENT].baselines, found[ALWAYS].crossed)
+
+
+def one_by_one(spec: ModelSpec) -> Mapped:
+    """Policies one after the other, in this process."""
+    return lambda history, policies: map(partial(live, spec, history), policies)
+
+
+@contextmanager
+def opened(spec: ModelSpec, history: History, database: Path, *, always: bool = False) -> Iterator[Context]:
+    """What a policy's runs work with: a registry of its own, and what all share."""
+    settings = history.settings.model_copy(update={"database_url": f"sqlite:///{database}"})
+    past = Past(history.came.arrivals, history.settings.home / "shared", always=always)
+    with open_registry(settings.database_url) as registry:
+        yield Context(spec, registry, ArtifactStore(settings.artifact_root, settings.cache), settings, past)
+
+
+def live_by_name(history: History, policy: Policy) -> Lived:
+    """The same, in a process of its own, which reads the model's file itself."""
+    return live(load_spec(history.model, history.settings.model_folders), history, policy)
+
+
+def first_version(spec: ModelSpec, history: History) -> Path:
+    """A registry in which version 1 has learned what was there at the start, made once.
+
+    Its base's features of everything that comes are computed here, so that no policy has to pay for them.
+
+    Raises:
+        InvalidBacktest: it is not promoted.
+    """
+    snapshot, database = history.period / FIRST, history.period / "first" / REGISTRY
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with locked(history.period / "first.lock"):
+        if snapshot.exists():
+            return snapshot
+        database.unlink(missing_ok=True)
+        with opened(spec, history, database) as context:
+            with as_of(history.came.steps.start), given(context):
+                bootstrap.fn(spec.name)
+            champion = context.registry.find_champion(spec.name)
+            if champion is None:
+                why = context.registry.runs(spec.name, limit=1)[0].reason or ""
+                raise InvalidBacktest(f"version 1 of '{spec.name}' in the past", why, "give a later --from")
+            rows = history.came.files([one.partition for one in history.came.arrivals])
+            predict(spec, context.model_files(champion), rows, split="all", cache=context.settings.cache)
+            save_snapshot(database, snapshot)
+    return snapshot
+
+
+def live(spec: ModelSpec, history: History, policy: Policy) -> Lived:
+    """Go through the past under one policy, from the last whole step on, if it was begun before."""
+    start_tensorflow()
+    first, own = first_version(spec, history), overridden(spec, policy)
+    folder = policy_folder(own, history, policy)
+    with locked(folder / "lock"):
+        done = begun_again(own, history, folder, first)
+        with opened(own, history, folder / REGISTRY, always=policy.always) as context:
+            for number in range(done + 1, history.came.last + 1):
+                one_step(context, history.came.steps.at(number))
+                save_snapshot(folder / REGISTRY, folder / snapshot_name(number))
+                (folder / snapshot_name(number - 1)).unlink(missing_ok=True)
+            result = policy_result(context, history.came, policy)
+            if policy.name == PRESENT:
+                return Lived(result, baselines(own, history.came))
+            return Lived(result, crossed=crossed(context, history.came) if policy.name == ALWAYS else ())
+
+
+def begun_again(spec: ModelSpec, history: History, folder: Path, first: Path) -> int:
+    """Put a policy's registry where its last whole step left it, if that was of this past, and say which it was."""
+    done = steps_done(folder)
+    if done:
+        restore_snapshot(folder / snapshot_name(done), folder / REGISTRY)
+        with opened(spec, history, folder / REGISTRY) as context:
+            if history.came.is_past_of(context.registry.partitions(spec.name), done):
+                return done
+    for snapshot in folder.glob("step-*.db"):
+        snapshot.unlink()
+    restore_snapshot(first, folder / REGISTRY)
+    return 0
+
+
+def one_step(context: Context, moment: datetime) -> None:
+    """One run at a moment; one that fails is recorded as such, as in production, and the next one tries again."""
+    runs = context.registry.runs(context.spec.name, limit=1)[0].id
+    try:
+        with as_of(moment), given(context):
+            retrain.fn(context.spec.name)
+    except EvergreenError:
+        newest = context.registry.runs(context.spec.name, limit=1)[0]
+        if newest.id == runs or newest.outcome != "failed":
+            raise
+
+
+def policy_folder(spec: ModelSpec, history: History, policy: Policy) -> Path:
+    """Where what a policy has done is kept: two names for the same values share it, since they do the same."""
+    plans = [plan_of(part) for part in (spec.finetune, spec.drift, spec.retrain, spec.gate)]
+    key = json_digest([plans, policy.always, history.came.steps.length.total_seconds()])[:16]
+    folder = history.period / key
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def snapshot_name(number: int) -> str:
+    """The file that has a registry as it was after a step."""
+    return f"step-{number:05}.db"
+
+
+def folders(history: History, policies: Sequence[Policy]) -> list[Path]:
+    """Where what these policies have done is kept."""
+    spec = load_spec(history.model, history.settings.model_folders)
+    return [policy_folder(overridden(spec, one), history, one) for one in policies]
+
+
+def steps_done(folder: Path) -> int:
+    """How many steps were made in a policy's folder."""
+    return max((int(path.stem.rpartition("-")[2]) for path in folder.glob("step-*.db")), default=0)
