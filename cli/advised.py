@@ -7,20 +7,49 @@ from collections.abc import Iterator, Mapping
 from difflib import unified_diff
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.printing import percent, print_table, say
-from errors import InvalidBacktest
+from cli.printing import percent, print_json, print_table, say
+from errors import InvalidBacktest, InvalidSpec
+from learning.overrides import Policy, overridden
+from settings import get_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evaluation.backtest_report import Report
+    from evaluation.backtests import Backtest
     from evaluation.policy_figures import Figures
+    from learning.spec import ModelSpec
 
 PRICES = 5  # columns of the oracle's table
+
+Price = Annotated[
+    float | None,
+    typer.Option(min=1e-12, help="What one retrain costs, in units of one row's loss; it then decides the advice."),
+]
+Page = Annotated[Path | None, typer.Option("--html", help="Write it as a page, one HTML file, to this path.")]
+Write = Annotated[bool, typer.Option("--write", help="Put the advised policy into the model's file, once you say yes.")]
+Yes = Annotated[bool, typer.Option("--yes", help="With --write: do not ask.")]
+
+
+def tell(backtest: Backtest, price: float | None, html: Path | None, *, json: bool) -> None:
+    """Say what a backtest comes to: on a terminal or as JSON, and as a page if one is wanted."""
+    from evaluation.backtest_report import report
+
+    seen = report(backtest, price)
+    if html is not None:
+        from monitoring.backtest_page import backtest_page
+        from monitoring.document import save
+
+        save(backtest_page(seen), html)
+        say(f"written to {html}", err=True)
+    if json:
+        print_json({**vars(backtest), "advice": seen.advice})
+    else:
+        print_report(seen)
 
 
 def print_report(seen: Report) -> None:
@@ -67,52 +96,63 @@ def print_oracle(seen: Report) -> None:
     print_table(["", *(f">{one.plan.price:.3g}" for one in at)], rows, empty="")
 
 
-def write_page(seen: Report, path: Path) -> None:
-    """Write the page."""
-    from monitoring.backtest_page import backtest_page
-    from monitoring.document import save
-
-    save(backtest_page(seen), path)
-    say(f"written to {path}", err=True)
-
-
-def write_policy(seen: Report, changes: Mapping[str, Any], folders: Sequence[Path], *, yes: bool) -> bool:
-    """Put the advised policy into the model's file, as a diff that a person confirms; False if there is nothing to do.
+def offer(backtest: Backtest, price: float | None, *, yes: bool) -> None:
+    """Put the advised policy into the model's file, as a diff that a person confirms.
 
     Args:
-        seen: the backtest and its advice.
-        changes: what the advised policy replaces in the spec, as typed values by their path.
-        folders: where model files are.
+        backtest: what was replayed.
+        price: of one retrain; None where nobody named one.
         yes: write it without asking.
 
     Raises:
         InvalidBacktest: the advice is one that no model file can hold.
         InvalidSpec: the file does not show the call plainly, or the spec would contradict itself.
     """
+    from evaluation.advice import advise
     from learning.catalog import load_spec
 
-    model, advice = seen.backtest.model, seen.advice
+    model, advice, folders = backtest.model, advise(backtest, price), get_settings().model_folders
     if advice.word in {"keep", "cannot tell"}:
         say(f"nothing to write: {advice.policy} is what {model} has")
-        return False
-    if advice.word == "never" or not changes:
+        return
+    if advice.word == "never":
         why = "a policy that never retrains is none that a model file can hold"
-        fix = f"pause the schedule of retrain-{model} in prefect.yaml, or `evergreen models retire {model}`"
+        fix = f"take the schedule of retrain-{model} out of prefect.yaml, or `evergreen models retire {model}`"
         raise InvalidBacktest(f"--write of '{advice.policy}'", why, fix)
     spec = load_spec(model, folders)
+    changes = changed_values(spec, Policy(advice.policy, backtest.policy(advice.policy).overrides))
     path = next(found for folder in folders if (found := folder / f"{model}.py").is_file())
     before = path.read_bytes().decode()
     after = tried(before, changes, spec)
-    if before == after:
-        say(f"nothing to write: {os.path.relpath(path)} has it already")
-        return False
-    shown = unified_diff(before.splitlines(), after.splitlines(), *[os.path.relpath(path)] * 2, lineterm="")
-    say("\n".join(shown))
-    if not yes:
-        typer.confirm(f"write this to {os.path.relpath(path)}?", abort=True)
-    path.write_bytes(after.encode())
-    say(f"wrote {os.path.relpath(path)}")
-    return True
+    name = os.path.relpath(path)
+    say("\n".join(unified_diff(before.splitlines(), after.splitlines(), name, name, lineterm="")))
+    if yes or typer.confirm(f"write this to {name}?", err=True):
+        path.write_bytes(after.encode())
+        say(f"wrote {name}", err=True)
+    else:
+        say(f"{name} stays as it is", err=True)
+
+
+def changed_values(spec: ModelSpec, policy: Policy) -> dict[str, Any]:
+    """What a policy replaces in a spec, as the values that the spec would have then; stages are replaced as a whole.
+
+    Example:
+        >>> from models.flights import spec
+        >>> changed_values(spec, Policy("mine", {"retrain.every": "30d", "gate.min_gain": "0"}))
+        {'retrain.every': '30d', 'gate.min_gain': 0.0}
+    """
+    new, found = overridden(spec, policy), dict[str, Any]()
+    for path in policy.overrides:
+        value: Any = new
+        known = list[str]()
+        for part in path.split("."):
+            stage = not hasattr(value, part)  # "head" of finetune.head.epochs is a stage's name
+            known.append("stages" if stage else part)
+            value = getattr(value, known[-1])
+            if stage:
+                break
+        found[".".join(known)] = value
+    return found
 
 
 def tried(source: str, changes: Mapping[str, Any], spec: Any) -> str:
@@ -122,7 +162,6 @@ def tried(source: str, changes: Mapping[str, Any], spec: Any) -> str:
         InvalidSpec: it does not, or the spec contradicts itself.
     """
     from cli.spec_edits import by_hand, edited
-    from errors import InvalidSpec
     from learning.catalog import load_spec
 
     text = edited(source, changes, spec)

@@ -6,7 +6,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from errors import InvalidSpec
@@ -102,7 +102,8 @@ class _Edits:
             elif isinstance(value, Mapping):
                 self.change(self.call(there, type(now).__name__, path), now, value, path)
             else:
-                self.places.append((self.start(there), self.end(there), _literal(value)))
+                self.places.append((self.start(there), self.end(there), _literal(value, self.prefix(call))))
+                self.classes |= set(_classes(value, now))
         if new:
             self.add(call, new)
 
@@ -199,25 +200,33 @@ def _tree(changes: Mapping[str, object]) -> dict[str, Any]:
 def _written(value: Any, now: Any, prefix: str = "") -> str:
     """A value, or a call with a branch's values, in Python."""
     if not isinstance(value, Mapping):
-        return _literal(value)
+        return _literal(value, prefix)
     inside = ", ".join(f"{name}={_written(one, getattr(now, name), prefix)}" for name, one in value.items())
     return f"{prefix}{type(now).__name__}({inside})"
 
 
-def _classes(value: Any, now: Any) -> Iterator[str]:
-    """The classes that `_written` calls."""
+def _classes(value: Any, now: Any = None) -> Iterator[str]:
+    """The classes that `_written` and `_literal` call."""
     if isinstance(value, Mapping):
         yield type(now).__name__
         for name, one in value.items():
             yield from _classes(one, getattr(now, name))
+    elif isinstance(value, tuple | list):
+        yield from (name for one in value for name in _classes(one))
+    elif is_dataclass(value):
+        yield type(value).__name__
+        yield from (name for one in fields(value) for name in _classes(getattr(value, one.name)))
 
 
-def _literal(value: Any) -> str:
-    """A plain value in Python, words in double quotes."""
+def _literal(value: Any, prefix: str = "") -> str:
+    """A plain value, or a record of such, in Python, words in double quotes; of a record what is not by default."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, tuple | list):
-        return f"({', '.join(map(_literal, value))}{',' * (len(value) == 1)})"
+        return f"({', '.join(_literal(one, prefix) for one in value)}{',' * (len(value) == 1)})"
     if value is None or isinstance(value, bool | int | float):
         return repr(value)
-    raise InvalidSpec(f"the value {value!r}", "it cannot be written into a file", "write it there by hand")
+    if not is_dataclass(value):
+        raise InvalidSpec(f"the value {value!r}", "it cannot be written into a file", "write it there by hand")
+    parts = ((one.name, getattr(value, one.name)) for one in fields(value) if getattr(value, one.name) != one.default)
+    return f"{prefix}{type(value).__name__}({', '.join(f'{name}={_literal(one, prefix)}' for name, one in parts)})"
