@@ -209,14 +209,15 @@ def beside_retrainopt(claims: Claims, losses: Floats, at: Sequence[float], name:
         ours = exact_plan(losses, price)
         seconds[0] += time.process_time() - started
         steps = losses.shape[1]
-        ids = {step: (step, 1) if step else (-1, 0) for step in range(steps)}
+        whole = [step for step in range(steps) if np.isfinite(losses[step, step:]).all()]  # it takes no others
+        ids = {step: (step, 1) if step else (-1, 0) for step in whole}
         started = time.process_time()
         costs = {
             ids[step]: {
                 "training_cost": price if step else 0.0,
                 "future_losses": {later: float(losses[step, later]) for later in range(step, steps)},
             }
-            for step in range(steps)
+            for step in whole
         }
         total, decisions, _, _ = solve_exact_schedule(steps, costs)
         seconds[1] += time.process_time() - started

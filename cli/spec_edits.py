@@ -69,15 +69,15 @@ class _Edits:
     def __post_init__(self) -> None:
         self.text = self.source.encode()
         self.tree = ast.parse(self.text)
-        self.lines = [0]
+        self.lines: list[int] = [0]
         for line in self.text.splitlines(keepends=True):
             self.lines.append(self.lines[-1] + len(line))
 
     def start(self, node: Any) -> int:
-        return self.lines[node.lineno - 1] + int(node.col_offset)
+        return self.lines[int(node.lineno) - 1] + int(node.col_offset)
 
     def end(self, node: Any) -> int:
-        return self.lines[node.end_lineno - 1] + int(node.end_col_offset)
+        return self.lines[int(node.end_lineno) - 1] + int(node.end_col_offset)
 
     def refused(self, where: str, why: str) -> InvalidSpec:
         return InvalidSpec(where, why, f"write it there yourself: {self.by_hand}")
