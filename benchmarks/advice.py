@@ -32,9 +32,10 @@ from benchmarks.claims import Claims
 from benchmarks.streams import Stream, streams
 from evaluation.advice import Comparison, advise, compared, part
 from evaluation.backtests import Backtest, BlockScore, Crossed, PolicyResult, Step, from_json
+from evaluation.intervals import mean_interval
 from evaluation.oracle import Plan, crossed_losses, exact_plan
 from evaluation.policy_figures import Figures, prices
-from evaluation.policy_losses import policy_losses
+from evaluation.policy_losses import CONFIDENCE, PolicyLosses, policy_losses
 
 if TYPE_CHECKING:
     import polars as pl
@@ -233,6 +234,23 @@ def agree(ours: Plan, theirs: tuple[int, ...], total: float) -> bool:
     return ours.retrains == theirs and bool(np.isclose(ours.total, total, rtol=1e-9))
 
 
+def intervals_hold(claims: Claims, alike: float, trials: int = 600, blocks: int = 308) -> None:
+    """Print how often 90 % intervals of a difference hold, where days are like the ones before them."""
+    draw, held = np.random.default_rng(0), np.zeros(2)
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    days = tuple(start + timedelta(days=day) for day in range(blocks))
+    for _ in range(trials):
+        luck = draw.normal(size=blocks + 100)
+        for day in range(1, len(luck)):
+            luck[day] += alike * luck[day - 1]
+        losses = PolicyLosses(days, np.ones(blocks), {"one": luck[100:], "other": np.zeros(blocks)})
+        apart = mean_interval(luck[100:], [np.arange(blocks)], CONFIDENCE), losses.difference("one", "other")
+        held += [found is not None and found.low <= 0 <= found.high for found in apart]
+    by_day, by_stretch = 100 * held / trials
+    claims.show(f"days correlate by {alike}: 90 % intervals hold, days as observations", by_day, "%")
+    claims.at_least(f"days correlate by {alike}: ten stretches", by_stretch, 80, "%")
+
+
 def random_losses(seed: int, steps: int = 44) -> Floats:
     """Losses of made versions, which age at random."""
     draw = np.random.default_rng(seed)
@@ -254,6 +272,8 @@ def main() -> int:
         print(f"# {name}: measured", flush=True)
     for backtest in found:
         judged(claims, backtest)
+    for alike in (0.0, 0.5, 0.8, 0.9):
+        intervals_hold(claims, alike)
     if importlib.util.find_spec("retrainopt"):
         for backtest in found:
             at = prices(backtest, policy_losses(backtest), None)

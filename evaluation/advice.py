@@ -134,11 +134,16 @@ class Comparison:
         return f"{heads[word]}: {who} {', '.join(filter(None, said))}; {self.proof(subject, its)}."
 
     def beside(self, advised: Figures, price: float | None) -> Figures:
-        """What it is compared with: the present policy, or, if that is advised, the next best."""
+        """What it is compared with: the present policy, or, if that is advised, the best of those that retrain less.
+
+        With a price it is the next best of all.
+        """
         if advised.policy != self.present:
             return self.of(self.present)
         others = [one for one in self.allowed if one != advised]
-        return min(others, key=(lambda one: one.loss) if price is None else (lambda one: one.total(price)))
+        if price is not None:
+            return min(others, key=lambda one: one.total(price))
+        return min(others, key=lambda one: (one.retrains >= advised.retrains, one.loss))
 
     def kept(self, subject: Figures, other: Figures) -> str:
         """Which share of the other's gain it keeps, or how far its loss lies from the other's where none is shown."""

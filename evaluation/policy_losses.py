@@ -30,7 +30,7 @@ class PolicyLosses:
     """Mean losses, block by block.
 
     Blocks that lie near each other are alike: what a policy misses on one day it misses on the next. Taken for
-    independent, days whose differences correlate by 0.8 from one to the next give 90 % intervals that hold in 41 of 100
+    independent, days whose differences correlate by 0.8 from one to the next give 90 % intervals that hold in 40 of 100
     cases; ten stretches of them give such that hold in 87 (method of batch means; Schmeiser, "Batch size effects in the
     analysis of simulation output", 1982).
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 DAY = timedelta(days=1)
 INK = {"promotion": "blue", "refusal": "soft", "rollback": "red"}
 ROOM = 0.06  # of an axis, left free at its ends
+LEAST = 0.2  # percent up and down that a difference's axis has at least: less is nothing to look at
 
 
 def loss_plot(seen: Report, policy: str) -> Plot:
@@ -44,29 +45,36 @@ def loss_plot(seen: Report, policy: str) -> Plot:
 
 
 def difference_plot(seen: Report, policy: str) -> Plot:
-    """By how much a policy's mean loss so far is above the present one's, with its interval."""
+    """By how much a policy's mean loss so far is above the present one's, in percent of all, with its interval."""
     ours = seen.courses[policy]
     start = seen.backtest.policy(policy).scores[0].block
     across, found = _days(ours, start), [window.so_far for window in ours]
+    scale = 100 / (abs(seen.compared.losses.mean(seen.backtest.present)) or 1.0)
     means, lows, highs = (
-        [getattr(one, which) if one else math.nan for one in found] for which in ("mean", "low", "high")
+        [scale * getattr(one, which) if one else math.nan for one in found] for which in ("mean", "low", "high")
     )
     zero = Line([min(across), max(across)], [0, 0], "soft", ":")
     lines = [*bands(across, lows, highs), zero, Line(across, means, "blue")]
+    bottom, top = _ends([*means, *lows, *highs, -LEAST, LEAST])
     says = f"{policy}: difference of its mean loss so far from that of {seen.backtest.present}"
-    return Plot(lines, _since(start), "difference so far", says)
+    return Plot(lines, _since(start), "difference so far, %", says, (0, max(across) + 1, bottom, top))
 
 
 def cost_plot(found: Sequence[Figures], best: Sequence[Figures], cost: str, named: str) -> Plot:
     """Loss against a cost: a numbered dot a policy, and the line of those that no other beats."""
-    dots = [(float(getattr(one, cost)), one.mean) for one in found]
+    numbers: dict[tuple[float, float], str] = {}
+    for place, one in enumerate(found, 1):  # those that did the same share a dot
+        where = float(getattr(one, cost)), one.mean
+        numbers[where] = f"{numbers[where]}, {place}" if where in numbers else str(place)
     edge = [(float(getattr(one, cost)), one.mean) for one in best]
-    numbers = [str(place) for place in range(1, len(dots) + 1)]
     lines = [Line([x for x, _ in edge], [y for _, y in edge], "blue")]
-    lines.append(Line([x for x, _ in dots], [y for _, y in dots], "soft", ".", names=numbers))
+    lines.append(Line([x for x, _ in numbers], [y for _, y in numbers], "soft", ".", names=[*numbers.values()]))
     lines.append(Line([x for x, _ in edge], [y for _, y in edge], "blue", "."))
+    ends = _ends([x for x, _ in numbers]), _ends([y for _, y in numbers])
+    right = ends[0][1] + (ends[0][1] - ends[0][0]) * ROOM  # for the number beside the last dot
+    limits = ends[0][0], right, *ends[1]
     on = ", ".join(str(found.index(one) + 1) for one in best)
-    return Plot(lines, named, "mean loss", f"Mean loss against {named}; no other policy beats number {on}")
+    return Plot(lines, named, "mean loss", f"Mean loss against {named}; no other policy beats number {on}", limits)
 
 
 def breaks_of(result: PolicyResult) -> list[datetime]:
