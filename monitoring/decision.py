@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 Asked = Literal["", "again", "from scratch"]
+TOO_FEW = "too few new rows to check for drift"
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class Facts:
         answered: what the last challenger of this champion answered, if it was refused.
         new_rows: labelled rows that arrived since a challenger was refused; None if the newest was not.
         stop_when_broken: whether nothing is learned while a column is broken.
+        unchecked: what is said where there was no drift check.
     """
 
     drift: DriftVerdict | None
@@ -79,6 +81,7 @@ class Facts:
     answered: Answered | None = None
     new_rows: int | None = None
     stop_when_broken: bool = True
+    unchecked: str = TOO_FEW
 
     @property
     def broken(self) -> bool:
@@ -181,7 +184,7 @@ def findings(facts: Facts, policy: RetrainPolicy, needed: int) -> list[str]:
         state = f"performance, {facts.performance.state}: {facts.performance.reason}"
         found.append(state + told.get("performance", ""))
     if facts.drift is None:
-        return [*found, "too few new rows to check for drift"]
+        return [*found, facts.unchecked]
     return [*found, "drift: " * facts.drift.drifted + facts.drift.reason + told.get("drift", "")]
 
 

@@ -159,7 +159,9 @@ def check_drift(run: Run, pending: Pending, comparison: Comparison | None) -> Dr
         return None
     try:
         past = run.context.past
-        verdict = (past.drift_verdict if past else verdict_of)(run, pending.champion, comparison)
+        verdict = (
+            past.drift_verdict(run, pending, comparison) if past else verdict_of(run, pending.champion, comparison)
+        )
     except BrokenExecutor as error:
         raise ServerFailed(
             "the process that checks for drift", "something ended it", "see whether memory ran out, and run again"

@@ -10,7 +10,7 @@ import clock
 from db.records import STUCK, WATCH, RunEnding, RunRecord, came_to
 from learning.spec import ModelSpec
 from monitoring.alarms import Answered, answered_by
-from monitoring.decision import Facts, Pending, decide, rows_to_judge
+from monitoring.decision import TOO_FEW, Facts, Pending, decide, rows_to_judge
 from monitoring.drift import DriftVerdict
 from monitoring.performance import Performance
 from tasks.check_base import ageing
@@ -37,6 +37,7 @@ def facts_of(
         answered=answered(context, pending),
         new_rows=rows_since_refusal(context.spec, pending, last),
         stop_when_broken=context.spec.drift.stop_when_broken,
+        unchecked="no check for drift" if context.past else TOO_FEW,
     )
 
 

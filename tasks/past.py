@@ -19,8 +19,11 @@ from learning.files import ModelFiles, Trained, locked
 from learning.finetuning import finetune
 from learning.spec import ModelSpec
 from learning.work_folder import plan_of
+from monitoring.decision import Pending
 from monitoring.drift import DriftVerdict
 from tasks.check_drift import Comparison, verdict_of
+from tasks.check_performance import performance_of
+from tasks.decide_retrain import decision
 from tasks.run import Run
 
 R = TypeVar("R")
@@ -80,8 +83,16 @@ class Past:
         self._rows += trained.rows
         return trained
 
-    def drift_verdict(self, run: Run, champion: int, comparison: Comparison) -> DriftVerdict | None:
-        """As `tasks.check_drift.verdict_of`, of the same windows and weights only once."""
+    def drift_verdict(self, run: Run, pending: Pending, comparison: Comparison) -> DriftVerdict | None:
+        """As `tasks.check_drift.verdict_of`, of the same windows and weights only once.
+
+        None where the run waits whatever it says: it takes as long as a small retrain. Drift can only forbid one, then.
+        """
+        champion, policy = pending.champion, run.context.spec.retrain
+        if "drift" not in policy.when:
+            waits = decision(run.context, pending, None, performance_of(run.context), run.started_at)
+            if waits.decision == "wait":
+                return None
         version = run.context.registry.version(run.model, champion)
         sides = [repr(side.rows) for side in comparison.windows]
         of = [version.base.digest, version.head.digest, sides, repr(comparison.reference), repr(run.context.spec.drift)]
