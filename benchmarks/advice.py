@@ -30,10 +30,11 @@ from numpy.typing import NDArray
 
 from benchmarks.claims import Claims
 from benchmarks.streams import Stream, streams
-from evaluation.advice import Comparison, advise, compared, part
+from evaluation.advice import advise
 from evaluation.backtests import Backtest, BlockScore, Crossed, PolicyResult, Step, from_json
 from evaluation.intervals import mean_interval
 from evaluation.oracle import Plan, crossed_losses, exact_plan
+from evaluation.policy_comparison import Comparison, compared, part
 from evaluation.policy_figures import Figures, prices
 from evaluation.policy_losses import CONFIDENCE, PolicyLosses, policy_losses
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evaluation.policy_figures import Figures, figures
-from evaluation.policy_losses import CONFIDENCE, FEWEST, PolicyLosses, policy_losses, shown_worse
+from evaluation.policy_comparison import NOTICED, Comparison, compared, part
+from evaluation.policy_figures import Figures
+from evaluation.policy_losses import CONFIDENCE, FEWEST, policy_losses
 
 if TYPE_CHECKING:
-    from evaluation.backtests import Backtest, BlockScore
-
-NOTICED = 0.01  # of the loss: a rise below it is none that monitoring would notice, either (monitoring/chart.py)
+    from evaluation.backtests import Backtest
 
 
 @dataclass(frozen=True)
@@ -56,159 +54,84 @@ def advise(backtest: Backtest, price: float | None = None) -> Advice:
         return Advice(backtest.present, "cannot tell", said, (), price)
     advised = beside.chosen(price)
     word = beside.word(advised)
-    remarks = *beside.remarks(advised, price), *tried_before(backtest, price)
-    return Advice(advised.policy, word, beside.sentence(advised, word, price), remarks, price)
+    told = *remarks(beside, advised, price), *tried_before(backtest, price)
+    return Advice(advised.policy, word, sentence(beside, advised, word, price), told, price)
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Policies side by side.
-
-    Args:
-        present: name of the one that the model has.
-        losses: of all.
-        found: figures of all.
-        worse: those that are shown worse than another, each with that one.
-        barred: those that are there for comparison only: without a gate, which no model can be.
-    """
-
-    present: str
-    losses: PolicyLosses
-    found: tuple[Figures, ...]
-    worse: dict[str, str]
-    barred: frozenset[str] = frozenset()
-
-    def of(self, policy: str) -> Figures:
-        """The figures of a policy."""
-        return next(one for one in self.found if one.policy == policy)
-
-    @property
-    def allowed(self) -> list[Figures]:
-        """The policies that a model can have."""
-        return [one for one in self.found if one.policy not in self.barred]
-
-    @property
-    def never(self) -> Figures | None:
-        """The policy that trained nothing, if one was replayed."""
-        return next((one for one in self.found if not one.retrains), None)
-
-    def chosen(self, price: float | None) -> Figures:
-        """The policy that the rule comes to; of two that cost the same, the present one."""
-        if price is not None:
-            return min(self.allowed, key=lambda one: (one.total(price), one.retrains, one.policy != self.present))
-        return min(self.near, key=lambda one: (one.retrains, one.policy != self.present, one.loss))
-
-    @property
-    def near(self) -> list[Figures]:
-        """The policies that are not shown worse than another, within a standard error and 1 % of the lowest loss."""
-        best = min(self.allowed, key=lambda one: one.loss)
-        apart = {one.policy: self.losses.difference(one.policy, best.policy) for one in self.allowed}
-        most = NOTICED * abs(best.mean)
-        within = {policy for policy, found in apart.items() if found and found.mean <= min(found.error, most)}
-        return [one for one in self.allowed if one.policy in within and (one.policy not in self.worse or one is best)]
-
-    def word(self, advised: Figures) -> str:
-        """What it means for whoever has the present policy."""
-        retrains = self.of(self.present).retrains
-        if advised.policy == self.present:
-            return "keep"
-        if not advised.retrains:
-            return "never"
-        if advised.retrains == retrains:
-            return "another way"
-        return "less often" if advised.retrains < retrains else "more often"
-
-    def sentence(self, advised: Figures, word: str, price: float | None) -> str:
-        """The advice and its reason."""
-        heads = {
-            "keep": f"Keep {advised.policy}",
-            "never": f"Do not retrain ({advised.policy})",
-            "less often": f"Retrain less often, by {advised.policy}",
-            "more often": f"Retrain more often, by {advised.policy}",
-            "another way": f"Retrain as often, by {advised.policy}",
-        }
-        other = self.beside(advised, price)
-        subject, its = (other, advised) if word == "keep" else (advised, other)
-        said = [self.kept(subject, its), retrains(subject, its), self.costs(subject, its, price)]
-        who = f"{subject.policy}, the next," if word == "keep" else "it"
-        return f"{heads[word]}: {who} {', '.join(filter(None, said))}; {self.proof(subject, its)}."
-
-    def beside(self, advised: Figures, price: float | None) -> Figures:
-        """What it is compared with: the present policy, or, if that is advised, the best of those that retrain less.
-
-        With a price it is the next best of all.
-        """
-        if advised.policy != self.present:
-            return self.of(self.present)
-        others = [one for one in self.allowed if one != advised]
-        if price is not None:
-            return min(others, key=lambda one: one.total(price))
-        return min(others, key=lambda one: (one.retrains >= advised.retrains, one.loss))
-
-    def kept(self, subject: Figures, other: Figures) -> str:
-        """Which share of the other's gain it keeps, or how far its loss lies from the other's where none is shown."""
-        never = self.never
-        if never and subject.retrains and other.retrains:
-            share = self.losses.gain_kept(subject.policy, other.policy, never.policy)
-            if share:
-                between = f"between {share.low:.0%} and {share.high:.0%}"
-                return f"keeps {share.mean:.0%} of what {other.policy} gains over never retraining ({between})"
-        found = self.losses.difference(subject.policy, other.policy)
-        scale = abs(other.mean)
-        if found is None or not scale:
-            return f"has a loss of {subject.mean:.4g}, and {other.policy} of {other.mean:.4g}"
-        where = "above" if found.mean >= 0 else "below"
-        between = f"between {found.low / scale:+.1%} and {found.high / scale:+.1%}"
-        return f"has a loss {abs(found.mean) / scale:.1%} {where} that of {other.policy} ({between})"
-
-    def costs(self, subject: Figures, other: Figures, price: float | None) -> str:
-        """What that comes to at a price."""
-        if price is None:
-            return ""
-        ours, its = amount(subject.total(price)), amount(other.total(price))
-        return f"and comes to {ours} in all at a price of {amount(price)} a retrain, {other.policy} to {its}"
-
-    def proof(self, subject: Figures, other: Figures) -> str:
-        """Whether the difference of loss is more than chance, at a confidence that all comparisons share."""
-        confidence = 1 - (1 - CONFIDENCE) / (len(self.allowed) - 1)
-        found = self.losses.difference(subject.policy, other.policy, confidence)
-        blocks = f"on {len(self.losses.blocks):,} blocks"
-        if found is None or found.low <= 0 <= found.high:
-            return f"the difference of loss from {other.policy} is not proven {blocks}"
-        side = "higher" if found.low > 0 else "lower"
-        return f"that its loss is {side} than that of {other.policy} is proven {blocks}"
-
-    def remarks(self, advised: Figures, price: float | None) -> Iterator[str]:
-        """What else to know: how many may be the best, and whether a model is worth having at all."""
-        left = [one.policy for one in self.allowed if one.policy not in self.worse]
-        many = f"{len(left)} of {len(self.allowed)} policies are not shown worse than another ({', '.join(left)})"
-        if price is None:
-            near = ", ".join(one.policy for one in self.near)
-            yield (
-                f"{many}, at a confidence of {CONFIDENCE:.0%} that all comparisons share; within a standard error and "
-                f"{NOTICED:.0%} of the lowest loss: {near}. Of these the one with the fewest retrains is advised; a "
-                "price decides better"
-            )
-        elif len(left) > 1:
-            yield f"{many}: the one that looks best of many looks better than it will be"
-        for policy in sorted(self.barred):
-            found = self.losses.difference(policy, advised.policy)
-            if found and found.high < 0:
-                less = -found.mean / abs(advised.mean)
-                yield f"{policy}, which has no gate, has a loss {less:.1%} below: look at what the gate refuses"
-        known = {one.policy for one in self.found}
-        for baseline in self.losses.of:
-            if baseline not in known and self.losses.total(baseline) <= advised.loss:
-                yield f"the baseline '{baseline}' loses no more than {advised.policy}: look at the model first"
+def sentence(beside: Comparison, advised: Figures, word: str, price: float | None) -> str:
+    """The advice and its reason."""
+    heads = {
+        "keep": f"Keep {advised.policy}",
+        "never": f"Do not retrain ({advised.policy})",
+        "less often": f"Retrain less often, by {advised.policy}",
+        "more often": f"Retrain more often, by {advised.policy}",
+        "another way": f"Retrain as often, by {advised.policy}",
+    }
+    other = beside.rival(advised, price)
+    subject, its = (other, advised) if word == "keep" else (advised, other)
+    said = [kept(beside, subject, its), retrains(subject, its), costs(subject, its, price)]
+    who = f"{subject.policy}, the next," if word == "keep" else "it"
+    return f"{heads[word]}: {who} {', '.join(filter(None, said))}; {proof(beside, subject, its)}."
 
 
-def compared(backtest: Backtest) -> Comparison:
-    """The policies of a backtest side by side."""
-    losses = policy_losses(backtest)
-    found = tuple(figures(one, losses) for one in backtest.policies)
-    barred = frozenset(one.policy for one in backtest.policies if one.overrides.get("gate") == "off")
-    worse = shown_worse(losses, [one.policy for one in found if one.policy not in barred])
-    return Comparison(backtest.present, losses, found, worse, barred)
+def kept(beside: Comparison, subject: Figures, other: Figures) -> str:
+    """Which share of the other's gain it keeps, or how far its loss lies from the other's where none is shown."""
+    never = beside.never
+    if never and subject.retrains and other.retrains:
+        share = beside.losses.gain_kept(subject.policy, other.policy, never.policy)
+        if share:
+            between = f"between {share.low:.0%} and {share.high:.0%}"
+            return f"keeps {share.mean:.0%} of what {other.policy} gains over never retraining ({between})"
+    found = beside.losses.difference(subject.policy, other.policy)
+    scale = abs(other.mean)
+    if found is None or not scale:
+        return f"has a loss of {subject.mean:.4g}, and {other.policy} of {other.mean:.4g}"
+    where = "above" if found.mean >= 0 else "below"
+    between = f"between {found.low / scale:+.1%} and {found.high / scale:+.1%}"
+    return f"has a loss {abs(found.mean) / scale:.1%} {where} that of {other.policy} ({between})"
+
+
+def costs(subject: Figures, other: Figures, price: float | None) -> str:
+    """What that comes to at a price."""
+    if price is None:
+        return ""
+    ours, its = amount(subject.total(price)), amount(other.total(price))
+    return f"and comes to {ours} in all at a price of {amount(price)} a retrain, {other.policy} to {its}"
+
+
+def proof(beside: Comparison, subject: Figures, other: Figures) -> str:
+    """Whether the difference of loss is more than chance, at a confidence that all comparisons share."""
+    confidence = 1 - (1 - CONFIDENCE) / (len(beside.allowed) - 1)
+    found = beside.losses.difference(subject.policy, other.policy, confidence)
+    blocks = f"on {len(beside.losses.blocks):,} blocks"
+    if found is None or found.low <= 0 <= found.high:
+        return f"the difference of loss from {other.policy} is not proven {blocks}"
+    side = "higher" if found.low > 0 else "lower"
+    return f"that its loss is {side} than that of {other.policy} is proven {blocks}"
+
+
+def remarks(beside: Comparison, advised: Figures, price: float | None) -> Iterator[str]:
+    """What else to know: how many may be the best, and whether a model is worth having at all."""
+    left = [one.policy for one in beside.allowed if one.policy not in beside.worse]
+    many = f"{len(left)} of {len(beside.allowed)} policies are not shown worse than another ({', '.join(left)})"
+    if price is None:
+        near = ", ".join(one.policy for one in beside.near)
+        yield (
+            f"{many}, at a confidence of {CONFIDENCE:.0%} that all comparisons share; within a standard error and "
+            f"{NOTICED:.0%} of the lowest loss: {near}. Of these the one with the fewest retrains is advised; a "
+            "price decides better"
+        )
+    elif len(left) > 1:
+        yield f"{many}: the one that looks best of many looks better than it will be"
+    for policy in sorted(beside.barred):
+        found = beside.losses.difference(policy, advised.policy)
+        if found and found.high < 0:
+            less = -found.mean / abs(advised.mean)
+            yield f"{policy}, which has no gate, has a loss {less:.1%} below: look at what the gate refuses"
+    known = {one.policy for one in beside.found}
+    for baseline in beside.losses.of:
+        if baseline not in known and beside.losses.total(baseline) <= advised.loss:
+            yield f"the baseline '{baseline}' loses no more than {advised.policy}: look at the model first"
 
 
 def tried_before(backtest: Backtest, price: float | None) -> Iterator[str]:
@@ -226,23 +149,6 @@ def tried_before(backtest: Backtest, price: float | None) -> Iterator[str]:
         said += f"; in the second half its loss was {apart:+.1%} beside that of {backtest.present}, for "
         said += f"{_times(then.retrains)} instead of {present.retrains:,}"
     yield said
-
-
-def part(backtest: Backtest, middle: datetime, *, after: bool) -> Backtest:
-    """What happened before a moment, or from it on; without the crossed line, whose versions know no halves."""
-
-    def within(moment: datetime) -> bool:
-        return (moment >= middle) == after
-
-    def scores(of: Iterable[BlockScore]) -> tuple[BlockScore, ...]:
-        return tuple(one for one in of if within(one.block))
-
-    policies = tuple(
-        replace(one, scores=scores(one.scores), steps=tuple(step for step in one.steps if within(step.at)))
-        for one in backtest.policies
-    )
-    baselines = {name: scores(of) for name, of in backtest.baselines.items()}
-    return replace(backtest, policies=policies, baselines=baselines, crossed=())
 
 
 def retrains(subject: Figures, other: Figures) -> str:

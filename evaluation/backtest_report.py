@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evaluation.advice import Advice, Comparison, advise, compared
+from evaluation.advice import Advice, advise
 from evaluation.intervals import mean_interval
+from evaluation.policy_comparison import Comparison, compared
 from evaluation.policy_figures import Beside, Figures, beside_oracle, front, marks, prices
 from evaluation.policy_losses import CONFIDENCE, PolicyLosses
 
