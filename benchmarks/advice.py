@@ -167,11 +167,13 @@ def judged(claims: Claims, backtest: Backtest) -> None:
     beside = compared(backtest)
     losses, middle = crossed_losses(backtest.crossed), beside.losses.blocks[len(beside.losses.blocks) // 2]
     early, late = (compared(part(backtest, middle, after=after)) for after in (False, True))
-    far, later, right, right_later = list[float](), list[float](), list[bool](), list[bool]()
+    far, now, later = list[float](), list[float](), list[float]()
+    right, right_later = list[bool](), list[bool]()
     for price in prices(backtest, beside.losses, None):
         plan, advised = exact_plan(losses, price), beside.of(advise(backtest, price).policy)
         before = late.of(early.chosen(price).policy)
         far.append(100 * (advised.total(price) / plan.total - 1))
+        now.append(100 * (beside.of(backtest.present).total(price) / plan.total - 1))
         later.append(100 * (before.total(price) / lowest(late, price).total(price) - 1))
         right += rightly_seldom(beside, advised, price)
         right_later += rightly_seldom(late, before, price)
@@ -181,6 +183,7 @@ def judged(claims: Claims, backtest: Backtest) -> None:
         )
     claims.at_most(f"{backtest.model}: advised total above the exact plan's, worst price", max(far), NEAR, "%")
     claims.show(f"{backtest.model}: the same, on average", float(np.mean(far)), "%")
+    claims.show(f"{backtest.model}: the present policy above the exact plan's, worst price", max(now), "%")
     if right:
         claims.at_least(f"{backtest.model}: says less often where that is true", 100 * float(np.mean(right)), 100, "%")
     claims.show(f"{backtest.model}: advised by the first half, above the best of the second, worst", max(later), "%")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evaluation.policy_comparison import NOTICED, Comparison, compared, part
+from evaluation.policy_comparison import Comparison, compared, part
 from evaluation.policy_figures import Figures
 from evaluation.policy_losses import CONFIDENCE, FEWEST, policy_losses
 
@@ -37,9 +37,11 @@ def advise(backtest: Backtest, price: float | None = None) -> Advice:
     """Which of the replayed policies to have.
 
     With a price, the one whose summed loss + price x retrains is lowest. Without one, the one with the fewest retrains
-    among those that are not shown worse than another, and lie within one standard error of the lowest loss (the rule of
-    Breiman, Friedman, Olshen and Stone, "Classification and regression trees", 1984) and within 1 % of it. Not shown
-    worse is not enough: one turn of the world in a year is one observation, and proves nothing, whatever it cost.
+    among those that are as good as the one of the lowest loss. That is a policy that is shown to keep 95 % of what it
+    gains over never retraining; or one that is not shown worse than another, and lies within one standard error of the
+    lowest loss (the rule of Breiman, Friedman, Olshen and Stone, "Classification and regression trees", 1984) and
+    within 1 % of it. Not shown worse is not enough: one turn of the world in a year is one observation, and proves
+    nothing, whatever it cost.
 
     Args:
         backtest: what was replayed.
@@ -101,8 +103,7 @@ def costs(subject: Figures, other: Figures, price: float | None) -> str:
 
 def proof(beside: Comparison, subject: Figures, other: Figures) -> str:
     """Whether the difference of loss is more than chance, at a confidence that all comparisons share."""
-    confidence = 1 - (1 - CONFIDENCE) / (len(beside.allowed) - 1)
-    found = beside.losses.difference(subject.policy, other.policy, confidence)
+    found = beside.losses.difference(subject.policy, other.policy, beside.confidence)
     blocks = f"on {len(beside.losses.blocks):,} blocks"
     if found is None or found.low <= 0 <= found.high:
         return f"the difference of loss from {other.policy} is not proven {blocks}"
@@ -117,9 +118,9 @@ def remarks(beside: Comparison, advised: Figures, price: float | None) -> Iterat
     if price is None:
         near = ", ".join(one.policy for one in beside.near)
         yield (
-            f"{many}, at a confidence of {CONFIDENCE:.0%} that all comparisons share; within a standard error and "
-            f"{NOTICED:.0%} of the lowest loss: {near}. Of these the one with the fewest retrains is advised; a "
-            "price decides better"
+            f"{many}, at a confidence of {CONFIDENCE:.0%} that all comparisons share; as good as that of the lowest "
+            f"loss, as far as anybody can tell: {near}. Of these the one with the fewest retrains is advised; a price "
+            "decides better"
         )
     elif len(left) > 1:
         yield f"{many}: the one that looks best of many looks better than it will be"

@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from evaluation.policy_figures import Figures, figures
-from evaluation.policy_losses import PolicyLosses, policy_losses, shown_worse
+from evaluation.policy_losses import CONFIDENCE, PolicyLosses, policy_losses, shown_worse
 
 if TYPE_CHECKING:
     from evaluation.backtests import Backtest, BlockScore
 
+KEPT = 0.95  # of a gain: who is shown to keep so much is as good (the goal of benchmarks/when_to_retrain.py, too)
 NOTICED = 0.01  # of the loss: a rise below it is none that monitoring would notice, either (monitoring/chart.py)
 
 
@@ -55,13 +56,30 @@ class Comparison:
         return min(self.near, key=lambda one: (one.retrains, one.policy != self.present, one.loss))
 
     @property
+    def confidence(self) -> float:
+        """That of one comparison, so that all with one policy have that of an interval together."""
+        return 1 - (1 - CONFIDENCE) / max(len(self.allowed) - 1, 1)
+
+    @property
     def near(self) -> list[Figures]:
-        """The policies that are not shown worse than another, within a standard error and 1 % of the lowest loss."""
+        """The policies that are as good as the one of the lowest loss, as far as anybody can tell.
+
+        Either one is shown to keep nearly all that the best gains over never retraining, or it is not shown worse than
+        any other and lies within a standard error, and 1 %, of the lowest loss.
+        """
         best = min(self.allowed, key=lambda one: one.loss)
-        apart = {one.policy: self.losses.difference(one.policy, best.policy) for one in self.allowed}
-        most = NOTICED * abs(best.mean)
-        within = {policy for policy, found in apart.items() if found and found.mean <= min(found.error, most)}
-        return [one for one in self.allowed if one.policy in within and (one.policy not in self.worse or one is best)]
+        return [one for one in self.allowed if one is best or self._keeps(one, best) or self._same(one, best)]
+
+    def _keeps(self, one: Figures, best: Figures) -> bool:
+        if self.never is None:
+            return False
+        share = self.losses.gain_kept(one.policy, best.policy, self.never.policy, self.confidence)
+        return share is not None and share.low >= KEPT
+
+    def _same(self, one: Figures, best: Figures) -> bool:
+        found = self.losses.difference(one.policy, best.policy)
+        within = found is not None and found.mean <= min(found.error, NOTICED * abs(best.mean))
+        return within and one.policy not in self.worse
 
     def word(self, advised: Figures) -> str:
         """What it means for whoever has the present policy."""

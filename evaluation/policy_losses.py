@@ -61,7 +61,7 @@ class PolicyLosses:
             return None
         return mean_interval(values, [stretches(len(values))], confidence, self.rows[:until])
 
-    def gain_kept(self, policy: str, other: str, never: str) -> Interval | None:
+    def gain_kept(self, policy: str, other: str, never: str, confidence: float = CONFIDENCE) -> Interval | None:
         """Which share of another's gain over never retraining a policy keeps; None where no gain is shown."""
         gain = self.difference(other, never)
         if gain is None or gain.high >= 0:
@@ -72,7 +72,7 @@ class PolicyLosses:
             gained = (self.of[never] - self.of[policy])[kept] @ rows, (self.of[never] - self.of[other])[kept] @ rows
             return float(gained[0] / gained[1])
 
-        return jackknife(share, len(self.blocks), [stretches(len(self.blocks))], CONFIDENCE)
+        return jackknife(share, len(self.blocks), [stretches(len(self.blocks))], confidence)
 
 
 def stretches(blocks: int) -> NDArray[np.int64]:
