@@ -1,0 +1,190 @@
+"""What it takes to go through a year of flights under twelve policies: `python -m benchmarks.backtest [PART ...]`.
+
+    year      twelve policies in two processes; then again, with one more, and with nothing new
+    retrain   processor seconds of a policy's year by those of as many `evergreen retrain`, extrapolated from three
+    kill      killed twice in the middle, it comes to the same table
+
+Each part goes on from the same folder (`--home`), so that `year` comes first; `--weeks 12` is a small run of all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.claims import Claims
+from evaluation.backtests import Backtest, from_json
+
+MODEL, FROM = "flights", "2013-02-26"  # after eight weeks
+POLICIES = (
+    "never", "weekly", "monthly", "monitoring", "gate=off", "scratch-monthly", "every=60d", "finetune.replay.share=0",
+    "finetune.replay.share=3", "gate.rule=proven",
+)  # fmt: skip
+ONE_MORE = "gate.rule=not worse"
+HISTORY, RETRAINS = 8, 3
+SECONDS, GIB, YEAR = 600, 3, 0.35
+CLOCK_TICKS, PAGE = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class Took:
+    """What a command took: seconds, the most memory of all its processes at once, and their processor seconds."""
+
+    seconds: float
+    memory: float
+    processor: float
+
+
+def main() -> int:
+    """Print the claims of some parts; 1 if one does not hold."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("part", nargs="*", help=", ".join(PARTS))
+    parser.add_argument("--home", type=Path, default=Path("/tmp/evergreen-backtest"))  # noqa: S108 - a benchmark's
+    parser.add_argument("--weeks", type=int, default=52)
+    options = parser.parse_args()
+    print("claim | measured | goal | holds\n--- | --- | --- | ---")
+    claims = Claims()
+    for part in options.part or PARTS:
+        PARTS[part](options.home, options.weeks, claims)
+    return claims.exit_code
+
+
+def year(home: Path, weeks: int, claims: Claims) -> None:
+    """Twelve policies; one more; and nothing new."""
+    land(home / "year", range(1, weeks + 1))
+    shutil.rmtree(home / "year" / "backtests", ignore_errors=True)
+    first = backtest(home / "year", POLICIES)
+    steps = len(found(home / "year").policy("present").steps)
+    claims.at_most(f"{len(POLICIES) + 2} policies, {steps} steps", first.seconds, SECONDS, "s")
+    claims.at_most("memory of all its processes", first.memory / 2**30, GIB, "GiB")
+    claims.show("its processor seconds", first.processor, "s")
+    more, nothing = (backtest(home / "year", (*POLICIES, ONE_MORE)) for _ in range(2))
+    alone = sum(step.cpu_s for step in found(home / "year").policy(ONE_MORE).steps)
+    claims.at_most("one more policy by itself alone", (more.processor - nothing.processor) / alone, 1.2)
+    claims.show("with nothing new", nothing.seconds, "s")
+
+
+def retrain(home: Path, weeks: int, claims: Claims) -> None:
+    """A policy's year by as many retrains, each in a process of its own with a temporary server, as on a schedule."""
+    land(home / "retrain", range(1, HISTORY + 1))
+    command(home / "retrain", "bootstrap", MODEL)
+    spent = []
+    for week in range(HISTORY + 1, HISTORY + 1 + min(RETRAINS, weeks - HISTORY)):
+        land_files(home / "retrain", [week])
+        spent.append(command(home / "retrain", "retrain", MODEL).processor)
+    steps = found(home / "year").policy("weekly").steps
+    own = sum(step.cpu_s for step in steps)
+    claims.show(f"`evergreen retrain`, mean of {len(spent)}, processor seconds", sum(spent) / len(spent), "s")
+    claims.at_most("a weekly policy's year by as many of them", own / (len(steps) * sum(spent) / len(spent)), YEAR)
+
+
+def kill(home: Path, weeks: int, claims: Claims) -> None:
+    """Killed at a third and at two thirds of its steps, it ends with the table of one that was not."""
+    land(home / "kill", range(1, weeks + 1))
+    shutil.rmtree(home / "kill" / "backtests", ignore_errors=True)
+    steps = len(found(home / "year").policy("present").steps) * (len(POLICIES) + 2)
+    for share in (1 / 3, 2 / 3):
+        backtest(home / "kill", POLICIES, kill_after=int(share * steps))
+    backtest(home / "kill", POLICIES)
+    same = table(found(home / "kill")) == table(within(found(home / "year")))
+    claims.at_least("killed twice, the same table", float(same), 1, "")
+
+
+PARTS = {"year": year, "retrain": retrain, "kill": kill}
+
+
+def table(of: Backtest) -> Backtest:
+    """A backtest without the time that it took."""
+    policies = (replace(p, steps=tuple(replace(step, cpu_s=0.0) for step in p.steps)) for p in of.policies)
+    return replace(of, policies=tuple(policies))
+
+
+def within(of: Backtest) -> Backtest:
+    """A backtest without the one policy more."""
+    return replace(of, policies=tuple(policy for policy in of.policies if policy.policy != ONE_MORE))
+
+
+def land(home: Path, weeks: Sequence[int]) -> None:
+    """A home where these weeks were taken, each as a partition; made once."""
+    from arrivals.ingest import ingest
+    from db.artifacts import ArtifactStore
+    from db.registry import open_registry
+    from models.flights import spec
+    from settings import Settings
+
+    settings = Settings(home=home)
+    land_files(home, weeks)
+    with open_registry(settings.database_url) as registry:
+        registry.add_model(MODEL)
+        store = ArtifactStore(settings.artifact_root, settings.cache)
+        ingest(spec, registry, store, landing=settings.landing, cache=settings.cache)
+
+
+def land_files(home: Path, weeks: Sequence[int]) -> None:
+    """Write weeks of flights, with times that say they are settled."""
+    from demo.flights import flights_week
+
+    folder = home / "landing" / MODEL
+    folder.mkdir(parents=True, exist_ok=True)
+    for week in weeks:
+        path = folder / f"{week:03}.parquet"
+        if not path.exists():
+            flights_week(week).write_parquet(path)
+            os.utime(path, (1, 1))
+
+
+def found(home: Path) -> Backtest:
+    """The newest backtest of a home."""
+    return from_json((home / "backtests" / MODEL / "newest.json").read_text(encoding="utf-8"))
+
+
+def backtest(home: Path, policies: Sequence[str], kill_after: int = 0) -> Took:
+    """Run it in two processes; with `kill_after`, until so many steps were made."""
+    asked = [word for policy in policies for word in ("--policy", policy)]
+    return command(home, "backtest", MODEL, *asked, "--from", FROM, "--workers", "2", kill_after=kill_after)
+
+
+def command(home: Path, *words: str, kill_after: int = 0) -> Took:
+    """Run `evergreen`, in a process group of its own, and look at its processes twice a second."""
+    environment = os.environ | {"EVERGREEN_HOME": str(home), "PREFECT_HOME": str(home / "prefect")}
+    began, most, spent = time.monotonic(), 0, dict[int, float]()
+    started = [sys.executable, "-m", "cli.main", *words]
+    with subprocess.Popen(started, env=environment, stdout=subprocess.DEVNULL, start_new_session=True) as process:
+        while process.poll() is None:
+            time.sleep(0.5)
+            seen = list(processes(process.pid))
+            spent |= {number: processor for number, processor, _ in seen}
+            most = max(most, sum(memory for *_, memory in seen))
+            if kill_after and steps_made(home) >= kill_after:
+                os.killpg(process.pid, signal.SIGKILL)
+        if process.returncode and not kill_after:
+            raise SystemExit(f"evergreen {' '.join(words)} ended with {process.returncode}")
+    return Took(time.monotonic() - began, most, sum(spent.values()))
+
+
+def processes(session: int) -> Iterator[tuple[int, float, int]]:
+    """Number, processor seconds and resident bytes of each process of a session."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = path.read_text(encoding="utf-8").rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(words[3]) == session:
+            yield int(path.parent.name), (int(words[11]) + int(words[12])) / CLOCK_TICKS, int(words[21]) * PAGE
+
+
+def steps_made(home: Path) -> int:
+    """How many steps were made, of all policies."""
+    return sum(int(path.stem[-5:]) for path in (home / "backtests" / MODEL).glob("*/*/step-*.db"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""A backtest as its users see it: it decides as production did, sees nothing of the future, and survives a kill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+import flows.backtest
+from arrivals.ingest import ingest
+from clock import as_of
+from db.artifacts import ArtifactStore
+from db.registry import ModelRegistry, open_registry
+from db.snapshots import save_snapshot
+from evaluation.backtests import BlockScore, Step
+from flows.backtest import REGISTRY, live, opened, policy_folder
+from flows.bootstrap import bootstrap
+from flows.retrain import retrain
+from learning.overrides import overridden, policy
+from settings import Settings
+from tasks.history import Asked, History, prepared
+from tasks.run import Context
+from tiny import TINY, Landing
+
+DAYS = timedelta(days=2)
+START = datetime(2026, 1, 4, tzinfo=UTC)  # after the first file's three days
+
+Decisions = list[tuple[str | None, str | None]]
+
+
+def decisions(registry: ModelRegistry) -> Decisions:
+    """How each run ended, and why, oldest first."""
+    return [(run.outcome, run.reason) for run in reversed(registry.runs("tiny"))]
+
+
+def weights(registry: ModelRegistry) -> dict[int, tuple[str, str]]:
+    """What each version holds, by its number."""
+    return {one.number: (one.base, one.head) for one in registry.versions("tiny")}
+
+
+@contextmanager
+def registry_of(history: History, name: str) -> Iterator[ModelRegistry]:
+    """The registry of a policy that was lived through."""
+    spec = overridden(TINY, policy(name))
+    with opened(spec, history, policy_folder(spec, history, policy(name)) / REGISTRY) as its:
+        yield its.registry
+
+
+class Killed(BaseException):
+    """What ends a process at once."""
+
+
+def killed_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the process be killed at the end of a step, when its registry has all of it and the snapshot has not."""
+
+    def save(database: Path, snapshot: Path) -> None:
+        if snapshot.stem.endswith(str(step)):
+            raise Killed
+        save_snapshot(database, snapshot)
+
+    monkeypatch.setattr(flows.backtest, "save_snapshot", save)
+
+
+@pytest.mark.slow
+def test_it_decides_as_production_did_also_where_it_was_killed(
+    landing: Landing, registry: ModelRegistry, home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real flow, week by week; then the same weeks once more: the same verdicts, reasons and weights."""
+    landing.land(120, days=3)
+    with as_of(START):
+        assert bootstrap("tiny") == "promoted"
+    for step in (1, 2, 3):
+        landing.land(80, days=2, flipped=step > 1)
+        with as_of(START + step * DAYS):
+            retrain("tiny")
+
+    context = Context(TINY, registry, ArtifactStore(home.artifact_root, home.cache), home)
+    history = prepared(context, Asked((), START, step=DAYS))
+    for step in (1, 3):
+        killed_at(step, monkeypatch)
+        with pytest.raises(Killed):
+            live(TINY, history, policy("present"))
+    monkeypatch.undo()
+    lived = live(TINY, history, policy("present"))
+
+    with registry_of(history, "present") as again:
+        assert decisions(again) == decisions(registry)
+        assert weights(again) == weights(registry)
+    assert [step.outcome for step in lived.result.steps] == [outcome for outcome, _ in decisions(registry)][1:]
+    assert [step.at for step in lived.result.steps] == [START + step * DAYS for step in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(("turned", "end"), [(True, None), (False, START + DAYS)], ids=["another future", "none"])
+def test_the_future_is_not_seen(tmp_path: Path, turned: bool, end: datetime | None) -> None:
+    """With other labels to come, or none, all is the same until then: decisions, losses and weights."""
+    one, another = (past(tmp_path / name, turned=flips) for name, flips in (("one", False), ("another", turned)))
+    assert until_then(one, None) == until_then(another, end)
+
+
+def past(folder: Path, *, turned: bool) -> Context:
+    """A home where three files were taken at once; the labels of the last may be the other way round."""
+    settings = Settings(home=folder)
+    landing = Landing(Path(settings.landing) / "tiny")
+    landing.land(120, days=3)
+    landing.land(80, days=2)
+    landing.land(80, days=2, flipped=turned)
+    registry = open_registry(settings.database_url)
+    registry.add_model("tiny")
+    store = ArtifactStore(settings.artifact_root, settings.cache)
+    ingest(TINY, registry, store, landing=settings.landing, cache=settings.cache)
+    return Context(TINY, registry, store, settings)
+
+
+def until_then(context: Context, end: datetime | None) -> tuple[Step, list[BlockScore], list[tuple[str, str]]]:
+    """The first step of a policy that always trains, without the time it took; its scores, and the weights so far."""
+    history = prepared(context, Asked((), START, end, DAYS))
+    lived, then = live(TINY, history, policy("always")), START + DAYS
+    with registry_of(history, "always") as registry:
+        made = [(one.base, one.head) for one in registry.versions("tiny") if one.created_at < then + DAYS]
+    assert len(made) == 3  # the first, a proof and its refit
+    scores = [score for score in lived.result.scores if score.block < then]
+    return replace(lived.result.steps[0], cpu_s=0.0), scores, made
