@@ -101,7 +101,7 @@ def _mean(losses: PolicyLosses, policy: str, inside: np.ndarray) -> Interval:
     from evaluation.intervals import Interval
 
     values, rows = losses.of[policy][inside], losses.rows[inside]
-    found = mean_interval(values, [inside], CONFIDENCE, rows)
+    found = mean_interval(values, [inside], CONFIDENCE, rows) if np.isfinite(values).all() else None
     if found is not None:
         return found
     mean = float(np.average(values, weights=rows))

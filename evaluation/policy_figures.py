@@ -119,7 +119,8 @@ def prices(backtest: Backtest, losses: PolicyLosses, price: float | None) -> tup
     all are. Nothing else is known of a stranger's costs.
     """
     steps = max((len(one.steps) for one in backtest.policies), default=0)
-    middle = price or USUAL * abs(losses.total(backtest.present)) / max(steps, 1) or 1.0
+    loss = min((abs(losses.total(one.policy)) for one in backtest.policies), default=0.0)
+    middle = price or (USUAL * loss / max(steps, 1) if np.isfinite(loss) else 0.0) or 1.0
     return tuple(float(one) for one in np.geomspace(middle / DECADE, middle * DECADE, PRICES))
 
 

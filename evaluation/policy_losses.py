@@ -57,14 +57,14 @@ class PolicyLosses:
     ) -> Interval | None:
         """By how much a policy's mean loss is above another's, on all blocks or the first ones; None of too few."""
         values = (self.of[policy] - self.of[other])[:until]
-        if len(values) < FEWEST:
+        if len(values) < FEWEST or not np.isfinite(values).all():
             return None
         return mean_interval(values, [stretches(len(values))], confidence, self.rows[:until])
 
     def gain_kept(self, policy: str, other: str, never: str, confidence: float = CONFIDENCE) -> Interval | None:
         """Which share of another's gain over never retraining a policy keeps; None where no gain is shown."""
         gain = self.difference(other, never)
-        if gain is None or gain.high >= 0:
+        if gain is None or gain.high >= 0 or not np.isfinite(self.of[policy]).all():
             return None
 
         def share(kept: NDArray[np.bool_]) -> float:
@@ -107,12 +107,12 @@ def policy_losses(backtest: Backtest) -> PolicyLosses:
 
 
 def _by_block(scores: Iterable[BlockScore]) -> dict[datetime, tuple[float, float]]:
-    """Rows and mean loss of each block; a block may have come in parts, and of two versions."""
+    """Rows and mean loss of each block, which may have come in parts; a loss that is no number is above all others."""
     sums: dict[datetime, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for one in scores:
         if one.rows:
             sums[one.block][0] += one.rows
-            sums[one.block][1] += one.rows * one.loss
+            sums[one.block][1] += one.rows * (one.loss if math.isfinite(one.loss) else math.inf)
     return {block: (rows, loss / rows) for block, (rows, loss) in sums.items()}
 
 
@@ -128,7 +128,9 @@ def shown_worse(losses: PolicyLosses, policies: Iterable[str]) -> dict[str, str]
     confidence = 1 - (1 - CONFIDENCE) / max(len(names) - 1, 1)
     found = {}
     for policy in names:
-        better = [other for other in names if other != policy and _above(losses.difference(policy, other, confidence))]
+        others = [other for other in names if other != policy and math.isfinite(losses.total(other))]
+        lost = not math.isfinite(losses.total(policy))
+        better = [other for other in others if lost or _above(losses.difference(policy, other, confidence))]
         if better:
             found[policy] = min(better, key=losses.total)
     return found

@@ -9,6 +9,7 @@ import pytest
 from replayed import ROWS, drifting, replay, steady, usual, when
 
 from evaluation.advice import advise
+from evaluation.backtest_report import report
 from evaluation.backtests import Backtest, BlockScore, PolicyResult
 from evaluation.policy_figures import beside_oracle, figures, marks, prices
 from evaluation.policy_losses import PolicyLosses, policy_losses, shown_worse
@@ -142,6 +143,17 @@ def test_no_policy_is_far_below_the_exact_plan() -> None:
     assert [len(one.plan.retrains) for one in beside] == sorted(
         (len(one.plan.retrains) for one in beside), reverse=True
     )
+
+
+def test_a_policy_that_once_predicted_no_number_is_the_worst() -> None:
+    """One block without a finite loss is worse than any other history, and the report goes on."""
+    backtest = replay(drifting, usual())
+    weekly = backtest.policy("weekly")
+    broken = replace(weekly, scores=(replace(weekly.scores[0], loss=float("nan")), *weekly.scores[1:]))
+    backtest = replace(backtest, policies=(broken, *backtest.policies[1:]))
+    for price in (None, 1.0):
+        seen = report(backtest, price)
+        assert (seen.advice.policy, seen.compared.worse["weekly"]) == ("four-weekly", "four-weekly")
 
 
 def test_a_block_in_parts_counts_once_and_what_one_lacks_for_none() -> None:
