@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.advised import Page, Price, Write, Yes, offer, tell
 from cli.arguments import Model
 from cli.capacity import cores, memory, runs_at_once
-from cli.printing import Json, print_json, print_table, say
+from cli.printing import Json, say
 from errors import InvalidBacktest
 from learning.startup import large_import
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from evaluation.backtests import Backtest
     from flows.backtest import Lived, Mapped
     from learning.overrides import Policy
     from tasks.history import Asked, History
@@ -48,9 +48,13 @@ def backtest(  # noqa: PLR0913, PLR0917 - options of a command
     end: End = None,
     step: Step = "1w",
     workers: Workers = None,
+    price: Price = None,
+    html: Page = None,
+    write: Write = False,
+    yes: Yes = False,
     json: Json = False,
 ) -> None:
-    """Replay what arrived under several policies, each from the same version 1, and say what each would have lost.
+    """Replay what arrived under several policies, each from the same version 1, and say which of them to have.
 
     What the spec has now ("present") and a retrain at each step that always promotes ("always") are there in any case.
     Stopped half-way, it goes on where it was.
@@ -66,11 +70,10 @@ def backtest(  # noqa: PLR0913, PLR0917 - options of a command
         found = lived_through(context, asked, side_by_side(workers or runs_at_once(cores(), memory())))
         path = context.settings.home / "backtests" / model / "newest.json"
     path.write_text(to_json(found), encoding="utf-8")
-    if json:
-        print_json(found)
-        return
-    show(found)
-    say(f"\nall of it: {path}")
+    say(f"all of it: {path}", err=True)
+    tell(found, price, html, json=json)
+    if write:
+        offer(found, price, yes=yes)
 
 
 def asked_for(policies: Sequence[str], grids: Sequence[str], period: tuple[str | None, str | None], step: str) -> Asked:
@@ -139,22 +142,3 @@ def watch(history: History, policies: Sequence[Policy], waiting: Sequence[Future
                 if one.done():
                     one.result()  # what one of them met ends all: it is raised here
             bar.update(shown, completed=sum(min(steps_done(one), last) for one in kept))
-
-
-def show(found: Backtest) -> None:
-    """A line a policy."""
-    columns = ["policy", ">live loss", ">retrains", ">promoted", ">rows trained on", ">processor seconds"]
-    print_table(columns, lines(found), empty="")
-
-
-def lines(found: Backtest) -> Iterator[list[object]]:
-    """What each policy came to, and what no model would have."""
-    from evaluation.backtests import mean_loss
-
-    for one in found.policies:
-        trained = sum(step.trained_rows > 0 for step in one.steps)
-        promoted = sum(step.version is not None for step in one.steps)
-        rows, seconds = sum(step.trained_rows for step in one.steps), sum(step.cpu_s for step in one.steps)
-        yield [one.policy, f"{one.loss:.4f}", trained, promoted, f"{rows:,}", f"{seconds:.0f}"]
-    for name, scores in found.baselines.items():
-        yield [name, f"{mean_loss(scores):.4f}", "", "", "", ""]

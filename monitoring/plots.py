@@ -42,6 +42,7 @@ class Line:
         ink: a name of INKS.
         style: "-", "--" or ":"; "." for dots; "fill" for what lies between this line and the one below it.
         below: of "fill", the values below.
+        names: of dots, what stands beside each: a number or short word of ours.
     """
 
     across: Sequence[float]
@@ -49,6 +50,7 @@ class Line:
     ink: str
     style: str = "-"
     below: Sequence[float] = ()
+    names: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,8 @@ def _draw(axes: Axes, line: Line, place: int) -> None:
     elif line.style == ".":
         for x, y in known:  # a line of no length with round ends: a marker of Matplotlib's needs an id in the page
             axes.plot([x, x], [y, y], linewidth=6, solid_capstyle="round", **how)
+        for (x, y), word in zip(known, line.names, strict=False):
+            axes.annotate(word, (x, y), (5, 5), textcoords="offset points", color=INKS["soft"], zorder=9)
     else:
         axes.plot(line.across, line.up, line.style, linewidth=1.8 if line.style != ":" else 1.2, **how)
 
