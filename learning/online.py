@@ -125,7 +125,7 @@ class OnlineLearner:
         if len(rows) != len(labels):
             raise SchemaMismatch(f"{len(rows)} rows", f"there are {len(labels)} labels", "send one for each row")
         if not len(rows):
-            return np.empty((0, *self.step.head.output_shape[1:]), "float32")
+            return np.empty((0, self.step.outputs), "float32")
         targets = self._labels(rows, labels)
         found = self.step.learn(self._inputs(rows, learn=True), targets.astype("float32"))
         self.scores.add(targets[:, 0], found)

@@ -99,14 +99,11 @@ class Scales:
 
 
 class ColdFeatures:
-    """Numbers on their present scales, words as one of so many slots, and waves of both.
-
-    Random Fourier features (Rahimi and Recht 2007) let a head that is hardly more than linear follow curved borders
-    from the first rows on, where a layer would first have to learn its features.
+    """Numbers on their present scales, and words as one of so many slots.
 
     Args:
         schema: names the columns.
-        plan: how many slots and waves, and the seed.
+        plan: says how many slots a table of words has.
     """
 
     def __init__(self, schema: Schema, plan: Online) -> None:
@@ -117,12 +114,11 @@ class ColdFeatures:
         self.nullable = np.array(
             [place for place, name in enumerate(schema.numeric) if name in schema.nullable], "int32"
         )
-        self.flat = self.numbers + len(self.nullable) + self.categories * plan.slots
-        self.shape, self.kept_shape = (self.flat + plan.waves,), (self.numbers + self.categories,)
+        self.shape = (self.numbers + len(self.nullable) + self.categories * plan.slots,)
+        self.kept_shape = (self.numbers + self.categories,)
         self.signature, self.kept_dtype = tf.TensorSpec((None, *self.kept_shape), "float64"), "float64"
         self.scales = Scales(self.numbers)
         self.variables = self.scales.variables
-        self.frequencies, self.phases = _waves(self.flat, max(1, self.numbers + self.categories), plan)
 
     def kept(self, row: tf.Tensor) -> tf.Tensor:
         """The row itself."""
@@ -139,8 +135,7 @@ class ColdFeatures:
         for place in range(self.categories):
             slot = tf.cast(kept[:, self.numbers + place], "int32")
             parts.append(tf.one_hot(slot, self.plan.slots, dtype="float64"))  # of an unknown word, no slot
-        flat = tf.cast(tf.concat(parts, axis=1), "float32")
-        return tf.concat([flat, tf.cos(flat @ self.frequencies + self.phases)], axis=1)
+        return tf.cast(tf.concat(parts, axis=1), "float32")
 
     def learn(self, row: tf.Tensor) -> None:
         """Take a row into the scales."""
@@ -149,11 +144,3 @@ class ColdFeatures:
     def forget(self, most: tf.Tensor) -> None:
         """Let the scales follow new rows faster."""
         self.scales.forget(most)
-
-
-def _waves(width: int, inputs: int, plan: Online) -> tuple[Any, Any]:
-    """Frequencies of several widths at once, as nobody knows yet how fast the truth varies; and phases."""
-    draw = np.random.default_rng(plan.seed)
-    speed = np.resize([0.5, 1.0, 2.0, 4.0], plan.waves) / np.sqrt(inputs)
-    frequencies = draw.normal(size=(width, plan.waves)) * speed
-    return frequencies.astype("float32"), draw.uniform(0, 2 * np.pi, plan.waves).astype("float32")
