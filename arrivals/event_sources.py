@@ -74,7 +74,7 @@ class Stream:
 
 
 class Pipe(Stream):
-    """JSON lines on standard input. Nobody can go back in it, so what was read and not kept is lost with the process."""
+    """JSON lines on standard input. Nobody can go back in it: what was read and not kept is lost with the process."""
 
     def __init__(self, reader: EventReader, descriptor: int | None = None) -> None:
         super().__init__(reader)

@@ -1,4 +1,4 @@
-"""Lines of JSON become events: typed and checked as arriving rows are, in their order, each refused one with its reason."""
+"""Lines of JSON become events: typed and checked as arriving rows are; each that is refused has its reason."""
 
 from __future__ import annotations
 

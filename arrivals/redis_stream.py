@@ -67,7 +67,7 @@ class RedisStream(Stream):
         try:
             return getattr(self._client, command)(*arguments)
         except (RedisError, OSError) as error:
-            fix = "see that Redis runs there and that the address is right; what was read is kept, and the next run resumes"
+            fix = "see that Redis runs there, and that the address is right; the next run goes on where this one was"
             raise UnreachableSource(f"events from {self._shown}", f"no answer ({gist(error)})", fix) from error
 
 

@@ -23,7 +23,7 @@ Minutes = Annotated[
 
 
 def online(model: Model, source: From = "partitions", minutes: Minutes = 0) -> None:
-    """Predict, score and learn each event once, and let what was learned challenge the champion. Exit code 3: attention."""
+    """Predict, score and learn each event once; what was learned challenges the champion. Exit code 3: attention."""
     from cli.main import prepare, run_to_its_end
 
     prepare(model)

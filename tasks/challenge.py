@@ -1,10 +1,10 @@
-"""A checkpoint of an online learner challenges the champion: frozen as a version, it is proven on what comes after it."""
+"""A checkpoint of an online learner challenges the champion: frozen as a version, and proven on what comes after."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -50,11 +50,10 @@ class EventRows(Rows):
         file: them.
     """
 
-    file: PartitionFile | None = None
+    file: PartitionFile = field(kw_only=True)
 
     def predicted(self, context: Context, version: VersionRecord, columns: Sequence[str] = ()) -> Predictions:
         """What a version says of them, then of the past."""
-        assert self.file is not None
         past = Rows(self.past, (), self.since, self.learned_before).predicted(context, version, columns)
         spec, files = context.spec_of(version), context.model_files(version)
         with TemporaryDirectory() as cache:  # nobody asks again for the features of these rows
@@ -69,16 +68,15 @@ def challenge(consumer: Consumer) -> None:
         rested = time.monotonic() - consumer.challenged > max(consumer.pace.between, _cooldown(run.context))
         if rested and consumer.learned >= max(spec.retrain.min_rows, 1):
             freeze(run, consumer)
-    elif is_proof_enough(consumer):
-        judge_candidate(run, consumer)
+    elif is_proof_enough(consumer, consumer.candidate):
+        judge_candidate(run, consumer, consumer.candidate)
 
 
-def is_proof_enough(consumer: Consumer) -> bool:
+def is_proof_enough(consumer: Consumer, candidate: Candidate) -> bool:
     """Whether as much came after the challenger as the gate asks for: a share of what it learned, and enough events."""
-    spec, candidate = consumer.run.context.spec, consumer.candidate
-    labels = consumer.remembered.proof_labels()
+    spec, labels = consumer.run.context.spec, consumer.remembered.proof_labels()
     rows, gate = sum(labels.values()), spec.gate
-    share = gate.prove_on / (1 - gate.prove_on) * (candidate.learned if candidate else 0)
+    share = gate.prove_on / (1 - gate.prove_on) * candidate.learned
     rarer = rows - max(labels.values(), default=0) if spec.objective.class_count else gate.min_events
     return rows >= MOST or (rows >= max(gate.min_rows, share) and rarer >= gate.min_events)
 
@@ -98,27 +96,25 @@ def freeze(run: Run, consumer: Consumer) -> None:
 
 
 @step("judge the challenger")
-def judge_candidate(run: Run, consumer: Consumer) -> None:
+def judge_candidate(run: Run, consumer: Consumer, candidate: Candidate) -> None:
     """Let the gate compare it with the champion on what came after it, and promote it if it passes."""
-    candidate, registry = consumer.candidate, run.context.registry
-    assert candidate is not None
     with TemporaryDirectory() as folder:
         evaluation_id, verdict = evaluate(consumer, candidate.number, Path(folder))
     get_run_logger().info("version %d: %s", candidate.number, verdict.reason)
-    if verdict.passed and promoted(run, consumer, evaluation_id, verdict.reason):
+    if verdict.passed and promoted(run, consumer, candidate.number, (evaluation_id, verdict.reason)):
         consumer.parent, consumer.since = candidate.number, candidate.position
         consumer.learned -= candidate.learned
         consumer.counts["promoted"] += 1
-        consumer.seen = registry.sequence(run.model)
+        consumer.seen = run.context.registry.sequence(run.model)
     consumer.candidate, consumer.challenged = None, time.monotonic()
     consumer.remembered.end_proof()
     consumer.changed = True
     consumer.checkpoint()
 
 
-def promoted(run: Run, consumer: Consumer, evaluation_id: int, reason: str) -> bool:
+def promoted(run: Run, consumer: Consumer, number: int, why: tuple[int, str]) -> bool:
     """Promote what passed, if a fresh process can use it, and nobody promoted since the champion was looked up."""
-    number, registry = consumer.candidate.number if consumer.candidate else 0, run.context.registry
+    (evaluation_id, reason), registry = why, run.context.registry
     with infra_check(run) as check:
         begin_try_out(run.context, number, consumer.parent, check)
         if slow := try_out_version.fn(run, number, consumer.parent, check):
@@ -167,11 +163,12 @@ def written(consumer: Consumer, folder: Path) -> tuple[PartitionRecord, Partitio
     frame = as_frame(
         [one["row"] for one in kept], spec.schema, Validator(spec.schema, spec.objective, spec.source).kinds
     )
-    known = {spec.schema.target: pl.Series(labels, dtype=pl.Float64), HOLDOUT: [one["holdout"] for one in kept]}
-    frame = frame.with_columns(**{name: pl.Series(values) for name, values in known.items()})
-    frame = frame.with_columns(spec.schema.as_arrived(pl.col(spec.schema.target)).alias(spec.schema.target)).sort(
-        spec.schema.event_time, maintain_order=True
+    target = spec.schema.target
+    frame = frame.with_columns(
+        pl.Series(target, labels, pl.Float64), pl.Series(HOLDOUT, [one["holdout"] for one in kept], pl.Boolean)
     )
+    frame = frame.with_columns(spec.schema.as_arrived(pl.col(target)).alias(target))
+    frame = frame.sort(spec.schema.event_time, maintain_order=True)
     path, times = folder / "events.parquet", frame[spec.schema.event_time]
     frame.write_parquet(path)
     first, last = times[0], times[-1]

@@ -1,4 +1,4 @@
-"""The steps of online learning around a consumer: begin or resume it, follow the champion, save, and say how it went."""
+"""What happens to a consumer of events: it begins or goes on, follows the champion, is saved, and says how it went."""
 
 from __future__ import annotations
 
@@ -27,9 +27,7 @@ ELSEWHERE = "events that waited for their label are not on this machine: their l
 
 
 @contextmanager
-def open_consumer(
-    run: Run, source: str, pace: Pace | None = None, begin: Begin | None = None
-) -> Iterator[Consumer]:
+def open_consumer(run: Run, source: str, pace: Pace | None = None, begin: Begin | None = None) -> Iterator[Consumer]:
     """Open what learns a model's events, where it was; in the end it is saved. Only one run at a time does it.
 
     Args:
@@ -105,10 +103,11 @@ def ending_of(consumer: Consumer) -> RunEnding:
     """How the run ends, in a sentence."""
     counts, scores = consumer.counts, consumer.scores
     refused = sum(count for name, count in counts.items() if name.startswith("refused"))
+    behind = consumer.source.behind(consumer.position)
     consumer.run.attention.extend(dict.fromkeys(consumer.source.told))
     reason = (
         f"{consumer.events:,} events so far: {counts['learned']:,} learned, {refused:,} refused, "
-        f"{consumer.remembered.waiting:,} wait for their label; {consumer.source.behind(consumer.position):,} are left; "
+        f"{consumer.remembered.waiting:,} wait for their label; {behind:,} are left; "
         f"loss {scores.loss:.4f}, of the newest {scores.window_loss:.4f}"
     )
     return RunEnding("learned", "online", reason)

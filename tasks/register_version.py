@@ -15,7 +15,6 @@ from learning.files import Trained
 from learning.plans import FineTune
 from tasks.run import Context, Run, step
 
-
 ONLINE = "online"  # kind of the plan of a version that was learned event by event
 
 

@@ -1,4 +1,4 @@
-"""A stream of made events, a learner without Keras, and a model whose version 1 is a few bytes: online learning in short."""
+"""Online learning in short: made events, a learner without Keras, and a model whose version 1 is a few bytes."""
 
 from __future__ import annotations
 
@@ -117,4 +117,6 @@ def bits(registry: ModelRegistry, consumer: str) -> tuple[Any, ...]:
     """All that a consumer has come to, to the last bit: weights by their digest, scores, counts, and where it is."""
     found = registry.newest_checkpoint("small", consumer)
     assert found is not None
-    return found.digest, found.state, found.counts, found.events, found.position, found.loss, found.window_loss
+    state = {name: value for name, value in found.state.items() if name != "since"}  # it names the file
+    place = found.position.split(":")[1:]
+    return found.digest, state, found.counts, found.events, place, found.rows, found.loss, found.window_loss
