@@ -73,13 +73,16 @@ class OnlineLearner:
 
     def _step(self, metrics: Sequence[Any]) -> OnlineStep:
         spec, plan = self.spec, self.plan
-        rest = {"metrics": metrics, "weighted": spec.schema.weight is not None}
+        unit: float | None
+        features: BaseFeatures | ColdFeatures
         if self.files is None:
             features = ColdFeatures(spec.schema, plan)
-            unit = None if spec.objective.class_count is None else 1.0
-            return OnlineStep(spec.build_head(features.shape), features, spec.objective, plan, unit=unit, **rest)
-        head, base = load_model(self.files.head), load_model(self.files.base)
-        return OnlineStep(head, BaseFeatures(base), spec.objective, plan, unit=unit_of(spec.objective, head), **rest)
+            head, unit = spec.build_head(features.shape), None if spec.objective.class_count is None else 1.0
+        else:
+            head, features = load_model(self.files.head), BaseFeatures(load_model(self.files.base))
+            unit = unit_of(spec.objective, head)
+        weighted = spec.schema.weight is not None
+        return OnlineStep(head, features, spec.objective, plan, unit=unit, metrics=metrics, weighted=weighted)
 
     def predict_one(self, row: Row) -> Predictions:
         """What is predicted of a row, shape (outputs,); nothing is learned.
@@ -91,7 +94,8 @@ class OnlineLearner:
         Raises:
             SchemaMismatch: the schema refuses the row.
         """
-        return self.predict([row])[0]
+        found: Predictions = self.predict([row])[0]
+        return found
 
     def predict(self, rows: Sequence[Row]) -> Predictions:
         """What is predicted of rows, shape (rows, outputs).
@@ -99,8 +103,7 @@ class OnlineLearner:
         Raises:
             SchemaMismatch: the schema refuses one of them.
         """
-        found: Predictions = self.step.predict(self._inputs(rows, learn=False))
-        return found
+        return self.step.predict(self._inputs(rows, learn=False))
 
     def learn_one(self, row: Row, label: Any) -> Predictions:
         """Learn from an event; what was predicted of it before, shape (outputs,).
@@ -109,7 +112,8 @@ class OnlineLearner:
             SchemaMismatch: the schema refuses the row or its label; nothing was learned.
             TrainingDiverged: a prediction is no finite number any more; go on from an earlier state.
         """
-        return self.partial_fit([row], [label])[0]
+        found: Predictions = self.partial_fit([row], [label])[0]
+        return found
 
     def partial_fit(self, rows: Sequence[Row], labels: Sequence[Any]) -> Predictions:
         """Learn from events in their order, in one go; what was predicted of each before, shape (events, outputs).
@@ -123,7 +127,7 @@ class OnlineLearner:
         if not len(rows):
             return np.empty((0, *self.step.head.output_shape[1:]), "float32")
         targets = self._labels(rows, labels)
-        found: Predictions = self.step.learn(self._inputs(rows, learn=True), targets.astype("float32"))
+        found = self.step.learn(self._inputs(rows, learn=True), targets.astype("float32"))
         self.scores.add(targets[:, 0], found)
         if not np.isfinite(found).all():
             why = "a prediction is no finite number any more"
@@ -148,7 +152,7 @@ class OnlineLearner:
         words = {} if self.cold is None else {name: one.pairs() for name, one in self.cold.words.items()}
         facts = {"made_for": self._made_for(), "words": words, "rows": self.scores.rows, "total": self.scores.total}
         file = io.BytesIO()
-        np.savez(file, facts=np.array(json.dumps(facts)), **arrays)  # type: ignore[arg-type]
+        np.savez(file, facts=np.array(json.dumps(facts)), **arrays)
         return file.getvalue()
 
     @classmethod
@@ -177,9 +181,8 @@ class OnlineLearner:
             learner.scores.restore(
                 facts["rows"], facts["total"], zip(saved["targets"], saved["predictions"], strict=True)
             )
-        for name, pairs in facts["words"].items():
-            assert learner.cold is not None
-            learner.cold.words[name].restore(pairs)
+        for name, words in learner.cold.words.items() if learner.cold else ():
+            words.restore(facts["words"][name])
         return learner
 
     def freeze(self, work: Path) -> Trained:

@@ -134,7 +134,7 @@ class ColdFeatures:
 
         numbers, missing = kept[:, : self.numbers], tf.math.is_nan(kept[:, : self.numbers])
         scaled = (numbers - self.scales.mean.value) / self.scales.deviation()
-        scaled = tf.clip_by_value(tf.where(missing, tf.zeros_like(scaled), scaled), -FAR, FAR)
+        scaled = tf.clip_by_value(tf.where(tf.math.is_nan(scaled), tf.zeros_like(scaled), scaled), -FAR, FAR)
         parts = [scaled, tf.cast(tf.gather(missing, self.nullable, axis=1), "float64")]
         for place in range(self.categories):
             slot = tf.cast(kept[:, self.numbers + place], "int32")

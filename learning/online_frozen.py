@@ -28,12 +28,10 @@ def frozen(learner: OnlineLearner, work: Path) -> Trained:
     """
     work.mkdir(parents=True, exist_ok=True)
     features, step = learner.step.features, learner.step
-    base_path, head_path = work / "base.keras", work / "head.keras"
+    base_path, base_digest, head_path = work / "base.keras", "", work / "head.keras"
     if learner.files is not None:
         base_path, base_digest = learner.files.base, learner.files.base_digest
-    else:
-        assert isinstance(features, ColdFeatures)
-        assert learner.cold is not None
+    if learner.cold is not None and isinstance(features, ColdFeatures):
         base_digest = save_model(cold_base(features, learner.cold), base_path)
     head = in_label_units(step.head, step) if step.labels else step.head
     files = ModelFiles(base_path, head_path, base_digest, save_model(head, head_path))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from learning.keras_private import forget_reductions
 from learning.losses import keras_loss, parted, single, weighted_mean
@@ -77,13 +78,13 @@ class OnlineStep:
         measured = [variable for metric in self.metrics for variable in metric.variables]
         return [*moved, self.rows, self.targets, *counted, *scales, *measured]
 
-    def learn(self, rows: Any, labels: Any) -> Any:
+    def learn(self, rows: Any, labels: Any) -> NDArray[np.float32]:
         """Predictions of events, each made before it was learned from, shape (events, outputs)."""
-        return self._learn(rows, labels).numpy()
+        return np.asarray(self._learn(rows, labels))
 
-    def predict(self, rows: Any) -> Any:
+    def predict(self, rows: Any) -> NDArray[np.float32]:
         """Predictions of rows that nothing is learned from, shape (rows, outputs)."""
-        return self._predict(rows).numpy()
+        return np.asarray(self._predict(rows))
 
     def _traced(self) -> tuple[Any, Any]:
         """The two graphs; called as concrete functions, which saves half of the time of a small call."""
