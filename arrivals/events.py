@@ -14,7 +14,6 @@ import polars as pl
 from arrivals.json_lines import PYTHON, JsonLines
 from arrivals.keys import HIGH, HOLDOUT, LOW, held_out, key_hashes
 from arrivals.validation import REASON, Validator
-from learning.schema import ARRIVED
 
 if TYPE_CHECKING:
     from learning.spec import ModelSpec, Schema
@@ -117,7 +116,7 @@ class EventReader:
                 for p, one in self._read({place: line}, columns, late=late).items()
             }
         if self._schema.time is None and not late:
-            found = found.with_columns(pl.lit(datetime.now(UTC).isoformat()).alias(ARRIVED))
+            found = found.with_columns(pl.lit(datetime.now(UTC).isoformat()).alias(self._schema.event_time))
         numbered = found.with_columns(pl.Series(PLACE, list(lines), pl.Int64))
         names = columns if late else self._schema.columns
         checked = self._validator.validate(numbered, (*names, PLACE))

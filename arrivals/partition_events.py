@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from arrivals.events import PLACE, events
 from arrivals.keys import HIGH, LOW, key_hashes
-from learning.data import PartitionFile
-from learning.stored import filled
 
 if TYPE_CHECKING:
     from arrivals.event_sources import Portion
     from arrivals.newest import NewestRows
     from db.arrival_records import PartitionRecord
+
+ReadRows = Callable[[Path], pl.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,13 @@ class PartitionEvents:
 
     Args:
         newest: gives their rows, without those that were corrected.
+        read_rows: reads a partition's file, as the schema has it now.
     """
 
     checked = True
 
-    def __init__(self, newest: NewestRows) -> None:
-        self._newest, self._registry, self._spec = newest, newest.registry, newest.spec
+    def __init__(self, newest: NewestRows, read_rows: ReadRows = pl.read_parquet) -> None:
+        self._read_rows, self._newest, self._registry, self._spec = read_rows, newest, newest.registry, newest.spec
         self.told, self.ended = list[str](), False
         self._read: tuple[str, pl.DataFrame] = ("", pl.DataFrame())
 
@@ -119,7 +121,7 @@ class PartitionEvents:
         if self._read[0] != digest:
             schema = self._spec.schema
             stored = self._newest.store.fetch(partition.artifact)
-            rows = filled(schema, PartitionFile(digest, stored)).collect().with_row_index(PLACE)
+            rows = self._read_rows(stored).with_row_index(PLACE)
             if path != stored:
                 left = key_hashes(pl.read_parquet(path), schema.key)
                 keyed = pl.concat([rows, key_hashes(rows, schema.key)], how="horizontal")

@@ -77,7 +77,8 @@ def _client(url: str) -> Any:
     except ImportError as error:
         fix = "install it: `pip install redis`"
         raise UnreachableSource("events from Redis", "its client library is not installed", fix) from error
-    return Redis.from_url(url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS)
+    # Protocol 2 is what servers before version 6 know, too.
+    return Redis.from_url(url, protocol=2, socket_timeout=SECONDS, socket_connect_timeout=SECONDS)
 
 
 def _line(fields: dict[bytes, bytes]) -> bytes:

@@ -26,6 +26,8 @@ def open_source(name: str, context: Context) -> Source:
     from arrivals.events import EventReader
     from arrivals.partition_events import PartitionEvents
     from arrivals.redis_stream import RedisStream
+    from learning.data import PartitionFile
+    from learning.stored import filled
 
     schema = context.spec.schema
     if schema.window or schema.files:
@@ -33,7 +35,7 @@ def open_source(name: str, context: Context) -> Source:
         why = f"of an event neither {what} nor what else arrived is known"
         raise InvalidSpec(f"learning model '{context.spec.name}' online", why, "retrain it on a schedule")
     if name == PARTITIONS:
-        return PartitionEvents(context.newest)
+        return PartitionEvents(context.newest, lambda path: filled(schema, PartitionFile("", path)).collect())
     reader = EventReader(context.spec)
     if name == PIPE:
         return Pipe(reader)

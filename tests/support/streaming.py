@@ -83,7 +83,10 @@ class Place:
         self.registry = new_registry(Path(self.settings.home) / "registry.db")
         self.store = ArtifactStore(self.settings.artifact_root, self.settings.cache)
         self.registry.add_model(spec.name)
-        self.promote(self.version())
+        for run in self.registry.open_runs():  # of a process that was killed
+            self.registry.lose_run(run, "killed")
+        if not self.registry.sequence(spec.name):
+            self.promote(self.version())
 
     def version(self) -> int:
         """Register a version, whose head is like no other."""
@@ -120,3 +123,17 @@ def bits(registry: ModelRegistry, consumer: str) -> tuple[Any, ...]:
     state = {name: value for name, value in found.state.items() if name != "since"}  # it names the file
     place = found.position.split(":")[1:]
     return found.digest, state, found.counts, found.events, place, found.rows, found.loss, found.window_loss
+
+
+def learn(source: str) -> None:
+    """Learn what is there in a process of its own, and say after every portion how far it has come: to be killed."""
+    from prefect.logging import disable_run_logger
+
+    from tasks.consume import follow_champion, save
+
+    with disable_run_logger(), Place().consumer(source, stretch=100, seconds=0.05) as consumer:
+        for events in consumer.portions(0):
+            consumer.test_then_train(events)
+            follow_champion(consumer)
+            save(consumer)
+            print(consumer.events, flush=True)  # noqa: T201 - what the test reads
