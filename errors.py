@@ -14,6 +14,7 @@ EvergreenError
 │   ├── UnknownPartition     no partition has this digest
 │   ├── PromotionConflict    someone else promoted first
 │   ├── ArrivalConflict      somebody else took rows, or this very file, first
+│   ├── AnotherConsumer      another run learns this model's events
 │   ├── NothingToRollBack    no clean version was champion before
 │   ├── TaintedVersion       it learned from a recalled partition
 │   └── RegistryUnavailable  the database cannot be reached, read or written
@@ -138,6 +139,10 @@ class PromotionConflict(RegistryError):
 
 class ArrivalConflict(RegistryError):
     """Somebody else took rows, or this very file, first."""
+
+
+class AnotherConsumer(RegistryError):
+    """Another run learns this model's events."""
 
 
 class NothingToRollBack(RegistryError):

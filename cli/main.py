@@ -11,7 +11,22 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import adopt, backtest, database, demo, deploy, init, models, monitor, new, partitions, registry, schema, up
+from cli import (
+    adopt,
+    backtest,
+    database,
+    demo,
+    deploy,
+    init,
+    models,
+    monitor,
+    new,
+    online,
+    partitions,
+    registry,
+    schema,
+    up,
+)
 from cli.arguments import open_named_registry
 from cli.printing import say
 from db.records import NEEDS_ATTENTION
@@ -45,6 +60,7 @@ app.command("deploy")(deploy.deploy)
 app.command("init")(init.init)
 app.command("monitor")(monitor.monitor)
 app.command("new")(new.new)
+app.command("online")(online.online)
 app.command("up")(up.up)
 
 Model = Annotated[str, typer.Argument(help="Name of a model, as models/NAME.py defines it.")]
@@ -104,7 +120,7 @@ def prepare(model: str) -> None:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
-def run_to_its_end(flow: Callable[..., Any], model: str, **asked: bool) -> str:
+def run_to_its_end(flow: Callable[..., Any], model: str, **asked: Any) -> str:
     """Run a flow, print what became of it, and give it back; end with an exit code of its own if it needs attention."""
     from prefect.settings import get_current_settings
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from clock import now
 from db.arrival_tables import Partition, RefusedRows
 from db.columns import Utc
+from db.online_tables import OnlineCheckpoint
 from db.statements import add_if_new, portions
 from db.tables import Artifact, Model, Promotion, Version
 from errors import UnknownModel, UnknownPartition, UnknownVersion, did_you_mean, valid_name
@@ -42,7 +43,7 @@ def add_model(session: Session, name: str) -> None:
 
 def named_files(session: Session) -> set[str]:
     """The uri of every stored file that a row names."""
-    columns = (Artifact.uri, Partition.uri, RefusedRows.uri)
+    columns = (Artifact.uri, Partition.uri, RefusedRows.uri, OnlineCheckpoint.uri)
     return {uri for column in columns for uri in session.scalars(select(column)) if uri is not None}
 
 

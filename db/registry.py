@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from db import arrivals, checks, comparison, lookups, promises, schema, verdicts
+from db import arrivals, checks, comparison, lookups, online, promises, schema, verdicts
 from db import lineage as lines
 from db import models as whole
 from db import promotions as production
@@ -155,6 +155,12 @@ class ModelRegistry:
     record_block_losses = writing(promises.record_block_losses)
     block_losses = reading(promises.block_losses)
     promises = reading(promises.promises)
+
+    # Online learning
+    claim_events = writing(online.claim)
+    add_checkpoint = writing(online.add_checkpoint)
+    newest_checkpoint = reading(online.newest_checkpoint)
+    checkpoints = reading(online.checkpoints)
 
     # Runs
     start_run = writing(run_records.start_run)

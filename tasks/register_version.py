@@ -15,6 +15,8 @@ from learning.files import Trained
 from learning.plans import FineTune
 from tasks.run import Context, Run, step
 
+ONLINE = "online"  # kind of the plan of a version that was learned event by event
+
 
 @dataclass(frozen=True)
 class Learned:
@@ -60,7 +62,7 @@ def register(context: Context, run_id: int, learned: Learned) -> int:
 
 def inherited(context: Context, learned: Learned) -> dict[str, Any] | None:
     """What the version was made for whose base and head were gone on with; None where they were built anew."""
-    if learned.parent is None or learned.trained.plan.get("kind") != FineTune.__name__:
+    if learned.parent is None or learned.trained.plan.get("kind") not in {FineTune.__name__, ONLINE}:
         return None
     found: dict[str, Any] = context.registry.version(context.spec.name, learned.parent).plan.get(MADE_FOR, {})
     return found

@@ -1,0 +1,97 @@
+"""Events in a Redis stream: `redis://host/stream`, or `rediss://` with a password and a port."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from arrivals.event_sources import Stream
+from errors import UnreachableSource
+from evergreen_client.shown import gist, masked
+
+if TYPE_CHECKING:
+    from arrivals.event_sources import Portion
+    from arrivals.events import EventReader
+
+FIRST = "0-0"
+COUNTED = 10_000  # entries that are counted at most, where it is asked how many wait
+SECONDS = 10.0  # of waiting for an answer
+
+
+class RedisStream(Stream):
+    """One stream: an entry is an event, as JSON in its only field, or with a field for each column.
+
+    Positions are the entries' own ids, so nothing is written to Redis: no consumer group, and nothing to acknowledge.
+
+    Args:
+        url: where it is; the path names the stream.
+        reader: reads its lines.
+
+    Raises:
+        UnreachableSource: no Redis answers there, the URL names no stream, or the client library is not installed.
+    """
+
+    def __init__(self, url: str, reader: EventReader) -> None:
+        super().__init__(reader)
+        parts = urlsplit(url)
+        self._shown, self._stream = masked(url), parts.path.strip("/")
+        if not self._stream:
+            raise UnreachableSource(
+                f"events from {self._shown}", "the address names no stream", "write redis://host/stream"
+            )
+        self._client = _client(urlunsplit(parts._replace(path="")))
+        info = self._ask("exists", self._stream) and self._ask("xinfo_stream", self._stream)
+        self._removed = _text((info or {}).get("max-deleted-entry-id", FIRST))
+
+    def begin(self) -> str:
+        """The oldest entry that is there."""
+        return FIRST
+
+    def read(self, position: str, most: int) -> Portion:
+        """The next entries."""
+        if position != FIRST and _order(self._removed) > _order(position):
+            self.told.append(f"entries of {self._shown} behind the last one that was read are not there any more")
+        self._removed = FIRST  # it is told once
+        entries = self._ask("xrange", self._stream, f"({position}", "+", most)
+        judged = self._reader.judge([_line(fields) for _, fields in entries])
+        return [(one, _text(number)) for one, (number, _) in zip(judged, entries, strict=True)]
+
+    def behind(self, position: str) -> int:
+        """Entries behind a position, as far as they are counted."""
+        return len(self._ask("xrange", self._stream, f"({position}", "+", COUNTED))
+
+    def _ask(self, command: str, *arguments: Any) -> Any:
+        from redis import RedisError
+
+        try:
+            return getattr(self._client, command)(*arguments)
+        except (RedisError, OSError) as error:
+            fix = "see that Redis runs there, and that the address is right; the next run goes on where this one was"
+            raise UnreachableSource(f"events from {self._shown}", f"no answer ({gist(error)})", fix) from error
+
+
+def _client(url: str) -> Any:
+    try:
+        from redis import Redis
+    except ImportError as error:
+        fix = "install it: `pip install redis`"
+        raise UnreachableSource("events from Redis", "its client library is not installed", fix) from error
+    # Protocol 2 is what servers before version 6 know, too.
+    return Redis.from_url(url, protocol=2, socket_timeout=SECONDS, socket_connect_timeout=SECONDS)
+
+
+def _line(fields: dict[bytes, bytes]) -> bytes:
+    """An entry as a line of JSON."""
+    if len(fields) == 1:
+        (line,) = fields.values()
+        return line
+    return json.dumps({_text(name): _text(value) for name, value in fields.items()}).encode()
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _order(number: str) -> tuple[int, ...]:
+    return tuple(map(int, number.split("-")))

@@ -1,0 +1,186 @@
+"""A checkpoint of an online learner challenges the champion: frozen as a version, and proven on what comes after."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import polars as pl
+from prefect import get_run_logger
+
+from arrivals.events import as_frame
+from arrivals.keys import HOLDOUT
+from arrivals.validation import Validator
+from db.arrival_records import PartitionRecord
+from db.records import PromotionKind
+from db.verdict_records import NewEvaluation
+from errors import PromotionConflict
+from evaluation.curves import curves
+from evaluation.gate import PROVING, Verdict, judge
+from evaluation.past_verdicts import earlier_changes
+from evaluation.promises import announce
+from learning.data import PartitionFile
+from learning.prediction import Predictions, predict
+from tasks.evaluate import ACTOR, EARLIER
+from tasks.infra_check import begin_try_out, infra_check, try_out_version
+from tasks.online import Candidate, Consumer
+from tasks.paired_rows import Rows, meet
+from tasks.register_version import Learned, register_version
+from tasks.run import Context, Run, step
+from tasks.unlearned import judged_since, judging
+
+if TYPE_CHECKING:
+    from db.records import VersionRecord
+
+MOST = 50_000  # rows that prove, after which the gate is asked whatever they hold
+KIND: PromotionKind = "promote"
+
+
+@dataclass(frozen=True)
+class EventRows(Rows):
+    """Rows that decide, where those that are new were events, written as a partition is.
+
+    Args:
+        file: them.
+    """
+
+    file: PartitionFile = field(kw_only=True)
+
+    def predicted(self, context: Context, version: VersionRecord, columns: Sequence[str] = ()) -> Predictions:
+        """What a version says of them, then of the past."""
+        past = Rows(self.past, (), self.since, self.learned_before).predicted(context, version, columns)
+        spec, files = context.spec_of(version), context.model_files(version)
+        with TemporaryDirectory() as cache:  # nobody asks again for the features of these rows
+            new = predict(spec, files, [self.file], split="all", cache=Path(cache), columns=columns)
+        return new.followed_by(past, 1)
+
+
+def challenge(consumer: Consumer) -> None:
+    """Freeze a challenger now and then, and let the gate judge it once enough has come after it."""
+    run, spec = consumer.run, consumer.run.context.spec
+    if consumer.candidate is None:
+        rested = time.monotonic() - consumer.challenged > max(consumer.pace.between, _cooldown(run.context))
+        if rested and consumer.learned >= max(spec.retrain.min_rows, 1):
+            freeze(run, consumer)
+    elif is_proof_enough(consumer, consumer.candidate):
+        judge_candidate(run, consumer, consumer.candidate)
+
+
+def is_proof_enough(consumer: Consumer, candidate: Candidate) -> bool:
+    """Whether as much came after the challenger as the gate asks for: a share of what it learned, and enough events."""
+    spec, labels = consumer.run.context.spec, consumer.remembered.proof_labels()
+    rows, gate = sum(labels.values()), spec.gate
+    share = gate.prove_on / (1 - gate.prove_on) * candidate.learned
+    rarer = rows - max(labels.values(), default=0) if spec.objective.class_count else gate.min_events
+    return rows >= MOST or (rows >= max(gate.min_rows, share) and rarer >= gate.min_events)
+
+
+@step("freeze a challenger")
+def freeze(run: Run, consumer: Consumer) -> None:
+    """Register what was learned so far as a version; what comes from now on proves it."""
+    with TemporaryDirectory() as work:
+        trained = consumer.learner.freeze(Path(work))
+        digests = consumer.source.lineage(consumer.since, consumer.position)
+        known = {p.digest: p for p in run.context.registry.partitions(run.model)}
+        whole, partly = (tuple(known[digest] for digest in some if digest in known) for some in digests)
+        number = register_version.fn(run, Learned(trained, consumer.parent, whole, partly))
+    consumer.candidate = Candidate(number, consumer.events, consumer.learned, consumer.position)
+    consumer.changed = True
+    consumer.checkpoint()
+
+
+@step("judge the challenger")
+def judge_candidate(run: Run, consumer: Consumer, candidate: Candidate) -> None:
+    """Let the gate compare it with the champion on what came after it, and promote it if it passes."""
+    with TemporaryDirectory() as folder:
+        evaluation_id, verdict = evaluate(consumer, candidate.number, Path(folder))
+    get_run_logger().info("version %d: %s", candidate.number, verdict.reason)
+    if verdict.passed and promoted(run, consumer, candidate.number, (evaluation_id, verdict.reason)):
+        consumer.parent, consumer.since = candidate.number, candidate.position
+        consumer.learned -= candidate.learned
+        consumer.counts["promoted"] += 1
+        consumer.seen = run.context.registry.sequence(run.model)
+    consumer.candidate, consumer.challenged = None, time.monotonic()
+    consumer.remembered.end_proof()
+    consumer.changed = True
+    consumer.checkpoint()
+
+
+def promoted(run: Run, consumer: Consumer, number: int, why: tuple[int, str]) -> bool:
+    """Promote what passed, if a fresh process can use it, and nobody promoted since the champion was looked up."""
+    (evaluation_id, reason), registry = why, run.context.registry
+    with infra_check(run) as check:
+        begin_try_out(run.context, number, consumer.parent, check)
+        if slow := try_out_version.fn(run, number, consumer.parent, check):
+            get_run_logger().info("version %d: %s", number, slow)
+            return False
+    how = {"kind": KIND, "actor": ACTOR, "reason": reason, "evaluation_id": evaluation_id}
+    try:
+        registry.promote(run.model, number, seen=consumer.seen, **how)  # type: ignore[arg-type]
+    except PromotionConflict:  # the other champion is followed at the next event
+        return False
+    return True
+
+
+def evaluate(consumer: Consumer, number: int, folder: Path) -> tuple[int, Verdict]:
+    """Champion and challenger on the rows that came after it and on past eras, by the gate as it is."""
+    run, context = consumer.run, consumer.run.context
+    registry, spec = context.registry, context.spec
+    challenger, champion = (registry.version(spec.name, one) for one in (number, consumer.parent))
+    record, file = written(consumer, folder)
+    since = judged_since(context)
+    past = judging(registry.trained_on(spec.name, champion.number), since)
+    rows = EventRows(past, (record,), record.time_from, since, file=file)
+    meeting = meet(context, challenger, champion, rows)
+    known = earlier_changes(
+        registry.model_evaluations(spec.name, limit=EARLIER), spec.gate.confidence, spec.objective.loss_name
+    )
+    verdict = judge(
+        meeting.paired,
+        spec.objective,
+        spec.gate,
+        uncounted=meeting.uncounted,
+        against=meeting.against,
+        announce=partial(announce, earlier=known, book=registry.promises(spec.name), confidence=spec.gate.confidence),
+    )
+    new = NewEvaluation(run.id, spec.name, number, champion.number, prove_from=rows.since, **vars(verdict))
+    evaluation_id = registry.record_evaluation(new, curves(meeting.paired, spec.objective))
+    newest = [m for m in verdict.metrics if m.dataset == PROVING and not m.slice]
+    registry.record_metrics(spec.name, number, {m.metric: m.challenger_value for m in newest})
+    return evaluation_id, verdict
+
+
+def written(consumer: Consumer, folder: Path) -> tuple[PartitionRecord, PartitionFile]:
+    """The rows that came after the challenger, as a file like a partition's; no partition of the registry's."""
+    spec = consumer.run.context.spec
+    kept, labels = zip(*consumer.remembered.proof(), strict=True)
+    frame = as_frame(
+        [one["row"] for one in kept], spec.schema, Validator(spec.schema, spec.objective, spec.source).kinds
+    )
+    target = spec.schema.target
+    frame = frame.with_columns(
+        pl.Series(target, labels, pl.Float64), pl.Series(HOLDOUT, [one["holdout"] for one in kept], pl.Boolean)
+    )
+    frame = frame.with_columns(spec.schema.as_arrived(pl.col(target)).alias(target))
+    frame = frame.sort(spec.schema.event_time, maintain_order=True)
+    path, times = folder / "events.parquet", frame[spec.schema.event_time]
+    frame.write_parquet(path)
+    first, last = times[0], times[-1]
+    digest = f"online-{consumer.number}"
+    record = PartitionRecord(
+        *(spec.name, digest, consumer.name, "", "", 0, frame.height, int(frame[HOLDOUT].sum()), frame.height),
+        *(first, last),
+        arrived_at=datetime.now(UTC),
+    )
+    return record, PartitionFile(digest, path)
+
+
+def _cooldown(context: Context) -> float:
+    shortest = context.spec.retrain.shortest
+    return shortest.total_seconds() if shortest else 0.0

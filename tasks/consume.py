@@ -1,0 +1,135 @@
+"""What happens to a consumer of events: it begins or goes on, follows the champion, is saved, and says how it went."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from prefect import get_run_logger
+
+from db.online_records import ONLINE, CheckpointRecord
+from db.records import RunEnding
+from db.remembered import Remembered
+from errors import InvalidSpec
+from learning.startup import start_tensorflow
+from tasks.online import Begin, Consumer, Learner, Pace
+from tasks.online_sources import open_source
+from tasks.run import Run
+
+if TYPE_CHECKING:
+    from db.records import VersionRecord
+    from learning.files import ModelFiles
+    from learning.spec import ModelSpec
+
+ELSEWHERE = "events that waited for their label are not on this machine: their labels will be those of no event"
+
+
+@contextmanager
+def open_consumer(run: Run, source: str, pace: Pace | None = None, begin: Begin | None = None) -> Iterator[Consumer]:
+    """Open what learns a model's events, where it was; in the end it is saved. Only one run at a time does it.
+
+    Args:
+        run: the run.
+        source: what the source is called; positions are kept by it.
+        pace: how the consumer goes about it.
+        begin: makes the learner.
+
+    Raises:
+        AnotherConsumer: another run does.
+        NoChampion: there is no version to go on from.
+        UnreachableSource: nobody answers there.
+    """
+    registry, home = run.context.registry, run.context.settings.home
+    registry.claim_events(run.model, run.id)
+    found = registry.newest_checkpoint(run.model, source)
+    file = home / ONLINE / run.model / f"{hashlib.sha256(source.encode()).hexdigest()[:16]}.db"
+    with Remembered(file, found.number if found else 0) as remembered:
+        opened = open_source(source, run.context)
+        consumer = Consumer(run, opened, remembered, begin or begin_learner, pace or Pace())
+        consumer.name = source
+        begin_or_resume(run, consumer, found)
+        yield consumer
+        if consumer.changed:
+            consumer.checkpoint()
+
+
+def begin_or_resume(run: Run, consumer: Consumer, found: CheckpointRecord | None) -> None:
+    """Go on where this consumer was, or begin behind what the champion has learned."""
+    log, registry = get_run_logger(), run.context.registry
+    consumer.seen, champion = registry.sequence(run.model), registry.champion(run.model)
+    if found is None:
+        consumer.position = consumer.source.begin()
+        consumer.go_on_from(champion)
+        consumer.checkpoint()
+        log.info("%s: learning on from version %d", consumer.name, champion.number)
+        return
+    try:
+        consumer.restore(found)
+    except InvalidSpec as error:  # the state is of another spec, or another Evergreen
+        run.attention.append(f"{error}; learning went on from version {champion.number}")
+        consumer.go_on_from(champion)
+    log.info(
+        "%s: learning on behind event %s, as checkpoint %d has it", consumer.name, f"{found.events:,}", found.number
+    )
+    if consumer.remembered.behind:
+        run.attention.append(ELSEWHERE)
+    if champion.number != consumer.parent:
+        _leave(consumer, champion)
+
+
+def follow_champion(consumer: Consumer) -> None:
+    """Where somebody promoted another version, or recalled what was learned, learn on from the champion."""
+    registry, model = consumer.run.context.registry, consumer.run.model
+    seen = registry.sequence(model)
+    recalled = consumer.source.spoiled(consumer.since, consumer.position)
+    if seen == consumer.seen and not recalled:
+        return
+    champion, consumer.seen = registry.champion(model), seen
+    if champion.number != consumer.parent or recalled:
+        _leave(consumer, champion)
+
+
+def save(consumer: Consumer) -> bool:
+    """Save where the consumer is, if that is due; whether it was saved."""
+    if not consumer.is_due:
+        return False
+    consumer.checkpoint()
+    return True
+
+
+def ending_of(consumer: Consumer) -> RunEnding:
+    """How the run ends, in a sentence."""
+    counts, scores = consumer.counts, consumer.scores
+    refused = sum(count for name, count in counts.items() if name.startswith("refused"))
+    behind = consumer.source.behind(consumer.position)
+    consumer.run.attention.extend(dict.fromkeys(consumer.source.told))
+    reason = (
+        f"{consumer.events:,} events so far: {counts['learned']:,} learned, {refused:,} refused, "
+        f"{consumer.remembered.waiting:,} wait for their label; {behind:,} are left; "
+        f"loss {scores.loss:.4f}, of the newest {scores.window_loss:.4f}"
+    )
+    return RunEnding("learned", "online", reason)
+
+
+def _leave(consumer: Consumer, champion: VersionRecord) -> None:
+    """Leave what was learned on top of another version, and go on from this one, at once and for good.
+
+    Who promoted it has shown, or knows, that it is better than the version which this learner went on from; so what was
+    learned on top of that is worth less, and may descend from recalled rows.
+    """
+    left, parent = consumer.learned, consumer.parent
+    consumer.go_on_from(champion)
+    consumer.counts["champions followed"] += 1
+    consumer.checkpoint()
+    words = "version %d is champion: learning goes on from it; %s rows learned on from version %d are left behind"
+    get_run_logger().info(words, champion.number, f"{left:,}", parent)
+
+
+def begin_learner(spec: ModelSpec, files: ModelFiles, state: bytes | None) -> Learner:
+    """A learner that goes on from a version, or from the state of one that did."""
+    start_tensorflow()
+    from learning.online import OnlineLearner
+
+    return OnlineLearner(spec, files) if state is None else OnlineLearner.restore(state, spec, files)

@@ -1,0 +1,288 @@
+"""A consumer of events: each is predicted and scored, then learned, once; position and weights are one fact.
+
+After `kill -9` a consumer goes on from its newest checkpoint, and reads again what came behind it. It then comes to the
+very bits of a run that nobody killed, since all that it does to weights, scores and counts depends on the events alone:
+never on the clock, nor on how many events were there at a time (a burst is learned as its events one by one).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from arrivals.events import Event, LateLabel, Refused
+from db.online_records import ONLINE, CheckpointRecord, NewCheckpoint
+from db.remembered import Remembered
+from errors import TrainingDiverged
+from evaluation.prequential import Prequential
+from evergreen_client.artifacts import StoredArtifact
+from tasks.run import Run
+
+if TYPE_CHECKING:
+    from arrivals.event_sources import Portion, Source
+    from arrivals.events import Judged
+    from db.records import VersionRecord
+    from learning.files import ModelFiles, Trained
+    from learning.spec import ModelSpec
+
+Row = dict[str, Any]
+REASONS = 40  # different ones that are counted by themselves
+OTHER = "refused: for other reasons"
+DAY = 86_400.0
+
+
+class Learner(Protocol):
+    """What learns, as `learning.online.OnlineLearner` does: what is predicted of a row comes before it is learned."""
+
+    def predict_one(self, row: Row) -> Any:
+        """The outputs for a row, as an array; nothing is learned."""
+
+    def partial_fit(self, rows: Sequence[Row], labels: Sequence[float]) -> Any:
+        """Learn rows one after the other; what was predicted of each before, shape (rows, outputs)."""
+
+    def state(self) -> bytes:
+        """All that it needs to go on to the same bits."""
+
+    def freeze(self, work: Path) -> Trained:
+        """What it has come to, as base and head."""
+
+
+Begin = Callable[["ModelSpec", "ModelFiles", bytes | None], Learner]
+"""Makes a learner that goes on from a version, or from the state of one that did."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How a consumer goes about it.
+
+    Args:
+        stretch: events after which there is a checkpoint at the latest, and labels that never came are given up.
+        seconds: after which there is a checkpoint at the latest.
+        poll: seconds between two looks for new events.
+        patience: days after which an event's label is not waited for any more.
+        waiting: events whose label is waited for at most.
+        between: least seconds between two challenges.
+    """
+
+    stretch: int = 1_000
+    seconds: float = 30.0
+    poll: float = 0.2
+    patience: float = 30.0
+    waiting: int = 100_000
+    between: float = 600.0
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A frozen state that challenges the champion: its version, and how far it had come by then."""
+
+    number: int
+    events: int
+    learned: int
+    position: str
+
+
+class Consumer:
+    """What learns the events of one model, from one source, in one run.
+
+    Args:
+        run: the run.
+        source: where events come from.
+        remembered: keys, predictions without label, and rows that prove.
+        begin: makes the learner.
+        pace: how it goes about it.
+    """
+
+    def __init__(self, run: Run, source: Source, remembered: Remembered, begin: Begin, pace: Pace) -> None:
+        self.run, self.source, self.remembered, self.pace = run, source, remembered, pace
+        self.name = ""
+        self._begin = begin
+        self.learner: Learner
+        self.number = self.events = self.learned = self.parent = self.seen = 0
+        self.position = self.since = ""
+        self.newest = -math.inf
+        self.counts: Counter[str] = Counter()
+        self.scores = Prequential(run.context.spec.objective)
+        self.candidate: Candidate | None = None
+        self.challenged = self._saved = time.monotonic()
+        self.changed = False
+        self._queue: list[tuple[Row, float, bool]] = []  # kept row, label, whether it is still to be scored
+
+    # Reading
+    def portions(self, minutes: float) -> Iterator[Portion]:
+        """Events as they come, until so many minutes are over; of 0 minutes, those that are there."""
+        end = time.monotonic() + 60 * minutes
+        while True:
+            most = (
+                self.pace.stretch - self.events % self.pace.stretch
+            )  # so that a stretch ends at the same event always
+            portion = self.source.read(self.position, most)
+            yield portion  # also an empty one: a checkpoint may be due, or another champion be there
+            if not portion and (self.source.ended or not minutes):
+                return
+            if minutes and time.monotonic() > end:
+                return
+            if not portion:
+                time.sleep(self.pace.poll)
+
+    # Testing, then training
+    def test_then_train(self, portion: Portion) -> None:
+        """Predict and score events, and learn those that may be learned: all that are there in one burst."""
+        for judged, position in portion:
+            self.events, self.position, self.changed = self.events + 1, position, True
+            self._take(judged)
+        self._learn()
+        if self.changed and self.events % self.pace.stretch == 0:
+            before = self.newest - self.pace.patience * DAY
+            self.counts["expired"] += self.remembered.expire(before, self.pace.waiting)
+
+    def _take(self, judged: Judged) -> None:
+        if isinstance(judged, Refused):
+            self._refuse(judged.reason)
+        elif isinstance(judged, LateLabel):
+            if not self._late(judged.key, judged.label):
+                self._refuse("a label of no event that waits for one")
+        elif judged.label is None or not self._late(judged.key, judged.label):
+            if reason := self._out_of_place(judged):
+                self._refuse(reason)
+            else:
+                self._event(judged)
+
+    def _out_of_place(self, event: Event) -> str:
+        """Why an event is refused beside those that came before, or "": rows of partitions were seen to at intake."""
+        if self.source.checked:
+            return ""
+        if event.at < self.newest:
+            return f"{self.run.context.spec.schema.event_time} is older than that of an event before it"
+        return "" if self.remembered.is_new(event.key) else "another event has the same key"
+
+    def _event(self, event: Event) -> None:
+        self.newest = max(self.newest, event.at)
+        kept = {"row": event.row, "holdout": event.holdout, "event": self.events}
+        if event.label is not None and not event.holdout:
+            self._queue.append((kept, event.label, True))
+            return
+        self._learn()  # first: what is only predicted meets the weights that the events before it left
+        prediction = np.asarray(self.learner.predict_one(event.row), "float32").reshape(-1).tolist()
+        if event.label is None:
+            self.counts["without label"] += 1
+            self.remembered.keep(event.key, kept, prediction, version=self.parent, at=event.at)
+        else:
+            self._score(kept, event.label, prediction, self.parent)
+
+    def _late(self, key: str, label: float) -> bool:
+        """Score an event whose label has come by the version that predicted it, and learn it; False if none waits."""
+        found = self.remembered.labelled(key)
+        if found is None:
+            return False
+        self._learn()
+        self.counts["labelled late"] += 1
+        self._score(found.row, label, found.prediction, found.version)
+        if not found.row["holdout"]:
+            self._queue.append((found.row, label, False))
+        return True
+
+    def _learn(self) -> None:
+        """Learn what waits in the queue, one after the other, and score what was predicted of each before that."""
+        queue, self._queue = self._queue, []
+        if not queue:
+            return
+        try:
+            found = self.learner.partial_fit([kept["row"] for kept, _, _ in queue], [label for _, label, _ in queue])
+        except TrainingDiverged as error:  # the same weights would do so again after every restart
+            self.counts["lost to a divergence"] += len(queue)
+            self.run.attention.append(f"{error}; learning went on from version {self.parent}")
+            self.go_on_from(self.run.context.registry.version(self.run.model, self.parent))
+            return
+        predictions = np.asarray(found, "float32").reshape(len(queue), -1).tolist()
+        for (kept, label, open_), prediction in zip(queue, predictions, strict=True):
+            if open_:
+                self._score(kept, label, prediction, self.parent)
+        self.counts["learned"] += len(queue)
+        self.learned += len(queue)
+
+    def _score(self, kept: Row, label: float, prediction: list[float], version: int) -> None:
+        self.scores.add(label, prediction, version=version)
+        self.counts["held out"] += kept["holdout"]
+        if self.candidate and kept["event"] > self.candidate.events:
+            self.remembered.prove(kept, label)
+
+    def _refuse(self, reason: str) -> None:
+        named = f"refused: {reason}"
+        known = named in self.counts or sum(name.startswith("refused") for name in self.counts) < REASONS
+        self.counts[named if known else OTHER] += 1
+
+    # Where it is
+    @property
+    def is_due(self) -> bool:
+        """Whether a checkpoint is worth it now."""
+        over = self.events % self.pace.stretch == 0 or time.monotonic() - self._saved > self.pace.seconds
+        return self.changed and over
+
+    def checkpoint(self) -> None:
+        """Store the weights, then say in one transaction how far this consumer has come.
+
+        The remembered events come between: of a checkpoint that the registry never gets, they know how to go back.
+        """
+        context, number, stored = self.run.context, self.number + 1, self._stored()
+        self.remembered.commit(number)
+        state = {"since": self.since, "learned": self.learned, "sums": self.scores.sums}
+        state |= {"newest": self.newest if math.isfinite(self.newest) else None}
+        state |= {"candidate": asdict(self.candidate) if self.candidate else None}
+        new = NewCheckpoint(
+            *(self.run.model, self.name, number, self.run.id, self.parent, self.events, self.position),
+            *(dict(self.counts), state, self.scores.rows, self.scores.loss, self.scores.window_loss, stored),
+        )
+        for uri in context.registry.add_checkpoint(new):
+            context.store.remove(uri, unless_since=datetime.now(UTC))
+        self.remembered.settle(number)
+        self.number, self._saved, self.changed = number, time.monotonic(), False
+
+    def _stored(self) -> StoredArtifact:
+        """The learner's state and the newest scores, as a file that is known by its bytes."""
+        memory = io.BytesIO()
+        learner = np.frombuffer(self.learner.state(), "uint8")
+        np.savez(memory, learner=learner, **self.scores.arrays())  # type: ignore[arg-type]
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "state.npz"
+            path.write_bytes(memory.getvalue())
+            digest = hashlib.sha256(memory.getvalue()).hexdigest()
+            return self.run.context.store.put(path, kind=ONLINE, digest=digest)
+
+    def go_on_from(self, champion: VersionRecord) -> None:
+        """Learn on from a champion's weights; what was learned on top of another one's is left behind."""
+        self.learner = self._learner(champion, None)
+        self.parent, self.learned, self.candidate = champion.number, 0, None
+        self.remembered.end_proof()
+        self.position = self.source.past(self.position)
+        self.since, self.changed = self.position, True
+
+    def restore(self, found: CheckpointRecord) -> None:
+        """Go on from a checkpoint."""
+        context, state = self.run.context, found.state
+        self.number, self.events, self.position, self.parent = (
+            *(found.number, found.events, found.position, found.champion),
+        )
+        self.since, self.learned, self.counts = state["since"], state["learned"], Counter(found.counts)
+        self.newest = -math.inf if state["newest"] is None else state["newest"]
+        self.candidate = Candidate(**state["candidate"]) if state["candidate"] else None
+        self.scores = Prequential(context.spec.objective, state["sums"])
+        with np.load(context.store.fetch(found.stored), allow_pickle=False) as arrays:
+            self.scores.restore(arrays)
+            version = context.registry.version(self.run.model, found.champion)
+            self.learner = self._learner(version, arrays["learner"].tobytes())
+
+    def _learner(self, version: VersionRecord, state: bytes | None) -> Learner:
+        context = self.run.context
+        return self._begin(context.spec_of(version), context.model_files(version), state)

@@ -1,0 +1,124 @@
+"""Events in a Redis stream, by the real client library; the server is a few lines here that know three commands."""
+
+from __future__ import annotations
+
+import socketserver
+import threading
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import pytest
+from arriving import SPEC
+
+from arrivals.events import Event, EventReader
+from arrivals.redis_stream import FIRST, RedisStream
+from errors import UnreachableSource
+
+Fields = dict[str, str]
+
+
+class FakeRedis(socketserver.ThreadingTCPServer):
+    """One stream, as Redis' protocol (RESP2) gives it."""
+
+    allow_reuse_address = daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answering)
+        self.entries: dict[tuple[int, int], Fields] = {}
+        self.removed = FIRST
+
+
+class Answering(socketserver.StreamRequestHandler):
+    """Answers one client."""
+
+    server: FakeRedis
+
+    def handle(self) -> None:
+        """Command after command."""
+        while words := command(self.rfile):
+            self.wfile.write(self.answer(*words))
+
+    def answer(self, name: str, *words: str) -> bytes:
+        """What Redis would say."""
+        if name.upper() == "EXISTS":
+            return b":%d\r\n" % bool(self.server.entries)
+        if name.upper() == "XINFO":
+            return resp(
+                ["length", len(self.server.entries), "max-deleted-entry-id", self.server.removed, "last-entry", None]
+            )
+        if name.upper() == "XRANGE":
+            after = tuple(map(int, words[1].removeprefix("(").split("-")))
+            found = [(number, fields) for number, fields in sorted(self.server.entries.items()) if number > after]
+            shown = [[f"{a}-{b}", [part for pair in fields.items() for part in pair]] for (a, b), fields in found]
+            return resp(shown[: int(words[4])])
+        return b"+OK\r\n" if name.upper() in {"CLIENT", "SELECT"} else b"-ERR unknown command\r\n"
+
+
+def command(stream: BinaryIO) -> list[str]:
+    """The next command's words."""
+    count = int(stream.readline()[1:] or 0)
+    words = []
+    for _ in range(count):
+        size = int(stream.readline()[1:])
+        words.append(stream.read(size + 2)[:-2].decode())
+    return words
+
+
+def resp(value: object) -> bytes:
+    """A value as the protocol has it."""
+    if isinstance(value, list):
+        return b"*%d\r\n" % len(value) + b"".join(map(resp, value))
+    if isinstance(value, int):
+        return b":%d\r\n" % value
+    if value is None:
+        return b"$-1\r\n"
+    text = str(value).encode()
+    return b"$%d\r\n%s\r\n" % (len(text), text)
+
+
+@pytest.fixture
+def redis() -> Iterator[FakeRedis]:
+    """The server, in a thread."""
+    with FakeRedis() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_entries_are_events_and_their_ids_are_positions(redis: FakeRedis) -> None:
+    """As JSON in one field, or a field for each column; a reader goes on behind any of them."""
+    as_json = '{"at": "2024-01-01T00:00:00Z", "id": "1", "speed": 1, "city": "Oslo", "late": 1}'
+    redis.entries[5, 0] = {"event": as_json}
+    redis.entries[5, 1] = {"at": "2024-01-01T00:00:01Z", "id": "2", "speed": "2.5", "city": "Rome", "late": "0"}
+    redis.entries[7, 0] = {"event": "nonsense"}
+    url = f"redis://127.0.0.1:{redis.server_address[1]}/flights"
+    source = RedisStream(url, EventReader(SPEC))
+    (first, one), (second, other), (bad, last) = source.read(source.begin(), 99)
+    assert (one, other, last) == ("5-0", "5-1", "7-0")
+    assert isinstance(first, Event)
+    assert isinstance(second, Event)
+    assert (first.row["id"], second.row["speed"], second.label) == ("1", 2.5, 0.0)
+    assert not isinstance(bad, Event)
+    assert [place for _, place in source.read("5-0", 1)] == ["5-1"]
+    assert (source.behind("5-0"), source.read("7-0", 9), source.told) == (2, [], [])
+
+
+def test_it_is_told_that_entries_were_removed_unread(redis: FakeRedis) -> None:
+    """A stream is trimmed by its length: who was away for long has missed some."""
+    redis.entries[9, 0], redis.removed = {"event": "{}"}, "8-0"
+    url = f"redis://127.0.0.1:{redis.server_address[1]}/flights"
+    source = RedisStream(url, EventReader(SPEC))
+    source.read("5-0", 9)
+    source.read("9-0", 9)
+    assert source.told == [f"entries of {url} behind the last one that was read are not there any more"]
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [("redis://127.0.0.1:1/flights", "no answer"), ("redis://me:s3cret@127.0.0.1:1", "the address names no stream")],
+)
+def test_an_address_where_no_stream_is_is_refused_without_its_password(url: str, why: str) -> None:
+    """In a sentence."""
+    with pytest.raises(UnreachableSource, match=why) as refused:
+        RedisStream(url, EventReader(SPEC))
+    assert "s3cret" not in str(refused.value)
