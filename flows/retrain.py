@@ -22,7 +22,7 @@ from tasks.take_arrivals import take_arrivals
 from tasks.watch_champion import roll_back_if_worse
 
 
-@flow(name="retrain", flow_run_name="retrain {model}")
+@flow(name="retrain", flow_run_name="{model} · retrain")
 def retrain(model: str, from_scratch: bool = False) -> str:
     """Fine-tune the champion on the data that arrived, and promote the challenger if the gate says so.
 

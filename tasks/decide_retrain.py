@@ -78,7 +78,7 @@ def decision(
     return decide(pending, facts, spec.retrain, rows_to_judge(pending, spec.gate))
 
 
-@step("decide")
+@step("decide whether to retrain")
 def decide_retrain(
     run: Run, pending: Pending, drift: DriftVerdict | None, performance: Performance | None
 ) -> RunEnding:

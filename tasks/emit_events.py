@@ -59,7 +59,7 @@ def unanswered() -> Exception | None:
         return client.api_healthcheck()
 
 
-@step("emit events")
+@step("tell what was found")
 def emit_events(run: Run, ending: RunEnding) -> None:
     """Tell, once, what the run's checks found."""
     emit(run, told_by(run.context, run.id, ending), "watch" if ending.decision == WATCH else "retrain")

@@ -132,7 +132,9 @@ def work_key(spec: ModelSpec, champion: int, partitions: Sequence[str]) -> str:
 @step("find pending data")
 def find_pending(run: Run, asked: Asked = "") -> Pending:
     """What the champion has not learned from; NoChampion says to run bootstrap."""
-    return asked_work(run.context, asked) if asked else pending_work(run.context, now=run.started_at)
+    found = asked_work(run.context, asked) if asked else pending_work(run.context, now=run.started_at)
+    run.sees(found.partitions)
+    return found
 
 
 @step("find pending data")
@@ -147,7 +149,9 @@ def find_again(run: Run) -> Pending | None:
 @step("find pending data")
 def find_unwatched(run: Run) -> Pending:
     """What the champion has not learned from, settled if a watch or a retrain has looked at it."""
-    return pending_work(run.context, watching=True, now=run.started_at)
+    found = pending_work(run.context, watching=True, now=run.started_at)
+    run.sees(found.partitions)
+    return found
 
 
 def unstarted(run: Run) -> str:

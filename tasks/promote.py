@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from db.records import PromotionKind, RunEnding
+from db.records import OVERTAKEN, PromotionKind, RunEnding
 from errors import PromotionConflict
 from evaluation.past_verdicts import STUCK_AFTER
 from monitoring.decision import Pending
@@ -67,7 +67,8 @@ def refused(decision: PromotionDecision, model: str, stuck: int) -> RunEnding:
     if decision.blocked and stuck + 1 >= STUCK_AFTER:
         number = decision.challenger
         return RunEnding("stuck", "retrain", WAYS_OUT.format(stuck + 1, number, decision.reason, model, number, model))
-    return RunEnding("rejected", "bootstrap" if decision.champion is None else "retrain", decision.reason)
+    outcome = OVERTAKEN if decision.overtaken else "rejected"
+    return RunEnding(outcome, "bootstrap" if decision.champion is None else "retrain", decision.reason)
 
 
 @step("promote")

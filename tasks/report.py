@@ -114,7 +114,7 @@ def publish(text: str, key: str, description: str) -> None:
         get_run_logger().warning("%s could not be published", key, exc_info=True)
 
 
-@step("report")
+@step("write the report")
 def report(run: Run, ending: RunEnding) -> None:
     """Publish the run's summary as an artifact in the Prefect UI."""
     ending = run.told(ending)

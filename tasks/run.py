@@ -20,7 +20,7 @@ from prefect.states import Completed
 from arrivals.newest import NewestRows
 from db.arrival_records import PartitionRecord
 from db.artifacts import ArtifactStore
-from db.records import INTERRUPTED, NEEDS_ATTENTION, STUCK, RunEnding, VersionRecord
+from db.records import INTERRUPTED, NEEDS_ATTENTION, OVERTAKEN, STUCK, RunEnding, VersionRecord
 from db.registry import ModelRegistry, open_registry
 from evergreen_client.shown import markdown
 from learning.catalog import load_spec
@@ -32,7 +32,8 @@ from learning.stored import lacking
 from settings import Settings, get_settings
 from tasks.lease import kept_alive
 from tasks.logs import ending_of, foreseen, watch_logs
-from tasks.tidy import clear_away_lost, what_remains
+from tasks.run_name import ended_name, more_of, period, rename, tags, trigger
+from tasks.tidy import clear_away_lost, promoted_before, what_remains
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,6 +42,7 @@ R = TypeVar("R")
 STATES = {
     "promoted": "Promoted",
     "rejected": "Rejected",
+    OVERTAKEN: "Overtaken",
     "waiting": "Waiting",
     "due": "Due",
     "no new data": "NoNewData",
@@ -103,7 +105,8 @@ class Run:
     """One run of a flow for one model, as its steps pass it on.
 
     `timings` collects seconds by step, `attention` a sentence for each thing that a person should look at, `remarks`
-    what its reason is to say beside. Ages and cooldowns are measured by `started_at`, so that all steps agree on them.
+    what its reason is to say beside, `rows` of when the rows are that it is about. Ages and cooldowns are measured by
+    `started_at`, so that all steps agree on them.
 
     No dataclass: Prefect walks through the fields of those at every step.
     """
@@ -113,11 +116,16 @@ class Run:
         self.timings: dict[str, float] = {}
         self.attention: list[str] = []
         self.remarks: list[str] = []
+        self.rows = ""
 
     @property
     def model(self) -> str:
         """The model's name."""
         return self.context.spec.name
+
+    def sees(self, partitions: Sequence[PartitionRecord]) -> None:
+        """Note which rows the run is about, for its name."""
+        self.rows = period(partitions) or self.rows
 
     def told(self, ending: RunEnding) -> RunEnding:
         """How the run ends, with all that is to be said beside."""
@@ -133,12 +141,12 @@ def recorded_run(model: str) -> Iterator[Run]:
     ends it as lost: the next run of any model, `evergreen up`, or the tidy flow.
     """
     watch_logs()
-    deployment, flow_run_id = runtime.deployment.name, runtime.flow_run.id
+    flow_run_id = runtime.flow_run.id
     with open_context(model) as context:
         context.registry.add_model(model)
         record = context.registry.start_run(
             model,
-            trigger=f"deployment {deployment}" if deployment else "by hand",
+            trigger=trigger(),
             flow_run_id=str(flow_run_id) if flow_run_id else None,
         )
         run, running = Run(record.id, context, record.started_at), context.settings.running
@@ -154,14 +162,17 @@ def recorded_run(model: str) -> Iterator[Run]:
             end_run(run, RunEnding(INTERRUPTED, "none", why))
             raise
         except BaseException as error:
-            end_run(run, RunEnding("failed", "none", ending_of(error)))
+            why = ending_of(error), promoted_before(context.registry, run.id)
+            end_run(run, RunEnding("failed", "none", "; ".join(filter(None, why))))
             raise
 
 
 def end_run(run: Run, ending: RunEnding, work_key: str | None = None) -> str:
     """Record how the run ended, and which work it need not do again; returns its outcome, for the flow to return."""
-    ending = run.told(ending)
+    came_to, ending = ending, run.told(ending)
     run.context.registry.finish_run(run.id, ending, work_key=work_key, timings=run.timings)
+    detail = more_of(run.context.registry, run.id, came_to, run.attention)
+    rename(ended_name(run.model, run.rows, ending, detail), tags(runtime.flow_run.tags, run.model, ending.outcome))
     get_run_logger().info("%s: %s", ending.outcome, ending.reason)
     if ending.outcome not in STATES:
         return ending.outcome

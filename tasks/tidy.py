@@ -122,8 +122,13 @@ def why_lost(run: RunRecord, running: Path, now: datetime) -> str:
 
 def what_remains(registry: ModelRegistry, run_id: int) -> str:
     """What a run that was cut short leaves: the version that it promoted, or work that the next one goes on with."""
+    return promoted_before(registry, run_id) or "the next run goes on where it was"
+
+
+def promoted_before(registry: ModelRegistry, run_id: int) -> str:
+    """The version that a run had promoted before it came to an end of another kind; "" if none."""
     number = registry.promoted_by(run_id)
-    return f"version {number} was promoted before that" if number else "the next run goes on where it was"
+    return f"version {number} was promoted before that" if number else ""
 
 
 def clear_away_lost(registry: ModelRegistry, running: Path) -> None:
