@@ -12,6 +12,7 @@ EvergreenError
 │   ├── UnknownVersion       no version has this number
 │   ├── UnknownPartition     no partition has this digest
 │   ├── PromotionConflict    someone else promoted first
+│   ├── NothingToApprove     a version that does not wait for a person's approval, or no more
 │   ├── ArrivalConflict      somebody else took rows, or this very file, first
 │   ├── NothingToRollBack    no clean version was champion before
 │   ├── TaintedVersion       it learned from a recalled partition
@@ -129,6 +130,10 @@ class UnknownPartition(RegistryError):
 
 class PromotionConflict(RegistryError):
     """Someone else promoted first."""
+
+
+class NothingToApprove(RegistryError):
+    """A version that does not wait for a person's approval, or no more."""
 
 
 class ArrivalConflict(RegistryError):

@@ -10,6 +10,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from db import approvals as waiting
 from db import arrivals, checks, comparison, lookups, promises, schema, verdicts
 from db import lineage as lines
 from db import models as whole
@@ -136,6 +137,9 @@ class ModelRegistry:
     rollback = writing(production.rollback)
     promotions = reading(production.promotions)
     promoted_by = reading(production.promoted_by)
+    ask_for_approval = writing(waiting.ask_for_approval)
+    approvals = reading(waiting.approvals)
+    answer_approval = writing(waiting.answer_approval)
 
     # What was measured
     record_drift = writing(checks.record_drift)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from db.records import CUT_SHORT, NEEDS_ATTENTION, RunEnding, came_to
+from db.records import AWAITING, CUT_SHORT, NEEDS_ATTENTION, RunEnding, came_to
 from monitoring.alarms import Answered, grew
 
 if TYPE_CHECKING:
@@ -243,7 +243,11 @@ def why_done(earlier: RunRecord | None, promoted_at: datetime) -> str:
         earlier: the newest finished run that was asked for the same, of the same rows, plan and code.
         promoted_at: when the champion took its place: what somebody has put there since may be worse.
     """
-    if earlier is None or earlier.finished_at is None or came_to(earlier) not in {"promoted", "rejected", "stuck"}:
+    if (
+        earlier is None
+        or earlier.finished_at is None
+        or came_to(earlier) not in {"promoted", "rejected", "stuck", AWAITING}
+    ):
         return ""
     if promoted_at > earlier.finished_at:
         return ""

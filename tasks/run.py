@@ -20,7 +20,7 @@ from prefect.states import Completed
 from arrivals.newest import NewestRows
 from db.arrival_records import PartitionRecord
 from db.artifacts import ArtifactStore
-from db.records import INTERRUPTED, NEEDS_ATTENTION, OVERTAKEN, STUCK, RunEnding, VersionRecord
+from db.records import AWAITING, INTERRUPTED, NEEDS_ATTENTION, NOT_APPROVED, OVERTAKEN, STUCK, RunEnding, VersionRecord
 from db.registry import ModelRegistry, open_registry
 from evergreen_client.shown import markdown
 from learning.catalog import load_spec
@@ -43,6 +43,8 @@ STATES = {
     "promoted": "Promoted",
     "rejected": "Rejected",
     OVERTAKEN: "Overtaken",
+    AWAITING: "AwaitingApproval",
+    NOT_APPROVED: "NotApproved",
     "waiting": "Waiting",
     "due": "Due",
     "no new data": "NoNewData",
@@ -50,7 +52,7 @@ STATES = {
     NEEDS_ATTENTION: "NeedsAttention",
     STUCK: "Stuck",
 }
-TO_BE_SEEN = {NEEDS_ATTENTION, STUCK}  # by a person
+TO_BE_SEEN = {NEEDS_ATTENTION, STUCK, AWAITING}  # by a person
 SECONDS_BETWEEN_UPDATES = 5.0  # of the UI's artifact: every update is a request to the server, of about 20 ms
 
 
@@ -162,8 +164,8 @@ def recorded_run(model: str) -> Iterator[Run]:
             end_run(run, RunEnding(INTERRUPTED, "none", why))
             raise
         except BaseException as error:
-            why = ending_of(error), promoted_before(context.registry, run.id)
-            end_run(run, RunEnding("failed", "none", "; ".join(filter(None, why))))
+            said = ending_of(error), promoted_before(context.registry, run.id)
+            end_run(run, RunEnding("failed", "none", "; ".join(filter(None, said))))
             raise
 
 
