@@ -19,6 +19,7 @@ STUCK = "stuck"
 OVERTAKEN = "overtaken"  # somebody else promoted meanwhile, so nothing was judged
 AWAITING = "awaiting approval"  # the gate let a version pass, and a person has to say yes
 NOT_APPROVED = "not approved"
+DRY_RUN = "dry run"  # outcome and decision of a run that happened on a copy of the registry
 INTERRUPTED = "interrupted"  # a run whose process was told to stop
 LOST = "lost"  # a run whose process was killed, as another one found
 CUT_SHORT = "failed", INTERRUPTED, LOST  # what came to nothing, whatever else was seen

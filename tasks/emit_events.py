@@ -35,7 +35,7 @@ def emit(run: Run, alarms: tuple[Alarm, ...], flow: str) -> None:
 
     `flow` says who found it: what a retrain found starts no other one.
     """
-    if not alarms or TaskRunContext.get() is None:
+    if not alarms or run.dry or TaskRunContext.get() is None:
         return
     try:
         if (silence := unanswered()) is not None:

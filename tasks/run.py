@@ -6,9 +6,10 @@ import functools
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from tempfile import TemporaryDirectory
 from typing import Concatenate, ParamSpec, TypeVar, cast
 from uuid import UUID
 
@@ -20,7 +21,19 @@ from prefect.states import Completed
 from arrivals.newest import NewestRows
 from db.arrival_records import PartitionRecord
 from db.artifacts import ArtifactStore
-from db.records import AWAITING, INTERRUPTED, NEEDS_ATTENTION, NOT_APPROVED, OVERTAKEN, STUCK, RunEnding, VersionRecord
+from db.copying import copy_rows
+from db.records import (
+    AWAITING,
+    CUT_SHORT,
+    DRY_RUN,
+    INTERRUPTED,
+    NEEDS_ATTENTION,
+    NOT_APPROVED,
+    OVERTAKEN,
+    STUCK,
+    RunEnding,
+    VersionRecord,
+)
 from db.registry import ModelRegistry, open_registry
 from evergreen_client.shown import markdown
 from learning.catalog import load_spec
@@ -45,6 +58,7 @@ STATES = {
     OVERTAKEN: "Overtaken",
     AWAITING: "AwaitingApproval",
     NOT_APPROVED: "NotApproved",
+    DRY_RUN: "DryRun",
     "waiting": "Waiting",
     "due": "Due",
     "no new data": "NoNewData",
@@ -108,13 +122,15 @@ class Run:
 
     `timings` collects seconds by step, `attention` a sentence for each thing that a person should look at, `remarks`
     what its reason is to say beside, `rows` of when the rows are that it is about. Ages and cooldowns are measured by
-    `started_at`, so that all steps agree on them.
+    `started_at`, so that all steps agree on them. `registry` is where the run itself is recorded: the steps of a dry
+    run work with a copy.
 
     No dataclass: Prefect walks through the fields of those at every step.
     """
 
     def __init__(self, number: int, context: Context, started_at: datetime | None = None) -> None:
         self.id, self.context, self.started_at = number, context, started_at or datetime.now(UTC)
+        self.registry = context.registry
         self.timings: dict[str, float] = {}
         self.attention: list[str] = []
         self.remarks: list[str] = []
@@ -125,6 +141,11 @@ class Run:
         """The model's name."""
         return self.context.spec.name
 
+    @property
+    def dry(self) -> bool:
+        """Whether nothing but the run itself is recorded."""
+        return self.registry is not self.context.registry
+
     def sees(self, partitions: Sequence[PartitionRecord]) -> None:
         """Note which rows the run is about, for its name."""
         self.rows = period(partitions) or self.rows
@@ -132,11 +153,14 @@ class Run:
     def told(self, ending: RunEnding) -> RunEnding:
         """How the run ends, with all that is to be said beside."""
         reason = "; ".join((ending.reason, *dict.fromkeys(self.remarks)))
-        return replace(ending, reason=reason).with_attention(self.attention)
+        told = replace(ending, reason=reason).with_attention(self.attention)
+        if not self.dry or told.outcome in CUT_SHORT:
+            return told
+        return RunEnding(DRY_RUN, DRY_RUN, f"it would have ended {told.outcome}: {told.reason}")
 
 
 @contextmanager
-def recorded_run(model: str) -> Iterator[Run]:
+def recorded_run(model: str, *, dry: bool = False) -> Iterator[Run]:
     """Open a run in the registry; an exception ends it as failed, with its message as the reason.
 
     A signal to stop ends it as interrupted. A killed process leaves it open, until the lease is over and somebody else
@@ -158,7 +182,8 @@ def recorded_run(model: str) -> Iterator[Run]:
                 kept_alive(context.registry, record, running),
             ):
                 clear_away_lost(context.registry, running)
-                yield run
+                with on_a_copy(run) if dry else nullcontext():
+                    yield run
         except (TerminationSignal, KeyboardInterrupt):
             why = f"it was told to stop; {what_remains(context.registry, run.id)}"
             end_run(run, RunEnding(INTERRUPTED, "none", why))
@@ -169,10 +194,26 @@ def recorded_run(model: str) -> Iterator[Run]:
             raise
 
 
+@contextmanager
+def on_a_copy(run: Run) -> Iterator[None]:
+    """Let a run's steps work with a copy of the registry, which is thrown away: files are stored by what they hold.
+
+    So a dry run is the real one, step by step, and needs no step of its own that could do otherwise.
+    """
+    whole = run.context
+    with TemporaryDirectory() as folder, open_registry(f"sqlite:///{folder}/registry.db") as copy:
+        copy_rows(whole.registry.engine, copy.engine)
+        run.context = replace(whole, registry=copy)
+        try:
+            yield
+        finally:
+            run.context = whole
+
+
 def end_run(run: Run, ending: RunEnding, work_key: str | None = None) -> str:
     """Record how the run ended, and which work it need not do again; returns its outcome, for the flow to return."""
     came_to, ending = ending, run.told(ending)
-    run.context.registry.finish_run(run.id, ending, work_key=work_key, timings=run.timings)
+    run.registry.finish_run(run.id, ending, work_key=None if run.dry else work_key, timings=run.timings)
     detail = more_of(run.context.registry, run.id, came_to, run.attention)
     rename(ended_name(run.model, run.rows, ending, detail), tags(runtime.flow_run.tags, run.model, ending.outcome))
     get_run_logger().info("%s: %s", ending.outcome, ending.reason)

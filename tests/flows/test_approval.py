@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import pytest
 from prefect import get_client
+from sqlalchemy import func, select
 
+from db.columns import Base
 from db.registry import ModelRegistry
 from flows.approve import approve
 from flows.retrain import retrain
-from learning.spec import Gate
+from learning.spec import Gate, RetrainPolicy
 from tiny import TINY, Landing
 
 
@@ -27,17 +29,31 @@ def newest_flow_run(name: str) -> tuple[str, list[str], str]:
     return found.name, sorted(found.tags), str(found.state and found.state.name)
 
 
+def rows(registry: ModelRegistry) -> dict[str, int]:
+    """How many rows each table of the registry has."""
+    with registry.engine.connect() as connection:
+        counts = {table.name: select(func.count()).select_from(table) for table in Base.metadata.sorted_tables}
+        return {name: int(connection.scalar(count) or 0) for name, count in counts.items()}
+
+
 def test_a_person_answers_after_the_run_has_ended(
     landing: Landing, registry: ModelRegistry, begin: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same work is not done again meanwhile; who overtakes is told; the answer says who gave it."""
+    """A dry run foretells it and leaves no trace; the same work is not done again; the answer says who gave it."""
     gate = replace(TINY.gate, approval="manual", approval_within="2d")
-    monkeypatch.setattr("tasks.run.load_spec", lambda *_: replace(TINY, gate=gate))
+    lazy = replace(TINY, gate=gate, retrain=RetrainPolicy(when=(), every="9000d"))
+    monkeypatch.setattr("tasks.run.load_spec", lambda *_: lazy)
     begin(400)
     landing.land(400, flipped=True)
+    assert retrain("tiny") == "waiting"
 
-    assert retrain("tiny") == "awaiting approval"
-    (run, _) = registry.runs("tiny")
+    before = rows(registry)
+    assert retrain("tiny", force=True, dry_run=True) == "dry run"
+    assert str(registry.runs("tiny")[0].reason).startswith("it would have ended awaiting approval: version 2 passed")
+    assert rows(registry) == before | {"run": before["run"] + 1}
+
+    assert retrain("tiny", force=True) == "awaiting approval"
+    run = registry.runs("tiny")[0]
     assert str(run.reason).startswith("version 2 passed and awaits approval until ")
     assert registry.champion("tiny").number == 1
     assert newest_flow_run("retrain") == (
@@ -45,7 +61,7 @@ def test_a_person_answers_after_the_run_has_ended(
         ["awaiting approval", "evergreen", "tiny"],
         "AwaitingApproval",
     )
-    assert retrain("tiny") == "no new data"
+    assert retrain("tiny", force=True) == "no new data"
 
     assert approve("tiny", 2, "approve", by="Ada", reason="looks right") == "promoted"
     newest = registry.promotions("tiny")[-1]
