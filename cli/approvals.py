@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from cli.arguments import Actor, Model, Number, Reason, open_named_registry, user
+from cli.arguments import Actor, Model, Number, Reason, deliver, open_named_registry, user
 from cli.printing import Json, print_json, print_records, say
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ def approve(model: Model, number: Number, reason: Reason, actor: Actor = None, j
 
     with open_named_registry() as registry:
         done = registry.answer_approval(model, Answer(number, approved=True, actor=actor or user(), reason=reason))
+        deliver(registry)
     if json:
         print_json(done)
     elif done:

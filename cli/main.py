@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import adopt, database, demo, deploy, init, models, monitor, new, partitions, registry, schema, up
+from cli import adopt, database, demo, deploy, init, models, monitor, new, partitions, register, registry, schema, up
 from cli.arguments import open_named_registry
 from cli.printing import say
 from db.records import DRY_RUN, NEEDS_ATTENTION
@@ -44,6 +44,7 @@ app.command("deploy")(deploy.deploy)
 app.command("init")(init.init)
 app.command("monitor")(monitor.monitor)
 app.command("new")(new.new)
+app.command("register")(register.register)
 app.command("up")(up.up)
 
 Model = Annotated[str, typer.Argument(help="Name of a model, as models/NAME.py defines it.")]

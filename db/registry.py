@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from db import approvals as waiting
-from db import arrivals, checks, comparison, lookups, promises, schema, verdicts
+from db import arrivals, checks, comparison, deliveries, lookups, promises, schema, verdicts
 from db import lineage as lines
 from db import models as whole
 from db import promotions as production
@@ -140,6 +140,8 @@ class ModelRegistry:
     ask_for_approval = writing(waiting.ask_for_approval)
     approvals = reading(waiting.approvals)
     answer_approval = writing(waiting.answer_approval)
+    undelivered = reading(deliveries.undelivered)
+    record_delivery = writing(deliveries.record_delivery)
 
     # What was measured
     record_drift = writing(checks.record_drift)

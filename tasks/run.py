@@ -43,6 +43,7 @@ from learning.files import ModelFiles, Progress
 from learning.spec import ModelSpec
 from learning.stored import lacking
 from settings import Settings, get_settings
+from tasks.deliver import deliver_promotions
 from tasks.lease import kept_alive
 from tasks.logs import ending_of, foreseen, watch_logs
 from tasks.run_name import ended_name, more_of, period, rename, tags, trigger
@@ -192,6 +193,9 @@ def recorded_run(model: str, *, dry: bool = False) -> Iterator[Run]:
             said = ending_of(error), promoted_before(context.registry, run.id)
             end_run(run, RunEnding("failed", "none", "; ".join(filter(None, said))))
             raise
+        finally:
+            if complaint := deliver_promotions(context.registry, context.settings):
+                get_run_logger().warning(complaint)
 
 
 @contextmanager
