@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+OFFERING = "approve", "retrain-flights"
+
 
 class Receiver:
     """What a receiver was sent, each as (headers, body), and how it answers."""
@@ -50,3 +52,43 @@ def receiving() -> Iterator[Receiver]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def notify(server: str, url: str) -> None:
+    """Make a block of an own webhook on a Prefect server, and let it be notified as `evergreen up` does."""
+    from prefect.blocks.notifications import CustomWebhookNotificationBlock
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from cli.notifying import keep_notifying
+
+    said = {"subject": "{{subject}}", "body": "{{body}}"}
+    with temporary_settings({PREFECT_API_URL: f"{server}/api"}), SyncPrefectClient(f"{server}/api") as client:
+        assert not keep_notifying(client, "custom-webhook/ops"), "there is no such block yet"
+        CustomWebhookNotificationBlock(name="ops", url=url, json_data=said).save("ops")
+        for _ in range(2):
+            assert keep_notifying(client, "custom-webhook/ops")
+        assert len(client.read_automations_by_name("evergreen: notify")) == 1
+
+
+def choices(server: str) -> dict[str, list[str]]:
+    """The models that two deployments of a Prefect server offer."""
+    from prefect.client.orchestration import SyncPrefectClient
+
+    with SyncPrefectClient(f"{server}/api") as client:
+        found = {name: client.read_deployment_by_name(f"{name.split('-')[0]}/{name}") for name in OFFERING}
+    return {name: one.parameter_openapi_schema["properties"]["model"]["enum"] for name, one in found.items()}
+
+
+def is_refused(server: str, deployment: str, parameters: dict[str, Any]) -> bool:
+    """Whether a Prefect server takes no run of a deployment with these parameters."""
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    with SyncPrefectClient(f"{server}/api") as client:
+        found = client.read_deployment_by_name(deployment)
+        try:
+            client.create_flow_run_from_deployment(found.id, parameters=parameters)
+        except PrefectHTTPStatusError:
+            return True
+    return False
