@@ -39,6 +39,8 @@ class Settings(BaseSettings):
 
     notify: str = ""
     """Prefect block that is told of runs, as TYPE/NAME: slack-webhook/ops. Without one nobody is."""
+    reports_url: str = ""
+    """Address at which the folder of reports is served; `evergreen up` serves it, and tells its runs where."""
     webhook_url: SecretStr = SecretStr("")
     """Where every promotion is sent to, signed; an address may hold a token."""
     webhook_secret: SecretStr = SecretStr("")

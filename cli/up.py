@@ -22,6 +22,7 @@ from cli.capacity import cores, memory, runs_at_once
 from cli.notifying import keep_notifying
 from cli.printing import say
 from cli.registering import POOL, keep_what_is_set, limit_pool, names_in, offer_models, remove_unnamed
+from cli.serving import ABOVE, serving
 from cli.supervisor import Process, Service, held
 from errors import EvergreenError, ServerFailed
 from learning.catalog import known_models
@@ -86,7 +87,10 @@ def up(
             if answers(url):
                 fix = "stop it, or choose another --port"
                 raise ServerFailed(f"port {port}", "something answers there already", fix)
-            run_until_interrupted(all_of_it)
+            with serving(settings.reports, port + ABOVE) as address:
+                if not settings.reports_url:
+                    environment["EVERGREEN_REPORTS_URL"] = address
+                run_until_interrupted(all_of_it)
 
 
 def run_until_interrupted(all_of_it: Up) -> None:
