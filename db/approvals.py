@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from db.approval_tables import Approval, ApprovalAnswer
 from db.lookups import model_id, now, version_id
 from db.promotions import promote
-from db.records import PromotionRecord
+from db.records import PromotionKind, PromotionRecord
 from db.statements import add_row, add_unless_taken, read, row_of, select_as
 from db.tables import Evaluation, Promotion, Version
 from errors import NothingToApprove, PromotionConflict
@@ -73,6 +73,7 @@ class ApprovalRecord:
         number: the version that is promoted if it is approved.
         evaluation_id: the gate's verdict on it, or on its proof.
         verdict: that verdict's sentence.
+        judged_against: the champion's row; None where a constant stood in for one.
         seen: the promotion that it was judged after: a later one overtakes it.
         at: when it was asked for.
         until: when its time is over; None for never.
@@ -87,6 +88,7 @@ class ApprovalRecord:
     number: int
     evaluation_id: int
     verdict: str
+    judged_against: int | None
     seen: int
     at: datetime
     until: datetime | None
@@ -115,7 +117,8 @@ def approvals(session: Session, model: str) -> tuple[ApprovalRecord, ...]:
     model_row = model_id(session, model)
     newest = select(func.coalesce(func.max(Promotion.sequence), 0)).where(Promotion.model_id == model_row)
     answer = {"actor": ApprovalAnswer.actor, "reason": ApprovalAnswer.reason, "answered_at": ApprovalAnswer.at}
-    known = {"number": Version.number, "verdict": Evaluation.reason, "approved": ApprovalAnswer.approved}
+    judged = {"verdict": Evaluation.reason, "judged_against": Evaluation.champion_id}
+    known = {"number": Version.number, "approved": ApprovalAnswer.approved, **judged}
     statement = (
         select_as(ApprovalRecord, Approval, newest=newest.scalar_subquery(), **known, **answer)
         .join(Version, Version.id == Approval.version_id)
@@ -143,8 +146,9 @@ def answer_approval(session: Session, model: str, answer: Answer) -> PromotionRe
     if not answer.approved:
         return None
     why = f"approved: {answer.reason}; the gate: {asked.verdict}"
+    kind: PromotionKind = "promote" if asked.judged_against else "bootstrap"
     verdict = {"seen": asked.seen, "evaluation_id": asked.evaluation_id}
-    return promote(session, model, answer.number, kind="promote", actor=answer.actor, reason=why, **verdict)
+    return promote(session, model, answer.number, kind=kind, actor=answer.actor, reason=why, **verdict)
 
 
 def awaiting(session: Session, model: str, number: int) -> ApprovalRecord:

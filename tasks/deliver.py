@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from db.deliveries import Undelivered
 from db.registry import ModelRegistry
+from errors import RegistryError
 from evergreen_client.shown import gist
 from settings import Settings
 
@@ -33,11 +34,14 @@ def deliver_promotions(registry: ModelRegistry, settings: Settings) -> str:
     if not secret:
         return "promotions were not sent: set EVERGREEN_WEBHOOK_SECRET, by which the receiver knows them for yours"
     receiver = hashlib.sha256(url.encode()).hexdigest()
-    for promotion in registry.undelivered(receiver):
-        if refusal := send(url, secret, promotion):
-            what = f"promotion {promotion.sequence} of {promotion.model}"
-            return f"{host} was not told of {what}: {refusal}; the next run tries again"
-        registry.record_delivery(promotion.id, receiver)
+    try:
+        for promotion in registry.undelivered(receiver):
+            if refusal := send(url, secret, promotion):
+                what = f"promotion {promotion.sequence} of {promotion.model}"
+                return f"{host} was not told of {what}: {refusal}; the next run tries again"
+            registry.record_delivery(promotion.id, receiver)
+    except RegistryError as error:  # what a run ended as is said by then, and is not to be said otherwise for it
+        return f"{host} was not told of promotions: {error}"
     return ""
 
 

@@ -55,17 +55,22 @@ def receiving() -> Iterator[Receiver]:
 
 
 def notify(server: str, url: str) -> None:
-    """Make a block of an own webhook on a Prefect server, and let it be notified as `evergreen up` does."""
+    """Let blocks of both kinds be told on a Prefect server, one as `evergreen up` does, the other beside it."""
     from prefect.blocks.notifications import CustomWebhookNotificationBlock
+    from prefect.blocks.webhook import Webhook
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    from cli.notifying import keep_notifying
+    from cli.notifying import automation, find_block, keep_notifying
 
     said = {"subject": "{{subject}}", "body": "{{body}}"}
     with temporary_settings({PREFECT_API_URL: f"{server}/api"}), SyncPrefectClient(f"{server}/api") as client:
         assert not keep_notifying(client, "custom-webhook/ops"), "there is no such block yet"
         CustomWebhookNotificationBlock(name="ops", url=url, json_data=said).save("ops")
+        Webhook(url=url).save("called")
+        called = find_block(client, "webhook/called")
+        assert called
+        client.create_automation(automation(called).model_copy(update={"name": "called"}))
         for _ in range(2):
             assert keep_notifying(client, "custom-webhook/ops")
         assert len(client.read_automations_by_name("evergreen: notify")) == 1
