@@ -11,7 +11,7 @@ from prefect import get_client, get_run_logger, runtime
 from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-from db.records import CAME_TO, CUT_SHORT, STUCK, RunEnding
+from db.records import CAME_TO, CUT_SHORT, DRY_RUN, NEEDS_ATTENTION, STUCK, RunEnding
 
 if TYPE_CHECKING:
     from db.arrival_records import PartitionRecord
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 BETWEEN = " · "
 PATIENCE = 2.0  # seconds for the server to answer; the run goes on without a better name
 TAG = "evergreen"
-OUTCOMES = {*CAME_TO, "needs attention", "failed", "interrupted"}  # tags of an earlier start of the same flow run
+OUTCOMES = {*CAME_TO, *CUT_SHORT, DRY_RUN, NEEDS_ATTENTION}  # tags of an earlier start of the same flow run
 
 # How the gate's sentence begins, and what that is in a word or two.
 REFUSALS = {

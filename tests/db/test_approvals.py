@@ -82,6 +82,13 @@ def test_what_was_recalled_meanwhile_is_not_promoted(registry: ModelRegistry) ->
     assert state(registry) == "awaits approval"
 
 
+@pytest.mark.parametrize(("actor", "reason"), [(" ", "looks right"), ("Ada", "")])
+def test_an_answer_of_nobody_or_without_a_reason_is_refused(actor: str, reason: str) -> None:
+    """The form of the UI can be left empty, and the record is kept for ever."""
+    with pytest.raises(NothingToApprove, match="an answer without a"):
+        Answer(4, approved=True, actor=actor, reason=reason)
+
+
 def test_a_version_that_does_not_wait_is_refused_with_those_that_do(registry: ModelRegistry) -> None:
     """The commands name versions by number, and numbers are easily mistaken."""
     number = asked(registry)

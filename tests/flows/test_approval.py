@@ -14,6 +14,7 @@ from db.registry import ModelRegistry
 from flows.approve import approve
 from flows.retrain import retrain
 from learning.spec import Gate, RetrainPolicy
+from settings import Settings
 from tiny import TINY, Landing
 
 
@@ -37,7 +38,11 @@ def rows(registry: ModelRegistry) -> dict[str, int]:
 
 
 def test_a_person_answers_after_the_run_has_ended(
-    landing: Landing, registry: ModelRegistry, begin: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    landing: Landing,
+    registry: ModelRegistry,
+    home: Settings,
+    begin: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A dry run foretells it and leaves no trace; the same work is not done again; the answer says who gave it."""
     gate = replace(TINY.gate, approval="manual", approval_within="2d")
@@ -51,8 +56,13 @@ def test_a_person_answers_after_the_run_has_ended(
     assert retrain("tiny", force=True, dry_run=True) == "dry run"
     assert str(registry.runs("tiny")[0].reason).startswith("it would have ended awaiting approval: version 2 passed")
     assert rows(registry) == before | {"run": before["run"] + 1}
+    trained = {path: path.stat().st_mtime_ns for path in home.work.rglob("trained.json")}
 
     assert retrain("tiny", force=True) == "awaiting approval"
+    assert trained
+    assert {path: path.stat().st_mtime_ns for path in trained} == trained, (
+        "what the dry run trained is not trained twice"
+    )
     run = registry.runs("tiny")[0]
     assert str(run.reason).startswith("version 2 passed and awaits approval until ")
     assert registry.champion("tiny").number == 1
