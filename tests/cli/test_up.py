@@ -111,6 +111,8 @@ def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Se
     with open_registry(home.database_url) as registry:
         runs_of_flights = registry.runs("flights", limit=100)
         assert all(run.finished_at and run.reason for run in runs_of_flights)
+        by = {run.trigger for run in runs_of_flights}
+        assert by == {"deployment bootstrap-flights, by a person", "deployment retrain-flights, by its schedule"}
         # The next scheduled run may have been cut short by Ctrl-C: its outcome is its own.
         assert [run.outcome for run in runs_of_flights if run.flow_run_id == killed] == ["lost"]
         proofs = [version for version in registry.versions("flights") if version.parent and not version.refit_of]
