@@ -13,6 +13,7 @@ EvergreenError
 │   ├── UnknownVersion       no version has this number
 │   ├── UnknownPartition     no partition has this digest
 │   ├── PromotionConflict    someone else promoted first
+│   ├── NothingToApprove     a version that does not wait for a person's approval, or no more
 │   ├── ArrivalConflict      somebody else took rows, or this very file, first
 │   ├── AnotherConsumer      another run learns this model's events
 │   ├── NothingToRollBack    no clean version was champion before
@@ -135,6 +136,10 @@ class UnknownPartition(RegistryError):
 
 class PromotionConflict(RegistryError):
     """Someone else promoted first."""
+
+
+class NothingToApprove(RegistryError):
+    """A version that does not wait for a person's approval, or no more."""
 
 
 class ArrivalConflict(RegistryError):

@@ -4,6 +4,7 @@ import os
 from functools import cache
 from pathlib import Path
 
+from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 # Set before these libraries are imported: no telemetry, no start-up chatter.
@@ -35,6 +36,15 @@ class Settings(BaseSettings):
 
     models: str = "models"
     """Folders of model files, one NAME.py a model, with ":" between them."""
+
+    notify: str = ""
+    """Prefect block that is told of runs, as TYPE/NAME: slack-webhook/ops. Without one nobody is."""
+    reports_url: str = ""
+    """Address at which the folder of reports is served; `evergreen up` serves it, and tells its runs where."""
+    webhook_url: SecretStr = SecretStr("")
+    """Where every promotion is sent to, signed; an address may hold a token."""
+    webhook_secret: SecretStr = SecretStr("")
+    """By which the receiver knows that it was sent by this registry."""
 
     def model_post_init(self, _context: object, /) -> None:
         """Fill in what follows from `home`, as absolute paths: a worker may change directory."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.printing import say
 from settings import get_settings
 
 if TYPE_CHECKING:
@@ -34,6 +35,14 @@ def open_named_registry() -> ModelRegistry:
     from db.registry import open_registry
 
     return open_registry(get_settings().database_url)
+
+
+def deliver(registry: ModelRegistry) -> None:
+    """Tell the receiver that the settings name of what was just promoted; if it gives no answer, the next run does."""
+    from tasks.deliver import deliver_promotions
+
+    if complaint := deliver_promotions(registry, get_settings()):
+        say(f"evergreen: {complaint}", err=True)
 
 
 def user() -> str:

@@ -38,7 +38,7 @@ def deploy(
     elif not added:
         _place(_text(FILE), name)
         say(f"the deployments of {name} are in {FILE}; nothing to add")
-    say("`evergreen up` registers it when it starts; on a server that runs: prefect --no-prompt deploy --all")
+    say("`evergreen up` registers it when it starts; on a server of your own: `evergreen register`")
 
 
 def add_deployments(file: Path, name: str) -> bool:

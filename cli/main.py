@@ -23,13 +23,14 @@ from cli import (
     new,
     online,
     partitions,
+    register,
     registry,
     schema,
     up,
 )
 from cli.arguments import open_named_registry
 from cli.printing import say
-from db.records import NEEDS_ATTENTION
+from db.records import DRY_RUN, NEEDS_ATTENTION
 from errors import EvergreenError, ServerFailed
 from learning.startup import large_import
 from settings import get_settings
@@ -61,6 +62,7 @@ app.command("init")(init.init)
 app.command("monitor")(monitor.monitor)
 app.command("new")(new.new)
 app.command("online")(online.online)
+app.command("register")(register.register)
 app.command("up")(up.up)
 
 Model = Annotated[str, typer.Argument(help="Name of a model, as models/NAME.py defines it.")]
@@ -92,13 +94,19 @@ def retrain(
     from_scratch: Annotated[
         bool, typer.Option("--from-scratch", help="Build base and head anew, from all rows, new ones or none.")
     ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Train though the retrain policy says wait.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Do all of it on a copy of the registry, and say what would happen.")
+    ] = False,
 ) -> None:
     """Run the retrain flow now, as the schedule would. Exit code 3: it needs attention, or is stuck."""
     prepare(model)
     with large_import("prefect"):
         from flows.retrain import retrain as flow
 
-    run_to_its_end(flow, model, from_scratch=from_scratch)
+    if run_to_its_end(flow, model, from_scratch=from_scratch, force=force, dry_run=dry_run) == DRY_RUN:
+        with open_named_registry() as records:
+            say(f"evergreen: {records.runs(model, limit=1)[0].reason}", err=True)
 
 
 @app.command()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.arguments import Actor, Digest, Model, Number, Reason, open_named_registry, user
+from cli.arguments import Actor, Digest, Model, Number, Reason, deliver, open_named_registry, user
 from cli.printing import Json, print_json, say
 
 
@@ -23,6 +23,7 @@ def promote(model: Model, number: Number, reason: Reason, actor: Actor = None, j
             reason=reason,
         )
         refit = registry.refit(model, number)
+        deliver(registry)
     if json:
         print_json(done)
     else:
@@ -48,6 +49,7 @@ def rollback(
     """Put an earlier version back in production."""
     with open_named_registry() as registry:
         done = registry.rollback(model, to=to, actor=actor or user(), reason=reason)
+        deliver(registry)
     if json:
         print_json(done)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,6 +115,29 @@ def _is_same(one: DeploymentSchedule, other: DeploymentSchedule) -> bool:
 
 def _id(schedule: DeploymentSchedule) -> UUID:
     return UUID(str(schedule.id))
+
+
+def offer_models(client: SyncPrefectClient, models: Sequence[str], folder: Path) -> None:
+    """Let the server offer models by name, and refuse other ones; a deployment that has its model offers that one.
+
+    So its limit and its tags stay right, and what a person misspells is refused before anything runs.
+
+    Args:
+        client: of the server.
+        models: those of the models folders.
+        folder: where the prefect.yaml of the deployments lies.
+    """
+    from prefect.client.schemas.actions import DeploymentUpdate
+
+    for found in deployments(client):
+        schema = deepcopy(found.parameter_openapi_schema or {})
+        asked = schema.get("properties", {}).get("model")
+        if asked is None or not _made_here(found, folder):
+            continue
+        mine = found.parameters.get("model")
+        if choices := [mine] if mine else list(models):
+            asked["enum"] = choices
+            client.update_deployment(found.id, DeploymentUpdate(parameter_openapi_schema=schema))
 
 
 def remove_unnamed(client: SyncPrefectClient, names: Sequence[str], folder: Path) -> tuple[str, ...]:

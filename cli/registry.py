@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import overrides, promises
+from cli import approvals, overrides, promises
 from cli.arguments import Limit, Model, Number, open_named_registry
 from cli.printing import SHORT, Json, percent, print_facts, print_json, print_records, print_table, say
 from cli.promises import print_evaluation
@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from db.verdict_records import DriftCheckRecord
 
 app = typer.Typer(help="Versions, promotions and verdicts.", no_args_is_help=True)
-for command in (overrides.promote, overrides.rollback, overrides.recall, promises.promises):
+WORDS: tuple[Callable[..., None], ...] = (
+    overrides.promote,
+    overrides.rollback,
+    overrides.recall,
+    promises.promises,
+    approvals.approvals,
+    approvals.approve,
+    approvals.reject,
+)
+for command in WORDS:
     app.command()(command)
 
 

@@ -19,10 +19,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.capacity import cores, memory, runs_at_once
+from cli.notifying import keep_notifying
 from cli.printing import say
-from cli.registering import POOL, keep_what_is_set, limit_pool, names_in, remove_unnamed
+from cli.registering import POOL, keep_what_is_set, limit_pool, names_in, offer_models, remove_unnamed
+from cli.serving import ABOVE, serving
 from cli.supervisor import Process, Service, held
 from errors import EvergreenError, ServerFailed
+from learning.catalog import known_models
 from settings import Settings, get_settings
 
 if TYPE_CHECKING:
@@ -84,7 +87,10 @@ def up(
             if answers(url):
                 fix = "stop it, or choose another --port"
                 raise ServerFailed(f"port {port}", "something answers there already", fix)
-            run_until_interrupted(all_of_it)
+            with serving(settings.reports, port + ABOVE) as address:
+                if not settings.reports_url:
+                    environment["EVERGREEN_REPORTS_URL"] = address
+                run_until_interrupted(all_of_it)
 
 
 def run_until_interrupted(all_of_it: Up) -> None:
@@ -137,6 +143,9 @@ def register(client: SyncPrefectClient, environment: dict[str, str]) -> None:
         say(f"at most {limit} runs at once; another limit: prefect work-pool set-concurrency-limit {POOL} NUMBER")
     for name in paused:
         say(f"{name} is paused, as somebody wished")
+    offer_models(client, known_models(get_settings().model_folders), Path.cwd())
+    if keep_notifying(client, get_settings().notify):
+        say(f"{get_settings().notify} is told of runs that were promoted, failed, or want a person")
     for name in remove_unnamed(client, names_in(FILE), Path.cwd()):
         say(f"removed the deployment {name}: {FILE} does not name it any more")
 
@@ -218,7 +227,7 @@ def check_deployments(file: Path) -> None:
     if not file.exists():
         fix = "change into the project's folder, or make one: evergreen init FOLDER"
         raise ServerFailed(f"folder {Path.cwd()}", "it has no prefect.yaml", fix)
-    if not re.search(r"^ *entrypoint: (?!flows\.tidy\.)", file.read_text(encoding="utf-8"), re.MULTILINE):
+    if not re.search(r"^ *entrypoint: (?!flows\.(tidy|approve)\.)", file.read_text(encoding="utf-8"), re.MULTILINE):
         raise ServerFailed(f"{file}", "it has no deployments yet", "add a model: evergreen new NAME --from FILE")
 
 

@@ -16,11 +16,26 @@ Role = Literal["trained", "replayed", "partly"]
 
 NEEDS_ATTENTION = "needs attention"
 STUCK = "stuck"
+OVERTAKEN = "overtaken"  # somebody else promoted meanwhile, so nothing was judged
+AWAITING = "awaiting approval"  # the gate let a version pass, and a person has to say yes
+NOT_APPROVED = "not approved"
+DRY_RUN = "dry run"  # outcome and decision of a run that happened on a copy of the registry
 INTERRUPTED = "interrupted"  # a run whose process was told to stop
 LOST = "lost"  # a run whose process was killed, as another one found
 CUT_SHORT = "failed", INTERRUPTED, LOST  # what came to nothing, whatever else was seen
 WATCH = "watch"  # decision of a run that looked at what arrived, and neither trained nor promoted
-CAME_TO = "promoted", "rejected", STUCK, "waiting", "due", "no new data", "retired"  # what a reason may begin with
+CAME_TO = (  # what a reason may begin with
+    "promoted",
+    "rejected",
+    OVERTAKEN,
+    STUCK,
+    AWAITING,
+    NOT_APPROVED,
+    "waiting",
+    "due",
+    "no new data",
+    "retired",
+)
 SENTENCES = 3  # of those that need attention, how many a reason repeats,
 SENTENCE = 300  # and how many characters of each: the run's log has them whole
 

@@ -10,7 +10,8 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from db import arrivals, checks, comparison, lookups, online, promises, schema, verdicts
+from db import approvals as waiting
+from db import arrivals, checks, comparison, deliveries, lookups, online, promises, schema, verdicts
 from db import lineage as lines
 from db import models as whole
 from db import promotions as production
@@ -136,6 +137,11 @@ class ModelRegistry:
     rollback = writing(production.rollback)
     promotions = reading(production.promotions)
     promoted_by = reading(production.promoted_by)
+    ask_for_approval = writing(waiting.ask_for_approval)
+    approvals = reading(waiting.approvals)
+    answer_approval = writing(waiting.answer_approval)
+    undelivered = reading(deliveries.undelivered)
+    record_delivery = writing(deliveries.record_delivery)
 
     # What was measured
     record_drift = writing(checks.record_drift)

@@ -11,7 +11,7 @@ from tasks.run import end_run, recorded_run
 from tasks.take_arrivals import take_arrivals
 
 
-@flow(name="adopt", flow_run_name="adopt {model}")
+@flow(name="adopt", flow_run_name="{model} · adopt")
 def adopt(model: str, trained_before: datetime | None = None) -> str:
     """Register the saved model that models/NAME.py cuts as version 1, and promote it without a verdict.
 

@@ -15,7 +15,7 @@ from tasks.score_champion import score_champion
 from tasks.take_arrivals import take_arrivals
 
 
-@flow(name="bootstrap", flow_run_name="bootstrap {model}")
+@flow(name="bootstrap", flow_run_name="{model} · bootstrap")
 def bootstrap(model: str, again: bool = False) -> str:
     """Train version 1 on history, judge it against a constant, and promote it.
 

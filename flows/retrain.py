@@ -22,31 +22,35 @@ from tasks.take_arrivals import take_arrivals
 from tasks.watch_champion import roll_back_if_worse
 
 
-@flow(name="retrain", flow_run_name="retrain {model}")
-def retrain(model: str, from_scratch: bool = False) -> str:
+@flow(name="retrain", flow_run_name="{model} · retrain")
+def retrain(model: str, from_scratch: bool = False, force: bool = False, dry_run: bool = False) -> str:
     """Fine-tune the champion on the data that arrived, and promote the challenger if the gate says so.
 
     Args:
         model: its name.
         from_scratch: build base and head anew, from all rows there are, also where none of them is new.
+        force: train though the retrain policy says wait; the gate judges as ever.
+        dry_run: do all of it on a copy of the registry, and say what would have happened: nothing is promoted, and no
+            version is registered.
 
     Returns:
-        How the run ended: "promoted", "rejected", "stuck", "waiting", "no new data" or "needs attention".
+        How the run ended: "promoted", "rejected", "overtaken", "awaiting approval", "stuck", "waiting", "no new data",
+        "needs attention" or "dry run".
     """
     asked: Asked = "from scratch" if from_scratch else ""
-    with recorded_run(model) as run:
+    with recorded_run(model, dry=dry_run) as run:
         if ending := check_model(run, asked):
             return end_run(run, ending)
 
         take_arrivals(run)
-        pending = find_pending(run, asked)
+        pending = find_pending(run, asked, forced=force)
         if pending.settled:
             return end_run(run, RunEnding("no new data", "skip", pending.settled), pending.work_key)
 
         comparison = begin_drift_check(run, pending)
         score_champion(run, pending)
         if roll_back_if_worse(run):  # what it learned is pending again
-            pending = find_pending(run, asked)
+            pending = find_pending(run, asked, forced=force)
             comparison = begin_drift_check(run, pending)
         estimate_performance(run, pending)
         performance = check_performance(run, pending)

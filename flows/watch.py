@@ -15,7 +15,7 @@ from tasks.score_champion import score_champion
 from tasks.take_arrivals import take_arrivals
 
 
-@flow(name="watch", flow_run_name="watch {model}")
+@flow(name="watch", flow_run_name="{model} · watch")
 def watch(model: str) -> str:
     """Take what arrived, check it and the champion, and tell by events what a retrain should be started for.
 

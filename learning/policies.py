@@ -129,6 +129,8 @@ class Gate(Checked):
             function of target and prediction. None for the objective's loss, by which eras and slices are judged in any
             case.
         also: what a challenger has to keep besides, as `Rule("recall@0.01", at_least=0.4)`.
+        approval: "manual" lets a challenger that passed wait until a person says yes; version 1 takes none.
+        approval_within: for how long, as in "2d"; then it is not approved, and the champion stays. "" for ever.
     """
 
     rule: Annotated[Literal["better", "proven", "not worse"], one_of("better", "proven", "not worse")] = "better"
@@ -143,6 +145,8 @@ class Gate(Checked):
     watch: Natural = 7
     metric: Metric | None = None
     also: tuple[Rule, ...] = ()
+    approval: Annotated[Literal["automatic", "manual"], one_of("automatic", "manual")] = "automatic"
+    approval_within: Span = ""
 
     def __post_init__(self) -> None:
         """Refuse a figure of which nobody knows the better way, and a rule that is there twice; raises InvalidSpec."""
@@ -152,9 +156,16 @@ class Gate(Checked):
             why = "it is not known whether more or less of it is better"
             fix = "let its name end in _score where more is better; in _error, _loss, _deviance or _cost where less is"
             raise InvalidSpec(f"Gate.metric={self.metric!r}", why, fix)
+        useless = self.approval_within and self.approval != "manual"
+        check("Gate.approval_within", self.approval_within, not useless, '"" where approval="automatic"')
         named = [rule.name for rule in self.also]
         if twice := sorted({name for name in named if named.count(name) > 1}):
             raise InvalidSpec(f"Gate.also: {twice}", "they are there twice", "name each once")
+
+    @property
+    def patience(self) -> timedelta | None:
+        """`approval_within` as a time; None for no limit."""
+        return span(self.approval_within)
 
     def decisive(self, objective: Objective) -> Figure | None:
         """The figure that decides on what is new; None where it is the objective's own loss."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from db.records import CUT_SHORT, NEEDS_ATTENTION, RunEnding, came_to
+from db.records import AWAITING, CUT_SHORT, NEEDS_ATTENTION, RunEnding, came_to
 from monitoring.alarms import Answered, grew
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Pending:
         stuck: how many challengers in a row were better on what is new, and refused.
         asked: what a person asked for, new data or none: base and head anew, as a version without a parent ("again"),
             or as the champion's challenger ("from scratch").
+        forced: whether a person asked for a retrain though the policy says wait.
     """
 
     champion: int
@@ -50,6 +51,7 @@ class Pending:
     judged_events: int = 0
     stuck: int = 0
     asked: Asked = ""
+    forced: bool = False
 
     @property
     def labelled_rows(self) -> int:
@@ -100,7 +102,7 @@ def decide(pending: Pending, facts: Facts, policy: RetrainPolicy, needed: int) -
     """Retrain, or wait for more: an ending whose decision is "retrain" or "wait", and whose reason says why.
 
     Broken data are not learned from, whatever else holds; too little to judge by waits, whatever the alarm; and so does
-    everything until the cooldown is over.
+    everything until the cooldown is over. A person may force what the policy alone lets wait.
 
     Args:
         pending: what has not been learned.
@@ -129,7 +131,8 @@ def decide(pending: Pending, facts: Facts, policy: RetrainPolicy, needed: int) -
     if not reasons:
         least = f"{policy.min_rows:,} are needed" if "rows" in policy.when else ""
         return _ending("wait", rows, least, *found)
-    enough, cooldown = reasons.get("rows", ""), policy.shortest
+    enough = reasons.get("asked") or reasons.get("rows", "")
+    cooldown = None if pending.forced else policy.shortest
     if cooldown and facts.last_retrain and facts.now < facts.last_retrain + cooldown:
         ended = f"the last retrain ended {facts.last_retrain:%Y-%m-%d %H:%M}, and {policy.cooldown} have to pass"
         return _ending("wait", rows, enough, *found, ended)
@@ -145,6 +148,8 @@ def _ending(decision: str, *sentences: str) -> RunEnding:
 def reasons_to_retrain(pending: Pending, facts: Facts, policy: RetrainPolicy, needed: int) -> Iterator[tuple[str, str]]:
     """Each reason that holds: its word in the policy, and what is to be said of it beside the findings."""
     new = pending.labelled_rows if facts.new_rows is None else facts.new_rows
+    if pending.forced:
+        yield "asked", "a person asked for a retrain, whatever the policy says"
     if "rows" in policy.when and new >= policy.min_rows:
         yield "rows", f"{policy.min_rows:,} are enough"
     for alarm in facts.alarms:
@@ -246,7 +251,11 @@ def why_done(earlier: RunRecord | None, promoted_at: datetime) -> str:
         earlier: the newest finished run that was asked for the same, of the same rows, plan and code.
         promoted_at: when the champion took its place: what somebody has put there since may be worse.
     """
-    if earlier is None or earlier.finished_at is None or came_to(earlier) not in {"promoted", "rejected", "stuck"}:
+    if (
+        earlier is None
+        or earlier.finished_at is None
+        or came_to(earlier) not in {"promoted", "rejected", "stuck", AWAITING}
+    ):
         return ""
     if promoted_at > earlier.finished_at:
         return ""

@@ -7,7 +7,7 @@ from datetime import datetime
 from prefect import get_run_logger
 
 import clock
-from db.records import STUCK, WATCH, RunEnding, RunRecord, came_to
+from db.records import AWAITING, STUCK, WATCH, RunEnding, RunRecord, came_to
 from learning.spec import ModelSpec
 from monitoring.alarms import Answered, answered_by
 from monitoring.decision import TOO_FEW, Facts, Pending, decide, rows_to_judge
@@ -47,7 +47,7 @@ def rows_since_refusal(spec: ModelSpec, pending: Pending, last: RunRecord | None
     None, too, where that was other work than what is pending from before: of another champion, plan or code, or of
     other rows. Then all of them are news.
     """
-    if last is None or last.finished_at is None or came_to(last) not in {"rejected", STUCK}:
+    if last is None or last.finished_at is None or came_to(last) not in {"rejected", STUCK, AWAITING}:
         return None
     older = [p.digest for p in pending.partitions if p.arrived_at <= last.finished_at]
     if work_key(spec, pending.champion, older) != last.work_key:
@@ -80,7 +80,7 @@ def decision(
     return decide(pending, facts, spec.retrain, rows_to_judge(pending, spec.gate))
 
 
-@step("decide")
+@step("decide whether to retrain")
 def decide_retrain(
     run: Run, pending: Pending, drift: DriftVerdict | None, performance: Performance | None
 ) -> RunEnding:

@@ -35,7 +35,7 @@ def emit(run: Run, alarms: tuple[Alarm, ...], flow: str) -> None:
 
     `flow` says who found it: what a retrain found starts no other one.
     """
-    if not alarms or TaskRunContext.get() is None:
+    if not alarms or run.dry or TaskRunContext.get() is None:
         return
     try:
         if (silence := unanswered()) is not None:
@@ -59,7 +59,7 @@ def unanswered() -> Exception | None:
         return client.api_healthcheck()
 
 
-@step("emit events")
+@step("tell what was found")
 def emit_events(run: Run, ending: RunEnding) -> None:
     """Tell, once, what the run's checks found."""
     emit(run, told_by(run.context, run.id, ending), "watch" if ending.decision == WATCH else "retrain")

@@ -40,7 +40,8 @@ class PromotionDecision:
     """What the gate said of a challenger, against which champion (None: a constant), seen at which sequence.
 
     `accepted` is whether it may be promoted. Beside those that passed, that is a first version that is not shown to be
-    worse than a constant: there is no better one. `blocked` is whether it was better on what is new, and refused.
+    worse than a constant: there is no better one. `blocked` is whether it was better on what is new, and refused;
+    `overtaken`, whether it was not judged at all, as somebody else promoted in the meantime.
     """
 
     challenger: int
@@ -51,6 +52,7 @@ class PromotionDecision:
     accepted: bool
     blocked: bool
     reason: str
+    overtaken: bool = False
 
 
 def evaluate(context: Context, run_id: int, challenger: int, pending: Pending | None = None) -> PromotionDecision:
@@ -67,7 +69,8 @@ def evaluate(context: Context, run_id: int, challenger: int, pending: Pending | 
         champion = None
     version = registry.version(spec.name, challenger)
     rows = rows_of(context, version, champion, pending)
-    refused = overtaken(context, version, champion, pending) or has_seen(context, version, rows)
+    late = overtaken(context, version, champion, pending)
+    refused = late or has_seen(context, version, rows)
     refused = refused or (NOTHING_LEARNED if pending and same_weights(version, champion) else "")
     meeting = None if refused else meet(context, version, champion, rows)
     verdict = judged(context, version, champion, rows, meeting) if meeting else Verdict(False, refused, ())
@@ -83,7 +86,15 @@ def evaluate(context: Context, run_id: int, challenger: int, pending: Pending | 
     newest = [m for m in verdict.metrics if m.dataset in {NEWEST, PROVING} and not m.slice]
     registry.record_metrics(spec.name, challenger, {m.metric: m.challenger_value for m in newest})
     return PromotionDecision(
-        challenger, against, seen, evaluation_id, verdict.passed, accepted, verdict.blocked, verdict.reason
+        challenger,
+        against,
+        seen,
+        evaluation_id,
+        verdict.passed,
+        accepted,
+        verdict.blocked,
+        verdict.reason,
+        overtaken=bool(late),
     )
 
 
@@ -167,7 +178,7 @@ def has_seen(context: Context, challenger: VersionRecord, rows: Rows) -> str:
     return f"it learned from {window}, which proves nothing then" if seen else ""
 
 
-@step("evaluate the challenger")
+@step("judge the challenger")
 def evaluate_challenger(run: Run, challenger: int, pending: Pending | None = None) -> PromotionDecision:
     """Champion and challenger on the same rows."""
     decision = evaluate(run.context, run.id, challenger, pending)

@@ -10,7 +10,7 @@ import numpy as np
 
 import clock
 from db.arrival_records import PartitionRecord
-from db.records import VersionRecord
+from db.records import VersionRecord, came_to
 from errors import NoChampion, TaintedVersion
 from evaluation.comparison import events
 from evaluation.past_verdicts import MOST_STUCK, stuck
@@ -26,13 +26,16 @@ from tasks.run import Context, Run, step
 from tasks.unlearned import judged_since, later
 
 
-def pending_work(context: Context, *, watching: bool = False, now: datetime | None = None) -> Pending:
+def pending_work(
+    context: Context, *, watching: bool = False, now: datetime | None = None, forced: bool = False
+) -> Pending:
     """What the champion has not learned from.
 
     Args:
         context: what is opened for the model.
         watching: whether it is settled for a watch already where one has looked at it; a retrain does the work itself.
         now: the time that an age or a cooldown is measured by; by default, the present.
+        forced: whether a person asked for a retrain though the policy says wait.
 
     Raises:
         NoChampion: nothing was promoted yet.
@@ -54,6 +57,8 @@ def pending_work(context: Context, *, watching: bool = False, now: datetime | No
     last = registry.newest_run(spec.name, ("retrain",))
     ended, at = last.finished_at if last else None, now or clock.now()
     past = strikes(spec.retrain, champion.created_at, ended, at)
+    if forced and earlier and came_to(earlier) == "waiting":
+        earlier = None
     settled = why_settled(number, partitions, earlier, past)
     if settled:
         return Pending(number, partitions, key, settled)
@@ -63,7 +68,7 @@ def pending_work(context: Context, *, watching: bool = False, now: datetime | No
     judged = select(spec.schema, files, "all" if prove_from else "holdout", since=later(prove_from, since))
     rare = events(spec.objective, np.concatenate([selection.target for selection in judged]))
     in_a_row = stuck(registry.model_evaluations(spec.name, limit=MOST_STUCK), number)
-    return Pending(number, partitions, key, "", prove_from, row_count(judged), rare, in_a_row)
+    return Pending(number, partitions, key, "", prove_from, row_count(judged), rare, in_a_row, forced=forced)
 
 
 def asked_work(context: Context, asked: Asked) -> Pending:
@@ -131,9 +136,12 @@ def work_key(spec: ModelSpec, champion: int, partitions: Sequence[str]) -> str:
 
 
 @step("find pending data")
-def find_pending(run: Run, asked: Asked = "") -> Pending:
+def find_pending(run: Run, asked: Asked = "", *, forced: bool = False) -> Pending:
     """What the champion has not learned from; NoChampion says to run bootstrap."""
-    return asked_work(run.context, asked) if asked else pending_work(run.context, now=run.started_at)
+    context = run.context
+    found = asked_work(context, asked) if asked else pending_work(context, now=run.started_at, forced=forced)
+    run.sees(found.partitions)
+    return found
 
 
 @step("find pending data")
@@ -148,7 +156,9 @@ def find_again(run: Run) -> Pending | None:
 @step("find pending data")
 def find_unwatched(run: Run) -> Pending:
     """What the champion has not learned from, settled if a watch or a retrain has looked at it."""
-    return pending_work(run.context, watching=True, now=run.started_at)
+    found = pending_work(run.context, watching=True, now=run.started_at)
+    run.sees(found.partitions)
+    return found
 
 
 def unstarted(run: Run) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from db.records import PromotionKind, RunEnding
+from db.approvals import NewApproval
+from db.records import AWAITING, OVERTAKEN, PromotionKind, RunEnding
 from errors import PromotionConflict
 from evaluation.past_verdicts import STUCK_AFTER
 from monitoring.decision import Pending
@@ -23,6 +25,12 @@ WAYS_OUT = (
 )
 
 
+ASKED = (
+    "version {} passed and awaits approval{}: {}. To answer: `evergreen registry approve {} {} --reason ...`, or "
+    "reject; or run the deployment `approve` in Prefect"
+)
+
+
 @dataclass
 class Trial:
     """A challenger on trial: what it learned, of which pending rows.
@@ -38,7 +46,12 @@ class Trial:
 
 
 def promote(context: Context, decision: PromotionDecision, number: int) -> RunEnding | None:
-    """Promote what was accepted; None if somebody else promoted first and the gate has to judge again."""
+    """Promote what was accepted, or let it wait for a person; None if somebody else promoted first.
+
+    Then the gate has to judge again.
+    """
+    if context.spec.gate.approval == "manual" and decision.seen:  # whoever bootstraps has approved of version 1
+        return ask(context, decision, number)
     first = decision.champion is None
     kind: PromotionKind = "bootstrap" if first else "promote"
     try:
@@ -56,6 +69,20 @@ def promote(context: Context, decision: PromotionDecision, number: int) -> RunEn
     return RunEnding("promoted", "bootstrap" if first else "retrain", decision.reason)
 
 
+def ask(context: Context, decision: PromotionDecision, number: int) -> RunEnding | None:
+    """Let what was accepted wait for a person's approval; None if somebody else promoted first.
+
+    Nothing waits for it: no process, no slot of Prefect's. The answer promotes it by the same compare-and-swap.
+    """
+    registry, model, gate = context.registry, context.spec.name, context.spec.gate
+    if registry.sequence(model) != decision.seen:
+        return None
+    until = datetime.now(UTC) + gate.patience if gate.patience else None
+    registry.ask_for_approval(model, NewApproval(number, decision.evaluation_id, decision.seen, until))
+    limit = f" until {until:%Y-%m-%d %H:%M} UTC" if until else ""
+    return RunEnding(AWAITING, "retrain", ASKED.format(number, limit, decision.reason, model, number))
+
+
 def refused(decision: PromotionDecision, model: str, stuck: int) -> RunEnding:
     """How a run ends whose challenger was refused.
 
@@ -67,7 +94,8 @@ def refused(decision: PromotionDecision, model: str, stuck: int) -> RunEnding:
     if decision.blocked and stuck + 1 >= STUCK_AFTER:
         number = decision.challenger
         return RunEnding("stuck", "retrain", WAYS_OUT.format(stuck + 1, number, decision.reason, model, number, model))
-    return RunEnding("rejected", "bootstrap" if decision.champion is None else "retrain", decision.reason)
+    outcome = OVERTAKEN if decision.overtaken else "rejected"
+    return RunEnding(outcome, "bootstrap" if decision.champion is None else "retrain", decision.reason)
 
 
 @step("promote")

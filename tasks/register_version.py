@@ -71,6 +71,8 @@ def inherited(context: Context, learned: Learned) -> dict[str, Any] | None:
 @step("register the version")
 def register_version(run: Run, learned: Learned) -> int:
     """Give what was trained a number in the registry."""
+    if not run.rows:
+        run.sees(learned.partitions)
     number = register(run.context, run.id, learned)
     get_run_logger().info("version %d: %s", number, learned.trained.reason)
     return number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
@@ -20,34 +21,43 @@ from tasks.seeing import write_page
 
 REMARKED = 300  # characters of a remark on a column
 SLICES = 10  # of an evaluation, those with the most harm
+MONITOR = "monitor.html"
 PAGE = "evergreen registry report {} {}"
 
 
-def summary(registry: ModelRegistry, run: Run, ending: RunEnding) -> str:
-    """One run as Markdown: its ending, its drift check, its evaluation and where the time went."""
+def summary(registry: ModelRegistry, run: Run, ending: RunEnding, pages: str = "") -> str:
+    """One run as Markdown: its ending, its drift check, its evaluation and where the time went.
+
+    Args:
+        registry: has what the run recorded.
+        run: the run.
+        ending: how it ended.
+        pages: address at which the model's pages are served; "" where they are files only.
+    """
     lines = [f"# {run.model}: {ending.outcome}", "", markdown(ending.reason), ""]
     champion = registry.find_champion(run.model)
     lines += [f"Champion: version {champion.number}" if champion else "No champion yet", ""]
     for fared in (check for check in registry.performance_checks(run.model, limit=1) if check.run_id == run.id):
         lines += ["## Performance", "", f"{fared.state}: {markdown(fared.reason)}", ""]
     for check in (check for check in registry.drift_checks(run.model) if check.run_id == run.id):
-        lines += drift(check)
+        lines += drift(check, pages)
     for evaluation in registry.run_evaluations(run.id):
         lines += trial(evaluation)
+    lines += ["", f"[The page about {run.model}]({pages}/{MONITOR})"] if pages else []
     lines += ["", f"Promises so far: {in_a_sentence(registry.promises(run.model))}"]
     lines += ["", "## Seconds", "", "| step | seconds |", "| --- | ---: |"]
     lines += [f"| {name} | {seconds:.1f} |" for name, seconds in run.timings.items()]
     return "\n".join(lines)
 
 
-def drift(check: DriftCheckRecord) -> Iterator[str]:
+def drift(check: DriftCheckRecord, pages: str = "") -> Iterator[str]:
     """What was compared with what, and every measure: broken ones first, then those farthest over their thresholds."""
     yield from ("## Drift", "", markdown(check.reason), "")
     for name, rows in ((f"reference, {check.reference_name}", check.reference), ("current", check.current)):
         if rows is not None:
             days = f"{rows.time_from:%Y-%m-%d %H:%M} to {rows.time_to:%Y-%m-%d %H:%M}"
             yield from (f"{markdown(name)}: {rows.rows:,} rows of {rows.blocks:,} time blocks, {days}", "")
-    yield from (f"Report: {markdown(check.report_uri)}", "")
+    yield from (f"Report: {shown_at(check.report_uri, pages)}", "")
     yield "| column | method | distance | threshold | says | importance | remark |"
     yield "| --- | --- | ---: | ---: | --- | ---: | --- |"
     for c in sorted(check.columns, key=lambda column: (not column.broken, _below(column))):
@@ -56,6 +66,17 @@ def drift(check: DriftCheckRecord) -> Iterator[str]:
         importance = "" if c.importance is None else f"{c.importance:+.0%}"
         figures = f"{markdown(c.method)} | {c.score:.3f} | {threshold} | {says} | {importance}"
         yield f"| {_name(c.column)} | {figures} | {markdown(said(c.remark or '', REMARKED))} |"
+
+
+def shown_at(path: str | None, pages: str) -> str:
+    """A report as a link to its page where that is served, else its path.
+
+    Example:
+        >>> shown_at("/home/reports/flights/drift-run-3.html", "http://127.0.0.1:5200/flights")
+        '[drift-run-3.html](http://127.0.0.1:5200/flights/drift-run-3.html)'
+    """
+    name = Path(path or "").name
+    return f"[{name}]({pages}/{name})" if pages and name else markdown(path)
 
 
 def _below(column: DriftColumn) -> float:
@@ -114,11 +135,13 @@ def publish(text: str, key: str, description: str) -> None:
         get_run_logger().warning("%s could not be published", key, exc_info=True)
 
 
-@step("report")
+@step("write the report")
 def report(run: Run, ending: RunEnding) -> None:
     """Publish the run's summary as an artifact in the Prefect UI; nobody looks at a backtest's."""
     if run.context.past:
         return
     ending = run.told(ending)
-    publish(summary(run.context.registry, run, ending), f"run-{run.model}", ending.reason)
+    address = run.context.settings.reports_url
+    pages = f"{address}/{run.model}" if address else ""
+    publish(summary(run.context.registry, run, ending, pages), f"run-{run.model}", ending.reason)
     write_page(run, ending)

@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import datetime
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 from uuid import UUID
 
@@ -23,7 +24,19 @@ import clock
 from arrivals.newest import NewestRows
 from db.arrival_records import PartitionRecord
 from db.artifacts import ArtifactStore
-from db.records import INTERRUPTED, NEEDS_ATTENTION, STUCK, RunEnding, VersionRecord
+from db.copying import copy_rows
+from db.records import (
+    AWAITING,
+    CUT_SHORT,
+    DRY_RUN,
+    INTERRUPTED,
+    NEEDS_ATTENTION,
+    NOT_APPROVED,
+    OVERTAKEN,
+    STUCK,
+    RunEnding,
+    VersionRecord,
+)
 from db.registry import ModelRegistry, open_registry
 from evergreen_client.shown import markdown
 from learning.catalog import load_spec
@@ -33,9 +46,11 @@ from learning.files import ModelFiles, Progress
 from learning.spec import ModelSpec
 from learning.stored import lacking
 from settings import Settings, get_settings
+from tasks.deliver import deliver_promotions
 from tasks.lease import kept_alive
 from tasks.logs import ending_of, foreseen, watch_logs
-from tasks.tidy import clear_away_lost, what_remains
+from tasks.run_name import ended_name, more_of, period, rename, tags, trigger
+from tasks.tidy import clear_away_lost, promoted_before, what_remains
 
 if TYPE_CHECKING:
     from tasks.past import Past
@@ -47,6 +62,10 @@ R = TypeVar("R")
 STATES = {
     "promoted": "Promoted",
     "rejected": "Rejected",
+    OVERTAKEN: "Overtaken",
+    AWAITING: "AwaitingApproval",
+    NOT_APPROVED: "NotApproved",
+    DRY_RUN: "DryRun",
     "waiting": "Waiting",
     "due": "Due",
     "no new data": "NoNewData",
@@ -54,7 +73,7 @@ STATES = {
     NEEDS_ATTENTION: "NeedsAttention",
     STUCK: "Stuck",
 }
-TO_BE_SEEN = {NEEDS_ATTENTION, STUCK}  # by a person
+TO_BE_SEEN = {NEEDS_ATTENTION, STUCK, AWAITING}  # by a person
 SECONDS_BETWEEN_UPDATES = 5.0  # of the UI's artifact: every update is a request to the server, of about 20 ms
 
 
@@ -133,42 +152,58 @@ class Run:
     """One run of a flow for one model, as its steps pass it on.
 
     `timings` collects seconds by step, `attention` a sentence for each thing that a person should look at, `remarks`
-    what its reason is to say beside. Ages and cooldowns are measured by `started_at`, so that all steps agree on them.
+    what its reason is to say beside, `rows` of when the rows are that it is about. Ages and cooldowns are measured by
+    `started_at`, so that all steps agree on them. `registry` is where the run itself is recorded: the steps of a dry
+    run work with a copy.
 
     No dataclass: Prefect walks through the fields of those at every step.
     """
 
     def __init__(self, number: int, context: Context, started_at: datetime | None = None) -> None:
         self.id, self.context, self.started_at = number, context, started_at or clock.now()
+        self.registry = context.registry
         self.timings: dict[str, float] = {}
         self.attention: list[str] = []
         self.remarks: list[str] = []
+        self.rows = ""
 
     @property
     def model(self) -> str:
         """The model's name."""
         return self.context.spec.name
 
+    @property
+    def dry(self) -> bool:
+        """Whether nothing but the run itself is recorded."""
+        return self.registry is not self.context.registry
+
+    def sees(self, partitions: Sequence[PartitionRecord]) -> None:
+        """Note which rows the run is about, for its name."""
+        self.rows = period(partitions) or self.rows
+
     def told(self, ending: RunEnding) -> RunEnding:
         """How the run ends, with all that is to be said beside."""
         reason = "; ".join((ending.reason, *dict.fromkeys(self.remarks)))
-        return replace(ending, reason=reason).with_attention(self.attention)
+        told = replace(ending, reason=reason).with_attention(self.attention)
+        if not self.dry or told.outcome in CUT_SHORT:
+            return told
+        return RunEnding(DRY_RUN, DRY_RUN, f"it would have ended {told.outcome}: {told.reason}")
 
 
 @contextmanager
-def recorded_run(model: str) -> Iterator[Run]:
+def recorded_run(model: str, *, dry: bool = False) -> Iterator[Run]:
     """Open a run in the registry; an exception ends it as failed, with its message as the reason.
 
     A signal to stop ends it as interrupted. A killed process leaves it open, until the lease is over and somebody else
     ends it as lost: the next run of any model, `evergreen up`, or the tidy flow.
     """
     watch_logs()
-    deployment, flow_run_id = runtime.deployment.name, runtime.flow_run.id
+    flow_run_id = runtime.flow_run.id
     with open_context(model) as context:
         context.registry.add_model(model)
         record = context.registry.start_run(
             model,
-            trigger="backtest" if context.past else f"deployment {deployment}" if deployment else "by hand",
+            trigger="backtest" if context.past else trigger(),
             flow_run_id=str(flow_run_id) if flow_run_id else None,
         )
         run, running = Run(record.id, context, record.started_at), context.settings.running
@@ -180,22 +215,45 @@ def recorded_run(model: str) -> Iterator[Run]:
             ):
                 if context.past is None:
                     clear_away_lost(context.registry, running)
-                yield run
+                with on_a_copy(run) if dry else nullcontext():
+                    yield run
         except (TerminationSignal, KeyboardInterrupt):
             why = f"it was told to stop; {what_remains(context.registry, run.id)}"
             end_run(run, RunEnding(INTERRUPTED, "none", why))
             raise
         except BaseException as error:
-            end_run(run, RunEnding("failed", "none", ending_of(error)))
+            said = ending_of(error), promoted_before(context.registry, run.id)
+            end_run(run, RunEnding("failed", "none", "; ".join(filter(None, said))))
             raise
+        finally:
+            if complaint := deliver_promotions(context.registry, context.settings):
+                get_run_logger().warning(complaint)
+
+
+@contextmanager
+def on_a_copy(run: Run) -> Iterator[None]:
+    """Let a run's steps work with a copy of the registry, which is thrown away: files are stored by what they hold.
+
+    So a dry run is the real one, step by step, and needs no step of its own that could do otherwise.
+    """
+    whole = run.context
+    with TemporaryDirectory() as folder, open_registry(f"sqlite:///{folder}/registry.db") as copy:
+        copy_rows(whole.registry.engine, copy.engine)
+        run.context = replace(whole, registry=copy)
+        try:
+            yield
+        finally:
+            run.context = whole
 
 
 def end_run(run: Run, ending: RunEnding, work_key: str | None = None) -> str:
     """Record how the run ended, and which work it need not do again; returns its outcome, for the flow to return."""
-    ending = run.told(ending)
+    came_to, ending = ending, run.told(ending)
     if run.context.past:
         run.timings |= run.context.past.tally()
-    run.context.registry.finish_run(run.id, ending, work_key=work_key, timings=run.timings)
+    run.registry.finish_run(run.id, ending, work_key=None if run.dry else work_key, timings=run.timings)
+    detail = more_of(run.context.registry, run.id, came_to, run.attention)
+    rename(ended_name(run.model, run.rows, ending, detail), tags(runtime.flow_run.tags, run.model, ending.outcome))
     get_run_logger().info("%s: %s", ending.outcome, ending.reason)
     if ending.outcome not in STATES:
         return ending.outcome

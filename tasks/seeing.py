@@ -26,7 +26,9 @@ Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
 def write_page(run: Run, ending: RunEnding) -> None:
-    """Write the page about the run's model afresh, with this run as it is about to end."""
+    """Write the page about the run's model afresh, with this run as it is about to end; a dry run leaves it alone."""
+    if run.dry:
+        return
 
     def write() -> None:
         seen = overview(run.context.registry, run.model)
@@ -43,7 +45,8 @@ def show_on_timeline(run: Run) -> None:
 
     Nobody waits for it, and where it fails, the log says so.
     """
-    unless_it_fails(lambda: begin_to_show(run), TIMELINE)
+    if not run.dry:
+        unless_it_fails(lambda: begin_to_show(run), TIMELINE)
 
 
 def begin_to_show(run: Run) -> Future[None]:

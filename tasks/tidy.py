@@ -37,7 +37,7 @@ from db.runs import LEASE
 from settings import get_settings
 from tasks.lease import forget, is_dead_here, process_of
 
-FLOWS = ["adopt", "bootstrap", "online", "retrain", "tidy", "watch"]  # those that record a run, and tidy itself
+FLOWS = ["adopt", "approve", "bootstrap", "online", "retrain", "tidy", "watch"]  # those that record a run, and tidy itself
 POOL = "local"  # of a tidy flow that was started by hand: the one of `evergreen up`
 BEGINNING = timedelta(seconds=90)  # a flow that shows nothing for longer has no process: it records its run at once
 PAGE = 200  # how many runs Prefect gives at most
@@ -122,8 +122,13 @@ def why_lost(run: RunRecord, running: Path, now: datetime) -> str:
 
 def what_remains(registry: ModelRegistry, run_id: int) -> str:
     """What a run that was cut short leaves: the version that it promoted, or work that the next one goes on with."""
+    return promoted_before(registry, run_id) or "the next run goes on where it was"
+
+
+def promoted_before(registry: ModelRegistry, run_id: int) -> str:
+    """The version that a run had promoted before it came to an end of another kind; "" if none."""
     number = registry.promoted_by(run_id)
-    return f"version {number} was promoted before that" if number else "the next run goes on where it was"
+    return f"version {number} was promoted before that" if number else ""
 
 
 def clear_away_lost(registry: ModelRegistry, running: Path) -> None:

@@ -41,7 +41,7 @@ def roll_back(context: Context) -> PromotionRecord | None:
         return None
 
 
-@step("watch the champion")
+@step("take the champion back if it is worse")
 def roll_back_if_worse(run: Run) -> bool:
     """Whether the champion was rolled back; the run then goes on from the version that came back."""
     done = roll_back(run.context)

@@ -60,7 +60,7 @@ def measured_weights(context: Context, version: VersionRecord) -> Mapping[str, f
     return found.columns
 
 
-@step("weigh columns")
+@step("weigh the columns")
 def weigh_columns(run: Run, number: int) -> None:
     """Measure how much a version needs each column, for the drift checks to come."""
     context = run.context

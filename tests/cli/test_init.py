@@ -43,8 +43,8 @@ def test_a_new_repository_takes_a_model_and_its_test_passes(tmp_path: Path) -> N
     drafted = called(shop, "cli.main", "new", "late-orders", "--from", "orders.csv")
     assert drafted.returncode == 0, drafted.stderr
     assert "end of prefect.yaml" in drafted.stdout
-    tidy, *deployments = yaml.safe_load((shop / "prefect.yaml").read_text())["deployments"]
-    assert tidy["name"] == "tidy"
+    tidy, approve, *deployments = yaml.safe_load((shop / "prefect.yaml").read_text())["deployments"]
+    assert (tidy["name"], approve["name"]) == ("tidy", "approve")
     assert [one["name"] for one in deployments] == [f"{flow}-late-orders" for flow in ("bootstrap", "retrain", "watch")]
     (trigger,) = deployments[1]["triggers"]
     assert trigger["match"] == {"prefect.resource.id": "evergreen.model.late-orders", "evergreen.flow": "watch"}
@@ -114,4 +114,4 @@ def test_a_prefect_yaml_that_a_person_changed_is_not_guessed_at(tmp_path: Path) 
     folder = str(tmp_path / "shop/models")
     words = ["new", "orders", "--from", str(tmp_path / "orders.csv"), "--folder", folder]
     assert "prefect.yaml" not in CliRunner().invoke(app, words, catch_exceptions=False).output
-    assert [one["name"] for one in yaml.safe_load(file.read_text())["deployments"]] == ["tidy"]
+    assert [one["name"] for one in yaml.safe_load(file.read_text())["deployments"]] == ["tidy", "approve"]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from receiver import choices, is_refused, notify, receiving
 
 from cli.supervisor import held
 from db.registry import open_registry
@@ -87,7 +88,7 @@ def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Se
 
     def scheduled() -> list[dict[str, Any]]:
         done = [run for run in up.found("flow_runs") if run["state_type"] == "COMPLETED"]
-        return [run for run in done if run["auto_scheduled"] and run["name"] == "retrain flights"]
+        return [run for run in done if run["auto_scheduled"] and "retrain" in run["tags"]]
 
     deadline = time.monotonic() + 180
     while not scheduled():
@@ -97,8 +98,10 @@ def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Se
     (dead,) = [run for run in up.found("flow_runs") if run["id"] == killed]
     assert (dead["state_type"], "killed" in dead["state"]["message"]) == ("CRASHED", True)
     runs = {run["name"]: run for run in up.found("flow_runs") if run["state_type"] == "COMPLETED"}
-    assert set(runs) - {"tidy"} == {"bootstrap flights", "retrain flights"}
-    assert {"flights", "bootstrap"} <= set(runs["bootstrap flights"]["tags"])
+    (started,) = [run for run in runs.values() if "bootstrap" in run["tags"]]
+    assert started["name"].startswith("flights 2013-W")
+    assert started["name"].endswith(" · promoted · version 1")
+    assert {"flights", "bootstrap", "promoted"} <= set(started["tags"])
     assert "run-flights" in {artifact["key"] for artifact in up.found("artifacts")}
 
     up.process.send_signal(signal.SIGINT)
@@ -108,6 +111,8 @@ def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Se
     with open_registry(home.database_url) as registry:
         runs_of_flights = registry.runs("flights", limit=100)
         assert all(run.finished_at and run.reason for run in runs_of_flights)
+        by = {run.trigger for run in runs_of_flights}
+        assert by == {"deployment bootstrap-flights, by a person", "deployment retrain-flights, by its schedule"}
         # The next scheduled run may have been cut short by Ctrl-C: its outcome is its own.
         assert [run.outcome for run in runs_of_flights if run.flow_run_id == killed] == ["lost"]
         proofs = [version for version in registry.versions("flights") if version.parent and not version.refit_of]
@@ -146,8 +151,27 @@ for flow in ("retrain", "watch"):
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_what_the_watch_finds_starts_the_retrain(up: Up) -> None:
-    """On the deployment that has the schedule too; what a retrain found starts no other one."""
+def test_what_the_watch_finds_starts_the_retrain(up: Up, home: Settings) -> None:
+    """On the deployment that has the schedule too; what a retrain found starts no other one. How it ended is told."""
+    with receiving() as receiver:
+        notify(up.url, receiver.url)
+        start_by_an_event(up)
+        deadline = time.monotonic() + 120
+        while len(receiver.got) < 2:
+            assert time.monotonic() < deadline, f"not everybody was notified: {receiver.got}"
+            time.sleep(0.5)
+    called, told = sorted(receiver.bodies, key=lambda body: "subject" in body)
+    assert (told["subject"], called["run"], called["state"]) == ("flights · failed", "flights · failed", "Failed")
+    for words in (told["body"], called["reason"]):
+        assert "there is no such folder or file" in words, "nothing has landed"
+    with open_registry(home.database_url) as registry:
+        assert registry.runs("flights")[0].trigger == "deployment retrain-flights, by an event"
+    assert choices(up.url) == {"approve": ["digits", "flights"], "retrain-flights": ["flights"]}
+    assert is_refused(up.url, "retrain/retrain-flights", {"model": "digits"})
+
+
+def start_by_an_event(up: Up) -> None:
+    """Emit what a watch and a retrain would, and wait for the one run that comes of it."""
     subprocess.run([sys.executable, "-c", EMIT], env=up.environment, cwd=PROJECT, check=True)
 
     def started() -> list[dict[str, Any]]:

@@ -142,7 +142,7 @@ def test_a_rollback_during_a_retrain_is_not_undone_by_it(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tasks.finetune.finetune_champion", interrupted)
-        assert retrain("tiny") == "rejected"
+        assert retrain("tiny") == "overtaken"
     assert registry.champion("tiny").number == 1
     assert "rollback" in str(registry.runs("tiny")[0].reason)
 
@@ -163,9 +163,9 @@ def test_of_two_retrains_at_once_the_later_one_says_what_happened(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tasks.finetune.finetune_champion", overtaken)
-        assert retrain("tiny") == "rejected"
+        assert retrain("tiny") == "overtaken"
     assert other == ["began", "promoted"]
-    assert [run.reason for run in registry.runs("tiny") if run.outcome == "rejected"] == [
+    assert [run.reason for run in registry.runs("tiny") if run.outcome == "overtaken"] == [
         "version 2, promoted while this one was trained, learned from the same rows"
     ]
     assert registry.champion("tiny").number == 2

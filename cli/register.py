@@ -1,0 +1,22 @@
+"""`evergreen register`: what `evergreen up` registers, on a server of one's own."""
+
+from __future__ import annotations
+
+import os
+
+from cli.up import FILE, check_deployments, client_of
+from cli.up import register as register_all
+from errors import ServerFailed
+
+
+def register() -> None:
+    """Register the deployments of prefect.yaml on a server of your own, which PREFECT_API_URL names."""
+    from prefect.settings import get_current_settings
+
+    check_deployments(FILE)
+    url = get_current_settings().api.url
+    if not url:
+        fix = "export PREFECT_API_URL=http://HOST:4200/api, or let `evergreen up` start a server"
+        raise ServerFailed("the Prefect server", "PREFECT_API_URL names none", fix)
+    with client_of(url.removesuffix("/api")) as client:
+        register_all(client, os.environ | {"PREFECT_API_URL": url})
