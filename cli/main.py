@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import adopt, database, demo, deploy, init, models, monitor, new, partitions, registry, schema, up
+from cli import adopt, backup, database, demo, deploy, init, models, monitor, new, partitions, registry, schema, up
 from cli.arguments import open_named_registry
 from cli.printing import say
 from db.records import NEEDS_ATTENTION
@@ -39,11 +39,13 @@ app.add_typer(schema.app, name="schema")
 app.add_typer(database.app, name="db")
 app.add_typer(demo.app, name="demo")
 app.command("adopt")(adopt.adopt)
+app.command("backup")(backup.backup)
 app.command("gc")(database.gc)
 app.command("deploy")(deploy.deploy)
 app.command("init")(init.init)
 app.command("monitor")(monitor.monitor)
 app.command("new")(new.new)
+app.command("restore")(backup.restore)
 app.command("up")(up.up)
 
 Model = Annotated[str, typer.Argument(help="Name of a model, as models/NAME.py defines it.")]
