@@ -1,4 +1,4 @@
-"""`evergreen backup` and `restore` say what they did, and end with an exit code of their own where files are missing."""
+"""`evergreen backup` and `restore` say what they did, and end with an exit code where files are missing."""
 
 from __future__ import annotations
 
