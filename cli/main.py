@@ -13,6 +13,7 @@ import typer
 
 from cli import adopt, backup, database, demo, deploy, init, models, monitor, new, partitions, registry, schema, up
 from cli.arguments import open_named_registry
+from cli.prefect_home import keep_prefect_here
 from cli.printing import say
 from db.records import NEEDS_ATTENTION
 from errors import EvergreenError, ServerFailed
@@ -101,6 +102,7 @@ def prepare(model: str) -> None:
     from learning.catalog import load_spec
 
     load_spec(model, get_settings().model_folders)
+    keep_prefect_here(get_settings())
     # Ended at once, as SIGTERM does by default, the process would leave its temporary Prefect server running.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 

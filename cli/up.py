@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.capacity import cores, memory, runs_at_once
+from cli.prefect_home import keep_prefect_here
 from cli.printing import say
+from cli.private_server import APP
 from cli.registering import POOL, keep_what_is_set, limit_pool, names_in, remove_unnamed
 from cli.supervisor import Process, Service, held
 from errors import EvergreenError, ServerFailed
@@ -36,6 +38,9 @@ INTERRUPT_SECONDS = 40  # for runs to end in order: a step of training, and two 
 SECONDS_BETWEEN_LOOKS = 15.0  # for runs that were killed
 BEGINNING = timedelta(seconds=45)  # until a run whose worker was killed has begun by itself, or never will
 FILE = Path("prefect.yaml")
+# As `prefect server start` does it, but for the policy of its pages.
+SERVER = ("uvicorn", "--factory", APP, "--timeout-keep-alive", "5", "--log-level", "warning")
+WORKER = ("--pool", POOL, "--name", "local-worker")
 
 
 @dataclass
@@ -69,13 +74,15 @@ def up(
 
     check_deployments(FILE)
     url, settings = f"http://{HOST}:{port}", get_settings()
-    environment = os.environ | {"PREFECT_API_URL": f"{url}/api", "PREFECT_UI_URL": url}
+    if earlier := keep_prefect_here(settings):
+        say(earlier)
+    # The UI asks the address that it was opened at, be that 127.0.0.1, localhost or a proxy.
+    environment = {"PREFECT_UI_API_URL": "/api"} | os.environ | {"PREFECT_API_URL": f"{url}/api", "PREFECT_UI_URL": url}
     for signal_number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs ignore SIGINT by default
         signal.signal(signal_number, interrupt)
-    server = Service("server", lambda: prefect(environment, "server", "start", "--host", HOST, "--port", str(port)))
-    worker = Service(
-        "worker", lambda: prefect(environment, "worker", "start", "--pool", POOL, "--name", "local-worker")
-    )
+    place = "--host", HOST, "--port", str(port)
+    server = Service("server", lambda: started(environment, *SERVER, *place))
+    worker = Service("worker", lambda: started(environment, "prefect", "worker", "start", *WORKER))
     with open_registry(settings.database_url) as registry:
         all_of_it = Up(url, environment, server, worker, registry, settings)
         with held(all_of_it.noted, port) as left_over:
@@ -227,9 +234,9 @@ def interrupt(_signal: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def prefect(environment: dict[str, str], *words: str) -> Process:
-    """Start a Prefect command in a session of its own: Ctrl-C reaches us alone, and we stop it in order."""
-    return subprocess.Popen([sys.executable, "-m", "prefect", *words], env=environment, start_new_session=True)
+def started(environment: dict[str, str], *words: str) -> Process:
+    """Start a Python module in a session of its own: Ctrl-C reaches us alone, and we stop it in order."""
+    return subprocess.Popen([sys.executable, "-m", *words], env=environment, start_new_session=True)
 
 
 def run_prefect(environment: dict[str, str], *words: str) -> None:
