@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.arriving import Arriving, asking_specs
 from cli.capacity import cores, memory, runs_at_once
 from cli.prefect_home import keep_prefect_here
 from cli.printing import say
@@ -53,6 +54,7 @@ class Up:
     worker: Service
     registry: ModelRegistry
     settings: Settings
+    arriving: Arriving
     looked: float = 0.0
 
     @property
@@ -84,7 +86,8 @@ def up(
     server = Service("server", lambda: started(environment, *SERVER, *place))
     worker = Service("worker", lambda: started(environment, "prefect", "worker", "start", *WORKER))
     with open_registry(settings.database_url) as registry:
-        all_of_it = Up(url, environment, server, worker, registry, settings)
+        arriving = Arriving(asking_specs(settings), registry, settings.landing, lambda: client_of(url))
+        all_of_it = Up(url, environment, server, worker, registry, settings, arriving)
         with held(all_of_it.noted, port) as left_over:
             if left_over:
                 say("ended the server and the worker of an `evergreen up` that was killed")
@@ -124,6 +127,7 @@ def start(all_of_it: Up) -> None:
             say(f"run {run.id} of {run.model} was cut short, and goes on")
     all_of_it.worker.begin()
     all_of_it.note()
+    all_of_it.arriving.begin()
     say(f"\nReady. The UI is at {url} - Ctrl-C stops everything.")
     say(f"In another terminal: export PREFECT_API_URL={url}/api\n")
 
@@ -186,6 +190,7 @@ def stop(all_of_it: Up) -> None:
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, signal.SIG_IGN)
     told: set[int] = set()
+    all_of_it.arriving.end()
     all_of_it.worker.stop(INTERRUPT_SECONDS, lambda: signal_runs(all_of_it, signal.SIGTERM, told))
     signal_runs(all_of_it, signal.SIGKILL, set())
     if all_of_it.worker.process is not None and not all_of_it.server.ended:

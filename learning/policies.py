@@ -81,6 +81,7 @@ class RetrainPolicy(Checked):
         cooldown: least time since the last retrain ended, as in "1d", for every reason.
         escalate: what the next challengers are trained with, one after the other, when several in a row were better
             on what is new and yet refused: "recent replay" of new rows only, "thaw" the base, learn "from scratch".
+        on_arrival: let files that land start the retrain deployment, while `evergreen up` runs, beside its schedule.
     """
 
     when: Annotated[tuple[RetrainReason, ...], Reasons] = ("rows",)
@@ -88,6 +89,7 @@ class RetrainPolicy(Checked):
     min_rows: Natural = 500
     cooldown: Span = ""
     escalate: Annotated[tuple[Escalation, ...], Ladder] = ("recent replay",)
+    on_arrival: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a policy that never retrains; raises InvalidSpec."""

@@ -32,6 +32,7 @@ from learning.stored import lacking
 from settings import Settings, get_settings
 from tasks.lease import kept_alive
 from tasks.logs import ending_of, foreseen, watch_logs
+from tasks.start_on_arrival import ARRIVAL
 from tasks.tidy import clear_away_lost, what_remains
 
 P = ParamSpec("P")
@@ -133,12 +134,12 @@ def recorded_run(model: str) -> Iterator[Run]:
     ends it as lost: the next run of any model, `evergreen up`, or the tidy flow.
     """
     watch_logs()
-    deployment, flow_run_id = runtime.deployment.name, runtime.flow_run.id
+    flow_run_id = runtime.flow_run.id
     with open_context(model) as context:
         context.registry.add_model(model)
         record = context.registry.start_run(
             model,
-            trigger=f"deployment {deployment}" if deployment else "by hand",
+            trigger=trigger(),
             flow_run_id=str(flow_run_id) if flow_run_id else None,
         )
         run, running = Run(record.id, context, record.started_at), context.settings.running
@@ -156,6 +157,14 @@ def recorded_run(model: str) -> Iterator[Run]:
         except BaseException as error:
             end_run(run, RunEnding("failed", "none", ending_of(error)))
             raise
+
+
+def trigger() -> str:
+    """What started the flow run that this process works on."""
+    deployment = runtime.deployment.name
+    if not deployment:
+        return "by hand"
+    return f"deployment {deployment}, {ARRIVAL}" if ARRIVAL in runtime.flow_run.tags else f"deployment {deployment}"
 
 
 def end_run(run: Run, ending: RunEnding, work_key: str | None = None) -> str:
