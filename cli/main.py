@@ -146,6 +146,13 @@ def reached_server() -> Iterator[None]:
         why = f"it gives no answer ({error.__cause__ or 'for no reason it knows'})"
         fix = "start it (`make up` does), or unset PREFECT_API_URL, here and with `prefect config unset`"
         raise ServerFailed(f"the Prefect server at {address.rstrip('.')}", why, fix) from error
+    except Exception as error:
+        if "tasks.logs" in sys.modules:  # a flow was called
+            from tasks.logs import dead_server
+
+            if died := dead_server(error):
+                raise died from error
+        raise
 
 
 def main() -> None:

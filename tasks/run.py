@@ -31,7 +31,7 @@ from learning.spec import ModelSpec
 from learning.stored import lacking
 from settings import Settings, get_settings
 from tasks.lease import kept_alive
-from tasks.logs import ending_of, foreseen, watch_logs
+from tasks.logs import ending_of, foreseen, tell_errors_once, watch_logs
 from tasks.start_on_arrival import ARRIVAL
 from tasks.tidy import clear_away_lost, what_remains
 
@@ -134,6 +134,8 @@ def recorded_run(model: str) -> Iterator[Run]:
     ends it as lost: the next run of any model, `evergreen up`, or the tidy flow.
     """
     watch_logs()
+    if runtime.deployment.name:
+        tell_errors_once(on_worker=True)
     flow_run_id = runtime.flow_run.id
     with open_context(model) as context:
         context.registry.add_model(model)

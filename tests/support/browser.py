@@ -87,15 +87,25 @@ class Page:
             assert time.monotonic() < deadline, f"{shows!r} did not come: {self.text[:2000]!r}"
             time.sleep(0.1)
 
-    def press(self, words: str, of: str = "button, a, [role=menuitem], [role=tab]") -> None:
+    def press(self, words: str) -> None:
         """Press what is called so, as a mouse does, once it is there."""
-        find = f"[...document.querySelectorAll({of!r})].filter(one => one.innerText.trim() === {words!r}).at(-1)"
-        where = f"(one => {{ one.scrollIntoView({{block: 'center'}}); {MIDDLE} }})({find})"
+        named = "[...document.querySelectorAll('button, a, [role=menuitem], [role=tab]')]"
+        self._click(f"{named}.filter(one => one.innerText.trim() === {words!r}).at(-1)", words)
+
+    def fill(self, before: str, after: str) -> None:
+        """Write into the field that holds something else, as a person does on a keyboard."""
+        fields = "[...document.querySelectorAll('input, textarea')]"
+        self._click(f"{fields}.filter(one => one.value === {before!r}).at(-1)", before)
+        self.run("document.activeElement.select()")
+        self.call("Input.insertText", text=after)
+        self.wait(after)
+
+    def _click(self, element: str, words: str) -> None:
         deadline = time.monotonic() + SECONDS
-        while not self.run(f"!!{find}"):
+        while not self.run(f"!!{element}"):
             assert time.monotonic() < deadline, f"nothing is called {words!r}: {self.text[:2000]!r}"
             time.sleep(0.1)
-        x, y = self.run(where)
+        x, y = self.run(f"(one => {{ one.scrollIntoView({{block: 'center'}}); {MIDDLE} }})({element})")
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
