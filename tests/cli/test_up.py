@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filled import stored
+from pages import look_through
 
 from cli.supervisor import held
+from db.records import NewVersion
 from db.registry import open_registry
 from demo.demos import FLIGHTS
 from settings import Settings
@@ -51,8 +54,8 @@ def up(home: Settings, tmp_path: Path) -> Iterator[Up]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    (tmp_path / "prefect").mkdir()
-    environment = os.environ | {"PREFECT_HOME": str(tmp_path / "prefect"), "EVERGREEN_HOME": str(home.home)}
+    environment = os.environ | {"EVERGREEN_HOME": str(home.home)}
+    environment.pop("PREFECT_HOME", None)
     with (tmp_path / "up.log").open("w+") as log:
         process = subprocess.Popen(
             [BIN / "evergreen", "up", "--port", str(port)],
@@ -78,12 +81,16 @@ def up(home: Settings, tmp_path: Path) -> Iterator[Up]:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Settings) -> None:
-    """Bootstrap by hand, kill a run and its worker, retrain on a schedule all the same, and stop with Ctrl-C."""
+    """Bootstrap by hand, kill a run and its worker, retrain on a schedule all the same, and stop with Ctrl-C.
+
+    Meanwhile a backup is made, and in the end a browser goes through the pages of the UI.
+    """
     FLIGHTS.write(Path(home.landing), [1])
     up.prefect("deployment", "run", "bootstrap/bootstrap-flights", "--watch")
     FLIGHTS.write(Path(home.landing), [2])
     up.prefect("deployment", "schedule", "create", "retrain/retrain-flights", "--interval", "20")
     killed = kill_a_run_and_its_worker(up, home)
+    subprocess.run([BIN / "evergreen", "backup", home.home / "backup"], env=up.environment, cwd=PROJECT, check=True)
 
     def scheduled() -> list[dict[str, Any]]:
         done = [run for run in up.found("flow_runs") if run["state_type"] == "COMPLETED"]
@@ -101,6 +108,9 @@ def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Se
     assert {"flights", "bootstrap"} <= set(runs["bootstrap flights"]["tags"])
     assert "run-flights" in {artifact["key"] for artifact in up.found("artifacts")}
 
+    look_through(up.url)
+    assert [run["name"] for run in up.found("flow_runs") if run["parameters"] == {"model": "digits"}]
+
     up.process.send_signal(signal.SIGINT)
     assert up.process.wait(90) == 0, "40 seconds for the runs, 20 for the server, and what comes between"
     with pytest.raises(urllib.error.URLError):
@@ -113,6 +123,8 @@ def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Se
         proofs = [version for version in registry.versions("flights") if version.parent and not version.refit_of]
         assert len(proofs) == 1, "what was killed was trained once, by the next run"
     assert list(home.running.iterdir()) == []
+    restored = up.environment | {"EVERGREEN_HOME": str(home.home / "new")}
+    subprocess.run([BIN / "evergreen", "restore", home.home / "backup"], env=restored, cwd=PROJECT, check=True)
 
 
 def kill_a_run_and_its_worker(up: Up, home: Settings) -> str:
@@ -144,10 +156,25 @@ for flow in ("retrain", "watch"):
 """
 
 
+@pytest.fixture
+def flights_on_arrival(home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flights has a champion, of which nobody asks anything here, and files that land start its retrain."""
+    (tmp_path / "models").mkdir()
+    spec = (PROJECT / "models/flights.py").read_text()
+    (Path(home.landing) / "flights").mkdir(parents=True)
+    asking = "\nfrom dataclasses import replace\nspec = replace(spec, retrain=replace(spec.retrain, on_arrival=True))\n"
+    (tmp_path / "models/flights.py").write_text(spec + asking)
+    monkeypatch.setenv("EVERGREEN_MODELS", str(tmp_path / "models"))
+    with open_registry(home.database_url) as registry:
+        registry.add_model("flights")
+        registry.register(NewVersion("flights", None, None, base=stored("base", "b"), head=stored("head", "h")))
+        registry.promote("flights", 1, seen=0, kind="bootstrap", actor="test", reason="the first")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_what_the_watch_finds_starts_the_retrain(up: Up) -> None:
-    """On the deployment that has the schedule too; what a retrain found starts no other one."""
+def test_what_the_watch_finds_starts_the_retrain(flights_on_arrival: None, up: Up, home: Settings) -> None:
+    """On the deployment that has the schedule too; what a retrain found starts no other one. So does what lands."""
     subprocess.run([sys.executable, "-c", EMIT], env=up.environment, cwd=PROJECT, check=True)
 
     def started() -> list[dict[str, Any]]:
@@ -161,6 +188,21 @@ def test_what_the_watch_finds_starts_the_retrain(up: Up) -> None:
     (run,) = started()
     assert {"flights", "retrain"} <= set(run["tags"])
     assert run["parameters"] == {"model": "flights"}
+
+    def arrived() -> list[dict[str, Any]]:
+        return [run for run in up.found("flow_runs") if "arrival" in run["tags"]]
+
+    deadline = time.monotonic() + 180
+    while not started()[0]["end_time"]:  # until then nothing else is started
+        assert time.monotonic() < deadline, "the run that the event started does not end"
+        time.sleep(0.5)
+    FLIGHTS.write(Path(home.landing), [1])
+    FLIGHTS.write(Path(home.landing), [2])
+    while not arrived():
+        assert time.monotonic() < deadline, "what landed started no run"
+        time.sleep(0.5)
+    (run,) = arrived()
+    assert {"flights", "retrain", "arrival"} <= set(run["tags"])
 
 
 def test_a_busy_port_is_refused(home: Settings) -> None:

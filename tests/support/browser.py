@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 CHROMIUM = "/usr/bin/chromium"
-SECONDS = 30.0
+SECONDS = 90.0
 FLAGS = (
     "--headless=new",
     "--no-sandbox",  # which root cannot have
