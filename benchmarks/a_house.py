@@ -98,9 +98,13 @@ class House:
         with self.client() as client:
             found = client.read_deployment_by_name(deployment)
             begun = client.create_flow_run_from_deployment(found.id)
-            ended = partial(client.read_flow_run, begun.id)
-            wait(lambda: ended().state.is_final(), seconds, f"{deployment} ended")
-            return ended()  # type: ignore[no-any-return]
+            now = partial(client.read_flow_run, begun.id)
+
+            def ended() -> bool:
+                return bool(now().state.is_final())
+
+            wait(ended, seconds, f"{deployment} ended")
+            return now()  # type: ignore[no-any-return]
 
     def seconds_of(self, run: FlowRun) -> float:
         """From when the worker took a run until its end: how long the worker waited before is chance."""
