@@ -129,7 +129,7 @@ def asking_specs(settings: Settings) -> tuple[ModelSpec, ...]:
     for name in known_models(settings.model_folders):
         try:
             spec = load_spec(name, settings.model_folders)
-        except Exception as error:  # noqa: BLE001 - it is the user's own code
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the user's own code
             say(f"model {name} cannot be loaded, so what lands for it starts nothing: {error}", err=True)
         else:
             found.append(spec)

@@ -218,19 +218,20 @@ def _alone(folder: Path) -> Iterator[None]:
     """Hold a backup's folder for one backup at a time; a new one is made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        strangers = [path.name for path in folder.iterdir() if path.name not in {"artifacts", ".lock", ".registry.tmp"}]
-    except OSError as error:
-        why = error.strerror or "it cannot be read"
-        raise CannotBackUp(f"folder {folder}", why, "name one that can be written") from error
-    if strangers and not _snapshots(folder):
-        why = f"it holds something else, as {min(strangers)}"
-        raise CannotBackUp(f"folder {folder}", why, "name a folder that is new, empty, or an earlier backup")
-    with (folder / ".lock").open("a") as lock:
-        try:
+        ours = {"artifacts", ".lock", ".registry.tmp"}
+        strangers = [path.name for path in folder.iterdir() if path.name not in ours]
+        if strangers and not _snapshots(folder):
+            why = f"it holds something else, as {min(strangers)}"
+            raise CannotBackUp(f"folder {folder}", why, "name a folder that is new, empty, or an earlier backup")
+        with (folder / ".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise CannotBackUp(f"folder {folder}", "another backup writes there", "wait until it is done") from error
-        yield
+            yield
+    except BlockingIOError as error:
+        raise CannotBackUp(f"folder {folder}", "another backup writes there", "wait until it is done") from error
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        fix = "see that it, and the folder for temporary files (TMPDIR), can be written and have space"
+        raise CannotBackUp(f"folder {folder}", why, fix) from error
 
 
 def _refuse_another_registry(earlier: Sequence[Path], files: Collection[StoredArtifact]) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from db.arrival_records import NewArrival, NewLandedFile, NewPartition
 from db.artifacts import ArtifactStore
-from db.backup import back_up, newest, restore
+from db.backup import Kept, back_up, newest, restore
 from db.columns import Base
 from db.engine import open_engine
 from db.records import NewVersion, RunEnding
@@ -126,6 +126,33 @@ def test_a_backup_comes_back_with_every_row_and_file_on_either_database(
         assert [promotion.sequence for promotion in new.registry.promotions(MODEL)] == [1, 2, 3]
     if server:
         server.drop(url)
+
+
+@on_sqlite
+def test_files_go_from_a_folder_to_a_bucket_and_back(place: Place, bucket: str) -> None:
+    """Through a backup each time; no copy of a remote file stays behind."""
+    in_bucket = ArtifactStore(f"s3://{bucket}/shop", place.folder / "cache")
+    back_up(place.registry.engine, place.store, place.backup)
+    engine = open_engine(f"sqlite:///{place.folder / 'new.db'}")
+    assert restore(place.backup, engine, in_bucket) == Kept(5, 5)
+    assert back_up(engine, in_bucket, place.folder / "again") == Kept(5, 5)
+    engine.dispose()
+    stored = {path.name: path.read_bytes() for path in (place.folder / "artifacts").rglob("*.bin")}
+    assert {path.name: path.read_bytes() for path in (place.folder / "again/artifacts").rglob("*.bin")} == stored
+    assert list(place.folder.glob("cache/**/*.bin")) == []
+
+
+@on_sqlite
+def test_one_backup_at_a_time_writes_into_a_folder(place: Place) -> None:
+    """The other one is told so; and a place that is no folder is one sentence."""
+
+    def other() -> None:
+        with pytest.raises(CannotBackUp, match="another backup writes there"):
+            back_up(place.registry.engine, place.store, place.backup)
+
+    back_up(place.registry.engine, Interrupted(place, other), place.backup)
+    with pytest.raises(CannotBackUp, match="File exists"):
+        back_up(place.registry.engine, place.store, place.folder / "p1.bin")
 
 
 class Interrupted(ArtifactStore):
