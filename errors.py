@@ -18,6 +18,8 @@ EvergreenError
 │   ├── AnotherConsumer      another run learns this model's events
 │   ├── NothingToRollBack    no clean version was champion before
 │   ├── TaintedVersion       it learned from a recalled partition
+│   ├── CannotBackUp         no registry to back up, or a folder that holds something else
+│   ├── CannotRestore        no whole backup, or a place that is not empty
 │   └── RegistryUnavailable  the database cannot be reached, read or written
 ├── ArtifactError
 │   ├── ArtifactMissing      a file that the registry names is gone
@@ -156,6 +158,14 @@ class NothingToRollBack(RegistryError):
 
 class TaintedVersion(RegistryError):
     """It learned from a recalled partition."""
+
+
+class CannotBackUp(RegistryError):
+    """There is no registry to back up, or the folder holds something else."""
+
+
+class CannotRestore(RegistryError):
+    """There is no whole backup, or the place that it is to go to is not empty."""
 
 
 class ArtifactUnwritable(ArtifactError):

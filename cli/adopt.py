@@ -236,8 +236,10 @@ def install(draft: Draft, data: Path, before: datetime | None) -> int:
     """
     from cli.landing import divided, in_folder, landed
     from cli.main import run_to_its_end
+    from cli.prefect_home import keep_prefect_here
     from learning.startup import large_import
 
+    keep_prefect_here(get_settings())
     with large_import("prefect"):
         from flows.adopt import adopt as flow
         from tasks.adopt import rehearse

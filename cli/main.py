@@ -14,6 +14,7 @@ import typer
 from cli import (
     adopt,
     backtest,
+    backup,
     database,
     demo,
     deploy,
@@ -29,6 +30,7 @@ from cli import (
     up,
 )
 from cli.arguments import open_named_registry
+from cli.prefect_home import keep_prefect_here
 from cli.printing import say
 from db.records import DRY_RUN, NEEDS_ATTENTION
 from errors import EvergreenError, ServerFailed
@@ -56,6 +58,7 @@ app.add_typer(database.app, name="db")
 app.add_typer(demo.app, name="demo")
 app.command("adopt")(adopt.adopt)
 app.command("backtest")(backtest.backtest)
+app.command("backup")(backup.backup)
 app.command("gc")(database.gc)
 app.command("deploy")(deploy.deploy)
 app.command("init")(init.init)
@@ -63,6 +66,7 @@ app.command("monitor")(monitor.monitor)
 app.command("new")(new.new)
 app.command("online")(online.online)
 app.command("register")(register.register)
+app.command("restore")(backup.restore)
 app.command("up")(up.up)
 
 Model = Annotated[str, typer.Argument(help="Name of a model, as models/NAME.py defines it.")]
@@ -124,6 +128,7 @@ def prepare(model: str) -> None:
     from learning.catalog import load_spec
 
     load_spec(model, get_settings().model_folders)
+    keep_prefect_here(get_settings())
     # Ended at once, as SIGTERM does by default, the process would leave its temporary Prefect server running.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
@@ -167,6 +172,13 @@ def reached_server() -> Iterator[None]:
         why = f"it gives no answer ({error.__cause__ or 'for no reason it knows'})"
         fix = "start it (`make up` does), or unset PREFECT_API_URL, here and with `prefect config unset`"
         raise ServerFailed(f"the Prefect server at {address.rstrip('.')}", why, fix) from error
+    except Exception as error:
+        if "tasks.logs" in sys.modules:  # a flow was called
+            from tasks.logs import dead_server
+
+            if died := dead_server(error):
+                raise died from error
+        raise
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cli.printing import say
+from cli.private_server import APP
 from errors import ServerFailed
 from tasks.temporary_server import listed
 
@@ -130,7 +131,7 @@ def end_left_over(file: Path) -> int:
     ended = 0
     for number in filter(str.isdigit, file.read_text(encoding="utf-8").split()):
         # The number may be another process's by now.
-        if any("-m prefect " in line for line in listed("-p", "args=", number)):
+        if any(mark in line for line in listed("-p", "args=", number) for mark in ("-m prefect ", APP)):
             os.killpg(int(number), signal.SIGKILL)
             ended += 1
     return ended

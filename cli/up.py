@@ -18,9 +18,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.arriving import Arriving, asking_specs
 from cli.capacity import cores, memory, runs_at_once
 from cli.notifying import keep_notifying
+from cli.prefect_home import keep_prefect_here
 from cli.printing import say
+from cli.private_server import APP
 from cli.registering import POOL, keep_what_is_set, limit_pool, names_in, offer_models, remove_unnamed
 from cli.serving import ABOVE, serving
 from cli.supervisor import Process, Service, held
@@ -39,6 +42,9 @@ INTERRUPT_SECONDS = 40  # for runs to end in order: a step of training, and two 
 SECONDS_BETWEEN_LOOKS = 15.0  # for runs that were killed
 BEGINNING = timedelta(seconds=45)  # until a run whose worker was killed has begun by itself, or never will
 FILE = Path("prefect.yaml")
+# As `prefect server start` does it, but for the policy of its pages.
+SERVER = ("uvicorn", "--factory", APP, "--timeout-keep-alive", "5", "--log-level", "warning")
+WORKER = ("--pool", POOL, "--name", "local-worker")
 
 
 @dataclass
@@ -51,6 +57,7 @@ class Up:
     worker: Service
     registry: ModelRegistry
     settings: Settings
+    arriving: Arriving
     looked: float = 0.0
 
     @property
@@ -72,15 +79,18 @@ def up(
 
     check_deployments(FILE)
     url, settings = f"http://{HOST}:{port}", get_settings()
-    environment = os.environ | {"PREFECT_API_URL": f"{url}/api", "PREFECT_UI_URL": url}
+    if earlier := keep_prefect_here(settings):
+        say(earlier)
+    # The UI asks the address that it was opened at, be that 127.0.0.1, localhost or a proxy.
+    environment = {"PREFECT_UI_API_URL": "/api"} | os.environ | {"PREFECT_API_URL": f"{url}/api", "PREFECT_UI_URL": url}
     for signal_number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs ignore SIGINT by default
         signal.signal(signal_number, interrupt)
-    server = Service("server", lambda: prefect(environment, "server", "start", "--host", HOST, "--port", str(port)))
-    worker = Service(
-        "worker", lambda: prefect(environment, "worker", "start", "--pool", POOL, "--name", "local-worker")
-    )
+    place = "--host", HOST, "--port", str(port)
+    server = Service("server", lambda: started(environment, *SERVER, *place))
+    worker = Service("worker", lambda: started(environment, "prefect", "worker", "start", *WORKER))
     with open_registry(settings.database_url) as registry:
-        all_of_it = Up(url, environment, server, worker, registry, settings)
+        arriving = Arriving(asking_specs(settings), registry, settings.landing, lambda: client_of(url))
+        all_of_it = Up(url, environment, server, worker, registry, settings, arriving)
         with held(all_of_it.noted, port) as left_over:
             if left_over:
                 say("ended the server and the worker of an `evergreen up` that was killed")
@@ -123,6 +133,7 @@ def start(all_of_it: Up) -> None:
             say(f"run {run.id} of {run.model} was cut short, and goes on")
     all_of_it.worker.begin()
     all_of_it.note()
+    all_of_it.arriving.begin()
     say(f"\nReady. The UI is at {url} - Ctrl-C stops everything.")
     say(f"In another terminal: export PREFECT_API_URL={url}/api\n")
 
@@ -188,6 +199,7 @@ def stop(all_of_it: Up) -> None:
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, signal.SIG_IGN)
     told: set[int] = set()
+    all_of_it.arriving.end()
     all_of_it.worker.stop(INTERRUPT_SECONDS, lambda: signal_runs(all_of_it, signal.SIGTERM, told))
     signal_runs(all_of_it, signal.SIGKILL, set())
     if all_of_it.worker.process is not None and not all_of_it.server.ended:
@@ -236,9 +248,9 @@ def interrupt(_signal: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def prefect(environment: dict[str, str], *words: str) -> Process:
-    """Start a Prefect command in a session of its own: Ctrl-C reaches us alone, and we stop it in order."""
-    return subprocess.Popen([sys.executable, "-m", "prefect", *words], env=environment, start_new_session=True)
+def started(environment: dict[str, str], *words: str) -> Process:
+    """Start a Python module in a session of its own: Ctrl-C reaches us alone, and we stop it in order."""
+    return subprocess.Popen([sys.executable, "-m", *words], env=environment, start_new_session=True)
 
 
 def run_prefect(environment: dict[str, str], *words: str) -> None:

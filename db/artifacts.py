@@ -6,10 +6,12 @@ import hashlib
 import os
 import re
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -73,18 +75,38 @@ class ArtifactStore(ArtifactRoot):
         stem = f"{kind}/{digest[:2]}/{digest}"
         for uri in self.find(f"{stem}."):
             known = STORED.fullmatch(uri)
-            if known and self._keep(uri) and self._sha256(uri) == known["sha256"]:
+            if known and self._keep(uri) and self.sha256(uri) == known["sha256"]:
                 found = self.state(uri)
                 if found is not None:
                     return StoredArtifact(digest, kind, uri, known["sha256"], found.bytes)
         sha256, size = file_sha256(path), path.stat().st_size
         uri = f"{stem}.{sha256}{path.suffix}"
+        self.place(path, uri)
+        return StoredArtifact(digest, kind, uri, sha256, size)
+
+    def place(self, path: Path, uri: str) -> None:
+        """Store a file under the very name that a registry knows it by, in place of whatever is there.
+
+        Raises:
+            ArtifactUnwritable: the root refuses it.
+        """
         with self.explained("write", uri, ArtifactUnwritable):
             if self.folder:
                 _write(path, self.folder / uri, self.folder)
             else:
                 self._upload(path, uri)
-        return StoredArtifact(digest, kind, uri, sha256, size)
+
+    @contextmanager
+    def fetched(self, artifact: StoredArtifact) -> Iterator[Path]:
+        """Give a local path to a verified file for a moment; no copy of a remote one stays. Raises as `fetch` does."""
+        if self.folder:
+            yield self.fetch(artifact)
+            return
+        with TemporaryDirectory(prefix="evergreen-") as scratch:
+            path = Path(scratch) / Path(artifact.uri).name
+            self._download(artifact.uri, path)
+            self.verify(artifact, path)
+            yield path
 
     def fetch_version(self, version: VersionRecord) -> tuple[Path, Path]:
         """Give local, verified paths to a version's base and head."""
@@ -136,7 +158,7 @@ class ArtifactStore(ArtifactRoot):
         found = self.state(uri)
         return found is not None and datetime.now(UTC) - found.modified < NEW_ENOUGH
 
-    def _sha256(self, uri: str) -> str:
+    def sha256(self, uri: str) -> str:
         """Hash a stored file as it streams by; of one that has gone, nothing matches."""
         with self.explained("read", uri), suppress(FileNotFoundError), self.files.open(uri, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

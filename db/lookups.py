@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, literal, select
 from sqlalchemy.orm import Session
 
 from clock import now
@@ -17,6 +17,7 @@ from db.online_tables import OnlineCheckpoint
 from db.statements import add_if_new, portions
 from db.tables import Artifact, Model, Promotion, Version
 from errors import UnknownModel, UnknownPartition, UnknownVersion, did_you_mean, valid_name
+from evergreen_client.artifacts import StoredArtifact
 
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
 OF_MODEL = Model.name == bindparam("model")
@@ -45,6 +46,17 @@ def named_files(session: Session) -> set[str]:
     """The uri of every stored file that a row names."""
     columns = (Artifact.uri, Partition.uri, RefusedRows.uri, OnlineCheckpoint.uri)
     return {uri for column in columns for uri in session.scalars(select(column)) if uri is not None}
+
+
+def stored_files(session: Session) -> tuple[StoredArtifact, ...]:
+    """Every stored file that a row names, with the digests that it was registered by, in the order of their uris."""
+    artifacts = select(Artifact.digest, Artifact.kind, Artifact.uri, Artifact.sha256, Artifact.bytes)
+    partitions = select(Partition.digest, literal("partition"), Partition.uri, Partition.sha256, Partition.bytes)
+    found = [StoredArtifact(*row) for rows in (artifacts, partitions) for row in session.execute(rows)]
+    for uri in filter(None, session.scalars(select(RefusedRows.uri))):
+        kind, (digest, sha256) = uri.partition("/")[0], uri.rpartition("/")[2].split(".")[:2]
+        found.append(StoredArtifact(digest, kind, uri, sha256, 0))
+    return tuple({file.uri: file for file in sorted(found, key=lambda file: file.uri)}.values())
 
 
 def model_id(session: Session, name: str) -> int:

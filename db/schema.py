@@ -78,7 +78,7 @@ def migrate(engine: Engine, target: str = HEAD) -> str | None:
     from alembic import command
 
     config = alembic_config()
-    with clear_errors(engine), _changing_schema(engine) as connection:
+    with clear_errors(engine), changing_schema(engine) as connection:
         before = revision(connection)
         if before is not None and before > HEAD:
             raise _outdated(engine, before)
@@ -92,7 +92,7 @@ def migrate(engine: Engine, target: str = HEAD) -> str | None:
 
 
 @contextmanager
-def _changing_schema(engine: Engine) -> Iterator[Connection]:
+def changing_schema(engine: Engine) -> Iterator[Connection]:
     """A transaction that nobody else changes the schema in."""
     with engine.execution_options(writes=True).connect() as connection:
         if connection.dialect.name == "postgresql":

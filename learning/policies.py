@@ -83,6 +83,7 @@ class RetrainPolicy(Checked):
             on what is new and yet refused: "recent replay" of new rows only, "thaw" the base, learn "from scratch".
             With one of the latter two, the last is taken at once where the world turned and the base knows little of
             it as it is now.
+        on_arrival: let files that land start the retrain deployment, while `evergreen up` runs, beside its schedule.
     """
 
     when: Annotated[tuple[RetrainReason, ...], Reasons] = ("rows",)
@@ -90,6 +91,7 @@ class RetrainPolicy(Checked):
     min_rows: Natural = 500
     cooldown: Span = ""
     escalate: Annotated[tuple[Escalation, ...], Ladder] = ("recent replay",)
+    on_arrival: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a policy that never retrains; raises InvalidSpec."""

@@ -104,6 +104,11 @@ class ModelSpec:
         if schema.files and self.source.query:
             fix = "land a table of paths and the files below it"
             raise InvalidSpec(f"files {sorted(schema.files)}", "a query has no folder that they could lie in", fix)
+        if self.retrain.on_arrival and self.source.query:
+            why = "a database tells nobody of its new rows"
+            raise InvalidSpec(
+                "RetrainPolicy(on_arrival=True) and a query", why, "give the deployment a closer schedule"
+            )
         if schema.window and self.source.corrections == "replace":
             why = "windows that were built of a row would keep what was replaced"
             raise InvalidSpec('Source(corrections="replace") and a Window', why, "leave it out, or the window")

@@ -6,13 +6,16 @@ import logging
 import re
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from errors import ArtifactMissing, EvergreenError, StepFailed
+from errors import ArtifactMissing, EvergreenError, ServerFailed, StepFailed
 from evergreen_client.shown import gist, said
 
-FAILED = re.compile(r"Task run failed with exception|Encountered exception during|Finished in state Failed|failed: ")
+ENDED = "Finished in state Failed"
+FAILED = re.compile(
+    rf"Task run failed with exception|Encountered exception during|{ENDED}|Engine execution exited|failed: "
+)
 LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
 
 
@@ -37,8 +40,12 @@ def made_clean(record: logging.LogRecord) -> bool:
     return True
 
 
-def tell_errors_once() -> None:
-    """Leave it to whoever called a flow to say how it failed: Prefect's console would say it four times before that."""
+def tell_errors_once(*, on_worker: bool = False) -> None:
+    """Leave it to whoever called a flow to say how it failed: Prefect's console would say it four times before that.
+
+    Args:
+        on_worker: nobody called it, and so the line about the flow's end is left on the console.
+    """
     from prefect.logging.configuration import setup_logging
     from prefect.logging.handlers import PrefectConsoleHandler
 
@@ -46,20 +53,22 @@ def tell_errors_once() -> None:
     consoles = [one for one in logging.getLogger().handlers if isinstance(one, PrefectConsoleHandler)]
     for handler in (*consoles, *logging.getLogger("prefect").handlers):
         if isinstance(handler, logging.StreamHandler) and not any(isinstance(one, _Told) for one in handler.filters):
-            handler.addFilter(_Told())
+            handler.addFilter(_Told(on_worker=on_worker))
 
 
 class _Told(logging.Filter):
     """Passes over the ways in which Prefect says that a run failed; of places in the code, the first are shown."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, on_worker: bool = False) -> None:
         super().__init__()
-        self.places_shown = False
+        self.places_shown, self.on_worker = False, on_worker
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether a record is shown."""
         message = record.getMessage()
         if not record.name.startswith(LOGGERS) or not FAILED.match(message) or "Retry" in message:
+            return True
+        if self.on_worker and record.name == "prefect.flow_runs" and message.startswith(ENDED):
             return True
         shown = bool(record.exc_text) and not self.places_shown
         self.places_shown = self.places_shown or shown
@@ -89,6 +98,7 @@ def foreseen(what: str, cache: Path) -> Iterator[None]:
 
     Raises:
         StepFailed: in place of any error that is not Evergreen's.
+        ServerFailed: in place of one that says that Prefect's server gives no answer.
         ArtifactMissing: in place of one that says that a file of the cache is gone.
     """
     try:
@@ -104,9 +114,27 @@ def foreseen(what: str, cache: Path) -> Iterator[None]:
     except BaseException as error:
         # Beside exceptions, Polars' panics and a `sys.exit()` in a model's code are faults. Who tells a run to stop is
         # let through: Prefect makes a TerminationSignal of SIGTERM, and Ctrl-C is a KeyboardInterrupt.
+        if died := dead_server(error):
+            raise died from error
         if isinstance(error, (Exception, SystemExit)) or type(error).__name__ == "PanicException":
             raise _failed(what, error) from error
         raise
+
+
+def dead_server(error: BaseException) -> ServerFailed | None:
+    """What to say of an error that means that Prefect's server gives no answer; None of any other."""
+    from httpx import TransportError
+    from prefect.settings import get_current_settings
+
+    address = get_current_settings().api.url
+    if not isinstance(error, TransportError) or address is None:
+        return None
+    with suppress(RuntimeError):  # an error that was made without a request
+        if str(error.request.url).startswith(address):
+            why = f"it gave no answer ({gist(error)}): it ended, or cannot be reached"
+            fix = "start it (`evergreen up` does), and run again: what was done is not done twice"
+            return ServerFailed(f"the Prefect server at {address}", why, fix)
+    return None
 
 
 def ending_of(error: BaseException) -> str:

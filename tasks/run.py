@@ -48,7 +48,7 @@ from learning.stored import lacking
 from settings import Settings, get_settings
 from tasks.deliver import deliver_promotions
 from tasks.lease import kept_alive
-from tasks.logs import ending_of, foreseen, watch_logs
+from tasks.logs import ending_of, foreseen, tell_errors_once, watch_logs
 from tasks.run_name import ended_name, more_of, period, rename, tags, trigger
 from tasks.tidy import clear_away_lost, promoted_before, what_remains
 
@@ -198,6 +198,8 @@ def recorded_run(model: str, *, dry: bool = False) -> Iterator[Run]:
     ends it as lost: the next run of any model, `evergreen up`, or the tidy flow.
     """
     watch_logs()
+    if runtime.deployment.name:
+        tell_errors_once(on_worker=True)
     flow_run_id = runtime.flow_run.id
     with open_context(model) as context:
         context.registry.add_model(model)

@@ -12,6 +12,7 @@ from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from db.records import CAME_TO, CUT_SHORT, DRY_RUN, NEEDS_ATTENTION, STUCK, RunEnding
+from tasks.start_on_arrival import ARRIVAL
 
 if TYPE_CHECKING:
     from db.arrival_records import PartitionRecord
@@ -127,7 +128,7 @@ def rename(name: str, labels: Sequence[str]) -> None:
 
 
 def trigger() -> str:
-    """Who or what started the flow run: a command, or a deployment's schedule, an event, or a person."""
+    """Who or what started the flow run: a command, or a deployment's schedule, an event, an arrival, or a person."""
     deployment, context = runtime.deployment.name, FlowRunContext.get()
     if not deployment:
         return "by hand"
@@ -135,4 +136,6 @@ def trigger() -> str:
     by = started.created_by if started else None
     if started and started.auto_scheduled:
         return f"deployment {deployment}, by its schedule"
+    if ARRIVAL in runtime.flow_run.tags:
+        return f"deployment {deployment}, by an arrival"
     return f"deployment {deployment}, by {'an event' if by and by.type == 'AUTOMATION' else 'a person'}"

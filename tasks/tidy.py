@@ -37,7 +37,15 @@ from db.runs import LEASE
 from settings import get_settings
 from tasks.lease import forget, is_dead_here, process_of
 
-FLOWS = ["adopt", "approve", "bootstrap", "online", "retrain", "tidy", "watch"]  # those that record a run, and tidy itself
+FLOWS = [
+    "adopt",
+    "approve",
+    "bootstrap",
+    "online",
+    "retrain",
+    "tidy",
+    "watch",
+]  # those that record a run, and tidy itself
 POOL = "local"  # of a tidy flow that was started by hand: the one of `evergreen up`
 BEGINNING = timedelta(seconds=90)  # a flow that shows nothing for longer has no process: it records its run at once
 PAGE = 200  # how many runs Prefect gives at most

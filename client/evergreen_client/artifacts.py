@@ -75,12 +75,17 @@ class ArtifactRoot:
             ArtifactMissing: it is gone.
             ArtifactCorrupt: its bytes are not the ones that were registered.
         """
-        received = f"{artifact.kind} {artifact.digest[:12]}{f' of {of}' if of else ''}, file {artifact.uri}"
         path = (self.folder or self.cache) / artifact.uri
-        found = self._sha256_of(path)
-        if self.folder is None and found != artifact.sha256:  # of a copy that somebody changed, nobody needs evidence
+        # Of a copy that somebody changed, nobody needs evidence.
+        if self.folder is None and self._sha256_of(path) != artifact.sha256:
             self._download(artifact.uri, path)
-            found = self._sha256_of(path)
+        self.verify(artifact, path, of=of)
+        return path
+
+    def verify(self, artifact: StoredArtifact, path: Path, *, of: str = "") -> None:
+        """Refuse a local file whose bytes are not the registered ones; raises as `fetch` does."""
+        received = f"{artifact.kind} {artifact.digest[:12]}{f' of {of}' if of else ''}, file {artifact.uri}"
+        found = self._sha256_of(path)
         if not found:
             raise ArtifactMissing(
                 received,
@@ -94,7 +99,6 @@ class ArtifactRoot:
                 f"its {artifact.bytes:,} bytes had SHA-256 {artifact.sha256}, the {size:,} that are there have {found}",
                 "bring it back from a backup, or roll back to another version",
             )
-        return path
 
     def _sha256_of(self, path: Path) -> str:
         """Hash a local file; of one that is not there, nothing matches."""

@@ -16,9 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filled import stored
+from pages import look_through
 from receiver import choices, is_refused, notify, receiving
 
 from cli.supervisor import held
+from db.records import NewVersion
 from db.registry import open_registry
 from demo.demos import FLIGHTS
 from settings import Settings
@@ -52,8 +55,8 @@ def up(home: Settings, tmp_path: Path) -> Iterator[Up]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    (tmp_path / "prefect").mkdir()
-    environment = os.environ | {"PREFECT_HOME": str(tmp_path / "prefect"), "EVERGREEN_HOME": str(home.home)}
+    environment = os.environ | {"EVERGREEN_HOME": str(home.home)}
+    environment.pop("PREFECT_HOME", None)
     with (tmp_path / "up.log").open("w+") as log:
         process = subprocess.Popen(
             [BIN / "evergreen", "up", "--port", str(port)],
@@ -79,12 +82,16 @@ def up(home: Settings, tmp_path: Path) -> Iterator[Up]:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Settings) -> None:
-    """Bootstrap by hand, kill a run and its worker, retrain on a schedule all the same, and stop with Ctrl-C."""
+    """Bootstrap by hand, kill a run and its worker, retrain on a schedule all the same, and stop with Ctrl-C.
+
+    Meanwhile a backup is made, and in the end a browser goes through the pages of the UI.
+    """
     FLIGHTS.write(Path(home.landing), [1])
     up.prefect("deployment", "run", "bootstrap/bootstrap-flights", "--watch")
     FLIGHTS.write(Path(home.landing), [2])
     up.prefect("deployment", "schedule", "create", "retrain/retrain-flights", "--interval", "20")
     killed = kill_a_run_and_its_worker(up, home)
+    subprocess.run([BIN / "evergreen", "backup", home.home / "backup"], env=up.environment, cwd=PROJECT, check=True)
 
     def scheduled() -> list[dict[str, Any]]:
         done = [run for run in up.found("flow_runs") if run["state_type"] == "COMPLETED"]
@@ -104,6 +111,9 @@ def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Se
     assert {"flights", "bootstrap", "promoted"} <= set(started["tags"])
     assert "run-flights" in {artifact["key"] for artifact in up.found("artifacts")}
 
+    look_through(up.url)
+    assert [run["name"] for run in up.found("flow_runs") if run["parameters"] == {"model": "digits"}]
+
     up.process.send_signal(signal.SIGINT)
     assert up.process.wait(90) == 0, "40 seconds for the runs, 20 for the server, and what comes between"
     with pytest.raises(urllib.error.URLError):
@@ -118,6 +128,8 @@ def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Se
         proofs = [version for version in registry.versions("flights") if version.parent and not version.refit_of]
         assert len(proofs) == 1, "what was killed was trained once, by the next run"
     assert list(home.running.iterdir()) == []
+    restored = up.environment | {"EVERGREEN_HOME": str(home.home / "new")}
+    subprocess.run([BIN / "evergreen", "restore", home.home / "backup"], env=restored, cwd=PROJECT, check=True)
 
 
 def kill_a_run_and_its_worker(up: Up, home: Settings) -> str:
@@ -149,42 +161,76 @@ for flow in ("retrain", "watch"):
 """
 
 
+@pytest.fixture
+def flights_on_arrival(home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flights has a champion, of which nobody asks anything here, and files that land start its retrain."""
+    (tmp_path / "models").mkdir()
+    spec = (PROJECT / "models/flights.py").read_text()
+    (Path(home.landing) / "flights").mkdir(parents=True)
+    asking = "\nfrom dataclasses import replace\nspec = replace(spec, retrain=replace(spec.retrain, on_arrival=True))\n"
+    (tmp_path / "models/flights.py").write_text(spec + asking)
+    monkeypatch.setenv("EVERGREEN_MODELS", str(tmp_path / "models"))
+    with open_registry(home.database_url) as registry:
+        registry.add_model("flights")
+        registry.register(NewVersion("flights", None, None, base=stored("base", "b"), head=stored("head", "h")))
+        registry.promote("flights", 1, seen=0, kind="bootstrap", actor="test", reason="the first")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_what_the_watch_finds_starts_the_retrain(up: Up, home: Settings) -> None:
-    """On the deployment that has the schedule too; what a retrain found starts no other one. How it ended is told."""
+def test_what_the_watch_finds_starts_the_retrain(flights_on_arrival: None, up: Up, home: Settings) -> None:
+    """On the deployment that has the schedule too; what a retrain found starts no other one. So does what lands.
+
+    The champion's files are not there, so that the run fails, and who is to know is told.
+    """
     with receiving() as receiver:
         notify(up.url, receiver.url)
         start_by_an_event(up)
+        land_and_start(up, home)
         deadline = time.monotonic() + 120
         while len(receiver.got) < 2:
             assert time.monotonic() < deadline, f"not everybody was notified: {receiver.got}"
             time.sleep(0.5)
     called, told = sorted(receiver.bodies, key=lambda body: "subject" in body)
-    assert (told["subject"], called["run"], called["state"]) == ("flights · failed", "flights · failed", "Failed")
-    for words in (told["body"], called["reason"]):
-        assert "there is no such folder or file" in words, "nothing has landed"
+    assert (told["subject"], called["run"], called["state"]) == (called["run"], told["subject"], "Failed")
+    assert called["run"].endswith(" · failed")
     with open_registry(home.database_url) as registry:
-        assert registry.runs("flights")[0].trigger == "deployment retrain-flights, by an event"
-    assert choices(up.url) == {"approve": ["digits", "flights"], "retrain-flights": ["flights"]}
+        by = [run.trigger for run in registry.runs("flights")]
+    assert by == ["deployment retrain-flights, by an arrival", "deployment retrain-flights, by an event"]
+    assert choices(up.url) == {"approve": ["flights"], "retrain-flights": ["flights"]}
     assert is_refused(up.url, "retrain/retrain-flights", {"model": "digits"})
 
 
 def start_by_an_event(up: Up) -> None:
-    """Emit what a watch and a retrain would, and wait for the one run that comes of it."""
+    """Emit what a watch and a retrain would, and wait for the one run that comes of it, until it ended."""
     subprocess.run([sys.executable, "-c", EMIT], env=up.environment, cwd=PROJECT, check=True)
 
     def started() -> list[dict[str, Any]]:
         return [run for run in up.found("flow_runs") if (run["created_by"] or {}).get("type") == "AUTOMATION"]
 
-    deadline = time.monotonic() + 60
-    while not started():
-        assert time.monotonic() < deadline, "the event started no run"
+    deadline = time.monotonic() + 180
+    while not started() or not started()[0]["end_time"]:  # until then nothing else is started
+        assert time.monotonic() < deadline, "the event started no run, or it does not end"
         time.sleep(0.5)
-    time.sleep(2)
     (run,) = started()
     assert {"flights", "retrain"} <= set(run["tags"])
     assert run["parameters"] == {"model": "flights"}
+
+
+def land_and_start(up: Up, home: Settings) -> None:
+    """Let two files land, and wait for the one run that comes of them."""
+
+    def arrived() -> list[dict[str, Any]]:
+        return [run for run in up.found("flow_runs") if "arrival" in run["tags"]]
+
+    FLIGHTS.write(Path(home.landing), [1])
+    FLIGHTS.write(Path(home.landing), [2])
+    deadline = time.monotonic() + 120
+    while not arrived():
+        assert time.monotonic() < deadline, "what landed started no run"
+        time.sleep(0.5)
+    (run,) = arrived()
+    assert {"flights", "retrain", "arrival"} <= set(run["tags"])
 
 
 def test_a_busy_port_is_refused(home: Settings) -> None:
