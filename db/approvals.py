@@ -13,8 +13,9 @@ from typing import Literal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from clock import now
 from db.approval_tables import Approval, ApprovalAnswer
-from db.lookups import model_id, now, version_id
+from db.lookups import model_id, version_id
 from db.promotions import promote
 from db.records import PromotionKind, PromotionRecord
 from db.statements import add_row, add_unless_taken, read, row_of, select_as

@@ -23,10 +23,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, insert, select, text
 
+from clock import now
 from db.artifacts import UNFINISHED, ArtifactStore
 from db.columns import Base
 from db.engine import open_engine, read_scope
-from db.lookups import now, stored_files
+from db.lookups import stored_files
 from db.schema import changing_schema, migrate, prepare, revision
 from errors import ArtifactCorrupt, ArtifactMissing, CannotBackUp, CannotRestore
 from evergreen_client.artifacts import StoredArtifact, file_sha256

@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
+from clock import now
 from db.approval_tables import Delivery
-from db.lookups import now
 from db.records import PromotionKind
 from db.statements import add_if_new, read, select_as
 from db.tables import Model, Promotion, Version

@@ -6,7 +6,8 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from db.lookups import model_id, now, version_id
+from clock import now
+from db.lookups import model_id, version_id
 from db.online_records import CheckpointRecord, NewCheckpoint
 from db.online_tables import OnlineCheckpoint, OnlineConsumer
 from db.statements import Statement, add_if_new, add_row, read, row_of, select_as

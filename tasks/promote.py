@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+from clock import now
 from db.approvals import NewApproval
 from db.records import AWAITING, OVERTAKEN, PromotionKind, RunEnding
 from errors import PromotionConflict
@@ -77,7 +77,7 @@ def ask(context: Context, decision: PromotionDecision, number: int) -> RunEnding
     registry, model, gate = context.registry, context.spec.name, context.spec.gate
     if registry.sequence(model) != decision.seen:
         return None
-    until = datetime.now(UTC) + gate.patience if gate.patience else None
+    until = now() + gate.patience if gate.patience else None
     registry.ask_for_approval(model, NewApproval(number, decision.evaluation_id, decision.seen, until))
     limit = f" until {until:%Y-%m-%d %H:%M} UTC" if until else ""
     return RunEnding(AWAITING, "retrain", ASKED.format(number, limit, decision.reason, model, number))
