@@ -13,7 +13,6 @@ import typer
 
 from cli.printing import percent, print_json, print_table, say
 from errors import InvalidBacktest, InvalidSpec
-from learning.overrides import Policy, overridden
 from settings import get_settings
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from evaluation.backtest_report import Report
     from evaluation.backtests import Backtest
     from evaluation.policy_figures import Figures
+    from learning.overrides import Policy
     from learning.spec import ModelSpec
 
 PRICES = 5  # columns of the oracle's table
@@ -110,6 +110,7 @@ def offer(backtest: Backtest, price: float | None, *, yes: bool) -> None:
     """
     from evaluation.advice import advise
     from learning.catalog import load_spec
+    from learning.overrides import Policy
 
     model, advice, folders = backtest.model, advise(backtest, price), get_settings().model_folders
     if advice.word in {"keep", "cannot tell"}:
@@ -125,7 +126,7 @@ def offer(backtest: Backtest, price: float | None, *, yes: bool) -> None:
     before = path.read_bytes().decode()
     after = tried(before, changes, spec)
     name = os.path.relpath(path)
-    say("\n".join(unified_diff(before.splitlines(), after.splitlines(), name, name, lineterm="")))
+    say("\n".join(unified_diff(before.splitlines(), after.splitlines(), name, name, lineterm="")), err=True)
     if yes or typer.confirm(f"write this to {name}?", err=True):
         path.write_bytes(after.encode())
         say(f"wrote {name}", err=True)
@@ -137,10 +138,13 @@ def changed_values(spec: ModelSpec, policy: Policy) -> dict[str, Any]:
     """What a policy replaces in a spec, as the values that the spec would have then; stages are replaced as a whole.
 
     Example:
+        >>> from learning.overrides import Policy
         >>> from models.flights import spec
         >>> changed_values(spec, Policy("mine", {"retrain.every": "30d", "gate.min_gain": "0"}))
         {'retrain.every': '30d', 'gate.min_gain': 0.0}
     """
+    from learning.overrides import overridden
+
     new, found = overridden(spec, policy), dict[str, Any]()
     for path in policy.overrides:
         value: Any = new
