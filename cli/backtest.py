@@ -138,6 +138,7 @@ def watch(history: History, policies: Sequence[Policy], waiting: Sequence[Future
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         shown = bar.add_task(f"{len(policies)} policies", total=len(policies) * last)
         while wait(waiting, timeout=SECONDS, return_when=FIRST_EXCEPTION).not_done:
+            for one in waiting:
+                if one.done():
+                    one.result()  # what one of them met ends all: it is raised here
             bar.update(shown, completed=sum(min(steps_done(one), last) for one in kept))
-            if any(one.done() and one.exception() for one in waiting):
-                return

@@ -38,9 +38,15 @@ def known_weights(context: Context, version: VersionRecord) -> dict[str, float] 
 
 def weights(context: Context, version: VersionRecord) -> Mapping[str, float]:
     """Input to the relative rise of a version's loss when it is shuffled; measured once a version, and then kept."""
+    if context.past:
+        of = [version.base.digest, version.head.digest]
+        return context.past.kept_of("importance", of, lambda: measured_weights(context, version))
     known = known_weights(context, version)
-    if known is not None:
-        return known
+    return measured_weights(context, version) if known is None else known
+
+
+def measured_weights(context: Context, version: VersionRecord) -> Mapping[str, float]:
+    """Measure them, and keep them if there were rows to measure them on."""
     start_tensorflow()
     since = judged_since(context)
     learned = judging(context.registry.trained_on(context.spec.name, version.number), since)
