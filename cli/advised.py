@@ -57,10 +57,8 @@ def print_report(seen: Report) -> None:
     blocks = seen.compared.losses.blocks
     if blocks:
         say(f"{seen.backtest.model}: {len(blocks):,} blocks, {blocks[0]:%Y-%m-%d} to {blocks[-1]:%Y-%m-%d}")
-    heads = [
-        *("policy", ">loss", ">beside present", "interval of 90 %", ">retrains", ">promoted", ">refused"),
-        *(">rolled back", ">CPU s", ">rows trained", ">labels"),
-    ]
+    heads = ["policy", ">loss", ">difference", "90 % interval", ">retrains", ">promoted", ">refused"]
+    heads += [">rolled back", ">CPU s", ">rows trained"]
     print_table(heads, _lines(seen), empty="no policy was replayed")
     print_oracle(seen)
     say(f"\n{seen.advice.sentence}")
@@ -77,11 +75,11 @@ def _lines(seen: Report) -> Iterator[Sequence[object]]:
         name = f"{one.policy} (present)" if one.policy == present else one.policy
         yield [name, one.mean, percent(found.mean / scale) if found and scale else "", between, *_counts(one)]
     for name in seen.backtest.baselines:
-        yield [f"{name} (no model)", losses.mean(name), *[""] * 9]
+        yield [f"{name} (no model)", losses.mean(name), *[""] * 8]
 
 
 def _counts(one: Figures) -> list[str]:
-    numbers = one.retrains, one.promotions, one.refusals, one.rollbacks, round(one.cpu_s), one.trained_rows, one.labels
+    numbers = one.retrains, one.promotions, one.refusals, one.rollbacks, round(one.cpu_s), one.trained_rows
     return [f"{number:,}" for number in numbers]
 
 
