@@ -72,7 +72,7 @@ def _lines(seen: Report) -> Iterator[Sequence[object]]:
     for one in seen.compared.found:
         found = None if one.policy == present else losses.difference(one.policy, present)
         between = f"{found.low / scale:+.1%} to {found.high / scale:+.1%}" if found and scale else ""
-        name = f"{one.policy} (present)" if one.policy == present else one.policy
+        name = f"{one.policy} (present)" if one.policy == present != "present" else one.policy
         yield [name, one.mean, percent(found.mean / scale) if found and scale else "", between, *_counts(one)]
     for name in seen.backtest.baselines:
         yield [f"{name} (no model)", losses.mean(name), *[""] * 8]
@@ -106,13 +106,13 @@ def offer(backtest: Backtest, price: float | None, *, yes: bool) -> None:
         InvalidBacktest: the advice is one that no model file can hold.
         InvalidSpec: the file does not show the call plainly, or the spec would contradict itself.
     """
-    from evaluation.advice import advise
+    from evaluation.advice import advise, named
     from learning.catalog import load_spec
     from learning.overrides import Policy
 
     model, advice, folders = backtest.model, advise(backtest, price), get_settings().model_folders
     if advice.word in {"keep", "cannot tell"}:
-        say(f"nothing to write: {advice.policy} is what {model} has")
+        say(f"nothing to write: {named(advice.policy)} is what {model} has")
         return
     if advice.word == "never":
         why = "a policy that never retrains is none that a model file can hold"
