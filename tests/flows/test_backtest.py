@@ -84,10 +84,10 @@ def test_it_decides_as_production_did_also_where_it_was_killed(
     context = Context(TINY, registry, ArtifactStore(home.artifact_root, home.cache), home)
     history = prepared(context, Asked((), START, step=DAYS))
     for step in (1, 3):
-        killed_at(step, monkeypatch)
-        with pytest.raises(Killed):
-            live(TINY, history, policy("present"))
-    monkeypatch.undo()
+        with monkeypatch.context() as patch:
+            killed_at(step, patch)
+            with pytest.raises(Killed):
+                live(TINY, history, policy("present"))
     lived = live(TINY, history, policy("present"))
 
     with registry_of(history, "present") as again:
