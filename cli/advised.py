@@ -13,7 +13,6 @@ import typer
 
 from cli.printing import percent, print_json, print_table, say
 from errors import InvalidBacktest, InvalidSpec
-from learning.overrides import Policy, overridden
 from settings import get_settings
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from evaluation.backtest_report import Report
     from evaluation.backtests import Backtest
     from evaluation.policy_figures import Figures
+    from learning.overrides import Policy
     from learning.spec import ModelSpec
 
 PRICES = 5  # columns of the oracle's table
@@ -57,10 +57,8 @@ def print_report(seen: Report) -> None:
     blocks = seen.compared.losses.blocks
     if blocks:
         say(f"{seen.backtest.model}: {len(blocks):,} blocks, {blocks[0]:%Y-%m-%d} to {blocks[-1]:%Y-%m-%d}")
-    heads = [
-        *("policy", ">loss", ">beside present", "interval of 90 %", ">retrains", ">promoted", ">refused"),
-        *(">rolled back", ">CPU s", ">rows trained", ">labels"),
-    ]
+    heads = ["policy", ">loss", ">difference", "90 % interval", ">retrains", ">promoted", ">refused"]
+    heads += [">rolled back", ">CPU s", ">rows trained"]
     print_table(heads, _lines(seen), empty="no policy was replayed")
     print_oracle(seen)
     say(f"\n{seen.advice.sentence}")
@@ -74,14 +72,14 @@ def _lines(seen: Report) -> Iterator[Sequence[object]]:
     for one in seen.compared.found:
         found = None if one.policy == present else losses.difference(one.policy, present)
         between = f"{found.low / scale:+.1%} to {found.high / scale:+.1%}" if found and scale else ""
-        name = f"{one.policy} (present)" if one.policy == present else one.policy
+        name = f"{one.policy} (present)" if one.policy == present != "present" else one.policy
         yield [name, one.mean, percent(found.mean / scale) if found and scale else "", between, *_counts(one)]
     for name in seen.backtest.baselines:
-        yield [f"{name} (no model)", losses.mean(name), *[""] * 9]
+        yield [f"{name} (no model)", losses.mean(name), *[""] * 8]
 
 
 def _counts(one: Figures) -> list[str]:
-    numbers = one.retrains, one.promotions, one.refusals, one.rollbacks, round(one.cpu_s), one.trained_rows, one.labels
+    numbers = one.retrains, one.promotions, one.refusals, one.rollbacks, round(one.cpu_s), one.trained_rows
     return [f"{number:,}" for number in numbers]
 
 
@@ -108,12 +106,13 @@ def offer(backtest: Backtest, price: float | None, *, yes: bool) -> None:
         InvalidBacktest: the advice is one that no model file can hold.
         InvalidSpec: the file does not show the call plainly, or the spec would contradict itself.
     """
-    from evaluation.advice import advise
+    from evaluation.advice import advise, named
     from learning.catalog import load_spec
+    from learning.overrides import Policy
 
     model, advice, folders = backtest.model, advise(backtest, price), get_settings().model_folders
     if advice.word in {"keep", "cannot tell"}:
-        say(f"nothing to write: {advice.policy} is what {model} has")
+        say(f"nothing to write: {named(advice.policy)} is what {model} has")
         return
     if advice.word == "never":
         why = "a policy that never retrains is none that a model file can hold"
@@ -125,7 +124,7 @@ def offer(backtest: Backtest, price: float | None, *, yes: bool) -> None:
     before = path.read_bytes().decode()
     after = tried(before, changes, spec)
     name = os.path.relpath(path)
-    say("\n".join(unified_diff(before.splitlines(), after.splitlines(), name, name, lineterm="")))
+    say("\n".join(unified_diff(before.splitlines(), after.splitlines(), name, name, lineterm="")), err=True)
     if yes or typer.confirm(f"write this to {name}?", err=True):
         path.write_bytes(after.encode())
         say(f"wrote {name}", err=True)
@@ -137,10 +136,13 @@ def changed_values(spec: ModelSpec, policy: Policy) -> dict[str, Any]:
     """What a policy replaces in a spec, as the values that the spec would have then; stages are replaced as a whole.
 
     Example:
+        >>> from learning.overrides import Policy
         >>> from models.flights import spec
         >>> changed_values(spec, Policy("mine", {"retrain.every": "30d", "gate.min_gain": "0"}))
         {'retrain.every': '30d', 'gate.min_gain': 0.0}
     """
+    from learning.overrides import overridden
+
     new, found = overridden(spec, policy), dict[str, Any]()
     for path in policy.overrides:
         value: Any = new

@@ -52,7 +52,7 @@ def advise(backtest: Backtest, price: float | None = None) -> Advice:
     blocks = len(beside.losses.blocks)
     if blocks < FEWEST or len(beside.allowed) < 2:
         lacking = f"{blocks} blocks with labels" if len(beside.allowed) > 1 else "one policy"
-        said = f"Cannot tell: {lacking} is too little to compare; {backtest.present} stays."
+        said = f"Cannot tell: {lacking} is too little to compare; {named(backtest.present)} stays."
         return Advice(backtest.present, "cannot tell", said, (), price)
     advised = beside.chosen(price)
     word = beside.word(advised)
@@ -63,16 +63,16 @@ def advise(backtest: Backtest, price: float | None = None) -> Advice:
 def sentence(beside: Comparison, advised: Figures, word: str, price: float | None) -> str:
     """The advice and its reason."""
     heads = {
-        "keep": f"Keep {advised.policy}",
-        "never": f"Do not retrain ({advised.policy})",
-        "less often": f"Retrain less often, by {advised.policy}",
-        "more often": f"Retrain more often, by {advised.policy}",
-        "another way": f"Retrain as often, by {advised.policy}",
+        "keep": f"Keep {named(advised.policy)}",
+        "never": f"Do not retrain ({named(advised.policy)})",
+        "less often": f"Retrain less often, by {named(advised.policy)}",
+        "more often": f"Retrain more often, by {named(advised.policy)}",
+        "another way": f"Retrain as often, by {named(advised.policy)}",
     }
     other = beside.rival(advised, price)
     subject, its = (other, advised) if word == "keep" else (advised, other)
     said = [kept(beside, subject, its), retrains(subject, its), costs(subject, its, price)]
-    who = f"{subject.policy}, the next," if word == "keep" else "it"
+    who = f"{named(subject.policy)}, the next," if word == "keep" else "it"
     return f"{heads[word]}: {who} {', '.join(filter(None, said))}; {proof(beside, subject, its)}."
 
 
@@ -83,14 +83,14 @@ def kept(beside: Comparison, subject: Figures, other: Figures) -> str:
         share = beside.losses.gain_kept(subject.policy, other.policy, never.policy)
         if share:
             between = f"between {share.low:.0%} and {share.high:.0%}"
-            return f"keeps {share.mean:.0%} of what {other.policy} gains over never retraining ({between})"
+            return f"keeps {share.mean:.0%} of what {named(other.policy)} gains over never retraining ({between})"
     found = beside.losses.difference(subject.policy, other.policy)
     scale = abs(other.mean)
     if found is None or not scale:
-        return f"has a loss of {subject.mean:.4g}, and {other.policy} of {other.mean:.4g}"
+        return f"has a loss of {subject.mean:.4g}, and {named(other.policy)} of {other.mean:.4g}"
     where = "above" if found.mean >= 0 else "below"
     between = f"between {found.low / scale:+.1%} and {found.high / scale:+.1%}"
-    return f"has a loss {abs(found.mean) / scale:.1%} {where} that of {other.policy} ({between})"
+    return f"has a loss {abs(found.mean) / scale:.1%} {where} that of {named(other.policy)} ({between})"
 
 
 def costs(subject: Figures, other: Figures, price: float | None) -> str:
@@ -98,7 +98,7 @@ def costs(subject: Figures, other: Figures, price: float | None) -> str:
     if price is None:
         return ""
     ours, its = amount(subject.total(price)), amount(other.total(price))
-    return f"and comes to {ours} in all at a price of {amount(price)} a retrain, {other.policy} to {its}"
+    return f"and comes to {ours} in all at a price of {amount(price)} a retrain, {named(other.policy)} to {its}"
 
 
 def proof(beside: Comparison, subject: Figures, other: Figures) -> str:
@@ -106,17 +106,17 @@ def proof(beside: Comparison, subject: Figures, other: Figures) -> str:
     found = beside.losses.difference(subject.policy, other.policy, beside.confidence)
     blocks = f"on {len(beside.losses.blocks):,} blocks"
     if found is None or found.low <= 0 <= found.high:
-        return f"the difference of loss from {other.policy} is not proven {blocks}"
+        return f"the difference of loss from {named(other.policy)} is not proven {blocks}"
     side = "higher" if found.low > 0 else "lower"
-    return f"that its loss is {side} than that of {other.policy} is proven {blocks}"
+    return f"that its loss is {side} than that of {named(other.policy)} is proven {blocks}"
 
 
 def remarks(beside: Comparison, advised: Figures, price: float | None) -> Iterator[str]:
     """What else to know: how many may be the best, and whether a model is worth having at all."""
-    left = [one.policy for one in beside.allowed if one.policy not in beside.worse]
+    left = [named(one.policy) for one in beside.allowed if one.policy not in beside.worse]
     many = f"{len(left)} of {len(beside.allowed)} policies are not shown worse than another ({', '.join(left)})"
     if price is None:
-        near = ", ".join(one.policy for one in beside.near)
+        near = ", ".join(named(one.policy) for one in beside.near)
         yield (
             f"{many}, at a confidence of {CONFIDENCE:.0%} that all comparisons share; as good as that of the lowest "
             f"loss, as far as anybody can tell: {near}. Of these the one with the fewest retrains is advised; a price "
@@ -132,7 +132,7 @@ def remarks(beside: Comparison, advised: Figures, price: float | None) -> Iterat
     known = {one.policy for one in beside.found}
     for baseline in beside.losses.of:
         if baseline not in known and beside.losses.total(baseline) <= advised.loss:
-            yield f"the baseline '{baseline}' loses no more than {advised.policy}: look at the model first"
+            yield f"the baseline '{baseline}' loses no more than {named(advised.policy)}: look at the model first"
 
 
 def tried_before(backtest: Backtest, price: float | None) -> Iterator[str]:
@@ -143,11 +143,11 @@ def tried_before(backtest: Backtest, price: float | None) -> Iterator[str]:
     if len(early.losses.blocks) < FEWEST:
         return
     chosen = early.chosen(price).policy
-    said = f"by the first half of the blocks alone, the advice would have been {chosen}"
+    said = f"by the first half of the blocks alone, the advice would have been {named(chosen)}"
     if chosen != backtest.present:
         then, present = late.of(chosen), late.of(backtest.present)
         apart = (then.loss - present.loss) / abs(present.loss or 1.0)
-        said += f"; in the second half its loss was {apart:+.1%} beside that of {backtest.present}, for "
+        said += f"; in the second half its loss was {apart:+.1%} beside that of {named(backtest.present)}, for "
         said += f"{_times(then.retrains)} instead of {present.retrains:,}"
     yield said
 
@@ -159,6 +159,16 @@ def retrains(subject: Figures, other: Figures) -> str:
     share = subject.retrains / other.retrains
     often = f"{share:.0%} of" if share < 2 else f"{share:.1f} times"
     return f"for {often} its retrains ({subject.retrains:,} and {other.retrains:,})"
+
+
+def named(policy: str) -> str:
+    """A policy's name in a sentence.
+
+    Example:
+        >>> named("present"), named("monthly")
+        ('the present policy', 'monthly')
+    """
+    return "the present policy" if policy == "present" else policy
 
 
 def amount(value: float) -> str:

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from clock import as_of
 from db.artifacts import ArtifactStore
+from db.records import VersionRecord
 from db.registry import open_registry
 from db.snapshots import restore_snapshot, save_snapshot
 from errors import EvergreenError, InvalidBacktest
@@ -105,18 +106,28 @@ def first_version(spec: ModelSpec, history: History) -> Path:
     with locked(history.period / "first.lock"):
         if snapshot.exists():
             return snapshot
-        database.unlink(missing_ok=True)
+        for left in database.parent.glob(f"{REGISTRY}*"):  # by a process that was killed
+            left.unlink()
         with opened(spec, history, database) as context:
-            with as_of(history.came.steps.start), given(context):
-                bootstrap.fn(spec.name)
-            champion = context.registry.find_champion(spec.name)
-            if champion is None:
-                why = context.registry.runs(spec.name, limit=1)[0].reason or ""
-                raise InvalidBacktest(f"version 1 of '{spec.name}' in the past", why, "give a later --from")
+            champion = made_then(context, history.came.steps.start)
             rows = history.came.files([one.partition for one in history.came.arrivals])
             predict(spec, context.model_files(champion), rows, split="all", cache=context.settings.cache)
             save_snapshot(database, snapshot)
     return snapshot
+
+
+def made_then(context: Context, moment: datetime) -> VersionRecord:
+    """The version 1 that a bootstrap at a moment puts in production; raises InvalidBacktest where it does not."""
+    what, fix = f"version 1 of '{context.spec.name}', of what was there on {moment:%Y-%m-%d}", "give a later --from"
+    try:
+        with as_of(moment), given(context):
+            bootstrap.fn(context.spec.name)
+    except EvergreenError as error:
+        raise InvalidBacktest(what, f"it cannot be made: {error.received}: {error.why}", fix) from error
+    champion = context.registry.find_champion(context.spec.name)
+    if champion is None:
+        raise InvalidBacktest(what, context.registry.runs(context.spec.name, limit=1)[0].reason or "refused", fix)
+    return champion
 
 
 def live(spec: ModelSpec, history: History, policy: Policy) -> Lived:

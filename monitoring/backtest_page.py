@@ -64,8 +64,9 @@ def policy_line(seen: Report, number: int, one: Figures) -> list[str]:
     """What a policy came to, in cells."""
     result = seen.backtest.policy(one.policy)
     changed = ", ".join(f"{key}={value}" for key, value in result.overrides.items())
-    present = " (present)" if one.policy == seen.backtest.present else ""
-    called = f"{number}. {name(one.policy)}{present}" + (f" <small>{shown(changed)}</small>" if changed else "")
+    present = one.policy == seen.backtest.present
+    mark = " (present)" * (present and one.policy != "present")
+    called = f"{number}. {name(one.policy)}{mark}" + (f" <small>{shown(changed)}</small>" if changed else "")
     scale = seen.compared.losses.mean(seen.backtest.present)
     beside = "" if present else change(seen.compared.losses.difference(one.policy, seen.backtest.present), scale)
     counts = one.retrains, one.promotions, one.refusals, one.rollbacks
@@ -116,7 +117,7 @@ def courses_section(seen: Report) -> str:
     left = len(seen.compared.found) - len(best)
     said = (
         '<span class="ink-blue">━ the policy, with the interval that its blocks give</span> &nbsp; '
-        f'<span class="ink-grey">╌ {shown(seen.backtest.present)}, the present one</span><br>'
+        '<span class="ink-grey">╌ the present policy</span><br>'
         '<span class="ink-blue">● promoted</span> &nbsp; <span class="ink-grey">● refused</span> &nbsp; '
         '<span class="ink-red">● rolled back</span> &nbsp; <span class="ink-red">┊ its losses broke</span>. Right: '
         "its mean loss from the beginning up to each day, less the present one's; each interval is for itself."

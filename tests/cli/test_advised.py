@@ -150,7 +150,7 @@ def test_a_person_says_yes(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys
         monkeypatch.setattr("typer.confirm", lambda *_, said=answer, may=asked, **__: said if may else pytest.fail("?"))
         offer(backtest, 30.0, yes=not asked)
         assert (path.read_bytes() != before) == answer
-        assert "+spec = ModelSpec(" in capsys.readouterr().out
+        assert "+spec = ModelSpec(" in capsys.readouterr().err
     assert load_spec("shop", [folder]).retrain.every == "28d"
 
 

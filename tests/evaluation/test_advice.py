@@ -184,3 +184,11 @@ def test_what_happened_is_read_from_the_steps() -> None:
     ]
     kinds = [kind for kind, _ in marks(told)]
     assert kinds == ["promotion", "refusal", "refusal", "rollback", "rollback", "promotion"]
+
+
+def test_the_present_policy_is_called_so_in_a_sentence() -> None:
+    """Its name in a table is "present"; a person reads "the present policy"."""
+    plans = {"present" if name == "weekly" else name: plan for name, plan in usual().items()}
+    found = advise(replay(drifting, plans, present="present"), 30.0)
+    assert "92% of what the present policy gains over never retraining" in found.sentence
+    assert "beside that of the present policy" in " ".join(found.remarks)
