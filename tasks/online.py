@@ -121,7 +121,7 @@ class Consumer:
 
     # Reading
     def portions(self, minutes: float) -> Iterator[Portion]:
-        """Events as they come, until so many minutes are over; of 0 minutes, those that are there."""
+        """Events as they come, until so many minutes are over; of 0 minutes, until none is left."""
         end = time.monotonic() + 60 * minutes
         while True:
             most = (
@@ -129,7 +129,7 @@ class Consumer:
             )  # so that a stretch ends at the same event always
             portion = self.source.read(self.position, most)
             yield portion  # also an empty one: a checkpoint may be due, or another champion be there
-            if not portion and (self.source.ended or not minutes):
+            if not portion and (self.source.ended or not (minutes or self.source.ends)):
                 return
             if minutes and time.monotonic() > end:
                 return
