@@ -124,10 +124,8 @@ class Consumer:
         """Events as they come, until so many minutes are over; of 0 minutes, until none is left."""
         end = time.monotonic() + 60 * minutes
         while True:
-            most = (
-                self.pace.stretch - self.events % self.pace.stretch
-            )  # so that a stretch ends at the same event always
-            portion = self.source.read(self.position, most)
+            left = self.pace.stretch - self.events % self.pace.stretch  # a stretch ends at the same event always
+            portion = self.source.read(self.position, left)
             yield portion  # also an empty one: a checkpoint may be due, or another champion be there
             if not portion and (self.source.ended or not (minutes or self.source.ends)):
                 return
