@@ -140,15 +140,17 @@ class OnlineStep:
         kept = self.features.kept(row)
         said = self._said(self.features.features(kept))
         answer = self._mixed(said)
-        losses = [tf.clip_by_value(self._row_losses(label, one)[0], 0.0, FAR_OFF) for one in said]
-        self.losses.assign((1 - RECENT) * self.losses.value + RECENT * tf.stack(losses))
+        if len(said) > 1:
+            losses = [tf.clip_by_value(self._row_losses(label, one)[0], 0.0, FAR_OFF) for one in said]
+            self.losses.assign((1 - RECENT) * self.losses.value + RECENT * tf.stack(losses))
         for metric in self.metrics:
             metric.update_state(label[:, :1], answer)
         self._judge(label, answer)
         self.features.learn(row)
         if self.labels:
             self.labels.learn(tf.cast(label[:, :1], "float64"))
-        self._keep(kept, label)
+        if self.plan.replay:
+            self._keep(kept, label)
         self._step(kept, label)
         return answer
 
@@ -203,6 +205,8 @@ class OnlineStep:
         """The mean of what is said, in which each counts by its recent loss."""
         import tensorflow as tf
 
+        if len(said) == 1:
+            return said[0]
         shares = tf.nn.softmax(-self.plan.hedge * self.losses.value)
         return tf.add_n([shares[place] * one for place, one in enumerate(said)])
 
