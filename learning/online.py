@@ -19,15 +19,19 @@ from numpy.typing import NDArray
 
 from errors import InvalidSpec, SchemaMismatch, TrainingDiverged
 from evergreen_client.model_files import load_model
+from learning.features import FrozenBase
 from learning.first_answers import unit_of
 from learning.keras_private import own_random_numbers, set_seed
 from learning.online_features import BaseFeatures, ColdFeatures
 from learning.online_plan import Online
-from learning.online_rows import ColdRows, Row, columns_of, label_of, weight_of
+from learning.online_rows import ColdRows, Row, label_of, packed, weight_of
 from learning.online_scores import Score, Scores
 from learning.online_step import OnlineStep
+from learning.plans import FineTune
 
 if TYPE_CHECKING:
+    import keras
+
     from learning.files import ModelFiles, Trained
     from learning.spec import ModelSpec
 
@@ -40,7 +44,7 @@ class OnlineLearner:
     Args:
         spec: the model.
         files: the version to go on from; None is a cold start.
-        plan: how it learns.
+        plan: how it learns; by default as `usual_plan` says.
         metrics: Keras metrics of predictions, updated before each event is learned.
 
     Raises:
@@ -64,7 +68,7 @@ class OnlineLearner:
         metrics: Sequence[Any] = (),
     ) -> None:
         _refuse(spec)
-        self.spec, self.files, self.plan = spec, files, plan or Online()
+        self.spec, self.files, self.plan = spec, files, plan or usual_plan(spec, files)
         self.cold = ColdRows(spec.schema, self.plan.slots) if files is None else None
         self.scores = Scores(spec.objective, self.plan.window)
         with own_random_numbers():
@@ -79,7 +83,7 @@ class OnlineLearner:
             features = ColdFeatures(spec.schema, plan)
             head, unit = spec.build_head(features.shape), None if spec.objective.class_count is None else 1.0
         else:
-            head, features = load_model(self.files.head), BaseFeatures(load_model(self.files.base))
+            head, features = load_model(self.files.head), BaseFeatures(_base(spec, self.files), spec.schema)
             unit = unit_of(spec.objective, head)
         weighted = spec.schema.weight is not None
         return OnlineStep(head, features, spec.objective, plan, unit=unit, metrics=metrics, weighted=weighted)
@@ -125,7 +129,7 @@ class OnlineLearner:
         if len(rows) != len(labels):
             raise SchemaMismatch(f"{len(rows)} rows", f"there are {len(labels)} labels", "send one for each row")
         if not len(rows):
-            return np.empty((0, *self.step.head.output_shape[1:]), "float32")
+            return np.empty((0, self.step.outputs), "float32")
         targets = self._labels(rows, labels)
         found = self.step.learn(self._inputs(rows, learn=True), targets.astype("float32"))
         self.scores.add(targets[:, 0], found)
@@ -203,7 +207,7 @@ class OnlineLearner:
 
         if self.cold is not None:
             return tf.constant(self.cold.numbers(rows, learn=learn))
-        return {name: tf.constant(one) for name, one in columns_of(self.spec.schema, rows).items()}
+        return {name: tf.constant(one) for name, one in packed(self.spec.schema, rows).items()}
 
     def _labels(self, rows: Sequence[Row], labels: Sequence[Any]) -> NDArray[np.float64]:
         """Labels, and beside them how much each row counts where the schema says so."""
@@ -223,6 +227,20 @@ class OnlineLearner:
             "variables": [[list(one.shape), str(one.dtype)] for one in self.step.variables],
         }
         return dict(json.loads(json.dumps(made)))
+
+
+def usual_plan(spec: ModelSpec, files: ModelFiles | None) -> Online:
+    """How a learner learns that was not told: from a version, by optimizer and rate of the first fine-tuning stage."""
+    if files is None or not isinstance(spec.finetune, FineTune):
+        return Online()
+    stage = spec.finetune.stages[0]
+    rate = stage.rate(spec.pretrain)
+    return Online(optimizer=stage.optimizer, rate=rate, floor=rate / 10)
+
+
+def _base(spec: ModelSpec, files: ModelFiles) -> keras.Model:
+    """A version's base, if it takes the schema's columns; raises InvalidSpec."""
+    return FrozenBase(files.base, files.base_digest, spec.schema).model
 
 
 def _refuse(spec: ModelSpec) -> None:

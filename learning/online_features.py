@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from learning.online_rows import NUMBERS, WORDS
+
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
@@ -31,12 +33,15 @@ def kept_variable(value: Any, name: str) -> Any:
 class BaseFeatures:
     """Features of a version's base, which never learns."""
 
-    def __init__(self, base: keras.Model) -> None:
+    def __init__(self, base: keras.Model, schema: Schema) -> None:
         import tensorflow as tf
 
-        base.trainable = False
-        self.base = base
-        self.signature = {one.name: tf.TensorSpec((None, *one.shape[1:]), one.dtype) for one in base.inputs}
+        self.base, self.schema = base, schema
+        wide = {one.name: one for one in base.inputs if one.name not in (*schema.numeric, *schema.strings)}
+        self.signature = {name: tf.TensorSpec((None, *one.shape[1:]), "float32") for name, one in wide.items()}
+        for kind, names, dtype in ((NUMBERS, schema.numeric, "float32"), (WORDS, schema.strings, "string")):
+            if names:
+                self.signature[kind] = tf.TensorSpec((None, len(names)), dtype)
         self.shape = tuple(base.outputs[0].shape[1:])
         self.kept_shape, self.kept_dtype = self.shape, "float32"
         self.variables: list[Any] = []
@@ -45,7 +50,11 @@ class BaseFeatures:
         """The features themselves: they are the same for ever."""
         import tensorflow as tf
 
-        return tf.cast(self.base(row, training=False), "float32")
+        columns = {name: value for name, value in row.items() if name not in (NUMBERS, WORDS)}
+        for kind, names in ((NUMBERS, self.schema.numeric), (WORDS, self.schema.strings)):
+            if names:
+                columns |= dict(zip(names, tf.split(row[kind], len(names), axis=1), strict=True))
+        return tf.cast(self.base(columns, training=False), "float32")
 
     def features(self, kept: tf.Tensor) -> tf.Tensor:
         """What was kept."""
@@ -99,14 +108,11 @@ class Scales:
 
 
 class ColdFeatures:
-    """Numbers on their present scales, words as one of so many slots, and waves of both.
-
-    Random Fourier features (Rahimi and Recht 2007) let a head that is hardly more than linear follow curved borders
-    from the first rows on, where a layer would first have to learn its features.
+    """Numbers on their present scales, and words as one of so many slots.
 
     Args:
         schema: names the columns.
-        plan: how many slots and waves, and the seed.
+        plan: says how many slots a table of words has.
     """
 
     def __init__(self, schema: Schema, plan: Online) -> None:
@@ -117,12 +123,11 @@ class ColdFeatures:
         self.nullable = np.array(
             [place for place, name in enumerate(schema.numeric) if name in schema.nullable], "int32"
         )
-        self.flat = self.numbers + len(self.nullable) + self.categories * plan.slots
-        self.shape, self.kept_shape = (self.flat + plan.waves,), (self.numbers + self.categories,)
+        self.shape = (self.numbers + len(self.nullable) + self.categories * plan.slots,)
+        self.kept_shape = (self.numbers + self.categories,)
         self.signature, self.kept_dtype = tf.TensorSpec((None, *self.kept_shape), "float64"), "float64"
         self.scales = Scales(self.numbers)
         self.variables = self.scales.variables
-        self.frequencies, self.phases = _waves(self.flat, max(1, self.numbers + self.categories), plan)
 
     def kept(self, row: tf.Tensor) -> tf.Tensor:
         """The row itself."""
@@ -139,8 +144,7 @@ class ColdFeatures:
         for place in range(self.categories):
             slot = tf.cast(kept[:, self.numbers + place], "int32")
             parts.append(tf.one_hot(slot, self.plan.slots, dtype="float64"))  # of an unknown word, no slot
-        flat = tf.cast(tf.concat(parts, axis=1), "float32")
-        return tf.concat([flat, tf.cos(flat @ self.frequencies + self.phases)], axis=1)
+        return tf.cast(tf.concat(parts, axis=1), "float32")
 
     def learn(self, row: tf.Tensor) -> None:
         """Take a row into the scales."""
@@ -149,11 +153,3 @@ class ColdFeatures:
     def forget(self, most: tf.Tensor) -> None:
         """Let the scales follow new rows faster."""
         self.scales.forget(most)
-
-
-def _waves(width: int, inputs: int, plan: Online) -> tuple[Any, Any]:
-    """Frequencies of several widths at once, as nobody knows yet how fast the truth varies; and phases."""
-    draw = np.random.default_rng(plan.seed)
-    speed = np.resize([0.5, 1.0, 2.0, 4.0], plan.waves) / np.sqrt(inputs)
-    frequencies = draw.normal(size=(width, plan.waves)) * speed
-    return frequencies.astype("float32"), draw.uniform(0, 2 * np.pi, plan.waves).astype("float32")

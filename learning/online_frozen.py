@@ -6,16 +6,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from learning.files import EpochValue, ModelFiles, Trained, save_model
 from learning.online_features import FAR, ColdFeatures
+from learning.online_memory import remembered
 
 if TYPE_CHECKING:
     import keras
 
     from learning.online import OnlineLearner
     from learning.online_rows import ColdRows
+    from learning.online_step import OnlineStep
 
 STAGE = "online"
 
@@ -33,7 +33,8 @@ def frozen(learner: OnlineLearner, work: Path) -> Trained:
         base_path, base_digest = learner.files.base, learner.files.base_digest
     if learner.cold is not None and isinstance(features, ColdFeatures):
         base_digest = save_model(cold_base(features, learner.cold), base_path)
-    head = in_label_units(step.head, step) if step.labels else step.head
+    alone = step.losses.shape[0] == 1 and not step.labels
+    head = step.head if alone else mixed_head(step)
     files = ModelFiles(base_path, head_path, base_digest, save_model(head, head_path))
     score = learner.score
     curve = (EpochValue(STAGE, 1, "loss", score.loss),) if score.rows else ()
@@ -61,17 +62,22 @@ def cold_base(features: ColdFeatures, rows: ColdRows) -> keras.Model:
     for name, words in rows.words.items():
         lookup = layers.StringLookup(vocabulary=words.by_slot() or [""], num_oov_indices=1)
         flags.append(layers.Flatten()(ops.one_hot(lookup(inputs[name]) - 1, slots)))
-    flat = layers.Concatenate()([*parts, *flags]) if len(parts + flags) > 1 else (parts + flags)[0]
-    waves = layers.Dense(features.plan.waves, trainable=False, name="waves")
-    both = Model(inputs, layers.Concatenate()([flat, ops.cos(waves(flat))]))
-    waves.set_weights([features.frequencies, features.phases])
-    return both
+    every = [*parts, *flags]
+    return Model(inputs, layers.Concatenate()(every) if len(every) > 1 else every[0])
 
 
-def in_label_units(head: keras.Model, step: Any) -> keras.Model:
-    """A head that predicts in deviations of the labels, with a last layer that gives predictions their unit back."""
-    from keras import Input, Sequential, layers
+def mixed_head(step: OnlineStep) -> keras.Model:
+    """All that answers, as one head: each counts as it does now, and the kept rows are those of now."""
+    from keras import Input, Model, layers
 
-    deviation, mean = (np.float32(one[0]) for one in (step.labels.deviation().numpy(), step.labels.mean.numpy()))
-    unit = layers.Rescaling(float(deviation), float(mean), dtype="float32")
-    return Sequential([Input(step.features.shape), head, unit])
+    asked = Input(step.features.shape)
+    found = step.head(asked)
+    said = list(found) if isinstance(found, list | tuple) else [found]
+    if step.labels:
+        deviation, mean = (float(one[0]) for one in (step.labels.deviation().numpy(), step.labels.mean.numpy()))
+        said = [layers.Rescaling(deviation, mean, dtype="float32")(one) for one in said]
+    rows, values = step.memory()
+    if len(rows):
+        said.append(remembered(asked, rows, values, float(step.prior()), step.neighbours))
+    parts = [layers.Rescaling(float(share))(one) for share, one in zip(step.shares(), said, strict=False)]
+    return Model(asked, layers.Add()(parts) if len(parts) > 1 else parts[0])

@@ -23,7 +23,9 @@ class Online:
         limit: deviations above the usual mean at which a block is a break.
         window: events that the recent part of a score is about.
         slots: words of a category that are known at once, in a cold start.
-        waves: random Fourier features of a cold start (Rahimi and Recht 2007).
+        neighbours: of a cold start, the place among the nearest kept rows by which is measured what is near, and these
+            rows answer too; 0 leaves them out.
+        hedge: how much a lower recent loss lets an answer count more than others.
         seed: of weights, features, and of the rows that are drawn.
     """
 
@@ -38,7 +40,8 @@ class Online:
     limit: float = 4.0
     window: int = 1000
     slots: int = 64
-    waves: int = 128
+    neighbours: int = 10
+    hedge: float = 20.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -49,6 +52,6 @@ class Online:
         if self.floor > self.rate:
             why = f"it is above the rate, {self.rate}"
             raise InvalidSpec(f"Online(floor={self.floor})", why, "choose a lower floor, or a higher rate")
-        small = [name for name in ("settle", "batch", "block", "window", "slots", "waves") if getattr(self, name) < 1]
+        small = [name for name in ("settle", "batch", "block", "window", "slots") if getattr(self, name) < 1]
         if small or self.replay < 0:
             raise InvalidSpec(f"Online({(small or ['replay'])[0]})", "it is a number of things", "use 1 or more")

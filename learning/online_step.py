@@ -16,6 +16,7 @@ from learning.keras_private import forget_reductions
 from learning.losses import keras_loss, parted, single, weighted_mean
 from learning.online_chart import Chart
 from learning.online_features import BaseFeatures, ColdFeatures, Scales, kept_variable
+from learning.online_memory import NOWHERE, nearness, said_by
 from learning.precision import Learned, regularisation
 
 if TYPE_CHECKING:
@@ -25,9 +26,15 @@ if TYPE_CHECKING:
     from learning.objectives import Objective
     from learning.online_plan import Online
 
+RECENT = 0.01  # share of the newest event in a recent loss
+FAR_OFF = 7.0  # a loss that counts as no larger: one event must not decide who answers
+
 
 class OnlineStep:
     """A head, its optimizer, the rows it sees again, and the chart of its errors.
+
+    Several may answer: each output of a head that has several, and in a cold start the kept rows themselves. What is
+    predicted is their mean, in which each counts by its recent loss (Hedge, Freund and Schapire 1997).
 
     Args:
         head: its trainable variables learn.
@@ -65,6 +72,10 @@ class OnlineStep:
         self.targets = kept_variable(np.zeros((rows, self.label_columns), "float32"), "targets")
         # Rows kept since the last break, events ever, events since the last break.
         self.held, self.seen, self.since = (kept_variable(np.int64(0), name) for name in ("held", "seen", "since"))
+        self.outputs = int(head.outputs[0].shape[-1])
+        self.neighbours = plan.neighbours if isinstance(features, ColdFeatures) and plan.replay else 0
+        answers = len(head.outputs) + bool(self.neighbours)
+        self.losses = kept_variable(np.zeros(answers, "float32"), "losses")  # recent ones, of each that answers
         self.chart = Chart(plan)
         self.traces = 0
         self._learn, self._predict = self._traced()
@@ -73,7 +84,7 @@ class OnlineStep:
     def variables(self) -> list[Any]:
         """All that one event hands on to the next."""
         moved = [*self.head.variables, *self.weights.copies.values(), *self.optimizer.variables]
-        counted = [self.held, self.seen, self.since, *self.chart.variables]
+        counted = [self.held, self.seen, self.since, self.losses, *self.chart.variables]
         scales = [*self.features.variables, *(self.labels.variables if self.labels else ())]
         measured = [variable for metric in self.metrics for variable in metric.variables]
         return [*moved, self.rows, self.targets, *counted, *scales, *measured]
@@ -85,6 +96,18 @@ class OnlineStep:
     def predict(self, rows: Any) -> NDArray[np.float32]:
         """Predictions of rows that nothing is learned from, shape (rows, outputs)."""
         return np.asarray(self._predict(rows))
+
+    def shares(self) -> NDArray[np.float32]:
+        """How much each answer counts now."""
+        import tensorflow as tf
+
+        return np.asarray(tf.nn.softmax(-self.plan.hedge * self.losses.value))
+
+    def memory(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Features of the kept rows that answer, and their labels as predictions; none where they do not."""
+        there = self._held_places().numpy() & (self.neighbours > 0)
+        rows, values = self.features.features(self.rows.value), self._as_predictions(self.targets.value[:, 0])
+        return rows.numpy()[there], values.numpy()[there]
 
     def _traced(self) -> tuple[Any, Any]:
         """The two graphs; called as concrete functions, which saves half of the time of a small call."""
@@ -98,12 +121,12 @@ class OnlineStep:
                 row = tf.nest.map_structure(lambda column: column[place : place + 1], rows)
                 return place + 1, found.write(place, self._event(row, labels[place : place + 1])[0])
 
-            found = tf.TensorArray("float32", size=count, element_shape=self.head.output_shape[1:])
+            found = tf.TensorArray("float32", size=count, element_shape=(self.outputs,))
             # One after the other: an event meets the weights that the one before it left.
             return tf.while_loop(lambda place, _: place < count, one, (0, found), parallel_iterations=1)[1].stack()
 
         def predict(rows: Any) -> tf.Tensor:
-            return self._answer(self.features.features(self.features.kept(rows)))
+            return self._mixed(self._said(self.features.features(self.features.kept(rows))))
 
         signature = [self.features.signature, tf.TensorSpec((None, self.label_columns), "float32")]
         traced = tf.function(learn, input_signature=signature, autograph=False)
@@ -115,14 +138,19 @@ class OnlineStep:
         import tensorflow as tf
 
         kept = self.features.kept(row)
-        answer = self._answer(self.features.features(kept))
+        said = self._said(self.features.features(kept))
+        answer = self._mixed(said)
+        if len(said) > 1:
+            losses = [tf.clip_by_value(self._row_losses(label, one)[0], 0.0, FAR_OFF) for one in said]
+            self.losses.assign((1 - RECENT) * self.losses.value + RECENT * tf.stack(losses))
         for metric in self.metrics:
             metric.update_state(label[:, :1], answer)
         self._judge(label, answer)
         self.features.learn(row)
         if self.labels:
             self.labels.learn(tf.cast(label[:, :1], "float64"))
-        self._keep(kept, label)
+        if self.plan.replay:
+            self._keep(kept, label)
         self._step(kept, label)
         return answer
 
@@ -152,25 +180,66 @@ class OnlineStep:
         settled = tf.sqrt(1 + tf.cast(self.since.value, "float32") / self.plan.settle)
         self.optimizer.learning_rate.assign(tf.maximum(self.plan.floor, self.plan.rate / settled))
         with tf.GradientTape() as tape:
-            loss = self._loss(self.head(inputs, training=True), label) + regularisation(self.head)
+            said = self._heads(inputs, training=True)
+            losses = [weighted_mean(self._row_losses(label, one), parted(label)[1]) for one in said]
+            loss = tf.add_n(losses) + regularisation(self.head)
         self.weights.step(self.optimizer, tape.gradient(loss, self.weights.tensors))
 
-    def _loss(self, prediction: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        """The mean of the objective's loss; of a regression, of errors in its unit."""
-        target, weight = parted(labels)
+    def _row_losses(self, label: tf.Tensor, said: tf.Tensor) -> tf.Tensor:
+        """The objective's loss of each row; of a regression, of errors in its unit."""
         unit, centre = self._unit_and_centre()
-        if self.labels:  # the head predicts in deviations from the mean
-            prediction = prediction * unit + centre
-        target, prediction = (target - centre) / unit, (single(prediction) - centre) / unit
-        return weighted_mean(keras_loss(self.objective, unit)(target, prediction), weight)
+        return keras_loss(self.objective, unit)((label[:, :1] - centre) / unit, (said - centre) / unit)
 
-    def _answer(self, features: tf.Tensor) -> tf.Tensor:
-        """What the head says in inference mode, in the label's own unit."""
-        found = single(self.head(features, training=False))
-        if not self.labels:
-            return found
-        unit, centre = self._unit_and_centre()
-        return found * unit + centre
+    def _heads(self, features: tf.Tensor, *, training: bool) -> list[tf.Tensor]:
+        """What each output of the head says, in the label's own unit."""
+        found = self.head(features, training=training)
+        outputs = found if isinstance(found, list | tuple) else [found]
+        unit, centre = self._unit_and_centre() if self.labels else (1.0, 0.0)
+        return [single(one) * unit + centre for one in outputs]
+
+    def _said(self, features: tf.Tensor) -> list[tf.Tensor]:
+        """Every answer, of the head and of the kept rows."""
+        return [*self._heads(features, training=False), *([self._remembered(features)] if self.neighbours else [])]
+
+    def _mixed(self, said: list[tf.Tensor]) -> tf.Tensor:
+        """The mean of what is said, in which each counts by its recent loss."""
+        import tensorflow as tf
+
+        if len(said) == 1:
+            return said[0]
+        shares = tf.nn.softmax(-self.plan.hedge * self.losses.value)
+        return tf.add_n([shares[place] * one for place, one in enumerate(said)])
+
+    def _remembered(self, features: tf.Tensor) -> tf.Tensor:
+        """What kept rows say of others that are near."""
+        import tensorflow as tf
+
+        rows = self.features.features(self.rows.value)
+        far = tf.reduce_sum(features**2, 1)[:, None] - 2 * features @ tf.transpose(rows) + tf.reduce_sum(rows**2, 1)
+        far = tf.where(self._held_places(), tf.maximum(far, 0.0), NOWHERE)
+        weights = nearness(far, min(self.neighbours, self.rows.shape[0]))
+        total = weights @ self._as_predictions(self.targets.value[:, 0])
+        return said_by(weights, total, self.prior(), self.outputs)
+
+    def _held_places(self) -> tf.Tensor:
+        """Which places hold a row that was kept since the last break."""
+        import tensorflow as tf
+
+        age = (self.seen.value - 1 - tf.range(self.rows.shape[0], dtype="int64")) % self.rows.shape[0]
+        return age < self.held.value
+
+    def _as_predictions(self, targets: tf.Tensor) -> tf.Tensor:
+        """Labels as if they had been predicted."""
+        import tensorflow as tf
+
+        one_hot = self.objective.class_count is not None and self.outputs > 1
+        return tf.one_hot(tf.cast(targets, "int32"), self.outputs) if one_hot else targets[:, None]
+
+    def prior(self) -> Any:
+        """What is said where nothing is known: of a number the mean label, of classes that all are alike."""
+        if self.objective.class_count is None:
+            return self._unit_and_centre()[1]
+        return 1.0 / max(self.outputs, 2)
 
     def _unit_and_centre(self) -> tuple[Any, Any]:
         import tensorflow as tf

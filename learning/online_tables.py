@@ -59,10 +59,12 @@ def spec_of(numbers: Sequence[str], words: Sequence[str], objective: Objective) 
 
 
 def head(features: tuple[int, ...], objective: Objective) -> keras.Model:
-    """One hidden layer, and as many outputs as the objective needs."""
-    from keras import Input, Sequential, layers
+    """Two that answer: one with a hidden layer, and one without, which knows less and learns it from fewer rows."""
+    from keras import Input, Model, layers
 
     outputs = objective.class_count if isinstance(objective, Multiclass) else 1
     ends: dict[type, str | None] = {Multiclass: "softmax", Binary: "sigmoid", Regression: None}
-    last = layers.Dense(outputs, activation=ends[type(objective)])
-    return Sequential([Input(features), layers.Dense(HIDDEN, activation="relu"), last])
+    asked = Input(features)
+    hidden = layers.Dense(HIDDEN, activation="relu")(asked)
+    end = ends[type(objective)]
+    return Model(asked, [layers.Dense(outputs, activation=end)(one) for one in (hidden, asked)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,11 @@ import pytest
 from errors import InvalidSpec
 from learning.online import OnlineLearner
 from learning.online_plan import Online
+from learning.online_tables import spec_of
+from learning.regression import Regression
 from tests.support.tiny import TINY
 
-PLAN = Online(replay=16, batch=4, waves=8, slots=4, block=10, window=20)
+PLAN = Online(replay=16, batch=4, neighbours=3, slots=4, block=10, window=20)
 
 
 def events(count: int, *, flipped: bool = False, seed: int = 0) -> tuple[list[dict[str, Any]], list[int]]:
@@ -103,3 +107,25 @@ def test_a_break_is_noticed_and_answered() -> None:
     assert int(learner.step.held.numpy()) < 60
     learner.partial_fit(*events(150, flipped=True, seed=3))
     assert learner.score.recent["accuracy"] > 0.8
+
+
+def test_numbers_are_predicted_in_their_own_unit(tmp_path: Path) -> None:
+    """A price of hundreds of thousands is found from a cold start, and the frozen version says the same."""
+    draw = np.random.default_rng(4)
+    spec = spec_of(["size", "age"], [], Regression())
+    rows = [{"size": float(size), "age": None if size < -2 else 1e9} for size in draw.normal(0, 1, 150)]
+    prices = [300_000 + 50_000 * row["size"] for row in rows]  # type: ignore[operator]
+    learner = OnlineLearner(spec, None, dataclasses.replace(PLAN, replay=64), metrics=[mean_error()])
+    learner.partial_fit(rows, prices)
+    assert learner.score.recent["absolute_error"] < 12_000
+    assert learner.score.metrics["mean_absolute_error"] > learner.score.recent["absolute_error"]
+    trained = learner.freeze(tmp_path)
+    frozen = OnlineLearner(spec, trained.files, PLAN).predict(rows[:20])
+    np.testing.assert_allclose(frozen, learner.predict(rows[:20]), rtol=1e-4)
+
+
+def mean_error() -> Any:
+    """One of Keras' own metrics."""
+    import keras
+
+    return keras.metrics.MeanAbsoluteError()
