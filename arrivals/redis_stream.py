@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from arrivals.events import EventReader
 
 FIRST = "0-0"
-COUNTED = 10_000  # entries that are counted at most, where it is asked how many wait
+COUNTED = 1_000  # entries that are counted at most, where it is asked how many wait
 SECONDS = 10.0  # of waiting for an answer
 
 

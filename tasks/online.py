@@ -109,7 +109,8 @@ class Consumer:
         self.name = ""
         self._begin = begin
         self.learner: Learner
-        self.number = self.events = self.learned = self.parent = self.seen = 0
+        self.number = self.events = self.learned = self.seen = 0
+        self.parent = self.origin = 0  # the champion, and the version that the learner was made from
         self.position = self.since = ""
         self.newest = -math.inf
         self.counts: Counter[str] = Counter()
@@ -235,7 +236,7 @@ class Consumer:
         """
         context, number, stored = self.run.context, self.number + 1, self._stored()
         self.remembered.commit(number)
-        state = {"since": self.since, "learned": self.learned, "sums": self.scores.sums}
+        state = {"origin": self.origin, "since": self.since, "learned": self.learned, "sums": self.scores.sums}
         state |= {"newest": self.newest if math.isfinite(self.newest) else None}
         state |= {"candidate": asdict(self.candidate) if self.candidate else None}
         new = NewCheckpoint(
@@ -261,7 +262,8 @@ class Consumer:
     def go_on_from(self, champion: VersionRecord) -> None:
         """Learn on from a champion's weights; what was learned on top of another one's is left behind."""
         self.learner = self._learner(champion, None)
-        self.parent, self.learned, self.candidate = champion.number, 0, None
+        self.parent = self.origin = champion.number
+        self.learned, self.candidate = 0, None
         self.remembered.end_proof()
         self.position = self.source.past(self.position)
         self.since, self.changed = self.position, True
@@ -278,7 +280,8 @@ class Consumer:
         self.scores = Prequential(context.spec.objective, state["sums"])
         with np.load(context.store.fetch(found.stored), allow_pickle=False) as arrays:
             self.scores.restore(arrays)
-            version = context.registry.version(self.run.model, found.champion)
+            self.origin = state["origin"]
+            version = context.registry.version(self.run.model, self.origin)
             self.learner = self._learner(version, arrays["learner"].tobytes())
 
     def _learner(self, version: VersionRecord, state: bytes | None) -> Learner:
