@@ -65,7 +65,7 @@ def challenge(consumer: Consumer) -> None:
     """Freeze a challenger now and then, and let the gate judge it once enough has come after it."""
     run, spec = consumer.run, consumer.run.context.spec
     if consumer.candidate is None:
-        rested = time.monotonic() - consumer.challenged > max(consumer.pace.between, _cooldown(run.context))
+        rested = time.time() - consumer.challenged > max(consumer.pace.between, _cooldown(run.context))
         if rested and consumer.learned >= max(spec.retrain.min_rows, 1):
             freeze(run, consumer)
     elif is_proof_enough(consumer, consumer.candidate):
@@ -106,7 +106,7 @@ def judge_candidate(run: Run, consumer: Consumer, candidate: Candidate) -> None:
         consumer.learned -= candidate.learned
         consumer.counts["promoted"] += 1
         consumer.seen = run.context.registry.sequence(run.model)
-    consumer.candidate, consumer.challenged = None, time.monotonic()
+    consumer.candidate, consumer.challenged = None, time.time()
     consumer.remembered.end_proof()
     consumer.changed = True
     consumer.checkpoint()

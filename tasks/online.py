@@ -116,7 +116,8 @@ class Consumer:
         self.counts: Counter[str] = Counter()
         self.scores = Prequential(run.context.spec.objective)
         self.candidate: Candidate | None = None
-        self.challenged = self._saved = time.monotonic()
+        self.challenged = 0.0  # when a challenger was last judged, in seconds since 1970
+        self._saved = time.monotonic()
         self.changed = False
         self._queue: list[tuple[Row, float, bool]] = []  # kept row, label, whether it is still to be scored
 
@@ -238,7 +239,7 @@ class Consumer:
         self.remembered.commit(number)
         state = {"origin": self.origin, "since": self.since, "learned": self.learned, "sums": self.scores.sums}
         state |= {"newest": self.newest if math.isfinite(self.newest) else None}
-        state |= {"candidate": asdict(self.candidate) if self.candidate else None}
+        state |= {"candidate": asdict(self.candidate) if self.candidate else None, "challenged": self.challenged}
         new = NewCheckpoint(
             *(self.run.model, self.name, number, self.run.id, self.parent, self.events, self.position),
             *(dict(self.counts), state, self.scores.rows, self.scores.loss, self.scores.window_loss, stored),
@@ -280,7 +281,7 @@ class Consumer:
         self.scores = Prequential(context.spec.objective, state["sums"])
         with np.load(context.store.fetch(found.stored), allow_pickle=False) as arrays:
             self.scores.restore(arrays)
-            self.origin = state["origin"]
+            self.origin, self.challenged = state["origin"], state["challenged"]
             version = context.registry.version(self.run.model, self.origin)
             self.learner = self._learner(version, arrays["learner"].tobytes())
 

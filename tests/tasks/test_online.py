@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,9 @@ from prefect.logging import disable_run_logger
 from streaming import Place, bits, event, write
 
 from errors import AnotherConsumer, UnreachableSource
+from learning.spec import RetrainPolicy
 from settings import Settings
-from tasks.challenge import freeze, is_proof_enough, written
+from tasks.challenge import challenge, freeze, is_proof_enough, written
 from tasks.consume import ending_of, follow_champion, save
 from tasks.online import Consumer
 from tasks.online_view import facts, shown
@@ -265,3 +267,27 @@ def test_rows_that_came_after_the_challenger_prove_it(place: Place, stream: Path
     assert rows.schema["at"] == pl.Datetime("us", "UTC")
     assert (record.rows, record.time_from, rows["late"].sum()) == (17, rows["at"][0], 16.0)
     assert rows["holdout"].any()
+
+
+def test_a_challenger_is_frozen_once_enough_was_learned_and_waits_for_its_proof_through_restarts(
+    place: Place, stream: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A short run challenges too, as rest is counted from the last verdict; after a verdict it rests."""
+    monkeypatch.setattr("tasks.challenge.freeze", freeze.fn)
+    place.spec = replace(place.spec, retrain=RetrainPolicy(min_rows=10))
+    write(stream, [event(n) for n in range(8)])
+    with place.consumer(str(stream)) as consumer:
+        consumer.test_then_train(next(consumer.portions(0)))
+        challenge(consumer)
+        assert consumer.candidate is None
+    write(stream, [event(n) for n in range(8, 30)])
+    with place.consumer(str(stream)) as consumer:
+        consumer.test_then_train(next(consumer.portions(0)))
+        challenge(consumer)
+        frozen = consumer.candidate
+        assert frozen is not None
+    with place.consumer(str(stream)) as consumer:
+        assert consumer.candidate == frozen
+        consumer.candidate, consumer.challenged = None, time.time()
+        challenge(consumer)
+        assert consumer.candidate is None
