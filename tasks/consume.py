@@ -68,7 +68,7 @@ def begin_or_resume(run: Run, consumer: Consumer, found: CheckpointRecord | None
     try:
         consumer.restore(found)
     except InvalidSpec as error:  # the state is of another spec, or another Evergreen
-        run.attention.append(f"{error}; learning went on from version {champion.number}")
+        run.attention.append(f"{error} Learning went on from version {champion.number}")
         consumer.go_on_from(champion)
     log.info(
         "%s: learning on behind event %s, as checkpoint %d has it", consumer.name, f"{found.events:,}", found.number

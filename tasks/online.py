@@ -202,7 +202,7 @@ class Consumer:
             found = self.learner.partial_fit([kept["row"] for kept, _, _ in queue], [label for _, label, _ in queue])
         except TrainingDiverged as error:  # the same weights would do so again after every restart
             self.counts["lost to a divergence"] += len(queue)
-            self.run.attention.append(f"{error}; learning went on from version {self.parent}")
+            self.run.attention.append(f"{error} Learning went on from version {self.parent}")
             self.go_on_from(self.run.context.registry.version(self.run.model, self.parent))
             return
         predictions = np.asarray(found, "float32").reshape(len(queue), -1).tolist()

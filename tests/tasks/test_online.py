@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,13 +14,13 @@ import polars as pl
 import pytest
 from arriving import Port, line
 from prefect.logging import disable_run_logger
-from streaming import Place, bits, event, write
+from streaming import Place, Slope, bits, event, write
 
-from errors import AnotherConsumer, UnreachableSource
+from errors import AnotherConsumer, TrainingDiverged, UnreachableSource
 from learning.spec import RetrainPolicy
 from settings import Settings
 from tasks.challenge import challenge, freeze, is_proof_enough, written
-from tasks.consume import ending_of, follow_champion, save
+from tasks.consume import ELSEWHERE, ending_of, follow_champion, save
 from tasks.online import Consumer
 from tasks.online_view import facts, shown
 
@@ -291,3 +292,35 @@ def test_a_challenger_is_frozen_once_enough_was_learned_and_waits_for_its_proof_
         consumer.candidate, consumer.challenged = None, time.time()
         challenge(consumer)
         assert consumer.candidate is None
+
+
+def test_on_another_machine_it_goes_on_and_says_what_is_missing(place: Place, stream: Path) -> None:
+    """Weights and scores are as they were; of events that waited for their label only their place was left behind."""
+    write(stream, [event(0, late=None), event(1)])
+    consume(place, stream)
+    shutil.rmtree(place.settings.home / "online")
+    write(stream, [{"key": ["0", event(0)["at"]], "label": 1}])
+    consumer = consume(place, stream)
+    assert consumer.run.attention == [ELSEWHERE]
+    assert (consumer.scores.rows, consumer.counts["refused: a label of no event that waits for one"]) == (1, 1)
+
+
+def test_a_divergence_costs_what_was_learned_and_not_the_stream(
+    place: Place, stream: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Learning goes on from the champion: the same weights would diverge again after every restart."""
+    calls, learn = iter(range(99)), Slope.partial_fit
+
+    def diverging(slope: Slope, rows: Any, labels: Any) -> Any:
+        if next(calls) == 1:
+            raise TrainingDiverged("a learner", "a weight is NaN", "lower the rate")
+        return learn(slope, rows, labels)
+
+    monkeypatch.setattr(Slope, "partial_fit", diverging)
+    write(stream, [event(n) for n in range(30)])
+    consumer = consume(place, stream)
+    lost = consumer.counts["lost to a divergence"]
+    assert (consumer.events, consumer.scores.rows, lost > 0) == (30, 30 - lost, True)
+    assert consumer.run.attention == [
+        "a learner: a weight is NaN. To fix it: lower the rate. Learning went on from version 1"
+    ]
