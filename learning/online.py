@@ -51,12 +51,11 @@ class OnlineLearner:
         InvalidSpec: the spec has a window or a loss of its own, or a cold start has inputs that are neither numbers
             nor categories.
 
-    Example:
-        >>> learner = OnlineLearner(spec)  # doctest: +SKIP
-        >>> learner.learn_one({"speed": 31.0, "city": "Rome"}, 1)  # what was predicted before  # doctest: +SKIP
-        array([0.5], dtype=float32)
-        >>> learner.score.rows, learner.predict_one({"speed": 31.0, "city": "Rome"})  # doctest: +SKIP
-        (1, array([0.71], dtype=float32))
+    One event, from a cold start::
+
+        learner = OnlineLearner(spec)
+        learner.learn_one({"speed": 31.0, "city": "Rome"}, 1)  # array([0.5], dtype=float32): what was predicted before
+        learner.predict_one({"speed": 31.0, "city": "Rome"})  # array([0.71], dtype=float32)
     """
 
     def __init__(
@@ -154,7 +153,13 @@ class OnlineLearner:
         arrays = {f"variable{place}": one.numpy() for place, one in enumerate(self.step.variables)}
         arrays |= {"targets": targets, "predictions": predictions}
         words = {} if self.cold is None else {name: one.pairs() for name, one in self.cold.words.items()}
-        facts = {"made_for": self._made_for(), "words": words, "rows": self.scores.rows, "total": self.scores.total}
+        facts = {
+            "made_for": _made_for(self.spec, self.files, self.plan),
+            "shapes": self._shapes(),
+            "words": words,
+            "rows": self.scores.rows,
+            "total": self.scores.total,
+        }
         file = io.BytesIO()
         np.savez(file, facts=np.array(json.dumps(facts)), **arrays)
         return file.getvalue()
@@ -174,17 +179,20 @@ class OnlineLearner:
         Raises:
             InvalidSpec: the state is of another model, version or plan.
         """
-        learner = cls(spec, files, plan, metrics=metrics)
+        plan = plan or usual_plan(spec, files)
         with np.load(io.BytesIO(state), allow_pickle=False) as saved:
             facts = json.loads(str(saved["facts"]))
-            if facts["made_for"] != learner._made_for():
-                why = "it was kept by a learner of another model, version or plan"
-                raise InvalidSpec("an online learner's state", why, "give the same ones, or begin anew")
+            why = "it was kept by a learner of another model, version or plan"
+            refusal = InvalidSpec("an online learner's state", why, "give the same ones, or begin anew")
+            if facts["made_for"] != _made_for(spec, files, plan):
+                raise refusal
+            learner = cls(spec, files, plan, metrics=metrics)
+            if facts["shapes"] != learner._shapes():
+                raise refusal
             for place, variable in enumerate(learner.step.variables):
                 variable.assign(saved[f"variable{place}"])
-            learner.scores.restore(
-                facts["rows"], facts["total"], zip(saved["targets"], saved["predictions"], strict=True)
-            )
+            recent = zip(saved["targets"], saved["predictions"], strict=True)
+            learner.scores.restore(facts["rows"], facts["total"], recent)
         for name, words in learner.cold.words.items() if learner.cold else ():
             words.restore(facts["words"][name])
         return learner
@@ -217,16 +225,19 @@ class OnlineLearner:
             one.append(weight_of(schema, row))
         return np.array(found, "float64")
 
-    def _made_for(self) -> dict[str, Any]:
-        """What a state is good for: equal in a process of another day."""
-        made = {
-            "inputs": list(self.spec.schema.taken),
-            "objective": repr(self.spec.objective),
-            "plan": asdict(self.plan),
-            "base": self.files.base_digest if self.files else None,
-            "variables": [[list(one.shape), str(one.dtype)] for one in self.step.variables],
-        }
-        return dict(json.loads(json.dumps(made)))
+    def _shapes(self) -> list[Any]:
+        """Of everything in a state: a head of other layers, or other metrics, would have others."""
+        return [[*one.shape, str(one.dtype)] for one in self.step.variables]
+
+
+def _made_for(spec: ModelSpec, files: ModelFiles | None, plan: Online) -> dict[str, Any]:
+    """What a state is good for, as JSON gives it back."""
+    return {
+        "inputs": list(spec.schema.taken),
+        "objective": repr(spec.objective),
+        "plan": asdict(plan),
+        "base": files.base_digest if files else None,
+    }
 
 
 def usual_plan(spec: ModelSpec, files: ModelFiles | None) -> Online:

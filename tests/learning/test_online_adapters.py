@@ -27,19 +27,18 @@ def test_river_evaluates_it_as_one_of_its_own_inside_of_a_pipeline() -> None:
     from learning.online_river import RiverClassifier
 
     scaled = compose.Select("size/mm") | preprocessing.StandardScaler()
-    pipeline = (scaled + compose.Select("town")) | RiverClassifier(PLAN)
+    pipeline = (scaled + compose.Select("town")) | RiverClassifier(PLAN, classes=2)
     assert evaluate.progressive_val_score(labelled(120), pipeline, metrics.Accuracy()).get() > 0.8
-    alone = RiverClassifier(PLAN, classes=2)
-    assert alone.predict_one({"size/mm": 1.0}) is None
-    alone.learn_one({"size/mm": 1.0}, "big")
-    alone.learn_one({"size/mm": -1.0, "new": 3}, "small")
+    alone = pipeline["RiverClassifier"]
     chances = alone.predict_proba_one({})
     assert set(chances) == {"big", "small"}
     assert sum(chances.values()) == pytest.approx(1)
     with pytest.raises(InvalidSpec, match="new class"):
         alone.learn_one({"size/mm": 0.0}, "middle")
+    assert RiverClassifier(PLAN).predict_one({"size/mm": 1.0}) is None
 
 
+@pytest.mark.slow
 def test_river_evaluates_a_regression() -> None:
     """Its metrics of numbers take the regressor."""
     from river import evaluate, metrics
@@ -58,6 +57,7 @@ def learned(model: Any, rows: list[tuple[dict[str, Any], float]]) -> Any:
     return model
 
 
+@pytest.mark.slow
 def test_scikit_learn_takes_it() -> None:
     """Classes of any kind, missing values, clones and pipelines work as scikit-learn's own do."""
     from sklearn.base import clone
