@@ -269,6 +269,18 @@ class Consumer:
         self.position = self.source.past(self.position)
         self.since, self.changed = self.position, True
 
+    def win(self, candidate: Candidate) -> None:
+        """The challenger is champion, and this learner, which has learned on from it, goes on as it is."""
+        self.parent, self.since = candidate.number, candidate.position
+        self.learned -= candidate.learned
+        self.counts["promoted"] += 1
+        self.end_challenge()
+
+    def end_challenge(self) -> None:
+        """There is no challenger any more, and a while there will be none."""
+        self.candidate, self.challenged, self.changed = None, time.time(), True
+        self.remembered.end_proof()
+
     def restore(self, found: CheckpointRecord) -> None:
         """Go on from a checkpoint."""
         context, state = self.run.context, found.state

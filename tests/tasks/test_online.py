@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -289,7 +288,11 @@ def test_a_challenger_is_frozen_once_enough_was_learned_and_waits_for_its_proof_
         assert frozen is not None
     with place.consumer(str(stream)) as consumer:
         assert consumer.candidate == frozen
-        consumer.candidate, consumer.challenged = None, time.time()
+        place.promote(frozen.number)  # as a run that was killed just then had done
+    with place.consumer(str(stream)) as consumer:
+        assert (consumer.parent, consumer.counts["promoted"], consumer.candidate) == (frozen.number, 1, None)
+        assert consumer.learner.version == "head0"  # type: ignore[attr-defined] # it was not begun anew
+        consumer.learned = 99
         challenge(consumer)
         assert consumer.candidate is None
 
