@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import select
 import sys
@@ -198,7 +199,7 @@ class GrowingFile(Stream):
 
     def _neighbours(self) -> Iterator[Path]:
         """Files that this one may have been renamed to."""
-        return (path for path in self._path.parent.glob(f"{self._path.name}*") if path.is_file())
+        return (path for path in self._path.parent.glob(f"{glob.escape(self._path.name)}*") if path.is_file())
 
     def _state(self) -> os.stat_result:
         try:
