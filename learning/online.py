@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from learning.spec import ModelSpec
 
 Predictions = NDArray[np.float32]
+AT_ONCE = 1024  # rows: each is compared with every kept row
 
 
 class OnlineLearner:
@@ -106,7 +107,9 @@ class OnlineLearner:
         Raises:
             SchemaMismatch: the schema refuses one of them.
         """
-        return self.step.predict(self._inputs(rows, learn=False))
+        starts = range(0, len(rows), AT_ONCE)
+        found = [self.step.predict(self._inputs(rows[start : start + AT_ONCE], learn=False)) for start in starts]
+        return np.concatenate([np.empty((0, self.step.outputs), "float32"), *found])
 
     def learn_one(self, row: Row, label: Any) -> Predictions:
         """Learn from an event; what was predicted of it before, shape (outputs,).

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from errors import InvalidSpec
+from errors import InvalidSpec, TrainingDiverged
 from evergreen_client.model_files import load_model
 from learning.assembly import assemble
 from learning.online import OnlineLearner
@@ -121,6 +121,17 @@ def test_numbers_are_predicted_in_their_own_unit(tmp_path: Path) -> None:
     version = assemble(load_model(trained.files.base), load_model(trained.files.head), frozen=True)
     asked = {name: np.array([[row[name] or np.nan] for row in rows[:20]], "float32") for name in ("size", "age")}
     np.testing.assert_allclose(version(asked), learner.predict(rows[:20]), rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_learner_that_diverged_says_so() -> None:
+    """A weight that is no number any more shows in the next prediction, and nothing of it becomes a version."""
+    learner = OnlineLearner(TINY, None, PLAN)
+    assert learner.predict([]).shape == learner.partial_fit([], []).shape == (0, 1)
+    weight = learner.step.head.trainable_weights[0]
+    weight.assign(np.full(weight.shape, np.nan))
+    with pytest.raises(TrainingDiverged, match="restore an earlier state"):
+        learner.partial_fit(*events(1))
 
 
 def mean_error() -> Any:
