@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     landing: str = ""
     """Folder or fsspec URL that model sources are relative to; by default in `home`."""
 
+    redis_password: str = ""
+    """Of the Redis that events come from, if it asks for one: an address with a password is refused."""
+
     models: str = "models"
     """Folders of model files, one NAME.py a model, with ":" between them."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import select
 import sys
@@ -25,11 +26,12 @@ Portion = list[tuple[Judged, str]]
 class Source(Protocol):
     """Events in an order that stays: what is read from a position on is the same every time.
 
-    `told` are sentences about what a person should know of it; `ended` says that nothing will come any more; `checked`
-    that duplicates and what came late were dealt with when the rows arrived.
+    `told` are sentences about what a person should know of it; `ends` says that it comes to an end by itself, and
+    `ended` that it has; `checked` that duplicates and what came late were dealt with when the rows arrived.
     """
 
     told: list[str]
+    ends: bool
     ended: bool
     checked: bool
 
@@ -55,7 +57,7 @@ class Source(Protocol):
 class Stream:
     """What all sources of single events share: nothing else learns them, and nobody recalls them."""
 
-    checked, ended = False, False
+    checked, ends, ended = False, False, False
 
     def __init__(self, reader: EventReader) -> None:
         self._reader, self.told = reader, list[str]()
@@ -75,6 +77,8 @@ class Stream:
 
 class Pipe(Stream):
     """JSON lines on standard input. Nobody can go back in it: what was read and not kept is lost with the process."""
+
+    ends = True
 
     def __init__(self, reader: EventReader, descriptor: int | None = None) -> None:
         super().__init__(reader)
@@ -195,7 +199,7 @@ class GrowingFile(Stream):
 
     def _neighbours(self) -> Iterator[Path]:
         """Files that this one may have been renamed to."""
-        return (path for path in self._path.parent.glob(f"{self._path.name}*") if path.is_file())
+        return (path for path in self._path.parent.glob(f"{glob.escape(self._path.name)}*") if path.is_file())
 
     def _state(self) -> os.stat_result:
         try:

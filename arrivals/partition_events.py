@@ -53,12 +53,14 @@ class PartitionEvents:
         read_rows: reads a partition's file, as the schema has it now.
     """
 
-    checked = True
+    checked, ends = True, False
 
     def __init__(self, newest: NewestRows, read_rows: ReadRows = pl.read_parquet) -> None:
         self._read_rows, self._newest, self._registry, self._spec = read_rows, newest, newest.registry, newest.spec
         self.told, self.ended = list[str](), False
         self._read: tuple[str, pl.DataFrame] = ("", pl.DataFrame())
+        self._digests = list[str]()  # of every partition, recalled ones too, in the order of their sequence numbers
+        self._idle = -1  # how many there were when nothing was left to read
 
     def begin(self) -> str:
         """Behind what the champion's line has learned."""
@@ -72,6 +74,8 @@ class PartitionEvents:
     def read(self, position: str, most: int) -> Portion:
         """The next rows of one partition."""
         at = At.of(position)
+        if len(self._names()) == self._idle:
+            return []
         for number, partition in self._left(at).items():
             rows = self._rows(partition)
             start = at.row if at.inside == partition.digest else 0
@@ -84,6 +88,7 @@ class PartitionEvents:
                 found = events(chosen.drop(PLACE), self._spec.schema)
                 return [(one, str(place)) for one, place in zip(found, places, strict=True)]
             at = over  # all of its rows were corrected, or it was over when it was recalled in part
+        self._idle = len(self._digests)
         return []
 
     def behind(self, position: str) -> int:
@@ -136,7 +141,9 @@ class PartitionEvents:
 
     def _names(self) -> dict[int, str]:
         """Every partition's digest, recalled ones too, by its sequence number."""
-        return dict(enumerate((entry.digest for entry in self._registry.ledger(self._spec.name)), 1))
+        new = self._registry.ledger(self._spec.name, after=len(self._digests))
+        self._digests += (entry.digest for entry in new)
+        return dict(enumerate(self._digests, 1))
 
 
 def ranges(found: Iterable[int]) -> str:

@@ -1,4 +1,4 @@
-"""Events in a Redis stream: `redis://host/stream`, or `rediss://` with a password and a port."""
+"""Events in a Redis stream: `redis://host/stream`, or `rediss://user@host:port/stream`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from arrivals.events import EventReader
 
 FIRST = "0-0"
-COUNTED = 10_000  # entries that are counted at most, where it is asked how many wait
+COUNTED = 1_000  # entries that are counted at most, where it is asked how many wait
 SECONDS = 10.0  # of waiting for an answer
 
 
@@ -27,12 +27,13 @@ class RedisStream(Stream):
     Args:
         url: where it is; the path names the stream.
         reader: reads its lines.
+        password: if it asks for one.
 
     Raises:
         UnreachableSource: no Redis answers there, the URL names no stream, or the client library is not installed.
     """
 
-    def __init__(self, url: str, reader: EventReader) -> None:
+    def __init__(self, url: str, reader: EventReader, password: str = "") -> None:
         super().__init__(reader)
         parts = urlsplit(url)
         self._shown, self._stream = masked(url), parts.path.strip("/")
@@ -40,7 +41,7 @@ class RedisStream(Stream):
             raise UnreachableSource(
                 f"events from {self._shown}", "the address names no stream", "write redis://host/stream"
             )
-        self._client = _client(urlunsplit(parts._replace(path="")))
+        self._client = _client(urlunsplit(parts._replace(path="")), password)
         info = self._ask("exists", self._stream) and self._ask("xinfo_stream", self._stream)
         self._removed = _text((info or {}).get("max-deleted-entry-id", FIRST))
 
@@ -71,14 +72,16 @@ class RedisStream(Stream):
             raise UnreachableSource(f"events from {self._shown}", f"no answer ({gist(error)})", fix) from error
 
 
-def _client(url: str) -> Any:
+def _client(url: str, password: str) -> Any:
     try:
         from redis import Redis
     except ImportError as error:
         fix = "install it: `pip install redis`"
         raise UnreachableSource("events from Redis", "its client library is not installed", fix) from error
     # Protocol 2 is what servers before version 6 know, too.
-    return Redis.from_url(url, protocol=2, socket_timeout=SECONDS, socket_connect_timeout=SECONDS)
+    return Redis.from_url(
+        url, protocol=2, password=password or None, socket_timeout=SECONDS, socket_connect_timeout=SECONDS
+    )
 
 
 def _line(fields: dict[bytes, bytes]) -> bytes:

@@ -18,15 +18,20 @@ From = Annotated[
     ),
 ]
 Minutes = Annotated[
-    float, typer.Option(help="How long; the next run goes on where it ended. 0: until nothing is left.", min=0)
+    float,
+    typer.Option(
+        help="How long; the next run goes on where it ended. 0: until nothing is left, or standard input ends.", min=0
+    ),
 ]
 
 
 def online(model: Model, source: From = "partitions", minutes: Minutes = 0) -> None:
     """Predict, score and learn each event once; what was learned challenges the champion. Exit code 3: attention."""
     from cli.main import prepare, run_to_its_end
+    from tasks.online_sources import refuse_secret
 
     prepare(model)
+    refuse_secret(source)
     with large_import("prefect"):
         from flows.online_learning import online as flow
 

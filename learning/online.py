@@ -19,19 +19,24 @@ from numpy.typing import NDArray
 
 from errors import InvalidSpec, SchemaMismatch, TrainingDiverged
 from evergreen_client.model_files import load_model
+from learning.features import FrozenBase
 from learning.first_answers import unit_of
 from learning.keras_private import own_random_numbers, set_seed
 from learning.online_features import BaseFeatures, ColdFeatures
 from learning.online_plan import Online
-from learning.online_rows import ColdRows, Row, columns_of, label_of, weight_of
+from learning.online_rows import ColdRows, Row, label_of, packed, weight_of
 from learning.online_scores import Score, Scores
 from learning.online_step import OnlineStep
+from learning.plans import FineTune
 
 if TYPE_CHECKING:
+    import keras
+
     from learning.files import ModelFiles, Trained
     from learning.spec import ModelSpec
 
 Predictions = NDArray[np.float32]
+AT_ONCE = 1024  # rows: each is compared with every kept row
 
 
 class OnlineLearner:
@@ -40,19 +45,18 @@ class OnlineLearner:
     Args:
         spec: the model.
         files: the version to go on from; None is a cold start.
-        plan: how it learns.
+        plan: how it learns; by default as `usual_plan` says.
         metrics: Keras metrics of predictions, updated before each event is learned.
 
     Raises:
         InvalidSpec: the spec has a window or a loss of its own, or a cold start has inputs that are neither numbers
             nor categories.
 
-    Example:
-        >>> learner = OnlineLearner(spec)  # doctest: +SKIP
-        >>> learner.learn_one({"speed": 31.0, "city": "Rome"}, 1)  # what was predicted before  # doctest: +SKIP
-        array([0.5], dtype=float32)
-        >>> learner.score.rows, learner.predict_one({"speed": 31.0, "city": "Rome"})  # doctest: +SKIP
-        (1, array([0.71], dtype=float32))
+    One event, from a cold start::
+
+        learner = OnlineLearner(spec)
+        learner.learn_one({"speed": 31.0, "city": "Rome"}, 1)  # array([0.5], dtype=float32): what was predicted before
+        learner.predict_one({"speed": 31.0, "city": "Rome"})  # array([0.71], dtype=float32)
     """
 
     def __init__(
@@ -64,7 +68,7 @@ class OnlineLearner:
         metrics: Sequence[Any] = (),
     ) -> None:
         _refuse(spec)
-        self.spec, self.files, self.plan = spec, files, plan or Online()
+        self.spec, self.files, self.plan = spec, files, plan or usual_plan(spec, files)
         self.cold = ColdRows(spec.schema, self.plan.slots) if files is None else None
         self.scores = Scores(spec.objective, self.plan.window)
         with own_random_numbers():
@@ -79,7 +83,7 @@ class OnlineLearner:
             features = ColdFeatures(spec.schema, plan)
             head, unit = spec.build_head(features.shape), None if spec.objective.class_count is None else 1.0
         else:
-            head, features = load_model(self.files.head), BaseFeatures(load_model(self.files.base))
+            head, features = load_model(self.files.head), BaseFeatures(_base(spec, self.files), spec.schema)
             unit = unit_of(spec.objective, head)
         weighted = spec.schema.weight is not None
         return OnlineStep(head, features, spec.objective, plan, unit=unit, metrics=metrics, weighted=weighted)
@@ -103,7 +107,9 @@ class OnlineLearner:
         Raises:
             SchemaMismatch: the schema refuses one of them.
         """
-        return self.step.predict(self._inputs(rows, learn=False))
+        starts = range(0, len(rows), AT_ONCE)
+        found = [self.step.predict(self._inputs(rows[start : start + AT_ONCE], learn=False)) for start in starts]
+        return np.concatenate([np.empty((0, self.step.outputs), "float32"), *found])
 
     def learn_one(self, row: Row, label: Any) -> Predictions:
         """Learn from an event; what was predicted of it before, shape (outputs,).
@@ -150,7 +156,13 @@ class OnlineLearner:
         arrays = {f"variable{place}": one.numpy() for place, one in enumerate(self.step.variables)}
         arrays |= {"targets": targets, "predictions": predictions}
         words = {} if self.cold is None else {name: one.pairs() for name, one in self.cold.words.items()}
-        facts = {"made_for": self._made_for(), "words": words, "rows": self.scores.rows, "total": self.scores.total}
+        facts = {
+            "made_for": _made_for(self.spec, self.files, self.plan),
+            "shapes": self._shapes(),
+            "words": words,
+            "rows": self.scores.rows,
+            "total": self.scores.total,
+        }
         file = io.BytesIO()
         np.savez(file, facts=np.array(json.dumps(facts)), **arrays)
         return file.getvalue()
@@ -170,17 +182,20 @@ class OnlineLearner:
         Raises:
             InvalidSpec: the state is of another model, version or plan.
         """
-        learner = cls(spec, files, plan, metrics=metrics)
+        plan = plan or usual_plan(spec, files)
         with np.load(io.BytesIO(state), allow_pickle=False) as saved:
             facts = json.loads(str(saved["facts"]))
-            if facts["made_for"] != learner._made_for():
-                why = "it was kept by a learner of another model, version or plan"
-                raise InvalidSpec("an online learner's state", why, "give the same ones, or begin anew")
+            why = "it was kept by a learner of another model, version or plan"
+            refusal = InvalidSpec("an online learner's state", why, "give the same ones, or begin anew")
+            if facts["made_for"] != _made_for(spec, files, plan):
+                raise refusal
+            learner = cls(spec, files, plan, metrics=metrics)
+            if facts["shapes"] != learner._shapes():
+                raise refusal
             for place, variable in enumerate(learner.step.variables):
                 variable.assign(saved[f"variable{place}"])
-            learner.scores.restore(
-                facts["rows"], facts["total"], zip(saved["targets"], saved["predictions"], strict=True)
-            )
+            recent = zip(saved["targets"], saved["predictions"], strict=True)
+            learner.scores.restore(facts["rows"], facts["total"], recent)
         for name, words in learner.cold.words.items() if learner.cold else ():
             words.restore(facts["words"][name])
         return learner
@@ -203,7 +218,7 @@ class OnlineLearner:
 
         if self.cold is not None:
             return tf.constant(self.cold.numbers(rows, learn=learn))
-        return {name: tf.constant(one) for name, one in columns_of(self.spec.schema, rows).items()}
+        return {name: tf.constant(one) for name, one in packed(self.spec.schema, rows).items()}
 
     def _labels(self, rows: Sequence[Row], labels: Sequence[Any]) -> NDArray[np.float64]:
         """Labels, and beside them how much each row counts where the schema says so."""
@@ -213,16 +228,33 @@ class OnlineLearner:
             one.append(weight_of(schema, row))
         return np.array(found, "float64")
 
-    def _made_for(self) -> dict[str, Any]:
-        """What a state is good for: equal in a process of another day."""
-        made = {
-            "inputs": list(self.spec.schema.taken),
-            "objective": repr(self.spec.objective),
-            "plan": asdict(self.plan),
-            "base": self.files.base_digest if self.files else None,
-            "variables": [[list(one.shape), str(one.dtype)] for one in self.step.variables],
-        }
-        return dict(json.loads(json.dumps(made)))
+    def _shapes(self) -> list[Any]:
+        """Of everything in a state: a head of other layers, or other metrics, would have others."""
+        return [[*one.shape, str(one.dtype)] for one in self.step.variables]
+
+
+def _made_for(spec: ModelSpec, files: ModelFiles | None, plan: Online) -> dict[str, Any]:
+    """What a state is good for, as JSON gives it back."""
+    return {
+        "inputs": list(spec.schema.taken),
+        "objective": repr(spec.objective),
+        "plan": asdict(plan),
+        "base": files.base_digest if files else None,
+    }
+
+
+def usual_plan(spec: ModelSpec, files: ModelFiles | None) -> Online:
+    """How a learner learns that was not told: from a version, by optimizer and rate of the first fine-tuning stage."""
+    if files is None or not isinstance(spec.finetune, FineTune):
+        return Online()
+    stage = spec.finetune.stages[0]
+    rate = stage.rate(spec.pretrain)
+    return Online(optimizer=stage.optimizer, rate=rate, floor=rate / 10)
+
+
+def _base(spec: ModelSpec, files: ModelFiles) -> keras.Model:
+    """A version's base, if it takes the schema's columns; raises InvalidSpec."""
+    return FrozenBase(files.base, files.base_digest, spec.schema).model
 
 
 def _refuse(spec: ModelSpec) -> None:

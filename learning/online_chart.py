@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from learning.online_plan import Online
 
 FADE = 0.1  # share of the newest block in the usual mean, once there are ten: a learner gets better all the time
+PARTS = ("total", "events", "blocks", "mean", "variance", "breaks", "seen", "broken_at")
 ENOUGH = 5  # blocks before which nothing is unusual
 
 
@@ -26,25 +27,28 @@ class Chart:
 
     def __init__(self, plan: Online) -> None:
         self.plan = plan
-        names = ("total", "events", "blocks", "mean", "variance", "breaks", "seen", "broken_at")
-        self.variables: list[Any] = [kept_variable(np.float64(0), name) for name in names]
-        self._of = dict(zip(names, self.variables, strict=True))
+        self.state = kept_variable(np.zeros(len(PARTS)), "chart")
+
+    @property
+    def variables(self) -> list[Any]:
+        """What one event hands on to the next."""
+        return [self.state]
 
     @property
     def breaks(self) -> int:
         """How many there were."""
-        return int(self._of["breaks"].numpy())
+        return int(self.state.numpy()[PARTS.index("breaks")])
 
     @property
     def broken_at(self) -> int:
         """The event that ended the block of the last break; 0 if there was none."""
-        return int(self._of["broken_at"].numpy())
+        return int(self.state.numpy()[PARTS.index("broken_at")])
 
     def add(self, error: tf.Tensor) -> tf.Tensor:
         """Take one event's error; whether its block ends here and is a break. The chart then begins anew."""
         import tensorflow as tf
 
-        now = {name: variable.value for name, variable in self._of.items()}
+        now = dict(zip(PARTS, tf.unstack(self.state.value), strict=True))
         total, events, seen = now["total"] + tf.cast(error, "float64"), now["events"] + 1, now["seen"] + 1
         full = events >= self.plan.block
         mean = total / self.plan.block
@@ -64,6 +68,5 @@ class Chart:
             "seen": seen,
             "broken_at": tf.where(broken, seen, now["broken_at"]),
         }
-        for name, value in new.items():
-            self._of[name].assign(value)
+        self.state.assign(tf.stack([new[name] for name in PARTS]))
         return broken

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from learning.online_rows import NUMBERS, WORDS
+
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
@@ -31,12 +33,15 @@ def kept_variable(value: Any, name: str) -> Any:
 class BaseFeatures:
     """Features of a version's base, which never learns."""
 
-    def __init__(self, base: keras.Model) -> None:
+    def __init__(self, base: keras.Model, schema: Schema) -> None:
         import tensorflow as tf
 
-        base.trainable = False
-        self.base = base
-        self.signature = {one.name: tf.TensorSpec((None, *one.shape[1:]), one.dtype) for one in base.inputs}
+        self.base, self.schema = base, schema
+        wide = {one.name: one for one in base.inputs if one.name not in (*schema.numeric, *schema.strings)}
+        self.signature = {name: tf.TensorSpec((None, *one.shape[1:]), "float32") for name, one in wide.items()}
+        for kind, names, dtype in ((NUMBERS, schema.numeric, "float32"), (WORDS, schema.strings, "string")):
+            if names:
+                self.signature[kind] = tf.TensorSpec((None, len(names)), dtype)
         self.shape = tuple(base.outputs[0].shape[1:])
         self.kept_shape, self.kept_dtype = self.shape, "float32"
         self.variables: list[Any] = []
@@ -45,7 +50,11 @@ class BaseFeatures:
         """The features themselves: they are the same for ever."""
         import tensorflow as tf
 
-        return tf.cast(self.base(row, training=False), "float32")
+        columns = {name: value for name, value in row.items() if name not in (NUMBERS, WORDS)}
+        for kind, names in ((NUMBERS, self.schema.numeric), (WORDS, self.schema.strings)):
+            if names:
+                columns |= dict(zip(names, tf.split(row[kind], len(names), axis=1), strict=True))
+        return tf.cast(self.base(columns, training=False), "float32")
 
     def features(self, kept: tf.Tensor) -> tf.Tensor:
         """What was kept."""

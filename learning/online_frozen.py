@@ -33,7 +33,7 @@ def frozen(learner: OnlineLearner, work: Path) -> Trained:
         base_path, base_digest = learner.files.base, learner.files.base_digest
     if learner.cold is not None and isinstance(features, ColdFeatures):
         base_digest = save_model(cold_base(features, learner.cold), base_path)
-    alone = len(step.losses) == 1 and not step.labels
+    alone = step.losses.shape[0] == 1 and not step.labels
     head = step.head if alone else mixed_head(step)
     files = ModelFiles(base_path, head_path, base_digest, save_model(head, head_path))
     score = learner.score
@@ -80,4 +80,4 @@ def mixed_head(step: OnlineStep) -> keras.Model:
     if len(rows):
         said.append(remembered(asked, rows, values, float(step.prior()), step.neighbours))
     parts = [layers.Rescaling(float(share))(one) for share, one in zip(step.shares(), said, strict=False)]
-    return Model(asked, layers.Add()(parts))
+    return Model(asked, layers.Add()(parts) if len(parts) > 1 else parts[0])

@@ -52,10 +52,9 @@ class RiverClassifier(_Estimator):
         plan: how it learns.
         classes: most that there can be.
 
-    Example:
-        >>> from river import datasets, evaluate, metrics  # doctest: +SKIP
-        >>> evaluate.progressive_val_score(datasets.Phishing(), RiverClassifier(), metrics.Accuracy())  # doctest: +SKIP
-        Accuracy: ...
+    As any other of River's::
+
+        evaluate.progressive_val_score(datasets.Phishing(), RiverClassifier(), metrics.Accuracy())
     """
 
     _multiclass, _river_name = True, "Classifier"

@@ -15,7 +15,7 @@ from learning.objectives import Objective
 from learning.schema import Schema
 
 Row = Mapping[str, Any]
-Columns = dict[str, NDArray[Any]]
+NUMBERS, WORDS = "numbers/", "words/"  # no column has such a name
 UNKNOWN = -1.0  # the slot of a word that has none
 
 
@@ -42,22 +42,25 @@ def checked(schema: Schema, row: Row) -> dict[str, Any]:
     return found
 
 
-def columns_of(schema: Schema, rows: Sequence[Row]) -> Columns:
-    """Rows as a base takes them: float32 or object strings of shape (rows, 1), and tensors.
+def packed(schema: Schema, rows: Sequence[Row]) -> dict[str, NDArray[Any]]:
+    """Rows as few arrays: of many small ones, each costs a call as much as a layer does.
+
+    "numbers/" holds all numeric columns as float32, "words/" all categories and texts; others bear their names.
 
     Raises:
         SchemaMismatch: the schema refuses one.
 
     Example:
-        >>> schema = Schema(time="at", key=("id",), target="late", numeric=("speed",), nullable=("speed",))
-        >>> columns_of(schema, [{"speed": 2}, {}])["speed"].tolist()
-        [[2.0], [nan]]
+        >>> schema = Schema(time="at", key=("id",), target="late", numeric=("speed", "size"), nullable=("size",))
+        >>> packed(schema, [{"speed": 2, "size": 5}, {"speed": 3}])["numbers/"].tolist()
+        [[2.0, 5.0], [3.0, nan]]
     """
     taken = [checked(schema, row) for row in rows]
-    kinds = dict.fromkeys(schema.strings, object)
-    wide = {*schema.tensors, *schema.files}
-    arrays = {name: np.array([one[name] for one in taken], kinds.get(name, "float32")) for name in schema.inputs}
-    return {name: one if name in wide else one.reshape(-1, 1) for name, one in arrays.items()}
+    found = {name: np.array([one[name] for one in taken], "float32") for name in (*schema.tensors, *schema.files)}
+    for kind, names, dtype in ((NUMBERS, schema.numeric, "float32"), (WORDS, schema.strings, object)):
+        if names:
+            found[kind] = np.array([[one[name] for name in names] for one in taken], dtype)
+    return found
 
 
 def label_of(schema: Schema, objective: Objective, label: Any) -> float:

@@ -18,6 +18,7 @@ from learning.online import OnlineLearner
 from learning.online_plan import Online
 from learning.online_tables import spec_of
 from learning.regression import Regression
+from learning.spec import ModelSpec
 
 
 class _Estimator(BaseEstimator):  # type: ignore[misc]
@@ -30,11 +31,26 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
     def __init__(self, plan: Online | None = None) -> None:
         self.plan = plan
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickles and copies: a learner as its state, since graphs cannot be pickled."""
+        kept = dict(super().__getstate__())
+        if "learner_" in kept:
+            kept["learner_"] = (self.learner_.spec.objective, self.learner_.state())
+        return kept
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        objective, state = kept.pop("learner_", (None, b""))
+        super().__setstate__(kept)
+        if state:
+            self.learner_ = OnlineLearner.restore(state, self._spec(objective), None, self.plan)
+
+    def _spec(self, objective: Objective) -> ModelSpec:
+        return spec_of([f"x{place}" for place in range(self.n_features_in_)], (), objective)
+
     def _learn(self, rows: NDArray[Any], labels: Any, objective: Objective) -> Self:
         """Learn from rows in their order; the first call makes the learner."""
         if not hasattr(self, "learner_"):
-            names = [f"x{place}" for place in range(rows.shape[1])]
-            self.learner_ = OnlineLearner(spec_of(names, (), objective), None, self.plan)
+            self.learner_ = OnlineLearner(self._spec(objective), None, self.plan)
         self.learner_.partial_fit(self._mappings(rows), labels)
         return self
 
@@ -93,7 +109,8 @@ class OnlineClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:  # noqa: N803
         """The likeliest class of each row."""
-        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
+        chances = self.predict_proba(X)
+        return np.asarray(self.classes_[chances.argmax(axis=1)])
 
 
 class OnlineRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]

@@ -20,7 +20,7 @@ from arrivals.validation import Validator
 from db.arrival_records import PartitionRecord
 from db.records import PromotionKind
 from db.verdict_records import NewEvaluation
-from errors import PromotionConflict
+from errors import PromotionConflict, UnusableVersion
 from evaluation.curves import curves
 from evaluation.gate import PROVING, Verdict, judge
 from evaluation.past_verdicts import earlier_changes
@@ -65,7 +65,7 @@ def challenge(consumer: Consumer) -> None:
     """Freeze a challenger now and then, and let the gate judge it once enough has come after it."""
     run, spec = consumer.run, consumer.run.context.spec
     if consumer.candidate is None:
-        rested = time.monotonic() - consumer.challenged > max(consumer.pace.between, _cooldown(run.context))
+        rested = time.time() - consumer.challenged > max(consumer.pace.between, _cooldown(run.context))
         if rested and consumer.learned >= max(spec.retrain.min_rows, 1):
             freeze(run, consumer)
     elif is_proof_enough(consumer, consumer.candidate):
@@ -102,24 +102,26 @@ def judge_candidate(run: Run, consumer: Consumer, candidate: Candidate) -> None:
         evaluation_id, verdict = evaluate(consumer, candidate.number, Path(folder))
     get_run_logger().info("version %d: %s", candidate.number, verdict.reason)
     if verdict.passed and promoted(run, consumer, candidate.number, (evaluation_id, verdict.reason)):
-        consumer.parent, consumer.since = candidate.number, candidate.position
-        consumer.learned -= candidate.learned
-        consumer.counts["promoted"] += 1
+        consumer.win(candidate)
         consumer.seen = run.context.registry.sequence(run.model)
-    consumer.candidate, consumer.challenged = None, time.monotonic()
-    consumer.remembered.end_proof()
-    consumer.changed = True
+    else:
+        consumer.end_challenge()
     consumer.checkpoint()
 
 
 def promoted(run: Run, consumer: Consumer, number: int, why: tuple[int, str]) -> bool:
     """Promote what passed, if a fresh process can use it, and nobody promoted since the champion was looked up."""
     (evaluation_id, reason), registry = why, run.context.registry
-    with infra_check(run) as check:
-        begin_try_out(run.context, number, consumer.parent, check)
-        if slow := try_out_version.fn(run, number, consumer.parent, check):
-            get_run_logger().info("version %d: %s", number, slow)
-            return False
+    try:
+        with infra_check(run) as check:
+            begin_try_out(run.context, number, consumer.parent, check)
+            slow = try_out_version.fn(run, number, consumer.parent, check)
+    except UnusableVersion as error:  # the learner goes on, and its next challenger may be usable
+        run.attention.append(str(error))
+        return False
+    if slow:
+        get_run_logger().info("version %d: %s", number, slow)
+        return False
     how = {"kind": KIND, "actor": ACTOR, "reason": reason, "evaluation_id": evaluation_id}
     try:
         registry.promote(run.model, number, seen=consumer.seen, **how)  # type: ignore[arg-type]

@@ -68,15 +68,14 @@ def begin_or_resume(run: Run, consumer: Consumer, found: CheckpointRecord | None
     try:
         consumer.restore(found)
     except InvalidSpec as error:  # the state is of another spec, or another Evergreen
-        run.attention.append(f"{error}; learning went on from version {champion.number}")
+        run.attention.append(f"{error} Learning went on from version {champion.number}")
         consumer.go_on_from(champion)
     log.info(
         "%s: learning on behind event %s, as checkpoint %d has it", consumer.name, f"{found.events:,}", found.number
     )
     if consumer.remembered.behind:
         run.attention.append(ELSEWHERE)
-    if champion.number != consumer.parent:
-        _leave(consumer, champion)
+    _follow(consumer, champion)
 
 
 def follow_champion(consumer: Consumer) -> None:
@@ -86,9 +85,8 @@ def follow_champion(consumer: Consumer) -> None:
     recalled = consumer.source.spoiled(consumer.since, consumer.position)
     if seen == consumer.seen and not recalled:
         return
-    champion, consumer.seen = registry.champion(model), seen
-    if champion.number != consumer.parent or recalled:
-        _leave(consumer, champion)
+    consumer.seen = seen
+    _follow(consumer, registry.champion(model), recalled=recalled)
 
 
 def save(consumer: Consumer) -> bool:
@@ -111,6 +109,16 @@ def ending_of(consumer: Consumer) -> RunEnding:
         f"loss {scores.loss:.4f}, of the newest {scores.window_loss:.4f}"
     )
     return RunEnding("learned", "online", reason)
+
+
+def _follow(consumer: Consumer, champion: VersionRecord, *, recalled: bool = False) -> None:
+    """Go on as it is where the champion is the own challenger, promoted by a run that was killed, or a person."""
+    candidate = consumer.candidate
+    if candidate and champion.number == candidate.number and not recalled:
+        consumer.win(candidate)
+        consumer.checkpoint()
+    elif champion.number != consumer.parent or recalled:
+        _leave(consumer, champion)
 
 
 def _leave(consumer: Consumer, champion: VersionRecord) -> None:

@@ -109,27 +109,27 @@ class Consumer:
         self.name = ""
         self._begin = begin
         self.learner: Learner
-        self.number = self.events = self.learned = self.parent = self.seen = 0
+        self.number = self.events = self.learned = self.seen = 0
+        self.parent = self.origin = 0  # the champion, and the version that the learner was made from
         self.position = self.since = ""
         self.newest = -math.inf
         self.counts: Counter[str] = Counter()
         self.scores = Prequential(run.context.spec.objective)
         self.candidate: Candidate | None = None
-        self.challenged = self._saved = time.monotonic()
+        self.challenged = 0.0  # when a challenger was last judged, in seconds since 1970
+        self._saved = time.monotonic()
         self.changed = False
         self._queue: list[tuple[Row, float, bool]] = []  # kept row, label, whether it is still to be scored
 
     # Reading
     def portions(self, minutes: float) -> Iterator[Portion]:
-        """Events as they come, until so many minutes are over; of 0 minutes, those that are there."""
+        """Events as they come, until so many minutes are over; of 0 minutes, until none is left."""
         end = time.monotonic() + 60 * minutes
         while True:
-            most = (
-                self.pace.stretch - self.events % self.pace.stretch
-            )  # so that a stretch ends at the same event always
-            portion = self.source.read(self.position, most)
+            left = self.pace.stretch - self.events % self.pace.stretch  # a stretch ends at the same event always
+            portion = self.source.read(self.position, left)
             yield portion  # also an empty one: a checkpoint may be due, or another champion be there
-            if not portion and (self.source.ended or not minutes):
+            if not portion and (self.source.ended or not (minutes or self.source.ends)):
                 return
             if minutes and time.monotonic() > end:
                 return
@@ -202,7 +202,7 @@ class Consumer:
             found = self.learner.partial_fit([kept["row"] for kept, _, _ in queue], [label for _, label, _ in queue])
         except TrainingDiverged as error:  # the same weights would do so again after every restart
             self.counts["lost to a divergence"] += len(queue)
-            self.run.attention.append(f"{error}; learning went on from version {self.parent}")
+            self.run.attention.append(f"{error} Learning went on from version {self.parent}")
             self.go_on_from(self.run.context.registry.version(self.run.model, self.parent))
             return
         predictions = np.asarray(found, "float32").reshape(len(queue), -1).tolist()
@@ -237,9 +237,9 @@ class Consumer:
         """
         context, number, stored = self.run.context, self.number + 1, self._stored()
         self.remembered.commit(number)
-        state = {"since": self.since, "learned": self.learned, "sums": self.scores.sums}
+        state = {"origin": self.origin, "since": self.since, "learned": self.learned, "sums": self.scores.sums}
         state |= {"newest": self.newest if math.isfinite(self.newest) else None}
-        state |= {"candidate": asdict(self.candidate) if self.candidate else None}
+        state |= {"candidate": asdict(self.candidate) if self.candidate else None, "challenged": self.challenged}
         new = NewCheckpoint(
             *(self.run.model, self.name, number, self.run.id, self.parent, self.events, self.position),
             *(dict(self.counts), state, self.scores.rows, self.scores.loss, self.scores.window_loss, stored),
@@ -263,10 +263,23 @@ class Consumer:
     def go_on_from(self, champion: VersionRecord) -> None:
         """Learn on from a champion's weights; what was learned on top of another one's is left behind."""
         self.learner = self._learner(champion, None)
-        self.parent, self.learned, self.candidate = champion.number, 0, None
+        self.parent = self.origin = champion.number
+        self.learned, self.candidate = 0, None
         self.remembered.end_proof()
         self.position = self.source.past(self.position)
         self.since, self.changed = self.position, True
+
+    def win(self, candidate: Candidate) -> None:
+        """The challenger is champion, and this learner, which has learned on from it, goes on as it is."""
+        self.parent, self.since = candidate.number, candidate.position
+        self.learned -= candidate.learned
+        self.counts["promoted"] += 1
+        self.end_challenge()
+
+    def end_challenge(self) -> None:
+        """There is no challenger any more, and a while there will be none."""
+        self.candidate, self.challenged, self.changed = None, time.time(), True
+        self.remembered.end_proof()
 
     def restore(self, found: CheckpointRecord) -> None:
         """Go on from a checkpoint."""
@@ -280,7 +293,8 @@ class Consumer:
         self.scores = Prequential(context.spec.objective, state["sums"])
         with np.load(context.store.fetch(found.stored), allow_pickle=False) as arrays:
             self.scores.restore(arrays)
-            version = context.registry.version(self.run.model, found.champion)
+            self.origin, self.challenged = state["origin"], state["challenged"]
+            version = context.registry.version(self.run.model, self.origin)
             self.learner = self._learner(version, arrays["learner"].tobytes())
 
     def _learner(self, version: VersionRecord, state: bytes | None) -> Learner:

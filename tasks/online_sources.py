@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from errors import InvalidSpec
+from errors import InvalidSpec, UnreachableSource
+from evergreen_client.shown import masked
 
 if TYPE_CHECKING:
     from arrivals.event_sources import Source
@@ -15,12 +17,23 @@ PARTITIONS, PIPE = "partitions", "-"
 REDIS = "redis://", "rediss://", "unix://"
 
 
+def refuse_secret(name: str) -> None:
+    """Refuse an address with a password, before anybody keeps it.
+
+    Raises:
+        UnreachableSource: it has one; says where it belongs.
+    """
+    if name.startswith(REDIS) and urlsplit(name).password is not None:
+        why = "Prefect keeps the parameters of its runs, and they would hold the password"
+        raise UnreachableSource(f"events from {masked(name)}", why, "leave it out, and set EVERGREEN_REDIS_PASSWORD")
+
+
 def open_source(name: str, context: Context) -> Source:
     """The source of this name: "partitions", "-", a Redis stream's address, or else a file.
 
     Raises:
         InvalidSpec: the model takes more of a row than a line of JSON holds.
-        UnreachableSource: nobody answers there, or there is no such file.
+        UnreachableSource: nobody answers there, there is no such file, or the address has a password.
     """
     from arrivals.event_sources import GrowingFile, Pipe
     from arrivals.events import EventReader
@@ -39,4 +52,7 @@ def open_source(name: str, context: Context) -> Source:
     reader = EventReader(context.spec)
     if name == PIPE:
         return Pipe(reader)
-    return RedisStream(name, reader) if name.startswith(REDIS) else GrowingFile(Path(name), reader)
+    if name.startswith(REDIS):
+        refuse_secret(name)
+        return RedisStream(name, reader, context.settings.redis_password)
+    return GrowingFile(Path(name), reader)

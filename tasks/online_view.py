@@ -13,7 +13,7 @@ from prefect import get_run_logger
 if TYPE_CHECKING:
     from tasks.online import Consumer
 
-SECONDS_BETWEEN_DRAWINGS = 0.5
+SECONDS_BETWEEN_DRAWINGS = 2.0
 SECONDS_BETWEEN_LINES = 60.0
 REASONS = 5  # of refused events that are shown, the most frequent first
 

@@ -49,5 +49,3 @@ def test_what_was_learned_online_is_promoted_by_the_gate(
     assert newest is not None
     assert (newest.events, newest.champion) == (130, champion.number)
     assert newest.window_loss < 0.7
-    assert online("tiny", str(stream), for_minutes=0) == "learned"
-    assert registry.newest_checkpoint("tiny", str(stream)) == newest  # nothing came, so nothing was saved

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from errors import InvalidSpec
+from errors import InvalidSpec, TrainingDiverged
+from evergreen_client.model_files import load_model
+from learning.assembly import assemble
 from learning.online import OnlineLearner
 from learning.online_plan import Online
 from learning.online_tables import spec_of
@@ -35,26 +37,28 @@ def learned() -> OnlineLearner:
     return learner
 
 
-def test_a_burst_comes_to_the_bits_of_its_events_one_by_one(learned: OnlineLearner) -> None:
-    """Weights, optimizer, scales, words, kept rows, chart and scores are the same, however events came together."""
+def test_bursts_and_states_come_to_the_bits_of_one_by_one(learned: OnlineLearner) -> None:
+    """Weights, optimizer, scales, words, kept rows, chart and scores are the same, however events came together.
+
+    So they are behind a state, and what is predicted before learning is what was asked of the row alone.
+    """
+    rows, labels = events(30)
     burst = OnlineLearner(TINY, None, PLAN)
-    rows, labels = events(30)
-    for start, end in ((0, 1), (1, 18), (18, 30)):
-        burst.partial_fit(rows[start:end], labels[start:end])
-    assert burst.state() == learned.state()
-    assert burst.step.traces == 1
-
-
-def test_a_state_goes_on_to_the_last_bit(learned: OnlineLearner) -> None:
-    """Whoever restores a state and learns more comes to what nobody interrupted comes to."""
-    rows, labels = events(30)
-    first = OnlineLearner(TINY, None, PLAN)
-    first.partial_fit(rows[:11], labels[:11])
-    again = OnlineLearner.restore(first.state(), TINY, None, PLAN)
-    assert again.state() == first.state()
-    again.partial_fit(rows[11:], labels[11:])
-    assert again.state() == learned.state()
-    assert again.score == learned.score
+    burst.partial_fit(rows[:1], labels[:1])
+    burst.partial_fit(rows[1:11], labels[1:11])
+    again = OnlineLearner.restore(burst.state(), TINY, None, PLAN)
+    assert again.state() == burst.state()
+    for learner in (burst, again):
+        learner.partial_fit(rows[11:], labels[11:])
+        assert learner.state() == learned.state()
+        assert learner.score == learned.score
+        assert learner.step.traces == 1
+    row = {"speed": 23.0, "city": "A"}
+    said, state = again.predict_one(row), again.state()
+    assert again.state() == state
+    np.testing.assert_array_equal(again.learn_one(row, 1), said)
+    assert again.predict_one(row) > said
+    assert (again.score.rows, again.score.recent_rows) == (31, PLAN.window)
 
 
 def test_a_state_of_something_else_is_refused(learned: OnlineLearner) -> None:
@@ -64,36 +68,30 @@ def test_a_state_of_something_else_is_refused(learned: OnlineLearner) -> None:
 
 
 def test_it_is_frozen_into_a_version_that_says_the_same_and_goes_on(learned: OnlineLearner, tmp_path: Path) -> None:
-    """Base and head are plain Keras models, words and scales included; a learner goes on from them, its base frozen."""
+    """Base and head are plain Keras models, words and scales included; a learner goes on, and the base stays."""
     rows, labels = events(12, seed=1)
     rows.append({"speed": 21.0, "city": "never seen"})
     trained = learned.freeze(tmp_path)
     version = OnlineLearner(TINY, trained.files, PLAN)
     np.testing.assert_allclose(version.predict(rows), learned.predict(rows), atol=1e-5)
-    before = [weight.numpy() for weight in version.step.features.base.weights]
-    bursts = OnlineLearner(TINY, trained.files, PLAN)
-    bursts.partial_fit(rows[:12], labels)
-    for row, label in zip(rows[:12], labels, strict=True):
-        version.learn_one(row, label)
-    assert version.state() == bursts.state()
-    assert OnlineLearner.restore(version.state(), TINY, trained.files, PLAN).score == version.score
-    for weight, value in zip(version.step.features.base.weights, before, strict=True):
-        np.testing.assert_array_equal(weight.numpy(), value)
+    version.partial_fit(rows[:12], labels)
     again = version.freeze(tmp_path / "again")
     assert again.files.base == trained.files.base
     assert again.files.head_digest != trained.files.head_digest
 
 
-def test_predictions_come_before_learning(learned: OnlineLearner) -> None:
-    """What `learn_one` gives back, and the score counts, is what `predict_one` would have said of the row."""
-    learner = OnlineLearner.restore(learned.state(), TINY, None, PLAN)
-    row = {"speed": 23.0, "city": "A"}
-    said, state = learner.predict_one(row), learner.state()
-    assert learner.state() == state
-    np.testing.assert_array_equal(learner.learn_one(row, 1), said)
-    assert learner.predict_one(row) > said
-    assert learner.score.rows == 31
-    assert learner.score.recent_rows == PLAN.window
+@pytest.mark.slow
+def test_a_versions_burst_and_state_come_to_the_same_bits(learned: OnlineLearner, tmp_path: Path) -> None:
+    """Also behind a frozen base, which sees each row of a burst alone."""
+    rows, labels = events(40, seed=1)
+    files = learned.freeze(tmp_path).files
+    single, burst = OnlineLearner(TINY, files, PLAN), OnlineLearner(TINY, files, PLAN)
+    for row, label in zip(rows, labels, strict=True):
+        single.learn_one(row, label)
+    burst.partial_fit(rows[:17], labels[:17])
+    again = OnlineLearner.restore(burst.state(), TINY, files, PLAN)
+    again.partial_fit(rows[17:], labels[17:])
+    assert again.state() == single.state()
 
 
 def test_a_break_is_noticed_and_answered() -> None:
@@ -120,8 +118,20 @@ def test_numbers_are_predicted_in_their_own_unit(tmp_path: Path) -> None:
     assert learner.score.recent["absolute_error"] < 12_000
     assert learner.score.metrics["mean_absolute_error"] > learner.score.recent["absolute_error"]
     trained = learner.freeze(tmp_path)
-    frozen = OnlineLearner(spec, trained.files, PLAN).predict(rows[:20])
-    np.testing.assert_allclose(frozen, learner.predict(rows[:20]), rtol=1e-4)
+    version = assemble(load_model(trained.files.base), load_model(trained.files.head), frozen=True)
+    asked = {name: np.array([[row[name] or np.nan] for row in rows[:20]], "float32") for name in ("size", "age")}
+    np.testing.assert_allclose(version(asked), learner.predict(rows[:20]), rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_learner_that_diverged_says_so() -> None:
+    """A weight that is no number any more shows in the next prediction, and nothing of it becomes a version."""
+    learner = OnlineLearner(TINY, None, PLAN)
+    assert learner.predict([]).shape == learner.partial_fit([], []).shape == (0, 1)
+    weight = learner.step.head.trainable_weights[0]
+    weight.assign(np.full(weight.shape, np.nan))
+    with pytest.raises(TrainingDiverged, match="restore an earlier state"):
+        learner.partial_fit(*events(1))
 
 
 def mean_error() -> Any:

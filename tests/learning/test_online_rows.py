@@ -10,7 +10,7 @@ import pytest
 
 from errors import InvalidSpec, SchemaMismatch
 from learning.objectives import Binary, Multiclass
-from learning.online_rows import ColdRows, Words, columns_of, label_of, weight_of
+from learning.online_rows import NUMBERS, WORDS, ColdRows, Words, label_of, packed, weight_of
 from learning.regression import Regression
 from learning.spec import Schema
 
@@ -30,11 +30,10 @@ ROW: dict[str, Any] = {"speed": 30, "weight": 2.5, "city": "Rome", "kind": "van"
 
 def test_what_is_missing_is_imputed_where_the_schema_says_nullable() -> None:
     """A base gets NaN for a number and the empty string for a word, as it does of a partition."""
-    found = columns_of(SCHEMA, [ROW, {**ROW, "weight": None, "kind": None}, {"speed": 1, "city": "Oslo"}])
-    assert found["weight"].dtype == np.float32
-    assert found["weight"].shape == (3, 1)
-    np.testing.assert_array_equal(found["weight"], [[2.5], [math.nan], [math.nan]])
-    assert found["kind"].tolist() == [["van"], [""], [""]]
+    found = packed(SCHEMA, [ROW, {**ROW, "weight": None, "kind": None}, {"speed": 1, "city": "Oslo"}])
+    assert found[NUMBERS].dtype == np.float32
+    np.testing.assert_array_equal(found[NUMBERS], [[30, 2.5], [30, math.nan], [1, math.nan]])
+    assert found[WORDS].tolist() == [["Rome", "van"], ["Rome", ""], ["Oslo", ""]]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from arriving import SPEC, new_registry
 from db.artifacts import ArtifactStore
 from db.records import NewVersion, RunEnding
 from db.registry import ModelRegistry
-from learning.files import ModelFiles
+from learning.files import ModelFiles, Trained
 from learning.spec import ModelSpec
 from settings import get_settings
 from tasks.consume import open_consumer
@@ -48,9 +48,12 @@ class Slope:
         """All of it."""
         return pickle.dumps(vars(self), protocol=4)
 
-    def freeze(self, work: Path) -> Any:
-        """It is no Keras model."""
-        raise NotImplementedError
+    def freeze(self, work: Path) -> Trained:
+        """As files that hold it, though Keras would not know them."""
+        for kind in ("base", "head"):
+            (work / f"{kind}.keras").write_bytes(self.state())
+        files = ModelFiles(work / "base.keras", work / "head.keras", "base0", f"rows{self.rows}")
+        return Trained(files, (), (), {"kind": "online"}, f"learned from {self.rows} events", {})
 
 
 def slope(_spec: ModelSpec, files: ModelFiles, state: bytes | None) -> Slope:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
+from arriving import Port, line
 from prefect.logging import disable_run_logger
-from streaming import Place, bits, event, write
+from streaming import Place, Slope, bits, event, write
 
-from errors import AnotherConsumer, UnreachableSource
+from errors import AnotherConsumer, TrainingDiverged, UnreachableSource
+from learning.spec import RetrainPolicy
 from settings import Settings
-from tasks.consume import ending_of, follow_champion, save
+from tasks.challenge import challenge, freeze, is_proof_enough, written
+from tasks.consume import ELSEWHERE, ending_of, follow_champion, save
 from tasks.online import Consumer
 from tasks.online_view import facts, shown
 
@@ -137,8 +143,6 @@ def test_what_is_no_event_is_refused_with_a_reason_and_the_others_go_on(place: P
 
 def test_missing_numbers_are_refused_where_the_schema_wants_them(place: Place, stream: Path) -> None:
     """NaN, null and a column that is not there are the same."""
-    from dataclasses import replace
-
     place.spec = replace(place.spec, schema=replace(place.spec.schema, nullable=()))
     nan = json.dumps(event(1, speed=1.5)).replace("1.5", "NaN")
     without = {name: value for name, value in event(1).items() if name != "speed"}
@@ -223,3 +227,103 @@ def test_it_shows_how_it_fares(place: Place, stream: Path) -> None:
     assert found["refused"] == "1: another event has the same key (1)"
     assert found["waiting"] == "1 for their label; expired 0"
     assert found["champion"].startswith("version 1")
+
+
+def test_what_has_arrived_is_learned_row_by_row_and_is_known_to_the_version(place: Place, home: Settings) -> None:
+    """A frozen challenger names the partitions that it learned whole, and in part; what is recalled is left behind."""
+    port = Port(home.home)
+    for day in (1, 2):
+        port.land(f"{day}.csv", *(line(100 * day + number, day=day) for number in range(10)))
+        port.ingest()
+    first, second = (partition.digest for partition in port.partitions())
+    with place.consumer("partitions") as consumer:
+        for most in (10, 4):
+            consumer.test_then_train(consumer.source.read(consumer.position, most))
+        freeze.fn(consumer.run, consumer)
+    assert consumer.candidate is not None
+    number, registry = consumer.candidate.number, place.registry
+    assert registry.version("small", number).parent == 1
+    assert [p.digest for p in registry.learned_by("small", number)] == [first]
+    assert [p.digest for p in registry.learned_by("small", number, "partly")] == [second]
+    registry.recall("small", first, reason="wrong", actor="me")
+    consumer = consume(place, "partitions")
+    assert (consumer.events, consumer.counts["champions followed"], consumer.candidate) == (20, 1, None)
+    assert consumer.learner.rows <= 6  # type: ignore[attr-defined]
+
+
+def test_rows_that_came_after_the_challenger_prove_it(place: Place, stream: Path, tmp_path: Path) -> None:
+    """Also one that was labelled later, and none that came before it; they are typed as a partition is."""
+    write(stream, [event(n, late=None if n % 5 == 4 else 1) for n in range(40)])
+    consume(place, stream, most=1, stretch=20, seconds=0.0)
+    write(stream, [{"key": [str(n), event(n)["at"]], "label": 0} for n in (4, 24)])
+    with place.consumer(str(stream), stretch=20) as consumer:
+        freeze.fn(consumer.run, consumer)
+        for events in consumer.portions(0):
+            consumer.test_then_train(events)
+        record, file = written(consumer, tmp_path)
+        assert is_proof_enough(consumer, replace(consumer.candidate, learned=0)) is False  # type: ignore[type-var]
+    rows = pl.read_parquet(file.path)
+    assert sorted(map(int, rows["id"])) == [n for n in range(20, 40) if n % 5 != 4 or n == 24]
+    assert rows.schema["at"] == pl.Datetime("us", "UTC")
+    assert (record.rows, record.time_from, rows["late"].sum()) == (17, rows["at"][0], 16.0)
+    assert rows["holdout"].any()
+
+
+def test_a_challenger_is_frozen_once_enough_was_learned_and_waits_for_its_proof_through_restarts(
+    place: Place, stream: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A short run challenges too, as rest is counted from the last verdict; after a verdict it rests."""
+    monkeypatch.setattr("tasks.challenge.freeze", freeze.fn)
+    place.spec = replace(place.spec, retrain=RetrainPolicy(min_rows=10))
+    write(stream, [event(n) for n in range(8)])
+    with place.consumer(str(stream)) as consumer:
+        consumer.test_then_train(next(consumer.portions(0)))
+        challenge(consumer)
+        assert consumer.candidate is None
+    write(stream, [event(n) for n in range(8, 30)])
+    with place.consumer(str(stream)) as consumer:
+        consumer.test_then_train(next(consumer.portions(0)))
+        challenge(consumer)
+        frozen = consumer.candidate
+        assert frozen is not None
+    with place.consumer(str(stream)) as consumer:
+        assert consumer.candidate == frozen
+        place.promote(frozen.number)  # as a run that was killed just then had done
+    with place.consumer(str(stream)) as consumer:
+        assert (consumer.parent, consumer.counts["promoted"], consumer.candidate) == (frozen.number, 1, None)
+        assert consumer.learner.version == "head0"  # type: ignore[attr-defined] # it was not begun anew
+        consumer.learned = 99
+        challenge(consumer)
+        assert consumer.candidate is None
+
+
+def test_on_another_machine_it_goes_on_and_says_what_is_missing(place: Place, stream: Path) -> None:
+    """Weights and scores are as they were; of events that waited for their label only their place was left behind."""
+    write(stream, [event(0, late=None), event(1)])
+    consume(place, stream)
+    shutil.rmtree(place.settings.home / "online")
+    write(stream, [{"key": ["0", event(0)["at"]], "label": 1}])
+    consumer = consume(place, stream)
+    assert consumer.run.attention == [ELSEWHERE]
+    assert (consumer.scores.rows, consumer.counts["refused: a label of no event that waits for one"]) == (1, 1)
+
+
+def test_a_divergence_costs_what_was_learned_and_not_the_stream(
+    place: Place, stream: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Learning goes on from the champion: the same weights would diverge again after every restart."""
+    calls, learn = iter(range(99)), Slope.partial_fit
+
+    def diverging(slope: Slope, rows: Any, labels: Any) -> Any:
+        if next(calls) == 1:
+            raise TrainingDiverged("a learner", "a weight is NaN", "lower the rate")
+        return learn(slope, rows, labels)
+
+    monkeypatch.setattr(Slope, "partial_fit", diverging)
+    write(stream, [event(n) for n in range(30)])
+    consumer = consume(place, stream)
+    lost = consumer.counts["lost to a divergence"]
+    assert (consumer.events, consumer.scores.rows, lost > 0) == (30, 30 - lost, True)
+    assert consumer.run.attention == [
+        "a learner: a weight is NaN. To fix it: lower the rate. Learning went on from version 1"
+    ]

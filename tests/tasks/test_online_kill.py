@@ -14,7 +14,7 @@ from streaming import Place, bits, event, write
 
 from settings import Settings
 
-EVENTS, KILLS = 3_000, 5
+EVENTS, KILLS = 2_000, 4
 
 
 def learning(path: Path) -> subprocess.Popen[str]:
