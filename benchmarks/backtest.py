@@ -24,7 +24,7 @@ from pathlib import Path
 from benchmarks.claims import Claims
 from evaluation.backtests import Backtest, from_json
 
-MODEL, FROM = "flights", "2013-02-26"  # after eight weeks
+MODEL, FROM = "flights", "2013-02-26T12:00"  # eight weeks of New York are over at five, in UTC
 POLICIES = (
     "never", "weekly", "monthly", "monitoring", "gate=off", "scratch-monthly", "every=60d", "finetune.replay.share=0",
     "finetune.replay.share=3", "gate.rule=proven",
