@@ -132,12 +132,13 @@ def made_then(context: Context, moment: datetime) -> VersionRecord:
 
 def live(spec: ModelSpec, history: History, policy: Policy) -> Lived:
     """Go through the past under one policy, from the last whole step on, if it was begun before."""
-    start_tensorflow()
-    after_large_import("evidently.metrics", len, ())  # else the first step of the first policy would pay for it
     first, own = first_version(spec, history), overridden(spec, policy)
     folder = policy_folder(own, history, policy)
     with locked(folder / "lock"):
         done = begun_again(own, history, folder, first)
+        if done < history.came.last:  # else the first step of the first policy would pay for these imports
+            start_tensorflow()
+            after_large_import("evidently.metrics", len, ())
         with opened(own, history, folder / REGISTRY, always=policy.always) as context:
             for number in range(done + 1, history.came.last + 1):
                 one_step(context, history.came.steps.at(number))
