@@ -29,7 +29,7 @@ from learning.files import locked
 from learning.overrides import ALWAYS, PRESENT, Policy, checked, overridden
 from learning.prediction import predict
 from learning.spec import ModelSpec
-from learning.startup import start_tensorflow
+from learning.startup import after_large_import, start_tensorflow
 from learning.work_folder import plan_of
 from tasks.history import Asked, History, prepared
 from tasks.lived import baselines, crossed, policy_result
@@ -132,11 +132,13 @@ def made_then(context: Context, moment: datetime) -> VersionRecord:
 
 def live(spec: ModelSpec, history: History, policy: Policy) -> Lived:
     """Go through the past under one policy, from the last whole step on, if it was begun before."""
-    start_tensorflow()
     first, own = first_version(spec, history), overridden(spec, policy)
     folder = policy_folder(own, history, policy)
     with locked(folder / "lock"):
         done = begun_again(own, history, folder, first)
+        if done < history.came.last:  # else the first step of the first policy would pay for these imports
+            start_tensorflow()
+            after_large_import("evidently.metrics", len, ())
         with opened(own, history, folder / REGISTRY, always=policy.always) as context:
             for number in range(done + 1, history.came.last + 1):
                 one_step(context, history.came.steps.at(number))

@@ -121,7 +121,7 @@ def past(folder: Path, *, turned: bool) -> Context:
 
 def until_then(context: Context, end: datetime | None) -> tuple[Step, list[BlockScore], list[tuple[str, str]]]:
     """The first step of a policy that trains in it, without the time it took; its scores, and all versions' weights."""
-    history, then = prepared(context, Asked((), START, end, DAYS)), START + DAYS
+    history, then = prepared(context, Asked((), START, end, DAYS)), SCHEDULED + DAYS
     lived = live(TINY, history, policy(TRAINS_ONCE)).result
     assert len(lived.steps) == (2 if end is None else 1)
     with registry_of(history, TRAINS_ONCE) as registry:
