@@ -1,4 +1,4 @@
-"""What it takes to run for months: `python -m benchmarks.operations [--only PART …] [--runs N] [--weeks N]`.
+"""What it takes to run for months: `python -m benchmarks.operations [--only PART …]`.
 
 `no-new-data`: a deployment run that finds nothing new, beside one of an empty flow, in turn. `ready`: until `evergreen
 up` is ready. `short-runs`: many runs one after the other; memory, handles, time and the registry stay as they were.
@@ -28,14 +28,13 @@ from db.artifacts import ArtifactStore
 from db.garbage import collect, orphans
 
 SECRET = "correct-horse-battery-staple"  # noqa: S105 - what is looked for
-ROUNDS = 5
 TWO_MINUTES = 120.0
 
 
-def no_new_data(house: House, claims: Claims, _asked: argparse.Namespace) -> None:
+def no_new_data(house: House, claims: Claims, asked: argparse.Namespace) -> None:
     """A run that finds nothing new costs little more than any run of Prefect's."""
     spent: dict[str, list[float]] = {"retrain/retrain-small": [], "empty/empty": []}
-    for _ in range(ROUNDS):
+    for _ in range(asked.rounds):
         for deployment, seconds in spent.items():
             seconds.append(house.seconds_of(house.run(deployment)))
     ours, empty = (median(seconds) for seconds in spent.values())
@@ -97,8 +96,7 @@ def secret(house: House, claims: Claims, _asked: argparse.Namespace) -> None:
         text.replace('"small"', '"leaky"').replace('Source("leaky"', 'Source("$LEAKY"')
     )
     house.evergreen("deploy", "leaky")
-    house.end()
-    house.begin()
+    house.register()
     ended = house.run("bootstrap/bootstrap-leaky", 600)
     told = str(ended.state.message if ended.state else "")
     claims.at_least(
@@ -200,6 +198,7 @@ def main(words: Sequence[str]) -> int:
     """Measure the parts that are asked for; 1 if a claim does not hold."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--weeks", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
@@ -208,7 +207,7 @@ def main(words: Sequence[str]) -> int:
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder, house(Path(folder), LEAKY=place) as at_home:
         at_home.land()
         at_home.begin()
-        at_home.run(f"bootstrap/bootstrap-{MODEL}")
+        at_home.run(f"bootstrap/bootstrap-{MODEL}", 600)
         print("claim | measured | goal | holds\n--- | --- | --- | ---")
         for part in asked.only:
             PARTS[part](at_home, claims, asked)
