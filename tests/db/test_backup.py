@@ -196,7 +196,7 @@ def test_backups_beside_a_writer_that_never_stops_are_all_whole(place: Place) ->
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        counts = [back_up(place.registry.engine, place.store, place.backup).files for _ in range(3)]
+        counts = [back_up(place.registry.engine, place.store, place.backup).files for _ in range(2)]
     finally:
         stop.set()
         writer.join()
