@@ -58,6 +58,12 @@ class House:
         wait(lambda: b"Ready." in self.log.read_bytes()[before:], 300, "`evergreen up` is ready")
         return time.perf_counter() - started
 
+    def register(self) -> None:
+        """Register the deployments on the server that runs."""
+        command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+        url = {"PREFECT_API_URL": f"http://127.0.0.1:{PORT}/api"}
+        subprocess.run(command, cwd=self.folder, env=self.environment | url, check=True, stdout=subprocess.DEVNULL)
+
     def end(self) -> None:
         """Stop it as Ctrl-C does."""
         if self.process and self.process.poll() is None:

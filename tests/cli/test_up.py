@@ -80,7 +80,7 @@ def up(home: Settings, tmp_path: Path) -> Iterator[Up]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Settings) -> None:
     """Bootstrap by hand, kill a run and its worker, retrain on a schedule all the same, and stop with Ctrl-C.
 
