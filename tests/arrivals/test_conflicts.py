@@ -248,7 +248,7 @@ KEYS = st.lists(st.tuples(st.lists(VERSIONS, min_size=1, max_size=4), st.lists(V
 
 
 @given(KEYS, st.booleans(), st.booleans())
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 def test_whole_batches_are_judged_as_row_by_row(
     keys: list[tuple[list[Version], list[Version]]], labels: bool, replace: bool
 ) -> None:

@@ -69,7 +69,7 @@ FIELDS = st.text(st.sampled_from('ab1"," \r\né'), max_size=6).map(lambda text: 
 TABLES = st.lists(st.lists(FIELDS, min_size=3, max_size=3), max_size=12)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(TABLES, st.sampled_from(["\n", "\r\n"]), st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]))
 def test_a_good_csv_is_read_as_pythons_own_module_reads_it(table: list[list[str]], end: str, quoting: Any) -> None:
     """Every value of every record, in both ways; only a record of lines that look like rows is refused."""
@@ -83,7 +83,7 @@ def test_a_good_csv_is_read_as_pythons_own_module_reads_it(table: list[list[str]
         assert len(rows) + len(refused) == len(meant)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(TABLES, st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.sampled_from(b'",\n\r\0\xffa1')), max_size=3))
 def test_a_damaged_csv_is_read_alike_in_both_ways(table: list[list[str]], damage: list[tuple[float, int]]) -> None:
     """The same rows and the same sentences."""
@@ -103,7 +103,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(st.lists(st.dictionaries(st.sampled_from("xyz"), VALUES), max_size=8), st.booleans())
 def test_json_lines_are_read_alike_in_both_ways(objects: list[dict[str, Any]], ascii_only: bool) -> None:
     """Numbers, nested values and signs of all kinds have one text, so a file that grew does not double its rows."""

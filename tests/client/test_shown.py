@@ -40,7 +40,7 @@ def secret_of(signs: str) -> str:
     return f"Qx7{signs}7xQ"
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.sampled_from(SCHEMES), st.sampled_from(KINDS), SIGNS)
 @example("ftp", KINDS[0], "/:@?#")
 @example("ftp", KINDS[3], " a b@c ")
@@ -55,7 +55,7 @@ def test_no_password_before_a_host_is_shown(scheme: str, kind: str, signs: str) 
     assert masked(shown) == shown
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.sampled_from(SCHEMES), st.sampled_from(IN_QUERY), SIGNS)
 def test_no_password_in_a_query_is_shown(scheme: str, kind: str, signs: str) -> None:
     """Names such as password, token and sig say what follows; a blank ends it."""
@@ -71,7 +71,7 @@ def test_what_a_library_hid_by_half_is_hidden_whole() -> None:
     assert masked("postgresql://me:***@secret@host/x") == "postgresql://me:***@host/x"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text(max_size=300))
 def test_what_was_masked_stays(text: str) -> None:
     """An error may be built from another one's parts."""
@@ -113,7 +113,7 @@ def test_an_error_shows_no_secret_and_no_control_character() -> None:
     assert "abc" not in str(error)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text(max_size=200))
 def test_plain_text_can_be_printed_and_stored(text: str) -> None:
     """One line, no escape sequence, UTF-8."""

@@ -30,16 +30,17 @@ def trials(url: str, tmp_path: Path) -> list[dict[str, int]]:
     return found
 
 
-def test_kill_at_every_point(trials: list[dict[str, int]]) -> None:
+def test_kill_at_every_point(trials: list[dict[str, int]], backend: str) -> None:
     """A version is there or not, champion or not, never half; what was stored for nothing is found by gc."""
-    assert len(trials) > 30, "files and statements are no longer counted"
+    every = 1 if backend == "sqlite" else 3
+    assert len(trials) > 30 // every, "files and statements are no longer counted"
     for before, after in itertools.pairwise(trials):
         assert after["versions"] - before["versions"] in {0, 1}
         assert after["sequence"] - before["sequence"] in {0, 1}
         assert after["champion"] == (
             after["versions"] if after["sequence"] > before["sequence"] else before["champion"]
         )
-    assert sum(trial["orphans"] for trial in trials) > 5
+    assert sum(trial["orphans"] for trial in trials) > 5 // every
     assert trials[0]["versions"] == 1
     assert trials[-1]["versions"] > 1
     assert trials[-1]["orphans"] == 0

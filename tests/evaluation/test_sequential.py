@@ -67,7 +67,7 @@ def test_the_closed_form_is_the_integral(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(sequential, "AGAINST", 0.0)
     gains = np.array([0.4, -0.2, 0.7, 0.1])
     share, blocks = gains.sum() / np.sqrt((gains**2).sum()), len(gains)
-    radius = np.linspace(0, 40, 20_001)
+    radius = np.linspace(0, 40, 2_001)
     density = chi.pdf(radius, blocks)
 
     def inner(size: float) -> float:

@@ -51,27 +51,26 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @contextmanager
 def one_server(folder: Path) -> Iterator[None]:
-    """Start a server, or use the one that another process of the same tests has started: it takes twenty seconds.
-
-    Whoever uses it holds the lock with others, and whoever starts or ends it has the lock alone.
-    """
+    """Start a server, or use the one that another process of the same tests has started: it takes twenty seconds."""
     from prefect import context, settings
     from prefect.testing.utilities import prefect_test_harness
 
     address = folder / "prefect-server"
-    with (folder / "prefect-server.lock").open("w") as lock, ExitStack() as stack:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if address.exists():
-            known = {settings.PREFECT_API_URL: address.read_text()}
-            stack.enter_context(settings.temporary_settings(known))
-            stack.enter_context(context._temporary_global_settings_context(context.get_settings_context()))
-        else:
-            stack.enter_context(prefect_test_harness(server_startup_timeout=250))
-            address.write_text(settings.PREFECT_API_URL.value())
-            stack.callback(address.unlink)
-            stack.callback(fcntl.flock, lock, fcntl.LOCK_EX)  # called first: waits for the others
-        fcntl.flock(lock, fcntl.LOCK_SH)
-        yield
+    with (folder / "starting.lock").open("w") as starting, (folder / "using.lock").open("w") as using:
+        fcntl.flock(starting, fcntl.LOCK_EX)
+        fcntl.flock(using, fcntl.LOCK_SH)
+        with ExitStack() as stack:
+            if address.exists():
+                known = {settings.PREFECT_API_URL: address.read_text()}
+                stack.enter_context(settings.temporary_settings(known))
+                stack.enter_context(context._temporary_global_settings_context(context.get_settings_context()))
+            else:
+                stack.enter_context(prefect_test_harness(server_startup_timeout=250))
+                stack.callback(fcntl.flock, using, fcntl.LOCK_EX)  # it ends once nobody else uses it …
+                stack.callback(address.unlink)  # … and before that, whoever comes starts another one
+                address.write_text(settings.PREFECT_API_URL.value())
+            fcntl.flock(starting, fcntl.LOCK_UN)
+            yield
 
 
 @pytest.fixture

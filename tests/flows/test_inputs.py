@@ -84,6 +84,7 @@ def draw_digits(folder: Path, number: int) -> pl.DataFrame:
     )
 
 
+@pytest.mark.slow
 def test_pictures_beside_a_table_are_learned(landing: Path, home: Settings) -> None:
     """Better than chance by far; the row whose picture is not there is refused, and the run goes on without it."""
     folder = landing / "pictures"
@@ -101,6 +102,7 @@ def test_pictures_beside_a_table_are_learned(landing: Path, home: Settings) -> N
     assert np.mean(answers == load_digits().target[400:600]) > 0.7
 
 
+@pytest.mark.slow
 def test_reviews_are_judged_by_their_words(landing: Path, home: Settings) -> None:
     """A text that nobody has seen, of words that were: and one that is missing is answered, too."""
     land(landing / "reviews", "a.csv", reviews())
@@ -110,6 +112,7 @@ def test_reviews_are_judged_by_their_words(landing: Path, home: Settings) -> Non
         assert champion.predict_classes({"review": asked, "stars_before": [3, 3, 3]})[:2].tolist() == ["good", "bad"]
 
 
+@pytest.mark.slow
 def test_irises_without_a_time_are_told_apart_by_name(landing: Path, home: Settings) -> None:
     """Each file is a block; verdicts and a service speak of species."""
     rows = flowers()

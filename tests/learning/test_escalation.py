@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from evergreen_client.model_files import load_model
 from learning.data import PartitionFile
 from learning.digests import weights_digest
@@ -31,6 +33,7 @@ def test_each_level_is_the_next_step_and_the_last_is_never_left(spec: ModelSpec)
     assert escalated(replace(spec, retrain=RetrainPolicy(escalate=())), 3) is spec.finetune
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_thawed_base_learns_in_every_layer_that_can(
     spec: ModelSpec,
     champion: Trained,

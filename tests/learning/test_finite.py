@@ -68,6 +68,7 @@ def test_a_nan_kernel_behind_a_relu_reaches_no_file(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_training_that_ends_with_such_weights_is_no_version(
     spec: ModelSpec, history: tuple[PartitionFile, ...], tmp_path: Path
 ) -> None:
@@ -118,6 +119,7 @@ def test_a_base_that_imputes_no_nullable_number_is_refused_before_training(
             pretrain(nullable(spec, build_base), history, work=tmp_path, progress=never)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_base_that_imputes_may_be_trained(
     spec: ModelSpec, history: tuple[PartitionFile, ...], tmp_path: Path
 ) -> None:
@@ -156,6 +158,7 @@ def squaring(_sample: Any) -> keras.Model:
     return Model(inputs, layers.Concatenate()([ops.square(inputs["a"]), inputs["b"], lookup(inputs["c"])]))
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_rows_whose_features_are_not_finite_end_the_run_before_training(
     spec: ModelSpec, partition: Partition, tmp_path: Path
 ) -> None:

@@ -83,6 +83,7 @@ def test_a_refit_after_its_proof_is_the_same_to_the_last_bit_as_one_that_begins_
     assert after.epochs == alone.epochs
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_what_an_anchor_or_a_callback_made_is_not_used_again(train: Train, traced: list[str], spec: ModelSpec) -> None:
     """What anchors a proof was drawn for its rows; and a callback may do anything to a head."""
     anchored = FineTune(stages=(HEAD,), replay=Replay(share=1.0), anchor=1.0)
@@ -93,6 +94,7 @@ def test_what_an_anchor_or_a_callback_made_is_not_used_again(train: Train, trace
     assert traced == ["head"] * 4
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_head_whose_training_failed_is_forgotten(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody knows what state it is in."""
     plan = FineTune(stages=(HEAD,))

@@ -100,6 +100,7 @@ def test_an_error_there_is_an_error_here(file: Path, tmp_path: Path) -> None:
         elsewhere(compare_rows, window(file), gone, COLUMNS, DriftPolicy(), report=None, **HOW).result()
 
 
+@pytest.mark.slow
 def test_a_script_needs_no_main_guard_and_its_other_process_no_prefect(file: Path, tmp_path: Path) -> None:
     """It is not run again there, where only what compares is imported, and both end by themselves."""
     needless = "{name for name in __import__('sys').modules if name in ('prefect', 'sqlalchemy', 'tensorflow')}"
