@@ -85,7 +85,8 @@ def started(*, auto_scheduled: bool = False, by: str = "") -> Iterator[None]:
 def test_the_registry_tells_who_started_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """A schedule, an event and a person start the same deployment; without one, it was a command."""
     assert trigger() == "by hand"
-    monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__NAME", "retrain-flights")
+    runtime = SimpleNamespace(deployment=SimpleNamespace(name="retrain-flights"))
+    monkeypatch.setattr("tasks.run_name.runtime", runtime)  # the real one would ask a server
     with started(auto_scheduled=True, by="SCHEDULE"):
         assert trigger() == "deployment retrain-flights, by its schedule"
     with started(by="AUTOMATION"):
