@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     landing: str = ""
     """Folder or fsspec URL that model sources are relative to; by default in `home`."""
 
-    redis_password: str = ""
+    redis_password: SecretStr = SecretStr("")
     """Of the Redis that events come from, if it asks for one: an address with a password is refused."""
 
     models: str = "models"

@@ -4,8 +4,11 @@
     FOLDER/registry-INSTANT.SHA256.db       appears last, and whole: with it the backup is done
 
 The database is read first, at one moment, and the files after it. Whoever writes stores its files before the row that
-names them is committed, and what a row names is never removed: so all that the snapshot names is there, however many
-runs write meanwhile. Files first would miss those that a run stored, and named, while they were copied.
+names them is committed, and what a row names stays: so all that the snapshot names is there, however many runs write
+meanwhile. Files first would miss those that a run stored, and named, while they were copied.
+
+One kind does not stay: a checkpoint of online learning, whose file goes some checkpoints later. Each consumer's newest
+is copied first; one that is gone all the same is not missed, since learning then goes on from the champion.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from db.artifacts import UNFINISHED, ArtifactStore
 from db.columns import Base
 from db.engine import open_engine, read_scope
 from db.lookups import stored_files
+from db.online_records import ONLINE
 from db.schema import changing_schema, migrate, prepare, revision
 from errors import ArtifactCorrupt, ArtifactMissing, CannotBackUp, CannotRestore
 from evergreen_client.artifacts import StoredArtifact, file_sha256
@@ -83,6 +87,7 @@ def back_up(engine: Engine, store: ArtifactStore, folder: Path) -> Kept:
         for one in earlier:
             if one != done:
                 one.unlink()
+        _drop_old_checkpoints(_files_of(folder), files)
     return kept
 
 
@@ -187,17 +192,19 @@ def copy_rows(source: Connection, target: Connection) -> None:
 
 def copy_files(files: Sequence[StoredArtifact], source: ArtifactStore, target: ArtifactStore) -> Kept:
     """Copy stored files from one root to another, each verified by its SHA-256; those that are there stay."""
-    copied, missing = 0, []
+    there, copied, missing = 0, 0, []
     for file in files:
         if target.sha256(file.uri) == file.sha256:
+            there += 1
             continue
         try:
             with source.fetched(file) as path:
                 target.place(path, file.uri)
             copied += 1
         except (ArtifactMissing, ArtifactCorrupt) as error:
-            missing.append(f"{error.received}: {error.why}")
-    return Kept(len(files) - len(missing), copied, tuple(missing))
+            if file.kind != ONLINE or isinstance(error, ArtifactCorrupt):
+                missing.append(f"{error.received}: {error.why}")
+    return Kept(there + copied, copied, tuple(missing))
 
 
 def _files(engine: Engine) -> tuple[StoredArtifact, ...]:
@@ -236,13 +243,18 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _refuse_another_registry(earlier: Sequence[Path], files: Collection[StoredArtifact]) -> None:
-    """A registry's tables only grow: whatever an earlier backup names, a later one of the same registry names too."""
+    """What an earlier backup names, a later one of the same registry names too, except for old online checkpoints."""
     for snapshot in earlier:
         with of_today(snapshot) as source:
-            gone = {file.uri for file in _files(source)} - {file.uri for file in files}
+            gone = {file.uri for file in _files(source) if file.kind != ONLINE} - {file.uri for file in files}
         if gone:
             why = f"the backup in it names {len(gone)} files that this registry does not know: it is another one's"
             raise CannotBackUp(f"folder {snapshot.parent}", why, "name another folder")
+
+
+def _drop_old_checkpoints(store: ArtifactStore, files: Collection[StoredArtifact]) -> None:
+    for uri in set(store.find(f"{ONLINE}/")) - {file.uri for file in files}:
+        store.remove(uri, unless_since=now())
 
 
 def _refuse_rows(connection: Connection) -> None:

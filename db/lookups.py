@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from clock import now
 from db.arrival_tables import Partition, RefusedRows
 from db.columns import Utc
+from db.online_records import ONLINE
 from db.online_tables import OnlineCheckpoint
 from db.statements import add_if_new, portions
 from db.tables import Artifact, Model, Promotion, Version
@@ -49,14 +50,23 @@ def named_files(session: Session) -> set[str]:
 
 
 def stored_files(session: Session) -> tuple[StoredArtifact, ...]:
-    """Every stored file that a row names, with the digests that it was registered by, in the order of their uris."""
+    """Every stored file that is kept as long as its row, with the digests that it was registered by; ordered by uri.
+
+    The newest checkpoint of each online consumer comes before them: only that is gone on from, and its file goes soon.
+    """
     artifacts = select(Artifact.digest, Artifact.kind, Artifact.uri, Artifact.sha256, Artifact.bytes)
     partitions = select(Partition.digest, literal("partition"), Partition.uri, Partition.sha256, Partition.bytes)
     found = [StoredArtifact(*row) for rows in (artifacts, partitions) for row in session.execute(rows)]
     for uri in filter(None, session.scalars(select(RefusedRows.uri))):
         kind, (digest, sha256) = uri.partition("/")[0], uri.rpartition("/")[2].split(".")[:2]
         found.append(StoredArtifact(digest, kind, uri, sha256, 0))
-    return tuple({file.uri: file for file in sorted(found, key=lambda file: file.uri)}.values())
+    newest = select(func.max(OnlineCheckpoint.id)).group_by(OnlineCheckpoint.model_id, OnlineCheckpoint.consumer)
+    state = OnlineCheckpoint
+    columns = state.digest, literal(ONLINE), state.uri, state.sha256, state.bytes
+    named = select(*columns).where(state.id.in_(newest), state.uri.is_not(None))
+    found += [StoredArtifact(*row) for row in session.execute(named)]
+    in_order = sorted(found, key=lambda file: (file.kind != ONLINE, file.uri))
+    return tuple({file.uri: file for file in in_order}.values())
 
 
 def model_id(session: Session, name: str) -> int:

@@ -31,6 +31,7 @@ CAME_TO = (  # what a reason may begin with
     STUCK,
     AWAITING,
     NOT_APPROVED,
+    "learned",
     "waiting",
     "due",
     "no new data",

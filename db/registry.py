@@ -85,6 +85,7 @@ class ModelRegistry:
         self.engine.dispose()
 
     add_model = writing(lookups.add_model)
+    model_id = reading(lookups.model_id)
     models = reading(whole.models)
     model_events = reading(whole.model_events)
     retired = reading(whole.retired)

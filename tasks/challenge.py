@@ -17,20 +17,23 @@ from prefect import get_run_logger
 from arrivals.events import as_frame
 from arrivals.keys import HOLDOUT
 from arrivals.validation import Validator
+from clock import now
 from db.arrival_records import PartitionRecord
-from db.records import PromotionKind
+from db.records import AWAITING
 from db.verdict_records import NewEvaluation
-from errors import PromotionConflict, UnusableVersion
+from errors import UnusableVersion
 from evaluation.curves import curves
-from evaluation.gate import PROVING, Verdict, judge
+from evaluation.gate import PROVING, judge
 from evaluation.past_verdicts import earlier_changes
 from evaluation.promises import announce
 from learning.data import PartitionFile
 from learning.prediction import Predictions, predict
-from tasks.evaluate import ACTOR, EARLIER
+from tasks.deliver import deliver_promotions
+from tasks.evaluate import EARLIER, PromotionDecision
 from tasks.infra_check import begin_try_out, infra_check, try_out_version
 from tasks.online import Candidate, Consumer
 from tasks.paired_rows import Rows, meet
+from tasks.promote import promote
 from tasks.register_version import Learned, register_version
 from tasks.run import Context, Run, step
 from tasks.unlearned import judged_since, judging
@@ -39,7 +42,6 @@ if TYPE_CHECKING:
     from db.records import VersionRecord
 
 MOST = 50_000  # rows that prove, after which the gate is asked whatever they hold
-KIND: PromotionKind = "promote"
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,25 @@ def challenge(consumer: Consumer) -> None:
         rested = time.time() - consumer.challenged > max(consumer.pace.between, _cooldown(run.context))
         if rested and consumer.learned >= max(spec.retrain.min_rows, 1):
             freeze(run, consumer)
-    elif is_proof_enough(consumer, consumer.candidate):
+    elif not is_asked_about(consumer, consumer.candidate) and is_proof_enough(consumer, consumer.candidate):
         judge_candidate(run, consumer, consumer.candidate)
+
+
+def is_asked_about(consumer: Consumer, candidate: Candidate) -> bool:
+    """Whether a person was asked about the challenger; one that nobody can approve of any more is none.
+
+    Meanwhile there is no other one: whoever is approved was learned on from, so the learner goes on as it is.
+    """
+    registry, model = consumer.run.context.registry, consumer.run.model
+    asked = next((one for one in registry.approvals(model) if one.number == candidate.number), None)
+    if asked is None:
+        return False
+    consumer.remembered.end_proof()  # it was proven: more rows would only pile up until there is an answer
+    followed = registry.sequence(model) == consumer.seen  # else who was promoted is seen to at the next event
+    if followed and asked.state(now()) not in {"awaits approval", "approved"}:
+        consumer.end_challenge()
+        consumer.checkpoint()
+    return True
 
 
 def is_proof_enough(consumer: Consumer, candidate: Candidate) -> bool:
@@ -99,19 +118,32 @@ def freeze(run: Run, consumer: Consumer) -> None:
 def judge_candidate(run: Run, consumer: Consumer, candidate: Candidate) -> None:
     """Let the gate compare it with the champion on what came after it, and promote it if it passes."""
     with TemporaryDirectory() as folder:
-        evaluation_id, verdict = evaluate(consumer, candidate.number, Path(folder))
-    get_run_logger().info("version %d: %s", candidate.number, verdict.reason)
-    if verdict.passed and promoted(run, consumer, candidate.number, (evaluation_id, verdict.reason)):
-        consumer.win(candidate)
-        consumer.seen = run.context.registry.sequence(run.model)
-    else:
+        decision = evaluate(consumer, candidate.number, Path(folder))
+    get_run_logger().info("version %d: %s", candidate.number, decision.reason)
+    settle(run, consumer, candidate, decision)
+
+
+def settle(run: Run, consumer: Consumer, candidate: Candidate, decision: PromotionDecision) -> None:
+    """Promote what passed and can be used, or ask a person, by the same rule as a retrain; and tell of it at once."""
+    registry, log = run.context.registry, get_run_logger()
+    passed = decision.accepted and is_usable(run, consumer, candidate.number)
+    ending = promote(run.context, decision, candidate.number) if passed else None
+    if ending is None:  # refused; or somebody else promoted, whose version is followed at the next event
         consumer.end_challenge()
+    elif ending.outcome == AWAITING:
+        log.warning(ending.reason)
+        run.attention.append(ending.reason)
+    else:
+        consumer.win(candidate)
+        consumer.seen = registry.sequence(run.model)
     consumer.checkpoint()
+    # The end of the run may be an hour away.
+    if ending and (complaint := deliver_promotions(registry, run.context.settings)):
+        log.warning(complaint)
 
 
-def promoted(run: Run, consumer: Consumer, number: int, why: tuple[int, str]) -> bool:
-    """Promote what passed, if a fresh process can use it, and nobody promoted since the champion was looked up."""
-    (evaluation_id, reason), registry = why, run.context.registry
+def is_usable(run: Run, consumer: Consumer, number: int) -> bool:
+    """Whether a fresh process can use a version, as fast as is asked for."""
     try:
         with infra_check(run) as check:
             begin_try_out(run.context, number, consumer.parent, check)
@@ -121,16 +153,10 @@ def promoted(run: Run, consumer: Consumer, number: int, why: tuple[int, str]) ->
         return False
     if slow:
         get_run_logger().info("version %d: %s", number, slow)
-        return False
-    how = {"kind": KIND, "actor": ACTOR, "reason": reason, "evaluation_id": evaluation_id}
-    try:
-        registry.promote(run.model, number, seen=consumer.seen, **how)  # type: ignore[arg-type]
-    except PromotionConflict:  # the other champion is followed at the next event
-        return False
-    return True
+    return not slow
 
 
-def evaluate(consumer: Consumer, number: int, folder: Path) -> tuple[int, Verdict]:
+def evaluate(consumer: Consumer, number: int, folder: Path) -> PromotionDecision:
     """Champion and challenger on the rows that came after it and on past eras, by the gate as it is."""
     run, context = consumer.run, consumer.run.context
     registry, spec = context.registry, context.spec
@@ -155,7 +181,8 @@ def evaluate(consumer: Consumer, number: int, folder: Path) -> tuple[int, Verdic
     evaluation_id = registry.record_evaluation(new, curves(meeting.paired, spec.objective))
     newest = [m for m in verdict.metrics if m.dataset == PROVING and not m.slice]
     registry.record_metrics(spec.name, number, {m.metric: m.challenger_value for m in newest})
-    return evaluation_id, verdict
+    judged = verdict.passed, verdict.passed, verdict.blocked, verdict.reason
+    return PromotionDecision(number, champion.number, consumer.seen, evaluation_id, *judged)
 
 
 def written(consumer: Consumer, folder: Path) -> tuple[PartitionRecord, PartitionFile]:

@@ -12,7 +12,7 @@ from prefect import get_run_logger
 from db.online_records import ONLINE, CheckpointRecord
 from db.records import RunEnding
 from db.remembered import Remembered
-from errors import InvalidSpec
+from errors import ArtifactCorrupt, ArtifactMissing, InvalidSpec
 from learning.startup import start_tensorflow
 from tasks.online import Begin, Consumer, Learner, Pace
 from tasks.online_sources import open_source
@@ -41,10 +41,11 @@ def open_consumer(run: Run, source: str, pace: Pace | None = None, begin: Begin 
         NoChampion: there is no version to go on from.
         UnreachableSource: nobody answers there.
     """
-    registry, home = run.context.registry, run.context.settings.home
+    registry, home = run.context.registry, run.context.settings.home / ONLINE
     registry.claim_events(run.model, run.id)
     found = registry.newest_checkpoint(run.model, source)
-    file = home / ONLINE / run.model / f"{hashlib.sha256(source.encode()).hexdigest()[:16]}.db"
+    # By the model's row: it may get another name.
+    file = home / str(registry.model_id(run.model)) / f"{hashlib.sha256(source.encode()).hexdigest()[:16]}.db"
     with Remembered(file, found.number if found else 0) as remembered:
         opened = open_source(source, run.context)
         consumer = Consumer(run, opened, remembered, begin or begin_learner, pace or Pace())
@@ -67,7 +68,8 @@ def begin_or_resume(run: Run, consumer: Consumer, found: CheckpointRecord | None
         return
     try:
         consumer.restore(found)
-    except InvalidSpec as error:  # the state is of another spec, or another Evergreen
+    # The state is of another spec, or another Evergreen; or its file is gone, as after a restore.
+    except (InvalidSpec, ArtifactMissing, ArtifactCorrupt) as error:
         run.attention.append(f"{error} Learning went on from version {champion.number}")
         consumer.go_on_from(champion)
     log.info(

@@ -30,11 +30,10 @@ def deliver_promotions(registry: ModelRegistry, settings: Settings) -> str:
     url, secret = settings.webhook_url.get_secret_value(), settings.webhook_secret.get_secret_value()
     if not url:
         return ""
-    host = urlsplit(url).hostname or "the receiver"
     if not secret:
         return "promotions were not sent: set EVERGREEN_WEBHOOK_SECRET, by which the receiver knows them for yours"
-    receiver = hashlib.sha256(url.encode()).hexdigest()
     try:
+        host, receiver = urlsplit(url).hostname or "the receiver", hashlib.sha256(url.encode()).hexdigest()
         for promotion in registry.undelivered(receiver):
             if refusal := send(url, secret, promotion):
                 what = f"promotion {promotion.sequence} of {promotion.model}"
@@ -42,11 +41,13 @@ def deliver_promotions(registry: ModelRegistry, settings: Settings) -> str:
             registry.record_delivery(promotion.id, receiver)
     except RegistryError as error:  # what a run ended as is said by then, and is not to be said otherwise for it
         return f"{host} was not told of promotions: {error}"
+    except ValueError:  # of half a bracket, of a label that is empty or too long
+        return "promotions were not sent: EVERGREEN_WEBHOOK_URL is no address; write it as https://host/path"
     return ""
 
 
 def send(url: str, secret: str, promotion: Undelivered) -> str:
-    """Send one promotion; returns why it was not taken, or ""."""
+    """Send one promotion; returns why it was not taken, or "". Of what is no address, raises what libraries do."""
     import httpx
 
     body = message(promotion)
@@ -81,8 +82,11 @@ def message(promotion: Undelivered) -> bytes:
 
 
 def delivery_id(promotion: Undelivered) -> str:
-    """By what a receiver knows one that it has had: the same each time it is sent."""
-    return f"promotion-{promotion.id}"
+    """By what a receiver knows one that it has had: the same each time it is sent, and no other registry's.
+
+    A row's number alone comes again where a registry was restored, and in every registry.
+    """
+    return f"promotion-{promotion.id}-{promotion.at:%Y%m%dT%H%M%S%f}"
 
 
 def signature(secret: str, delivery: str, timestamp: str, body: bytes) -> str:

@@ -291,9 +291,9 @@ class Consumer:
         self.newest = -math.inf if state["newest"] is None else state["newest"]
         self.candidate = Candidate(**state["candidate"]) if state["candidate"] else None
         self.scores = Prequential(context.spec.objective, state["sums"])
+        self.origin, self.challenged = state["origin"], state["challenged"]
         with np.load(context.store.fetch(found.stored), allow_pickle=False) as arrays:
             self.scores.restore(arrays)
-            self.origin, self.challenged = state["origin"], state["challenged"]
             version = context.registry.version(self.run.model, self.origin)
             self.learner = self._learner(version, arrays["learner"].tobytes())
 

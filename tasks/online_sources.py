@@ -54,5 +54,5 @@ def open_source(name: str, context: Context) -> Source:
         return Pipe(reader)
     if name.startswith(REDIS):
         refuse_secret(name)
-        return RedisStream(name, reader, context.settings.redis_password)
+        return RedisStream(name, reader, context.settings.redis_password.get_secret_value())
     return GrowingFile(Path(name), reader)

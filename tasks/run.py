@@ -66,6 +66,7 @@ STATES = {
     AWAITING: "AwaitingApproval",
     NOT_APPROVED: "NotApproved",
     DRY_RUN: "DryRun",
+    "learned": "Learned",
     "waiting": "Waiting",
     "due": "Due",
     "no new data": "NoNewData",

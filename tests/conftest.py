@@ -35,7 +35,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     # A variable counts more than .env, also in the processes that a test starts; an empty one means the default.
     for name, value in {"HOME": str(tmp_path / "home"), "MODELS": "models"}.items():
         monkeypatch.setenv(f"EVERGREEN_{name}", value)
-    for name in ("ARTIFACT_ROOT", "DATABASE_URL", "LANDING", "NOTIFY", "REPORTS_URL", "WEBHOOK_SECRET", "WEBHOOK_URL"):
+    places = "ARTIFACT_ROOT", "DATABASE_URL", "LANDING", "NOTIFY", "REPORTS_URL", "WEBHOOK_URL"
+    for name in (*places, "REDIS_PASSWORD", "WEBHOOK_SECRET"):
         monkeypatch.setenv(f"EVERGREEN_{name}", "")
     get_settings.cache_clear()
     yield get_settings()
