@@ -10,9 +10,11 @@ import pytest
 from prefect.logging import disable_run_logger
 from streaming import Place, event, write
 
+from db.records import came_to
 from settings import Settings
 from tasks.consume import ending_of
 from tasks.online import Consumer
+from tasks.run import STATES
 
 
 @pytest.fixture
@@ -60,3 +62,15 @@ def test_a_renamed_model_goes_on_with_its_keys_and_waiting_events(place: Place, 
     consumer = consume(place, stream)
     assert consumer.run.attention == []
     assert (consumer.counts["labelled late"], consumer.counts["refused: another event has the same key"]) == (1, 1)
+
+
+def test_a_run_that_learned_has_a_name_in_prefect_also_where_somebody_should_look(place: Place, tmp_path: Path) -> None:
+    """What it came to is known beside what needs attention."""
+    stream = tmp_path / "events.jsonl"
+    write(stream, [event(0)])
+    with place.consumer(str(stream)) as consumer:
+        ending = ending_of(consumer)
+    (run,) = place.registry.runs("small", limit=1)
+    wanting = ending.with_attention(["events were lost"])
+    assert came_to(replace(run, outcome=wanting.outcome, reason=wanting.reason)) == ending.outcome == "learned"
+    assert STATES[ending.outcome] == "Learned"
