@@ -64,6 +64,8 @@ def test_a_person_has_the_last_word(place: Place, tmp_path: Path) -> None:
     waiting = learn(place, stream, 20)
     assert (registry.champion("small").number, len(registry.approvals("small"))) == (1, 1)
     assert (waiting.run.attention, len(registry.versions("small"))) == ([], 2)
+    with place.consumer(str(stream)) as consumer:
+        assert consumer.remembered.proof_labels() == {}, "rows that prove it pile up no more"
     registry.answer_approval("small", Answer(2, approved=True, actor="Ada", reason="agreed"))
     after = learn(place, stream, 30)
     assert (after.parent, after.counts["promoted"], after.counts["champions followed"]) == (2, 1, 0)
