@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from clock import now
@@ -19,7 +19,7 @@ from db.lookups import model_id, version_id
 from db.promotions import promote
 from db.records import PromotionKind, PromotionRecord
 from db.statements import add_row, add_unless_taken, read, row_of, select_as
-from db.tables import Evaluation, Promotion, Version
+from db.tables import Evaluation, Promotion, Run, Version
 from errors import NothingToApprove, PromotionConflict
 
 State = Literal["awaits approval", "approved", "not approved", "overtaken"]
@@ -34,12 +34,14 @@ class NewApproval:
         evaluation_id: the gate's verdict on it, or on its proof.
         seen: the sequence that the verdict was based on: a later promotion overtakes it.
         until: when its time is over; None for never.
+        work_key: the work of the run that asks: who does the same finds the question, however that run ends.
     """
 
     number: int
     evaluation_id: int
     seen: int
     until: datetime | None = None
+    work_key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,20 @@ class ApprovalRecord:
 
 
 def ask_for_approval(session: Session, model: str, new: NewApproval) -> None:
-    """Let a version that passed the gate wait for a person."""
+    """Let a version that passed the gate wait for a person; a run that is killed from now on has done its work."""
     add_row(session, Approval, row_of(Approval, new, version_id=version_id(session, model, new.number), at=now()))
+    if new.work_key:
+        asking = select(Evaluation.run_id).where(Evaluation.id == new.evaluation_id).scalar_subquery()
+        session.execute(update(Run).where(Run.id == asking).values(work_key=new.work_key))
+
+
+def question(session: Session, model: str, work_key: str | None) -> ApprovalRecord | None:
+    """The newest question of a run that did this very work; None where none asked."""
+    if work_key is None:
+        return None
+    judged = select(Approval.id).join(Evaluation, Evaluation.id == Approval.evaluation_id)
+    found = set(session.scalars(judged.join(Run, Run.id == Evaluation.run_id).where(Run.work_key == work_key)))
+    return next((one for one in approvals(session, model) if one.id in found), None)
 
 
 def approvals(session: Session, model: str) -> tuple[ApprovalRecord, ...]:

@@ -2,7 +2,6 @@
 
 from prefect import flow
 
-from db.records import RunEnding
 from tasks.check_model import check_model
 from tasks.find_pending import find_again
 from tasks.infra_check import infra_check
@@ -35,7 +34,7 @@ def bootstrap(model: str, again: bool = False) -> str:
         take_arrivals(run)
         pending = find_again(run) if again else None
         if pending and pending.settled:
-            return end_run(run, RunEnding("no new data", "skip", pending.settled), pending.work_key)
+            return end_run(run, pending.nothing_to_do, pending.work_key)
 
         with infra_check(run) as check:
             if pending:
