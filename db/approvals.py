@@ -6,7 +6,7 @@ somebody else was promoted meanwhile, follows from them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -15,14 +15,16 @@ from sqlalchemy.orm import Session
 
 from clock import now
 from db.approval_tables import Approval, ApprovalAnswer
+from db.lineage import tainted_versions
 from db.lookups import model_id, version_id
+from db.models import retired
 from db.promotions import promote
 from db.records import PromotionKind, PromotionRecord
 from db.statements import add_row, add_unless_taken, read, row_of, select_as
 from db.tables import Evaluation, Promotion, Run, Version
 from errors import NothingToApprove, PromotionConflict
 
-State = Literal["awaits approval", "approved", "not approved", "overtaken"]
+State = Literal["awaits approval", "approved", "not approved", "overtaken", "tainted"]
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class ApprovalRecord:
         actor: who answered.
         reason: why.
         answered_at: when.
+        tainted: whether it learned from a partition that was recalled.
     """
 
     id: int
@@ -100,14 +103,21 @@ class ApprovalRecord:
     actor: str | None
     reason: str | None
     answered_at: datetime | None
+    tainted: bool = False
 
     def state(self, when: datetime) -> State:
         """What has become of it at a time: nobody need have noted that it is over."""
         if self.approved is not None:
             return "approved" if self.approved else "not approved"
+        if self.tainted:
+            return "tainted"
         if self.newest != self.seen:
             return "overtaken"
         return "not approved" if self.until and when >= self.until else "awaits approval"
+
+    def is_void(self, when: datetime) -> bool:
+        """Whether nobody answered, and nobody can approve of it any more: its work may be judged anew."""
+        return self.state(when) in {"overtaken", "tainted"}
 
 
 def ask_for_approval(session: Session, model: str, new: NewApproval) -> None:
@@ -142,18 +152,22 @@ def approvals(session: Session, model: str) -> tuple[ApprovalRecord, ...]:
         .where(Version.model_id == model_row)
         .order_by(Approval.id.desc())
     )
-    return read(session, statement, ApprovalRecord)
+    tainted = tainted_versions(session, model)
+    return tuple(replace(one, tainted=one.number in tainted) for one in read(session, statement, ApprovalRecord))
 
 
 def answer_approval(session: Session, model: str, answer: Answer) -> PromotionRecord | None:
     """Let an answer decide: the version is promoted, or the champion stays; in one transaction with the answer.
 
     Raises:
-        NothingToApprove: it does not wait, somebody has answered, or its time is over.
+        NothingToApprove: it does not wait, somebody has answered, its time is over, or the model is retired.
         PromotionConflict: another version was promoted since it was judged.
         TaintedVersion: it learned from a partition that was recalled meanwhile.
     """
-    asked = awaiting(session, model, answer.number)
+    asked, ended = awaiting(session, model, answer.number), retired(session, model)
+    if answer.approved and ended:
+        fix = f"`evergreen models resume {model} --reason ...` first"
+        raise NothingToApprove(f"version {answer.number} of model '{model}'", f"it is retired: {ended.reason}", fix)
     if answer.approved and asked.newest != asked.seen:
         raise overtaken(model, asked)
     if not add_unless_taken(session, ApprovalAnswer, row_of(ApprovalAnswer, answer, approval_id=asked.id, at=now())):

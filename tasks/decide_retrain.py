@@ -14,7 +14,7 @@ from monitoring.decision import TOO_FEW, Facts, Pending, decide, rows_to_judge
 from monitoring.drift import DriftVerdict
 from monitoring.performance import Performance
 from tasks.check_base import ageing
-from tasks.find_pending import was_overtaken, work_key
+from tasks.find_pending import is_void, work_key
 from tasks.run import Context, Run, step
 
 
@@ -28,7 +28,7 @@ def facts_of(
     """What is known when it is decided: what the checks found, and what the registry remembers."""
     registry, model = context.registry, context.spec.name
     last = registry.newest_run(model, ("retrain",))
-    unjudged = last is not None and was_overtaken(context, last)  # nothing was refused, and no alarm has its answer
+    unjudged = last is not None and is_void(context, last)  # nothing was refused, and no alarm has its answer
     return Facts(
         drift=drift,
         performance=performance,

@@ -63,7 +63,7 @@ def pending_work(
     last = registry.newest_run(spec.name, ("retrain",))
     ended, at = last.finished_at if last else None, now or clock.now()
     past = strikes(spec.retrain, champion.created_at, ended, at)
-    if earlier and ((forced and came_to(earlier) == "waiting") or was_overtaken(context, earlier)):
+    if earlier and ((forced and came_to(earlier) == "waiting") or is_void(context, earlier)):
         earlier = None
     settled = why_settled(number, partitions, earlier, past)
     if settled:
@@ -113,19 +113,19 @@ def asked_work(context: Context, asked: Asked) -> Pending:
     return proven if proven.judged_rows >= rows_to_judge(proven, spec.gate) else pending
 
 
-def was_overtaken(context: Context, run: RunRecord) -> bool:
-    """Whether a run asked for approval of what was judged against a champion that has been replaced since.
+def is_void(context: Context, run: RunRecord) -> bool:
+    """Whether a run asked for approval of what nobody can approve any more: it was overtaken, as by a rollback.
 
-    The same one may be back, and the work the same again; but nobody can approve of it any more.
+    The same champion may be back since, and the work be the same again.
     """
     if came_to(run) != AWAITING:
         return False
     question = context.registry.question(context.spec.name, run.work_key)
-    return question is not None and question.state(clock.now()) == "overtaken"
+    return question is not None and question.is_void(clock.now())
 
 
 def left_behind(context: Context, key: str, earlier: RunRecord | None) -> Pending | None:
-    """What is settled by the question of a run that was cut short behind it; None if there is none, or it is overtaken.
+    """What is settled by the question of a run that was cut short behind it; None if there is none, or it is void.
 
     To do the work again would let an equal version wait beside the one that does.
 
@@ -134,11 +134,11 @@ def left_behind(context: Context, key: str, earlier: RunRecord | None) -> Pendin
         key: digest of the work.
         earlier: the newest finished run that had it; None if none did.
     """
-    question, model = context.registry.question(context.spec.name, key), context.spec.name
-    state = question.state(clock.now()) if question else "overtaken"
-    if question is None or state == "overtaken" or (earlier and earlier.outcome not in CUT_SHORT):
+    question, model, at = context.registry.question(context.spec.name, key), context.spec.name, clock.now()
+    if question is None or question.is_void(at) or (earlier and earlier.outcome not in CUT_SHORT):
         return None
-    number, awaits = question.number, state == "awaits approval"
+    number, state = question.number, question.state(at)
+    awaits = state == "awaits approval"
     settled = UNANSWERED.format(number, question.verdict, model, number) if awaits else SINCE.format(number, state)
     return Pending(0, (), key, settled, awaits=awaits)
 
