@@ -25,7 +25,8 @@ def bootstrap(model: str, again: bool = False) -> str:
 
     Returns:
         How the run ended: "promoted", "needs attention", "rejected": version 1 is worse than a constant, or a later one
-        is not shown to be better than the champion; or "no new data": nothing changed since it was last asked for.
+        is not shown to be better than the champion; "awaiting approval": it is, and a person has to say yes; or "no new
+        data": nothing changed since it was last asked for.
     """
     with recorded_run(model) as run:
         if ending := check_model(run, "again"):
