@@ -40,8 +40,8 @@ from settings import get_settings
 SOMEBODY_SHOULD_LOOK = 3  # exit code
 EXIT_CODES = (
     "Exit codes: 0 done; 1 not done, and a line on stderr says why; 2 the command is not understood; "
-    "3 it came to its end, and somebody should look at it: a run needs attention, is stuck or awaits approval, or a "
-    "backup, or what it restored, lacks files."
+    "3 the run came to its end, and somebody should look at it (needs attention, stuck, awaiting approval), or at a "
+    "backup, or what it restored, that lacks files."
 )
 
 app = typer.Typer(
