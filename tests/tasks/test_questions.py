@@ -20,7 +20,7 @@ from monitoring.decision import Pending
 from settings import Settings
 from tasks.decide_retrain import decision
 from tasks.evaluate import PromotionDecision
-from tasks.find_pending import pending_work
+from tasks.find_pending import asked_work, pending_work
 from tasks.promote import promote as promote_or_ask
 from tasks.run import Context
 
@@ -91,6 +91,17 @@ def test_what_it_asked_is_judged_anew_once_it_was_overtaken(context: Context, re
     promote(registry, 1)
     promote(registry, 2)
     assert not pending_work(context).settled
+
+
+def test_so_has_one_that_a_person_asked_for(context: Context, registry: ModelRegistry) -> None:
+    """As a retrain from scratch, whose work is all rows."""
+    key, (run,) = asked_work(context, "from scratch").work_key, registry.runs(MODEL)
+    add_version(registry, parent=2, metrics={"n": 9.0})
+    verdict = registry.record_evaluation(NewEvaluation(run.id, MODEL, 4, 2, True, "better so far", ()))
+    registry.ask_for_approval(MODEL, NewApproval(4, verdict, 2, work_key=key))
+    end(registry, "failed", None)
+    assert "version 4 awaits approval" in asked_work(context, "from scratch").settled
+    assert asked_work(context, "from scratch").nothing_to_do.outcome == AWAITING
 
 
 def test_whoever_bootstraps_has_decided_also_after_a_recall(context: Context, registry: ModelRegistry) -> None:
