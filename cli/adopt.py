@@ -232,7 +232,7 @@ def install(draft: Draft, data: Path, before: datetime | None) -> int:
     """Write the files, land the rows, rehearse the adoption, then do it; a failure leaves nothing behind.
 
     Returns:
-        The exit code: 3 where the run needs attention.
+        The exit code: 3 where somebody should look at the run.
     """
     from cli.landing import divided, in_folder, landed
     from cli.main import run_to_its_end

@@ -40,7 +40,8 @@ from settings import get_settings
 SOMEBODY_SHOULD_LOOK = 3  # exit code
 EXIT_CODES = (
     "Exit codes: 0 done; 1 not done, and a line on stderr says why; 2 the command is not understood; "
-    "3 the run came to its end, and somebody should look at it (needs attention, stuck)."
+    "3 the run came to its end, and somebody should look at it (needs attention, stuck, awaiting approval), or at a "
+    "backup, or what it restored, that lacks files."
 )
 
 app = typer.Typer(
@@ -79,7 +80,7 @@ def bootstrap(
         bool, typer.Option("--again", help="It has a champion: train base and head anew, and let the gate compare.")
     ] = False,
 ) -> None:
-    """Train version 1 on everything that has arrived, and make it the champion. Exit code 3: it needs attention."""
+    """Train version 1 on everything that has arrived, and make it the champion. Exit code 3: somebody should look."""
     prepare(model)
     with large_import("prefect"):
         from flows.bootstrap import bootstrap as flow
@@ -103,7 +104,7 @@ def retrain(
         bool, typer.Option("--dry-run", help="Do all of it on a copy of the registry, and say what would happen.")
     ] = False,
 ) -> None:
-    """Run the retrain flow now, as the schedule would. Exit code 3: it needs attention, or is stuck."""
+    """Run the retrain flow now, as the schedule would. Exit code 3: needs attention, stuck, or awaits approval."""
     prepare(model)
     with large_import("prefect"):
         from flows.retrain import retrain as flow
@@ -134,7 +135,7 @@ def prepare(model: str) -> None:
 
 
 def run_to_its_end(flow: Callable[..., Any], model: str, **asked: Any) -> str:
-    """Run a flow, print what became of it, and give it back; end with an exit code of its own if it needs attention."""
+    """Run a flow, print what became of it, and give it back; end with an exit code of its own for who should look."""
     from prefect.settings import get_current_settings
 
     from tasks.logs import tell_errors_once

@@ -7,34 +7,38 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.printing import say
+
 if TYPE_CHECKING:
     from settings import Settings
 
 USUAL = Path("~/.prefect")
 SAID = {".env": r"^\s*(export\s+)?PREFECT_HOME\s*=", "prefect.toml": r"^\s*home\s*="}
 
+MOVED = (
+    "Prefect keeps its runs in {here} from now on. Runs, schedules that somebody paused, and blocks in {usual} stay "
+    "behind; to go on with them: export PREFECT_HOME={usual}"
+)
 
-def keep_prefect_here(settings: Settings) -> str:
+
+def keep_prefect_here(settings: Settings) -> None:
     """Set PREFECT_HOME to a folder under EVERGREEN_HOME, unless somebody has said where; before Prefect is imported.
 
-    Profiles stay where `prefect config set` writes them.
+    Profiles stay where `prefect config set` writes them. Where Prefect was used before, a sentence on stderr says once
+    how to go on with what it kept: by whichever command makes the folder.
 
     Args:
         settings: say where EVERGREEN_HOME is.
-
-    Returns:
-        What a person should know: that Prefect was used before, and how to go on with what it kept; else "".
     """
     if "PREFECT_HOME" in os.environ or any(_says(Path(file), pattern) for file, pattern in SAID.items()):
-        return ""
+        return
     usual, here = USUAL.expanduser(), settings.home / "prefect"
-    is_new = not (here / "prefect.db").exists()
+    is_new = not here.exists()
     here.mkdir(parents=True, exist_ok=True)  # Prefect's temporary server does not make it
     os.environ["PREFECT_HOME"] = str(here)
     os.environ.setdefault("PREFECT_PROFILES_PATH", str(usual / "profiles.toml"))
-    if not is_new or not (usual / "prefect.db").exists():
-        return ""
-    return f"Prefect keeps its runs in {here} from now on; to go on with those in {usual}: export PREFECT_HOME={usual}"
+    if is_new and (usual / "prefect.db").exists():
+        say(MOVED.format(here=here, usual=usual), err=True)
 
 
 def _says(file: Path, pattern: str) -> bool:

@@ -79,8 +79,7 @@ def up(
 
     check_deployments(FILE)
     url, settings = f"http://{HOST}:{port}", get_settings()
-    if earlier := keep_prefect_here(settings):
-        say(earlier)
+    keep_prefect_here(settings)
     # The UI asks the address that it was opened at, be that 127.0.0.1, localhost or a proxy.
     environment = {"PREFECT_UI_API_URL": "/api"} | os.environ | {"PREFECT_API_URL": f"{url}/api", "PREFECT_UI_URL": url}
     for signal_number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs ignore SIGINT by default

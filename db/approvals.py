@@ -6,23 +6,25 @@ somebody else was promoted meanwhile, follows from them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from clock import now
 from db.approval_tables import Approval, ApprovalAnswer
+from db.lineage import tainted_versions
 from db.lookups import model_id, version_id
+from db.models import retired
 from db.promotions import promote
 from db.records import PromotionKind, PromotionRecord
 from db.statements import add_row, add_unless_taken, read, row_of, select_as
-from db.tables import Evaluation, Promotion, Version
+from db.tables import Evaluation, Promotion, Run, Version
 from errors import NothingToApprove, PromotionConflict
 
-State = Literal["awaits approval", "approved", "not approved", "overtaken"]
+State = Literal["awaits approval", "approved", "not approved", "overtaken", "tainted"]
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,14 @@ class NewApproval:
         evaluation_id: the gate's verdict on it, or on its proof.
         seen: the sequence that the verdict was based on: a later promotion overtakes it.
         until: when its time is over; None for never.
+        work_key: the work of the run that asks: who does the same finds the question, however that run ends.
     """
 
     number: int
     evaluation_id: int
     seen: int
     until: datetime | None = None
+    work_key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,7 @@ class ApprovalRecord:
         actor: who answered.
         reason: why.
         answered_at: when.
+        tainted: whether it learned from a partition that was recalled.
     """
 
     id: int
@@ -98,19 +103,38 @@ class ApprovalRecord:
     actor: str | None
     reason: str | None
     answered_at: datetime | None
+    tainted: bool = False
 
     def state(self, when: datetime) -> State:
         """What has become of it at a time: nobody need have noted that it is over."""
         if self.approved is not None:
             return "approved" if self.approved else "not approved"
+        if self.tainted:
+            return "tainted"
         if self.newest != self.seen:
             return "overtaken"
         return "not approved" if self.until and when >= self.until else "awaits approval"
 
+    def is_void(self, when: datetime) -> bool:
+        """Whether nobody answered, and nobody can approve of it any more: its work may be judged anew."""
+        return self.state(when) in {"overtaken", "tainted"}
+
 
 def ask_for_approval(session: Session, model: str, new: NewApproval) -> None:
-    """Let a version that passed the gate wait for a person."""
+    """Let a version that passed the gate wait for a person; a run that is killed from now on has done its work."""
     add_row(session, Approval, row_of(Approval, new, version_id=version_id(session, model, new.number), at=now()))
+    if new.work_key:
+        asking = select(Evaluation.run_id).where(Evaluation.id == new.evaluation_id).scalar_subquery()
+        session.execute(update(Run).where(Run.id == asking).values(work_key=new.work_key))
+
+
+def question(session: Session, model: str, work_key: str | None) -> ApprovalRecord | None:
+    """The newest question of a run that did this very work; None where none asked."""
+    if work_key is None:
+        return None
+    judged = select(Approval.id).join(Evaluation, Evaluation.id == Approval.evaluation_id)
+    found = set(session.scalars(judged.join(Run, Run.id == Evaluation.run_id).where(Run.work_key == work_key)))
+    return next((one for one in approvals(session, model) if one.id in found), None)
 
 
 def approvals(session: Session, model: str) -> tuple[ApprovalRecord, ...]:
@@ -128,18 +152,22 @@ def approvals(session: Session, model: str) -> tuple[ApprovalRecord, ...]:
         .where(Version.model_id == model_row)
         .order_by(Approval.id.desc())
     )
-    return read(session, statement, ApprovalRecord)
+    tainted = tainted_versions(session, model)
+    return tuple(replace(one, tainted=one.number in tainted) for one in read(session, statement, ApprovalRecord))
 
 
 def answer_approval(session: Session, model: str, answer: Answer) -> PromotionRecord | None:
     """Let an answer decide: the version is promoted, or the champion stays; in one transaction with the answer.
 
     Raises:
-        NothingToApprove: it does not wait, somebody has answered, or its time is over.
+        NothingToApprove: it does not wait, somebody has answered, its time is over, or the model is retired.
         PromotionConflict: another version was promoted since it was judged.
         TaintedVersion: it learned from a partition that was recalled meanwhile.
     """
-    asked = awaiting(session, model, answer.number)
+    asked, ended = awaiting(session, model, answer.number), retired(session, model)
+    if answer.approved and ended:
+        fix = f"`evergreen models resume {model} --reason ...` first"
+        raise NothingToApprove(f"version {answer.number} of model '{model}'", f"it is retired: {ended.reason}", fix)
     if answer.approved and asked.newest != asked.seen:
         raise overtaken(model, asked)
     if not add_unless_taken(session, ApprovalAnswer, row_of(ApprovalAnswer, answer, approval_id=asked.id, at=now())):

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, select
 from db.columns import Base
 from db.engine import read_scope, session_scope
 
-ROWS = 1_000  # that are held in memory at once
+ROWS = 1_000  # that are held in memory at once, on PostgreSQL too: by itself it sends all of a table
 
 
 def copy_rows(source: Engine, target: Engine) -> None:
@@ -22,7 +22,8 @@ def copy_rows(source: Engine, target: Engine) -> None:
     with read_scope(source) as reading, session_scope(target) as writing:
         for table in Base.metadata.sorted_tables:
             # In the order of their keys: a version's parent comes before it.
-            rows = reading.connection().execute(select(table).order_by(*table.primary_key.columns))
-            for some in rows.partitions(ROWS):
+            statement = select(table).order_by(*table.primary_key.columns)
+            rows = reading.connection().execute(statement, execution_options={"yield_per": ROWS})
+            for some in rows.partitions():
                 keys = table.columns.keys()
                 writing.connection().execute(table.insert(), [dict(zip(keys, row, strict=True)) for row in some])

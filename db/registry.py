@@ -140,6 +140,7 @@ class ModelRegistry:
     promoted_by = reading(production.promoted_by)
     ask_for_approval = writing(waiting.ask_for_approval)
     approvals = reading(waiting.approvals)
+    question = reading(waiting.question)
     answer_approval = writing(waiting.answer_approval)
     undelivered = reading(deliveries.undelivered)
     record_delivery = writing(deliveries.record_delivery)

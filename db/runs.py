@@ -42,7 +42,7 @@ def finish_run(
         session: the transaction.
         run_id: the run.
         ending: how it ended.
-        work_key: the work that need not be done again.
+        work_key: the work that need not be done again; None keeps what was noted when the run asked for approval.
         timings: seconds by step.
 
     Raises:
@@ -51,7 +51,9 @@ def finish_run(
     closed = session.scalar(
         update(Run)
         .where(Run.id == run_id, or_(Run.finished_at.is_(None), Run.outcome == LOST))
-        .values(**vars(ending), work_key=work_key, timings=timings or {}, finished_at=now())
+        .values(
+            **vars(ending), work_key=func.coalesce(work_key, Run.work_key), timings=timings or {}, finished_at=now()
+        )
         .returning(Run.id)
     )
     if closed is None:

@@ -2,7 +2,6 @@
 
 from prefect import flow
 
-from db.records import RunEnding
 from tasks.check_model import check_model
 from tasks.find_pending import find_again
 from tasks.infra_check import infra_check
@@ -26,7 +25,8 @@ def bootstrap(model: str, again: bool = False) -> str:
 
     Returns:
         How the run ended: "promoted", "needs attention", "rejected": version 1 is worse than a constant, or a later one
-        is not shown to be better than the champion; or "no new data": nothing changed since it was last asked for.
+        is not shown to be better than the champion; "awaiting approval": it is, and a person has to say yes; or "no new
+        data": nothing changed since it was last asked for.
     """
     with recorded_run(model) as run:
         if ending := check_model(run, "again"):
@@ -35,7 +35,7 @@ def bootstrap(model: str, again: bool = False) -> str:
         take_arrivals(run)
         pending = find_again(run) if again else None
         if pending and pending.settled:
-            return end_run(run, RunEnding("no new data", "skip", pending.settled), pending.work_key)
+            return end_run(run, pending.nothing_to_do, pending.work_key)
 
         with infra_check(run) as check:
             if pending:

@@ -2,7 +2,6 @@
 
 from prefect import flow
 
-from db.records import RunEnding
 from monitoring.decision import Asked
 from tasks.check_drift import begin_drift_check, check_drift
 from tasks.check_model import check_model
@@ -45,7 +44,7 @@ def retrain(model: str, from_scratch: bool = False, force: bool = False, dry_run
         take_arrivals(run)
         pending = find_pending(run, asked, forced=force)
         if pending.settled:
-            return end_run(run, RunEnding("no new data", "skip", pending.settled), pending.work_key)
+            return end_run(run, pending.nothing_to_do, pending.work_key)
 
         comparison = begin_drift_check(run, pending)
         score_champion(run, pending)

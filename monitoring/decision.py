@@ -32,6 +32,7 @@ class Pending:
         partitions: the pending ones, oldest first.
         work_key: digest of all that a retrain on them depends on.
         settled: why this very work need not be done again; empty when it must be.
+        awaits: whether that is a version of this work that awaits approval, of a run that was cut short behind it.
         prove_from: when the proving window begins: the newest of these rows, that a challenger is judged on before
             it may learn them. None where they are no two time blocks; then held-out entities are the proof.
         judged_rows: labelled rows that a challenger is judged on: of the proving window, else of held-out entities.
@@ -52,6 +53,12 @@ class Pending:
     stuck: int = 0
     asked: Asked = ""
     forced: bool = False
+    awaits: bool = False
+
+    @property
+    def nothing_to_do(self) -> RunEnding:
+        """How a run ends whose work is settled; one that goes on from a question ends as the one that asked it."""
+        return RunEnding(*(AWAITING, "retrain") if self.awaits else ("no new data", "skip"), self.settled)
 
     @property
     def labelled_rows(self) -> int:

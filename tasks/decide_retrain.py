@@ -14,7 +14,7 @@ from monitoring.decision import TOO_FEW, Facts, Pending, decide, rows_to_judge
 from monitoring.drift import DriftVerdict
 from monitoring.performance import Performance
 from tasks.check_base import ageing
-from tasks.find_pending import work_key
+from tasks.find_pending import is_void, work_key
 from tasks.run import Context, Run, step
 
 
@@ -28,14 +28,15 @@ def facts_of(
     """What is known when it is decided: what the checks found, and what the registry remembers."""
     registry, model = context.registry, context.spec.name
     last = registry.newest_run(model, ("retrain",))
+    unjudged = last is not None and is_void(context, last)  # nothing was refused, and no alarm has its answer
     return Facts(
         drift=drift,
         performance=performance,
         learned_at=registry.champion(model).created_at,
         last_retrain=last.finished_at if last else None,
         now=now or clock.now(),
-        answered=answered(context, pending),
-        new_rows=rows_since_refusal(context.spec, pending, last),
+        answered=None if unjudged else answered(context, pending),
+        new_rows=None if unjudged else rows_since_refusal(context.spec, pending, last),
         stop_when_broken=context.spec.drift.stop_when_broken,
         unchecked="no check for drift" if context.past else TOO_FEW,
     )

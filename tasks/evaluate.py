@@ -41,7 +41,8 @@ class PromotionDecision:
 
     `accepted` is whether it may be promoted. Beside those that passed, that is a first version that is not shown to be
     worse than a constant: there is no better one. `blocked` is whether it was better on what is new, and refused;
-    `overtaken`, whether it was not judged at all, as somebody else promoted in the meantime.
+    `overtaken`, whether it was not judged at all, as somebody else promoted in the meantime. `work_key` is that of the
+    pending work that it did; a bootstrap has none.
     """
 
     challenger: int
@@ -53,6 +54,12 @@ class PromotionDecision:
     blocked: bool
     reason: str
     overtaken: bool = False
+    work_key: str | None = None
+
+    @property
+    def bootstraps(self) -> bool:
+        """Whether it begins anew: nothing is in production that may stay, and whoever bootstraps has decided."""
+        return self.champion is None and self.work_key is None
 
 
 def evaluate(context: Context, run_id: int, challenger: int, pending: Pending | None = None) -> PromotionDecision:
@@ -95,6 +102,7 @@ def evaluate(context: Context, run_id: int, challenger: int, pending: Pending | 
         verdict.blocked,
         verdict.reason,
         overtaken=bool(late),
+        work_key=pending.work_key if pending else None,
     )
 
 

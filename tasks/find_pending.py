@@ -10,7 +10,7 @@ import numpy as np
 
 import clock
 from db.arrival_records import PartitionRecord
-from db.records import VersionRecord, came_to
+from db.records import AWAITING, CUT_SHORT, RunRecord, VersionRecord, came_to
 from errors import NoChampion, TaintedVersion
 from evaluation.comparison import events
 from evaluation.past_verdicts import MOST_STUCK, stuck
@@ -24,6 +24,12 @@ from learning.work_folder import plan_of
 from monitoring.decision import Asked, Pending, rows_to_judge, strikes, why_done, why_settled
 from tasks.run import Context, Run, step
 from tasks.unlearned import judged_since, later
+
+UNANSWERED = (
+    "version {} awaits approval, of an earlier run that was cut short after it had asked: {}. To answer: `evergreen "
+    "registry approve {} {} --reason ...`, or reject"
+)
+SINCE = "no new data since version {}, of a run that was cut short, was {}"
 
 
 def pending_work(
@@ -57,11 +63,13 @@ def pending_work(
     last = registry.newest_run(spec.name, ("retrain",))
     ended, at = last.finished_at if last else None, now or clock.now()
     past = strikes(spec.retrain, champion.created_at, ended, at)
-    if forced and earlier and came_to(earlier) == "waiting":
+    if earlier and ((forced and came_to(earlier) == "waiting") or is_void(context, earlier)):
         earlier = None
     settled = why_settled(number, partitions, earlier, past)
     if settled:
         return Pending(number, partitions, key, settled)
+    if question := left_behind(context, key, earlier):
+        return replace(question, champion=number, partitions=partitions)
     files = context.partition_files(partitions)
     since, prove_from = judged_since(context), proving_window(spec.schema, spec.gate, files)
     prove_from = later(prove_from, since) if prove_from else None
@@ -85,9 +93,12 @@ def asked_work(context: Context, asked: Asked) -> Pending:
     everything = context.newest.counted(learnable(spec, registry.partitions(spec.name)))
     partitions = context.newest.counted(learnable(spec, registry.pending(spec.name)))
     key = work_key(spec, 0, [asked, *(partition.digest for partition in everything)])
-    settled = why_done(registry.run_with_work_key(spec.name, key), newest.at)
+    earlier = registry.run_with_work_key(spec.name, key)
+    settled = why_done(earlier, newest.at)
     if settled:
         return Pending(champion.number, partitions, key, settled, asked=asked)
+    if question := left_behind(context, key, earlier):
+        return replace(question, champion=champion.number, partitions=partitions, asked=asked)
     pending = Pending(champion.number, partitions, key, asked=asked)
     if no_opponent(context, champion, partitions):
         return pending
@@ -100,6 +111,36 @@ def asked_work(context: Context, asked: Asked) -> Pending:
     rare = events(spec.objective, np.concatenate([selection.target for selection in judged]))
     proven = replace(pending, prove_from=prove_from, judged_rows=row_count(judged), judged_events=rare)
     return proven if proven.judged_rows >= rows_to_judge(proven, spec.gate) else pending
+
+
+def is_void(context: Context, run: RunRecord) -> bool:
+    """Whether a run asked for approval of what nobody can approve any more: it was overtaken, as by a rollback.
+
+    The same champion may be back since, and the work be the same again.
+    """
+    if came_to(run) != AWAITING:
+        return False
+    question = context.registry.question(context.spec.name, run.work_key)
+    return question is not None and question.is_void(clock.now())
+
+
+def left_behind(context: Context, key: str, earlier: RunRecord | None) -> Pending | None:
+    """What is settled by the question of a run that was cut short behind it; None if there is none, or it is void.
+
+    To do the work again would let an equal version wait beside the one that does.
+
+    Args:
+        context: what is opened for the model.
+        key: digest of the work.
+        earlier: the newest finished run that had it; None if none did.
+    """
+    question, model, at = context.registry.question(context.spec.name, key), context.spec.name, clock.now()
+    if question is None or question.is_void(at) or (earlier and earlier.outcome not in CUT_SHORT):
+        return None
+    number, state = question.number, question.state(at)
+    awaits = state == "awaits approval"
+    settled = UNANSWERED.format(number, question.verdict, model, number) if awaits else SINCE.format(number, state)
+    return Pending(0, (), key, settled, awaits=awaits)
 
 
 def no_opponent(context: Context, champion: VersionRecord, arrived: Sequence[PartitionRecord]) -> str:

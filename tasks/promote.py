@@ -50,8 +50,8 @@ def promote(context: Context, decision: PromotionDecision, number: int) -> RunEn
 
     Then the gate has to judge again.
     """
-    # Whoever bootstraps has approved of version 1, and a backtest takes it that people always approve.
-    if context.spec.gate.approval == "manual" and decision.seen and context.past is None:
+    # A backtest takes it that people always approve.
+    if context.spec.gate.approval == "manual" and not decision.bootstraps and context.past is None:
         return ask(context, decision, number)
     first = decision.champion is None
     kind: PromotionKind = "bootstrap" if first else "promote"
@@ -79,7 +79,8 @@ def ask(context: Context, decision: PromotionDecision, number: int) -> RunEnding
     if registry.sequence(model) != decision.seen:
         return None
     until = now() + gate.patience if gate.patience else None
-    registry.ask_for_approval(model, NewApproval(number, decision.evaluation_id, decision.seen, until))
+    asked = NewApproval(number, decision.evaluation_id, decision.seen, until, decision.work_key)
+    registry.ask_for_approval(model, asked)
     limit = f" until {until:%Y-%m-%d %H:%M} UTC" if until else ""
     return RunEnding(AWAITING, "retrain", ASKED.format(number, limit, decision.reason, model, number))
 

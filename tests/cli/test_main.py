@@ -60,9 +60,9 @@ def test_a_registry_without_the_model_says_how_to_start() -> None:
     assert "evergreen bootstrap flights" in done.stderr
 
 
-def test_a_prefect_server_that_does_not_answer_is_one_line() -> None:
+def test_a_prefect_server_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
     """Whoever stopped `make up` reads what is missing, and not HTTP's own words for it."""
-    dead = os.environ | {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    dead = os.environ | {"PREFECT_API_URL": "http://127.0.0.1:9/api", "HOME": str(tmp_path)}  # who never used Prefect
     done = subprocess.run([EVERGREEN, "retrain", "flights"], capture_output=True, text=True, check=False, env=dead)
     assert done.returncode == 1
     assert done.stderr.startswith("evergreen: the Prefect server at http://127.0.0.1:9/api")

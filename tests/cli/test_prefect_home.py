@@ -23,24 +23,31 @@ def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "user"
 
 
-def test_it_is_under_evergreens_home_and_profiles_stay(home: Settings, user: Path) -> None:
+def test_it_is_under_evergreens_home_and_profiles_stay(
+    home: Settings, user: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What `prefect config set` wrote before still counts."""
-    assert keep_prefect_here(home) == ""
+    keep_prefect_here(home)
+    assert capsys.readouterr().err == ""
     assert os.environ["PREFECT_HOME"] == str(home.home / "prefect")
     assert (home.home / "prefect").is_dir()
     assert os.environ["PREFECT_PROFILES_PATH"] == str(user / ".prefect/profiles.toml")
 
 
 def test_whoever_has_one_is_told_once_how_to_go_on_with_it(
-    home: Settings, user: Path, monkeypatch: pytest.MonkeyPatch
+    home: Settings, user: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Until the new one is there."""
+    """By whichever command comes first; that what somebody set in the UI stays behind is said too."""
     (user / ".prefect").mkdir(parents=True)
     (user / ".prefect/prefect.db").touch()
-    assert f"export PREFECT_HOME={user}/.prefect" in keep_prefect_here(home)
-    (home.home / "prefect/prefect.db").touch()
+    keep_prefect_here(home)
+    told = capsys.readouterr().err
+    assert f"export PREFECT_HOME={user}/.prefect" in told
+    assert "paused" in told
+    assert "blocks" in told
     monkeypatch.delenv("PREFECT_HOME")
-    assert keep_prefect_here(home) == ""
+    keep_prefect_here(home)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,17 @@ def test_what_was_recalled_meanwhile_is_not_promoted(registry: ModelRegistry) ->
     registry.recall(MODEL, "p4", reason="a broken sensor", actor="me")
     with pytest.raises(TaintedVersion):
         registry.answer_approval(MODEL, Answer(number, True, "Ada", "looks right"))
-    assert state(registry) == "awaits approval"
+    assert state(registry) == "tainted"
+
+
+def test_a_retired_models_version_is_not_promoted(registry: ModelRegistry) -> None:
+    """Nothing keeps it fresh; it may be turned down, and approved once the model was taken up again."""
+    number = asked(registry)
+    registry.retire(MODEL, reason="nobody flies", actor="me")
+    with pytest.raises(NothingToApprove, match="it is retired: nobody flies"):
+        registry.answer_approval(MODEL, Answer(number, True, "Ada", "looks right"))
+    registry.resume(MODEL, reason="they do", actor="me")
+    assert registry.answer_approval(MODEL, Answer(number, True, "Ada", "looks right"))
 
 
 @pytest.mark.parametrize(("actor", "reason"), [(" ", "looks right"), ("Ada", "")])

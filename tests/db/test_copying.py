@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from filled import MODEL, promote, three_champions
+from sqlalchemy import event
 
-from db.copying import copy_rows
+from db.columns import Base
+from db.copying import ROWS, copy_rows
 from db.registry import ModelRegistry, open_registry
 
 
@@ -22,3 +25,17 @@ def test_a_copy_goes_on_by_itself(registry: ModelRegistry, tmp_path: Path) -> No
         assert copy.open_runs() == registry.open_runs()
         promote(copy, 1)
         assert (copy.champion(MODEL).number, registry.champion(MODEL).number) == (1, 3)
+
+
+def test_few_rows_are_in_memory_at_once(registry: ModelRegistry, tmp_path: Path) -> None:
+    """From either database: a registry of years is copied before each dry run."""
+    asked = list[object]()
+
+    @event.listens_for(registry.engine, "before_cursor_execute")
+    def note(_connection: object, _cursor: object, statement: str, _values: object, context: Any, _many: bool) -> None:
+        if statement.startswith("SELECT"):
+            asked.append(context.execution_options.get("yield_per"))
+
+    with open_registry(f"sqlite:///{tmp_path}/copy.db") as copy:
+        copy_rows(registry.engine, copy.engine)
+    assert asked.count(ROWS) == len(Base.metadata.sorted_tables)
