@@ -14,7 +14,8 @@ from db.records import RunEnding
 from db.remembered import Remembered
 from errors import InvalidSpec
 from learning.startup import start_tensorflow
-from tasks.online import Begin, Consumer, Learner, Pace
+from tasks.online import Consumer, Pace
+from tasks.online_learner import Begin, Learner
 from tasks.online_sources import consumer_name, open_source
 from tasks.run import Run
 

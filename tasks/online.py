@@ -12,12 +12,12 @@ import io
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,39 +28,17 @@ from errors import TrainingDiverged
 from evaluation.prequential import Prequential
 from evergreen_client.artifacts import StoredArtifact
 from learning.online_rows import refusal
+from tasks.online_learner import Begin, Learner, Row
 from tasks.run import Run
 
 if TYPE_CHECKING:
     from arrivals.event_sources import Portion, Source
     from arrivals.events import Judged
     from db.records import VersionRecord
-    from learning.files import ModelFiles, Trained
-    from learning.spec import ModelSpec
 
-Row = dict[str, Any]
 REASONS = 40  # different ones that are counted by themselves
 OTHER = "refused: for other reasons"
 DAY = 86_400.0
-
-
-class Learner(Protocol):
-    """What learns, as `learning.online.OnlineLearner` does: what is predicted of a row comes before it is learned."""
-
-    def predict_one(self, row: Row) -> Any:
-        """The outputs for a row, as an array; nothing is learned."""
-
-    def partial_fit(self, rows: Sequence[Row], labels: Sequence[float]) -> Any:
-        """Learn rows one after the other; what was predicted of each before, shape (rows, outputs)."""
-
-    def state(self) -> bytes:
-        """All that it needs to go on to the same bits."""
-
-    def freeze(self, work: Path) -> Trained:
-        """What it has come to, as base and head."""
-
-
-Begin = Callable[["ModelSpec", "ModelFiles", bytes | None], Learner]
-"""Makes a learner that goes on from a version, or from the state of one that did."""
 
 
 @dataclass(frozen=True)

@@ -130,3 +130,4 @@ def test_a_consumer_is_the_same_however_its_file_is_written(
     write(stream, [event(n) for n in range(5)])
     for name in ("events.jsonl", "./events.jsonl", str(stream), f"../{tmp_path.name}/events.jsonl"):
         assert consume(place, name).events == 5
+    assert {one.consumer for one in place.registry.checkpoints("small")} == {str(stream)}
