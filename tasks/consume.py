@@ -14,8 +14,9 @@ from db.records import RunEnding
 from db.remembered import Remembered
 from errors import ArtifactCorrupt, ArtifactMissing, InvalidSpec
 from learning.startup import start_tensorflow
-from tasks.online import Begin, Consumer, Learner, Pace
-from tasks.online_sources import open_source
+from tasks.online import Consumer, Pace
+from tasks.online_learner import Begin, Learner
+from tasks.online_sources import consumer_name, open_source
 from tasks.run import Run
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def open_consumer(run: Run, source: str, pace: Pace | None = None, begin: Begin 
 
     Args:
         run: the run.
-        source: what the source is called; positions are kept by it.
+        source: what the source is called; positions are kept by its `consumer_name`.
         pace: how the consumer goes about it.
         begin: makes the learner.
 
@@ -43,13 +44,14 @@ def open_consumer(run: Run, source: str, pace: Pace | None = None, begin: Begin 
     """
     registry, home = run.context.registry, run.context.settings.home / ONLINE
     registry.claim_events(run.model, run.id)
-    found = registry.newest_checkpoint(run.model, source)
+    name = consumer_name(source)
+    found = registry.newest_checkpoint(run.model, name)
     # By the model's row: it may get another name.
-    file = home / str(registry.model_id(run.model)) / f"{hashlib.sha256(source.encode()).hexdigest()[:16]}.db"
+    file = home / str(registry.model_id(run.model)) / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.db"
     with Remembered(file, found.number if found else 0) as remembered:
         opened = open_source(source, run.context)
         consumer = Consumer(run, opened, remembered, begin or begin_learner, pace or Pace())
-        consumer.name = source
+        consumer.name = name
         begin_or_resume(run, consumer, found)
         yield consumer
         if consumer.changed:

@@ -12,12 +12,12 @@ import io
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,39 +27,18 @@ from db.remembered import Remembered
 from errors import TrainingDiverged
 from evaluation.prequential import Prequential
 from evergreen_client.artifacts import StoredArtifact
+from learning.online_rows import refusal
+from tasks.online_learner import Begin, Learner, Row
 from tasks.run import Run
 
 if TYPE_CHECKING:
     from arrivals.event_sources import Portion, Source
     from arrivals.events import Judged
     from db.records import VersionRecord
-    from learning.files import ModelFiles, Trained
-    from learning.spec import ModelSpec
 
-Row = dict[str, Any]
 REASONS = 40  # different ones that are counted by themselves
 OTHER = "refused: for other reasons"
 DAY = 86_400.0
-
-
-class Learner(Protocol):
-    """What learns, as `learning.online.OnlineLearner` does: what is predicted of a row comes before it is learned."""
-
-    def predict_one(self, row: Row) -> Any:
-        """The outputs for a row, as an array; nothing is learned."""
-
-    def partial_fit(self, rows: Sequence[Row], labels: Sequence[float]) -> Any:
-        """Learn rows one after the other; what was predicted of each before, shape (rows, outputs)."""
-
-    def state(self) -> bytes:
-        """All that it needs to go on to the same bits."""
-
-    def freeze(self, work: Path) -> Trained:
-        """What it has come to, as base and head."""
-
-
-Begin = Callable[["ModelSpec", "ModelFiles", bytes | None], Learner]
-"""Makes a learner that goes on from a version, or from the state of one that did."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +86,7 @@ class Consumer:
     def __init__(self, run: Run, source: Source, remembered: Remembered, begin: Begin, pace: Pace) -> None:
         self.run, self.source, self.remembered, self.pace = run, source, remembered, pace
         self.name = ""
-        self._begin = begin
+        self._begin, self._spec = begin, run.context.spec  # the spec with the columns that the learner takes
         self.learner: Learner
         self.number = self.events = self.learned = self.seen = 0
         self.parent = self.origin = 0  # the champion, and the version that the learner was made from
@@ -154,7 +133,7 @@ class Consumer:
             if not self._late(judged.key, judged.label):
                 self._refuse("a label of no event that waits for one")
         elif judged.label is None or not self._late(judged.key, judged.label):
-            if reason := self._out_of_place(judged):
+            if reason := self._unfit(judged.row, judged.label) or self._out_of_place(judged):
                 self._refuse(reason)
             else:
                 self._event(judged)
@@ -166,6 +145,13 @@ class Consumer:
         if event.at < self.newest:
             return f"{self.run.context.spec.schema.event_time} is older than that of an event before it"
         return "" if self.remembered.is_new(event.key) else "another event has the same key"
+
+    def _unfit(self, row: Row, label: float | None) -> str:
+        """Why what learns now refuses a row, or "": it may have arrived, or waited, since before a rule of the schema.
+
+        An error that left here would end every run at the same event.
+        """
+        return refusal(self._spec.schema, self._spec.objective, row, label)
 
     def _event(self, event: Event) -> None:
         self.newest = max(self.newest, event.at)
@@ -186,6 +172,9 @@ class Consumer:
         found = self.remembered.labelled(key)
         if found is None:
             return False
+        if reason := self._unfit(found.row["row"], label):
+            self._refuse(reason)
+            return True
         self._learn()
         self.counts["labelled late"] += 1
         self._score(found.row, label, found.prediction, found.version)
@@ -299,4 +288,5 @@ class Consumer:
 
     def _learner(self, version: VersionRecord, state: bytes | None) -> Learner:
         context = self.run.context
-        return self._begin(context.spec_of(version), context.model_files(version), state)
+        self._spec = context.spec_of(version)
+        return self._begin(self._spec, context.model_files(version), state)
