@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import prefect.main  # noqa: F401 - before TensorFlow: it closes all log handlers, of which absl's closes sys.stderr
 import pytest
 from postgres import Server, running_server
 
