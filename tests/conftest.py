@@ -5,14 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import prefect.main  # noqa: F401 - before TensorFlow: it closes all log handlers, of which absl's closes sys.stderr
 import pytest
 from postgres import Server, running_server
 
 from settings import Settings, get_settings
 
 get_settings()  # quietens TensorFlow, and chooses its kernels, before any test module imports it
-
+import prefect.main  # noqa: E402, F401 - before TensorFlow: it closes all log handlers, of which absl's closes sys.stderr
 
 # Rooms whose files take longest come first: at the end, both processes have something short left to do.
 SLOWEST_FIRST = ("flows", "learning", "tasks", "cli")
