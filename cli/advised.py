@@ -154,7 +154,8 @@ def changed_values(spec: ModelSpec, policy: Policy) -> dict[str, Any]:
             if stage:
                 break
         found[".".join(known)] = value
-    return found
+    # What lies within a part that is replaced as a whole is in it already.
+    return {path: value for path, value in found.items() if not any(path.startswith(f"{whole}.") for whole in found)}
 
 
 def tried(source: str, changes: Mapping[str, Any], spec: Any) -> str:

@@ -27,6 +27,8 @@ class Comparison:
         found: figures of all.
         worse: those that are shown worse than another, each with that one.
         barred: those that are there for comparison only: without a gate, which no model can be.
+        idle: those without a reason to retrain but an age that was not reached. Others that retrained nothing would
+            have, at an alarm.
     """
 
     present: str
@@ -34,6 +36,7 @@ class Comparison:
     found: tuple[Figures, ...]
     worse: dict[str, str]
     barred: frozenset[str] = frozenset()
+    idle: frozenset[str] = frozenset()
 
     def of(self, policy: str) -> Figures:
         """The figures of a policy."""
@@ -86,7 +89,7 @@ class Comparison:
         retrains = self.of(self.present).retrains
         if advised.policy == self.present:
             return "keep"
-        if not advised.retrains:
+        if advised.policy in self.idle:
             return "never"
         if advised.retrains == retrains:
             return "another way"
@@ -110,8 +113,10 @@ def compared(backtest: Backtest) -> Comparison:
     losses = policy_losses(backtest)
     found = tuple(figures(one, losses) for one in backtest.policies)
     barred = frozenset(one.policy for one in backtest.policies if one.overrides.get("gate") == "off")
+    reasons = {one.policy: one.overrides.get("retrain.when") for one in backtest.policies}
+    idle = frozenset(one.policy for one in found if not one.retrains and reasons[one.policy] == "")
     worse = shown_worse(losses, [one.policy for one in found if one.policy not in barred])
-    return Comparison(backtest.present, losses, found, worse, barred)
+    return Comparison(backtest.present, losses, found, worse, barred, idle)
 
 
 def part(backtest: Backtest, middle: datetime, *, after: bool) -> Backtest:

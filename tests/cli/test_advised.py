@@ -112,6 +112,8 @@ def test_a_stage_is_replaced_by_what_it_would_be() -> None:
     from models.flights import spec
 
     path = Path("models/flights.py")
+    both = changed_values(spec, Policy("both", {"finetune": "thaw", "finetune.head.epochs": "3"}))
+    assert list(both) == ["finetune"], "what lies within it is in it already"
     text = edited(path.read_text(), changed_values(spec, Policy("mine", {"finetune.head.epochs": "3"})), spec)
     assert "stages=(Stage(learning_rate_scale=0.3, epochs=3, batch_size=512),)," in text
 

@@ -46,6 +46,19 @@ def test_it_says_never_where_age_costs_nothing() -> None:
     assert "not proven on 280 blocks" in found.sentence
 
 
+def test_a_policy_that_only_had_no_alarm_is_not_called_never() -> None:
+    """It would retrain when the world turns: whoever took the schedule out for it would not see that."""
+    backtest = replay(steady, usual())
+    calm = tuple(
+        replace(one, policy="monitoring", overrides={"retrain.when": "performance,drift"})
+        if one.policy == "never"
+        else one
+        for one in backtest.policies
+    )
+    found = advise(replace(backtest, policies=calm))
+    assert (found.policy, found.word) == ("monitoring", "less often")
+
+
 def test_a_dearer_retrain_is_advised_less_often() -> None:
     """The sentence has the share of the gain that is kept, for which share of the retrains."""
     cheap, dear = (advise(replay(drifting, usual()), price) for price in (1.0, 30.0))

@@ -62,7 +62,9 @@ def policy(name: str, plan: Sequence[int], ageing: Ageing, weeks: int, luck: np.
         outcome, cost = ("promoted", (8.0, 1400)) if anew else ("waiting", (0.5, 0))
         why = "better so far" if anew else "700 labelled rows are pending"
         steps.append(Step(when(week + 1, 0), outcome, why, version if anew else None, *cost, 7 * ROWS))
-    return PolicyResult(name, {"retrain.every": f"{len(plan)}d"} if plan else {}, tuple(scores), tuple(steps))
+    return PolicyResult(
+        name, {"retrain.every": f"{len(plan)}d"} if plan else {"retrain.when": ""}, tuple(scores), tuple(steps)
+    )
 
 
 def usual(weeks: int = 40) -> dict[str, Sequence[int]]:
