@@ -140,9 +140,8 @@ def evaluate(consumer: Consumer, number: int, folder: Path) -> tuple[int, Verdic
     past = judging(registry.trained_on(spec.name, champion.number), since)
     rows = EventRows(past, (record,), record.time_from, since, file=file)
     meeting = meet(context, challenger, champion, rows)
-    known = earlier_changes(
-        registry.model_evaluations(spec.name, limit=EARLIER), spec.gate.confidence, spec.objective.loss_name
-    )
+    before = registry.model_evaluations(spec.name, limit=EARLIER, online=True)
+    known = earlier_changes(before, spec.gate.confidence, spec.objective.loss_name)
     verdict = judge(
         meeting.paired,
         spec.objective,

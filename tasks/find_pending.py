@@ -67,7 +67,7 @@ def pending_work(
     prove_from = later(prove_from, since) if prove_from else None
     judged = select(spec.schema, files, "all" if prove_from else "holdout", since=later(prove_from, since))
     rare = events(spec.objective, np.concatenate([selection.target for selection in judged]))
-    in_a_row = stuck(registry.model_evaluations(spec.name, limit=MOST_STUCK), number)
+    in_a_row = stuck(registry.model_evaluations(spec.name, limit=MOST_STUCK, online=False), number)
     return Pending(number, partitions, key, "", prove_from, row_count(judged), rare, in_a_row, forced=forced)
 
 
