@@ -11,7 +11,7 @@ ONLINE = {"kind": "online"}
 
 
 def test_verdicts_online_are_told_from_those_of_retrains(registry: ModelRegistry) -> None:
-    """However many online there were since, the newest of a retrain is found; a version without a plan is a retrain's."""
+    """However many online there were since, the newest of a retrain is found; no plan is a retrain's, too."""
     registry.add_model(MODEL)
     for kind in ({}, {"kind": "FineTune"}, ONLINE, ONLINE):
         number = add_version(registry, plan=kind, metrics={"n": float(len(registry.versions(MODEL)))}).number
