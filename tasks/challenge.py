@@ -20,7 +20,7 @@ from arrivals.validation import Validator
 from db.arrival_records import PartitionRecord
 from db.records import PromotionKind
 from db.verdict_records import NewEvaluation
-from errors import PromotionConflict, UnusableVersion
+from errors import PromotionConflict, TrainingDiverged, UnusableVersion
 from evaluation.curves import curves
 from evaluation.gate import PROVING, Verdict, judge
 from evaluation.past_verdicts import earlier_changes
@@ -85,7 +85,12 @@ def is_proof_enough(consumer: Consumer, candidate: Candidate) -> bool:
 def freeze(run: Run, consumer: Consumer) -> None:
     """Register what was learned so far as a version; what comes from now on proves it."""
     with TemporaryDirectory() as work:
-        trained = consumer.learner.freeze(Path(work))
+        try:
+            trained = consumer.learner.freeze(Path(work))
+        except TrainingDiverged as error:
+            consumer.start_over(error)
+            consumer.checkpoint()
+            return
         digests = consumer.source.lineage(consumer.since, consumer.position)
         known = {p.digest: p for p in run.context.registry.partitions(run.model)}
         whole, partly = (tuple(known[digest] for digest in some if digest in known) for some in digests)

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -93,6 +93,15 @@ class Candidate:
     position: str
 
 
+class Waiting(NamedTuple):
+    """A row that is learned next, its label, whether it is still to be scored, and the position behind it."""
+
+    kept: Row
+    label: float
+    unscored: bool
+    position: str
+
+
 class Consumer:
     """What learns the events of one model, from one source, in one run.
 
@@ -119,7 +128,7 @@ class Consumer:
         self.challenged = 0.0  # when a challenger was last judged, in seconds since 1970
         self._saved = time.monotonic()
         self.changed = False
-        self._queue: list[tuple[Row, float, bool]] = []  # kept row, label, whether it is still to be scored
+        self._queue: list[Waiting] = []
 
     # Reading
     def portions(self, minutes: float) -> Iterator[Portion]:
@@ -171,10 +180,10 @@ class Consumer:
         self.newest = max(self.newest, event.at)
         kept = {"row": event.row, "holdout": event.holdout, "event": self.events}
         if event.label is not None and not event.holdout:
-            self._queue.append((kept, event.label, True))
+            self._queue.append(Waiting(kept, event.label, True, self.position))
             return
         self._learn()  # first: what is only predicted meets the weights that the events before it left
-        prediction = np.asarray(self.learner.predict_one(event.row), "float32").reshape(-1).tolist()
+        prediction = self._predict(event.row)
         if event.label is None:
             self.counts["without label"] += 1
             self.remembered.keep(event.key, kept, prediction, version=self.parent, at=event.at)
@@ -190,27 +199,51 @@ class Consumer:
         self.counts["labelled late"] += 1
         self._score(found.row, label, found.prediction, found.version)
         if not found.row["holdout"]:
-            self._queue.append((found.row, label, False))
+            self._queue.append(Waiting(found.row, label, False, self.position))
         return True
 
     def _learn(self) -> None:
-        """Learn what waits in the queue, one after the other, and score what was predicted of each before that."""
+        """Learn what waits in the queue, one after the other, and score what was predicted of each before that.
+
+        Where learning diverges, only the event is lost at which that was seen; those behind it are learned on from the
+        champion, as they were if they had come one by one.
+        """
         queue, self._queue = self._queue, []
-        if not queue:
-            return
-        try:
-            found = self.learner.partial_fit([kept["row"] for kept, _, _ in queue], [label for _, label, _ in queue])
-        except TrainingDiverged as error:  # the same weights would do so again after every restart
-            self.counts["lost to a divergence"] += len(queue)
-            self.run.attention.append(f"{error} Learning went on from version {self.parent}")
-            self.go_on_from(self.run.context.registry.version(self.run.model, self.parent))
-            return
-        predictions = np.asarray(found, "float32").reshape(len(queue), -1).tolist()
-        for (kept, label, open_), prediction in zip(queue, predictions, strict=True):
-            if open_:
-                self._score(kept, label, prediction, self.parent)
-        self.counts["learned"] += len(queue)
-        self.learned += len(queue)
+        while queue:
+            try:
+                found = self.learner.partial_fit([one.kept["row"] for one in queue], [one.label for one in queue])
+            except TrainingDiverged as error:
+                self._learned(queue, error.before)
+                culprit, queue = queue[len(error.before)], queue[len(error.before) + 1 :]
+                self.counts["lost to a divergence"] += 1
+                self.start_over(error)
+                self.since = self.source.past(culprit.position)  # what is behind it is learned now
+            else:
+                self._learned(queue, found)
+                queue = []
+
+    def _learned(self, queue: Sequence[Waiting], predictions: Any) -> None:
+        """Score and count the first events of a queue, of which there are predictions: they were learned."""
+        found = [np.asarray(one, "float32").reshape(-1).tolist() for one in predictions]
+        for one, prediction in zip(queue, found, strict=False):
+            if one.unscored:
+                self._score(one.kept, one.label, prediction, self.parent)
+        self.counts["learned"] += len(found)
+        self.learned += len(found)
+
+    def _predict(self, row: Row) -> list[float]:
+        """What is predicted of a row from which nothing is learned now."""
+        found = np.asarray(self.learner.predict_one(row), "float32").reshape(-1)
+        if not np.isfinite(found).all():  # the event before it broke the weights
+            why, fix = "a prediction is no finite number any more", "a lower rate"
+            self.start_over(TrainingDiverged("an online learner", why, fix))
+            found = np.asarray(self.learner.predict_one(row), "float32").reshape(-1)
+        return list(map(float, found))
+
+    def start_over(self, error: TrainingDiverged) -> None:
+        """Learn on from the champion: the same weights would diverge again after every restart."""
+        self.run.attention.append(f"{error} Learning went on from version {self.parent}")
+        self.go_on_from(self.run.context.registry.version(self.run.model, self.parent))
 
     def _score(self, kept: Row, label: float, prediction: list[float], version: int) -> None:
         self.scores.add(label, prediction, version=version)
