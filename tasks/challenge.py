@@ -73,12 +73,17 @@ def challenge(consumer: Consumer) -> None:
 
 
 def is_proof_enough(consumer: Consumer, candidate: Candidate) -> bool:
-    """Whether as much came after the challenger as the gate asks for: a share of what it learned, and enough events."""
+    """Whether as much came after the challenger as the gate asks for: a share of what it learned, and enough events.
+
+    Rows that all weigh nothing prove nothing.
+    """
     spec, labels = consumer.run.context.spec, consumer.remembered.proof_labels()
     rows, gate = sum(labels.values()), spec.gate
     share = gate.prove_on / (1 - gate.prove_on) * candidate.learned
     rarer = rows - max(labels.values(), default=0) if spec.objective.class_count else gate.min_events
-    return rows >= MOST or (rows >= max(gate.min_rows, share) and rarer >= gate.min_events)
+    enough = rows >= MOST or (rows >= max(gate.min_rows, share) and rarer >= gate.min_events)
+    weight = spec.schema.weight
+    return enough and (weight is None or any(one["row"].get(weight) for one, _ in consumer.remembered.proof()))
 
 
 @step("freeze a challenger")

@@ -164,9 +164,9 @@ def find_unwatched(run: Run) -> Pending:
 
 
 def unstarted(run: Run) -> str:
-    """Why there is nothing to watch yet, or "": a schedule may begin before the bootstrap, and need not fail."""
+    """Why there is no champion to go on from, or "": a schedule may begin before the bootstrap, and need not fail."""
     try:
         run.context.registry.champion(run.model)
     except NoChampion as error:
-        return f"no champion to watch: {error}"
+        return f"no champion yet: {error}"
     return ""

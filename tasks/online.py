@@ -128,6 +128,7 @@ class Consumer:
         self.challenged = 0.0  # when a challenger was last judged, in seconds since 1970
         self._saved = time.monotonic()
         self.changed = False
+        self.over = ""  # why nothing more is to be learned
         self._queue: list[Waiting] = []
 
     # Reading
@@ -138,6 +139,8 @@ class Consumer:
             left = self.pace.stretch - self.events % self.pace.stretch  # a stretch ends at the same event always
             portion = self.source.read(self.position, left)
             yield portion  # also an empty one: a checkpoint may be due, or another champion be there
+            if self.over:
+                return
             if not portion and (self.source.ended or not (minutes or self.source.ends)):
                 return
             if minutes and time.monotonic() > end:
