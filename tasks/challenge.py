@@ -29,7 +29,8 @@ from learning.data import PartitionFile
 from learning.prediction import Predictions, predict
 from tasks.evaluate import ACTOR, EARLIER
 from tasks.infra_check import begin_try_out, infra_check, try_out_version
-from tasks.online import Candidate, Consumer
+from tasks.online import Consumer
+from tasks.online_learner import Candidate
 from tasks.paired_rows import Rows, meet
 from tasks.register_version import Learned, register_version
 from tasks.run import Context, Run, step

@@ -16,7 +16,8 @@ from errors import InvalidSpec
 from learning.startup import start_tensorflow
 from tasks.check_model import retired
 from tasks.evaluate import ACTOR
-from tasks.online import Begin, Consumer, Learner, Pace
+from tasks.online import Consumer
+from tasks.online_learner import Begin, Learner, Pace
 from tasks.online_sources import open_source
 from tasks.run import Run
 

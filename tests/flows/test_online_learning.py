@@ -30,7 +30,7 @@ def test_what_was_learned_online_is_promoted_by_the_gate(
 ) -> None:
     """The world flipped: a checkpoint challenges the champion, and events that came after it prove it."""
     from flows.online_learning import online
-    from tasks.online import Pace
+    from tasks.online_learner import Pace
 
     monkeypatch.setattr("tasks.run.load_spec", lambda *_: replace(TINY, retrain=replace(TINY.retrain, min_rows=60)))
     monkeypatch.setattr("tasks.consume.Pace", lambda: Pace(stretch=20, between=0.0))
