@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import select
+import stat
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from errors import UnreachableSource
 
 BEFORE = 64  # bytes before a position by which a file is known again
 CHUNK = 1 << 20
+COMPRESSED = {".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip"}
 
 Portion = list[tuple[Judged, str]]
 """Events, each with the position behind it."""
@@ -145,23 +147,26 @@ class GrowingFile(Stream):
         reader: reads its lines.
 
     Raises:
-        UnreachableSource: there is no such file.
+        UnreachableSource: it is no file, or cannot be read.
     """
 
     def __init__(self, path: Path, reader: EventReader) -> None:
         super().__init__(reader)
         self._path = path
-        self._state()
+        _refuse_unreadable(path)
 
     def begin(self) -> str:
         """The file's first line."""
-        return str(Place(self._state().st_ino, 0))
+        state = _state(self._path)
+        return str(Place(state.st_ino if state else 0, 0))
 
     def read(self, position: str, most: int) -> Portion:
         """The whole lines that are there: of a file that was rotated, first what is left of the old one."""
-        place = Place.of(position)
-        for path, start, why in self._candidates(place):
-            lines = list(_lines(path, start, most))
+        for path, start, why in self._candidates(Place.of(position)):
+            try:
+                lines = list(_lines(path, start, most))
+            except FileNotFoundError:  # it was renamed just now: the next look finds it, and passes nothing over
+                return []
             if lines:
                 self.told += [why] * bool(why)
                 judged = self._reader.judge([line for line, _ in lines])
@@ -169,51 +174,103 @@ class GrowingFile(Stream):
         return []
 
     def behind(self, position: str) -> int:
-        """Lines from there to the end, by the length of those that come first."""
-        for path, start, _ in self._candidates(Place.of(position)):
-            left = path.stat().st_size - start.offset
-            with path.open("rb") as file:
-                file.seek(start.offset)
-                chunk = file.read(CHUNK)
-            if lines := chunk.count(b"\n"):
-                return lines if left <= CHUNK else lines * left // CHUNK
-        return 0
+        """Lines from there to the end, of each file by the length of those that come first."""
+        return sum(_count(path, start.offset) for path, start, _ in self._candidates(Place.of(position)))
 
     def _candidates(self, place: Place) -> Iterator[tuple[Path, Place, str]]:
         """The files to look into, one after the other, from where on, and what is to be told of it."""
-        state = self._state()
-        if state.st_ino != place.inode:
-            old = next((path for path in self._neighbours() if path.stat().st_ino == place.inode), None)
-            if old:
-                yield old, place, ""
-            lost = "" if old else "; what was left of the old one is not there any more, and was not read"
-            yield self._path, Place(state.st_ino, 0), f"{self._path.name} was rotated: the new file is read now{lost}"
+        state = _state(self._path)
+        if state is not None and not os.access(self._path, os.R_OK):
+            _refuse_unreadable(self._path)
+        if state is None or state.st_ino != place.inode:
+            yield from self._rotated(place, state)
             return
-        with self._path.open("rb") as file:
-            whole = state.st_size >= place.offset and place.is_in(file)
-        if whole:
+        if _has(self._path, place):
             yield self._path, place, ""
         else:
             why = f"{self._path.name} was truncated or written anew: it is read from its beginning"
             yield self._path, Place(state.st_ino, 0), why
 
-    def _neighbours(self) -> Iterator[Path]:
-        """Files that this one may have been renamed to."""
-        return (path for path in self._path.parent.glob(f"{glob.escape(self._path.name)}*") if path.is_file())
+    def _rotated(self, place: Place, state: os.stat_result | None) -> Iterator[tuple[Path, Place, str]]:
+        """What is left of the old file, those that were written and rotated since, oldest first, and the new one."""
+        others = self._neighbours()
+        old = next((one for one, _ in others if one.st_ino == place.inode), None)
+        skipped = ""
+        for one, path in others:
+            if one is not old and (old is None or one.st_mtime_ns <= old.st_mtime_ns):
+                continue  # what is older was read before
+            if path.suffix in COMPRESSED or not os.access(path, os.R_OK):
+                skipped += f"; {path.name}, rotated since, cannot be read"
+            elif one is old:
+                yield path, place, ""
+            else:
+                yield path, Place(one.st_ino, 0), f"{self._path.name} was rotated: {path.name} is read now{skipped}"
+        if old is None:
+            skipped = "; what was left of the old one is not there any more, and was not read"
+            skipped += ", nor was what was rotated since" * bool(others)
+        if state is not None:
+            why = f"{self._path.name} was rotated: the new file is read now{skipped}"
+            yield self._path, Place(state.st_ino, 0), why
 
-    def _state(self) -> os.stat_result:
-        try:
-            return self._path.stat()
-        except OSError as error:
-            why = f"it cannot be read ({error.strerror})"
-            fix = "name a file of JSON lines that is there, or make an empty one"
-            raise UnreachableSource(f"events in {self._path}", why, fix) from error
+    def _neighbours(self) -> list[tuple[os.stat_result, Path]]:
+        """Files that this one may have been renamed to, oldest first."""
+        paths = self._path.parent.glob(f"{glob.escape(self._path.name)}*")
+        found = [(_state(path), path) for path in paths if path != self._path]
+        there = [(one, path) for one, path in found if one is not None and stat.S_ISREG(one.st_mode)]
+        return sorted(there, key=lambda one: one[0].st_mtime_ns)
+
+
+def _refuse_unreadable(path: Path) -> None:
+    """Refuse what is no file, as a folder or a named pipe, for which a reader would wait, or may not be read."""
+    fix = "name a file of JSON lines that is there, or make an empty one"
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UnreachableSource(f"events in {path}", "it is no file", fix)
+        path.open("rb").close()
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        why = f"it cannot be read ({getattr(error, 'strerror', error)})"
+        raise UnreachableSource(f"events in {path}", why, fix) from error
+
+
+def _state(path: Path) -> os.stat_result | None:
+    """What is known of a file; None of one that was renamed or removed just now."""
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+
+
+def _has(path: Path, place: Place) -> bool:
+    """Whether a file still has what was read of it; of one renamed just now the next look says."""
+    try:
+        with path.open("rb") as file:
+            return os.fstat(file.fileno()).st_size >= place.offset and place.is_in(file)
+    except FileNotFoundError:
+        return True
+
+
+def _count(path: Path, offset: int) -> int:
+    """Lines behind a byte: of many, an estimate by those that come first."""
+    try:
+        with path.open("rb") as file:
+            left = os.fstat(file.fileno()).st_size - offset
+            file.seek(offset)
+            lines = file.read(CHUNK).count(b"\n")
+    except FileNotFoundError:
+        return 0
+    return lines if left <= CHUNK else lines * left // CHUNK
 
 
 def _lines(path: Path, start: Place, most: int) -> Iterator[tuple[bytes, Place]]:
-    """Whole lines from a place on, each with the place behind it; one that is too long comes in pieces."""
+    """Whole lines from a place on, each with the place behind it; one that is too long comes in pieces.
+
+    Raises:
+        FileNotFoundError: another file is there now.
+    """
     place = start
     with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_ino != start.inode:
+            raise FileNotFoundError(path)
         file.seek(start.offset)
         for _ in range(most):
             line = file.readline(LONGEST + 1)

@@ -155,7 +155,7 @@ def as_frame(rows: Sequence[dict[str, Any]], schema: Schema, kinds: dict[str, pl
     """Events' rows as a table, typed as a partition is; the column of labels, which they lack, is left out."""
     wanted = {name: kind for name, kind in kinds.items() if name != schema.target}
     read = {name: pl.Int64() if name == schema.event_time else kind for name, kind in wanted.items()}
-    columns = {name: [row[name] for row in rows] for name in wanted}
+    columns = {name: [row.get(name) for row in rows] for name in wanted}  # one may be newer than a row that waited
     frame = pl.DataFrame({name: pl.Series(name, columns[name], read[name], strict=False) for name in wanted})
     return frame.with_columns(pl.from_epoch(schema.event_time, "us").dt.replace_time_zone("UTC"))
 

@@ -110,7 +110,8 @@ class PartitionEvents:
         """Whether any partition between two positions was recalled."""
         first, last = At.of(since), At.of(until)
         recalled = self._registry.recalled(self._spec.name)
-        inside = {number for number, digest in self._names().items() if digest == last.inside}
+        begun = last.inside if (last.inside, last.row) != (first.inside, first.row) else ""  # else nothing of it is new
+        inside = {number for number, digest in self._names().items() if digest == begun}
         return bool(recalled & ((last.done - first.done) | inside))
 
     def _left(self, at: At) -> dict[int, PartitionRecord]:

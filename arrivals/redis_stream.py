@@ -51,16 +51,34 @@ class RedisStream(Stream):
 
     def read(self, position: str, most: int) -> Portion:
         """The next entries."""
+        entries, last_gone = self._behind(position, most)
         if position != FIRST and _order(self._removed) > _order(position):
-            self.told.append(f"entries of {self._shown} behind the last one that was read are not there any more")
+            self._tell(f"entries of {self._shown} behind the last one that was read are not there any more")
+        elif entries and last_gone:
+            why = "is not there any more: entries behind it may have gone unread, too"
+            self._tell(f"the entry of {self._shown} that was read last {why}")
         self._removed = FIRST  # it is told once
-        entries = self._ask("xrange", self._stream, f"({position}", "+", most)
         judged = self._reader.judge([_line(fields) for _, fields in entries])
         return [(one, _text(number)) for one, (number, _) in zip(judged, entries, strict=True)]
 
     def behind(self, position: str) -> int:
         """Entries behind a position, as far as they are counted."""
-        return len(self._ask("xrange", self._stream, f"({position}", "+", COUNTED))
+        return len(self._behind(position, COUNTED)[0])
+
+    def _behind(self, position: str, most: int) -> tuple[list[Any], bool]:
+        """The entries behind a position, and whether the one at it is gone, as where the stream was trimmed.
+
+        Redis counts what was trimmed nowhere by its id. But it trims from the front, so that nothing behind an entry
+        is gone while the entry is there.
+        """
+        found = self._ask("xrange", self._stream, position, "+", most + 1)
+        if found and _text(found[0][0]) == position:
+            return found[1:], False
+        return found[:most], position != FIRST
+
+    def _tell(self, sentence: str) -> None:
+        if sentence not in self.told:
+            self.told.append(sentence)
 
     def _ask(self, command: str, *arguments: Any) -> Any:
         from redis import RedisError
@@ -78,10 +96,12 @@ def _client(url: str, password: str) -> Any:
     except ImportError as error:
         fix = "install it: `pip install redis`"
         raise UnreachableSource("events from Redis", "its client library is not installed", fix) from error
-    # Protocol 2 is what servers before version 6 know, too.
-    return Redis.from_url(
-        url, protocol=2, password=password or None, socket_timeout=SECONDS, socket_connect_timeout=SECONDS
-    )
+    how = {"socket_timeout": SECONDS, "socket_connect_timeout": SECONDS, "password": password or None}
+    try:
+        return Redis.from_url(url, protocol=2, **how)  # what servers before version 6 know, too
+    except (ValueError, TypeError) as error:
+        fix = "write redis://host:port/stream, with a number as port"
+        raise UnreachableSource(f"events from {masked(url)}", f"it is no address ({gist(error)})", fix) from error
 
 
 def _line(fields: dict[bytes, bytes]) -> bytes:

@@ -38,8 +38,27 @@ def checked(schema: Schema, row: Row) -> dict[str, Any]:
         elif name in schema.strings:
             found[name] = "" if missing else _text(schema, name, value)
         else:
-            found[name] = _tensor(schema, name, value)
+            found[name] = _tensor(schema, name, math.nan if missing else value)
     return found
+
+
+def refusal(schema: Schema, objective: Objective, row: Row, label: Any = None) -> str:
+    """Why a row or its label cannot be learned, in a few words, or ""; a label of None is not looked at.
+
+    Example:
+        >>> from learning.objectives import Binary
+        >>> schema = Schema(time="at", key=("id",), target="late", numeric=("speed",), ranges={"speed": (0, 300)})
+        >>> refusal(schema, Binary(), {"speed": 301})
+        "a row's 'speed': it is outside of 0 to 300"
+    """
+    try:
+        checked(schema, row)
+        weight_of(schema, row)
+        if label is not None:
+            label_of(schema, objective, label)
+    except SchemaMismatch as error:
+        return f"{error.received}: {error.why}"
+    return ""
 
 
 def packed(schema: Schema, rows: Sequence[Row]) -> dict[str, NDArray[Any]]:
@@ -86,12 +105,14 @@ def label_of(schema: Schema, objective: Objective, label: Any) -> float:
 
 
 def weight_of(schema: Schema, row: Row) -> float:
-    """How much a row counts.
+    """How much a row counts; one that does not say, as from before there were weights, counts 1, as in a retrain.
 
     Raises:
-        SchemaMismatch: it does not say, or says less than 0.
+        SchemaMismatch: it says less than 0, or what is no number.
     """
-    value = row.get(schema.weight) if schema.weight else 1.0
+    value = row.get(schema.weight) if schema.weight else None
+    if value is None:
+        return 1.0
     if not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise SchemaMismatch(f"a row's '{schema.weight}'", "it is no weight, 0 or more", "leave the row out")
     return float(value)
@@ -193,6 +214,8 @@ def _text(schema: Schema, name: str, value: Any) -> str:
 def _tensor(schema: Schema, name: str, value: Any) -> NDArray[np.float32]:
     shape = tuple(schema.tensors[name] if name in schema.tensors else schema.files[name].shape)
     try:
+        if isinstance(value, float) and math.isnan(value):  # it is missing, and may be: a retrain fills NaN in, too
+            return np.full(shape, np.nan, "float32")
         return np.asarray(value, "float32").reshape(shape)
     except (TypeError, ValueError):
         raise SchemaMismatch(f"a row's '{name}'", f"it is no array of shape {shape}", "send it as one") from None

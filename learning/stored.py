@@ -35,31 +35,20 @@ def rows_of(schema: Schema, partition: PartitionFile) -> pl.LazyFrame:
 
 
 def filled(schema: Schema, partition: PartitionFile) -> pl.LazyFrame:
-    """The same rows, null in every column that the file does not have as the schema does."""
-    import polars as pl
-
-    table, kinds = pl.scan_parquet(partition.path), wanted(schema)
-    absent = _absent(schema, table.collect_schema())
-    return table.with_columns(pl.lit(None, kinds[name]).alias(name) for name in absent)
+    """The same rows, null in every column that the file does not have as the schema does, their weight among them."""
+    return _with_columns(partition, wanted(schema) | _weighed(schema))
 
 
 def labels_of(schema: Schema, partition: PartitionFile) -> pl.LazyFrame:
     """The same rows where no input is asked for: only the target, and how much a row counts, may be added."""
-    import polars as pl
-
-    table = pl.scan_parquet(partition.path)
-    there, kinds = table.collect_schema(), {schema.target: wanted(schema)[schema.target]}
-    if schema.weight is not None:
-        kinds[schema.weight] = pl.Float64()
-    absent = {name: kind for name, kind in kinds.items() if name not in there or not _fits(kind, there[name])}
-    return table.with_columns(pl.lit(None, kind).alias(name) for name, kind in absent.items()) if absent else table
+    return _with_columns(partition, {schema.target: wanted(schema)[schema.target]} | _weighed(schema))
 
 
 def lacking(schema: Schema, partition: PartitionFile) -> tuple[str, ...]:
     """The inputs that a partition's file does not have, or has as another kind, and that may not be null."""
     import polars as pl
 
-    found = _absent(schema, pl.read_parquet_schema(partition.path))
+    found = _absent(wanted(schema), pl.read_parquet_schema(partition.path))
     kept = {schema.kept(name): name for name in schema.files} | {kept_window(name): name for name in schema.inputs}
     names = dict.fromkeys(kept.get(name, name) for name in found)
     return tuple(name for name in names if name != schema.target and name not in schema.nullable)
@@ -75,9 +64,23 @@ def wanted(schema: Schema) -> dict[str, pl.DataType]:
     return {**numbers, **strings, **tensors, **schema.kept_kinds(), **target}
 
 
-def _absent(schema: Schema, there: pl.Schema | dict[str, pl.DataType]) -> list[str]:
+def _with_columns(partition: PartitionFile, kinds: dict[str, pl.DataType]) -> pl.LazyFrame:
+    import polars as pl
+
+    table = pl.scan_parquet(partition.path)
+    absent = _absent(kinds, table.collect_schema())
+    return table.with_columns(pl.lit(None, kinds[name]).alias(name) for name in absent) if absent else table
+
+
+def _weighed(schema: Schema) -> dict[str, pl.DataType]:
+    import polars as pl
+
+    return {} if schema.weight is None else {schema.weight: pl.Float64()}
+
+
+def _absent(kinds: dict[str, pl.DataType], there: pl.Schema | dict[str, pl.DataType]) -> list[str]:
     """Columns that are not there as the schema has them; a list of any kind may hold a tensor, and any number one."""
-    return [name for name, kind in wanted(schema).items() if name not in there or not _fits(kind, there[name])]
+    return [name for name, kind in kinds.items() if name not in there or not _fits(kind, there[name])]
 
 
 def _fits(kind: pl.DataType, found: pl.DataType) -> bool:

@@ -18,7 +18,7 @@ from tasks.check_model import retired
 from tasks.evaluate import ACTOR
 from tasks.online import Consumer
 from tasks.online_learner import Begin, Learner, Pace
-from tasks.online_sources import open_source
+from tasks.online_sources import consumer_name, open_source
 from tasks.run import Run
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def open_consumer(run: Run, source: str, pace: Pace | None = None, begin: Begin 
 
     Args:
         run: the run.
-        source: what the source is called; positions are kept by it.
+        source: what the source is called; positions are kept by its `consumer_name`.
         pace: how the consumer goes about it.
         begin: makes the learner.
 
@@ -46,12 +46,13 @@ def open_consumer(run: Run, source: str, pace: Pace | None = None, begin: Begin 
     """
     registry, home = run.context.registry, run.context.settings.home
     registry.claim_events(run.model, run.id)
-    found = registry.newest_checkpoint(run.model, source)
-    file = home / ONLINE / run.model / f"{hashlib.sha256(source.encode()).hexdigest()[:16]}.db"
+    name = consumer_name(source)
+    found = registry.newest_checkpoint(run.model, name)
+    file = home / ONLINE / run.model / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.db"
     with Remembered(file, found.number if found else 0) as remembered:
         opened = open_source(source, run.context)
         consumer = Consumer(run, opened, remembered, begin or begin_learner, pace or Pace())
-        consumer.name = source
+        consumer.name = name
         begin_or_resume(run, consumer, found)
         yield consumer
         if consumer.changed:

@@ -27,6 +27,7 @@ from db.remembered import Remembered
 from errors import TrainingDiverged
 from evaluation.prequential import Prequential
 from evergreen_client.artifacts import StoredArtifact
+from learning.online_rows import refusal
 from tasks.online_learner import Begin, Candidate, Learner, Pace, Row, Waiting
 from tasks.run import Run
 
@@ -54,7 +55,7 @@ class Consumer:
     def __init__(self, run: Run, source: Source, remembered: Remembered, begin: Begin, pace: Pace) -> None:
         self.run, self.source, self.remembered, self.pace = run, source, remembered, pace
         self.name = ""
-        self._begin = begin
+        self._begin, self._spec = begin, run.context.spec  # the spec with the columns that the learner takes
         self.learner: Learner
         self.number = self.events = self.learned = self.seen = 0
         self.parent = self.origin = 0  # the champion, and the version that the learner was made from
@@ -104,7 +105,7 @@ class Consumer:
             if not self._late(judged.key, judged.label):
                 self._refuse("a label of no event that waits for one")
         elif judged.label is None or not self._late(judged.key, judged.label):
-            if reason := self._out_of_place(judged):
+            if reason := self._unfit(judged.row, judged.label) or self._out_of_place(judged):
                 self._refuse(reason)
             else:
                 self._event(judged)
@@ -116,6 +117,13 @@ class Consumer:
         if event.at < self.newest:
             return f"{self.run.context.spec.schema.event_time} is older than that of an event before it"
         return "" if self.remembered.is_new(event.key) else "another event has the same key"
+
+    def _unfit(self, row: Row, label: float | None) -> str:
+        """Why what learns now refuses a row, or "": it may have arrived, or waited, since before a rule of the schema.
+
+        An error that left here would end every run at the same event.
+        """
+        return refusal(self._spec.schema, self._spec.objective, row, label)
 
     def _event(self, event: Event) -> None:
         self.newest = max(self.newest, event.at)
@@ -136,6 +144,9 @@ class Consumer:
         found = self.remembered.labelled(key)
         if found is None:
             return False
+        if reason := self._unfit(found.row["row"], label):
+            self._refuse(reason)
+            return True
         self._learn()
         self.counts["labelled late"] += 1
         self._score(found.row, label, found.prediction, found.version)
@@ -273,4 +284,5 @@ class Consumer:
 
     def _learner(self, version: VersionRecord, state: bytes | None) -> Learner:
         context = self.run.context
-        return self._begin(context.spec_of(version), context.model_files(version), state)
+        self._spec = context.spec_of(version)
+        return self._begin(self._spec, context.model_files(version), state)

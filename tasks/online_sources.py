@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -18,14 +19,41 @@ REDIS = "redis://", "rediss://", "unix://"
 
 
 def refuse_secret(name: str) -> None:
-    """Refuse an address with a password, before anybody keeps it.
+    """Refuse an address with a password, or a query, which may hold one, before anybody keeps it.
 
     Raises:
-        UnreachableSource: it has one; says where it belongs.
+        UnreachableSource: it has one; says where it belongs. Or it is no address.
     """
-    if name.startswith(REDIS) and urlsplit(name).password is not None:
-        why = "Prefect keeps the parameters of its runs, and they would hold the password"
-        raise UnreachableSource(f"events from {masked(name)}", why, "leave it out, and set EVERGREEN_REDIS_PASSWORD")
+    if "://" not in name:
+        return
+    why = "Prefect keeps the parameters of its runs, and they would hold the password"
+    try:
+        parts = urlsplit(name)
+        secret = parts.password is not None or bool(parts.query) or bool(parts.fragment)
+    except ValueError:
+        why, secret = "it is no address", True
+    if secret:
+        fix = "write redis://host:port/stream and nothing more, and set EVERGREEN_REDIS_PASSWORD"
+        raise UnreachableSource(f"events from {masked(name.partition('?')[0])}", why, fix)
+
+
+def consumer_name(name: str) -> str:
+    """What a source's consumer is known by: the same one, however a person writes the file's or stream's name.
+
+    Example:
+        >>> consumer_name("redis://Host:6379/flights/")
+        'redis://host/flights'
+        >>> consumer_name("events.jsonl") == consumer_name("./events.jsonl") == str(Path("events.jsonl").resolve())
+        True
+    """
+    if name in {PARTITIONS, PIPE}:
+        return name
+    if name.startswith(REDIS):
+        refuse_secret(name)
+        parts = urlsplit(name)
+        host, path = parts.netloc.lower().removesuffix(":6379"), f"/{parts.path.strip('/')}"
+        return parts._replace(netloc=host, path=path).geturl()
+    return os.path.realpath(name)
 
 
 def open_source(name: str, context: Context) -> Source:
@@ -52,7 +80,7 @@ def open_source(name: str, context: Context) -> Source:
     reader = EventReader(context.spec)
     if name == PIPE:
         return Pipe(reader)
+    refuse_secret(name)
     if name.startswith(REDIS):
-        refuse_secret(name)
         return RedisStream(name, reader, context.settings.redis_password)
-    return GrowingFile(Path(name), reader)
+    return GrowingFile(Path(consumer_name(name)), reader)

@@ -48,7 +48,8 @@ class Answering(socketserver.StreamRequestHandler):
             )
         if name.upper() == "XRANGE":
             after = tuple(map(int, words[1].removeprefix("(").split("-")))
-            found = [(number, fields) for number, fields in sorted(self.server.entries.items()) if number > after]
+            there = sorted(self.server.entries.items())
+            found = [one for one in there if one[0] > after or (one[0] == after and words[1][0] != "(")]
             shown = [[f"{a}-{b}", [part for pair in fields.items() for part in pair]] for (a, b), fields in found]
             return resp(shown[: int(words[4])])
         return b"+OK\r\n" if name.upper() in {"CLIENT", "SELECT"} else b"-ERR unknown command\r\n"
@@ -122,3 +123,17 @@ def test_an_address_where_no_stream_is_is_refused_without_its_password(url: str,
     with pytest.raises(UnreachableSource, match=why) as refused:
         RedisStream(url, EventReader(SPEC))
     assert "s3cret" not in str(refused.value)
+
+
+def test_it_is_told_that_a_stream_was_trimmed_beyond_the_last_entry_that_was_read(redis: FakeRedis) -> None:
+    """Also while it is read. Redis does not say what was trimmed, so it is told that some may be lost, and once."""
+    url = f"redis://127.0.0.1:{redis.server_address[1]}/flights"
+    redis.entries = {(number, 0): {"event": "{}"} for number in (5, 6)}
+    source = RedisStream(url, EventReader(SPEC))
+    assert [place for _, place in source.read("5-0", 1)] == ["6-0"]
+    assert (source.read("6-0", 9), source.behind("6-0"), source.told) == ([], 0, [])
+    for number in (9, 12):
+        redis.entries = {(number, 0): {"event": "{}"}}
+        assert [place for _, place in source.read(f"{number - 3}-0", 1)] == [f"{number}-0"]
+    gone = f"the entry of {url} that was read last is not there any more: entries behind it may have gone unread, too"
+    assert source.told == [gone]
