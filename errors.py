@@ -68,7 +68,10 @@ from evergreen_client.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
+    from typing import Any
+
+    from numpy.typing import NDArray
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
@@ -201,7 +204,12 @@ class NotEnoughData(TrainingError):
 
 
 class TrainingDiverged(TrainingError):
-    """The loss or a weight became NaN or infinite."""
+    """The loss or a weight became NaN or infinite.
+
+    Where events are learned one by one, `before` has what was predicted of those before it was seen.
+    """
+
+    before: Sequence[Any] | NDArray[Any] = ()
 
 
 class UnusableFeatures(TrainingError):

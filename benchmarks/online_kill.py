@@ -121,7 +121,7 @@ def child(folder: Path, stream: Path) -> None:
 
     from db.records import RunEnding
     from tasks.consume import follow_champion, open_consumer, save
-    from tasks.online import Pace
+    from tasks.online_learner import Pace
     from tasks.run import Run
     from tasks.tidy import end_lost_runs
 

@@ -9,7 +9,7 @@ from clock import now
 from db.arrival_records import PartitionRecord, RecallRecord
 from db.arrival_tables import Partition, Recall
 from db.arrivals import partition, select_ready
-from db.lookups import CHAMPION_ID, OF_MODEL, model_id, partition_ids, version_id
+from db.lookups import CHAMPION_ID, OF_MODEL, made_online, model_id, partition_ids, version_id
 from db.records import Role, VersionRecord
 from db.statements import Statement, add_if_new, read
 from db.tables import Model, Version, VersionPartition
@@ -68,6 +68,21 @@ def learned_by(session: Session, model: str, number: int, role: Role = "trained"
         VersionPartition.version_id == version_id(session, model, number), VersionPartition.role == role
     )
     return _ready_among(session, model, own)
+
+
+def partly_learned(session: Session, model: str, number: int) -> tuple[PartitionRecord, ...]:
+    """The partitions of whose rows a version's line learned some event by event, but not all; recalled ones left out.
+
+    They are pending still. Of a retrain's proof, which learned some of them partly too, nothing descends.
+    """
+    line = _line(version_id(session, model, number))
+    some = (
+        select(VersionPartition.partition_id)
+        .join(line, line.c.id == VersionPartition.version_id)
+        .join(Version, Version.id == line.c.id)
+        .where(VersionPartition.role == "partly", made_online(Version.plan))
+    )
+    return _ready_among(session, model, some)
 
 
 def _ready_among(session: Session, model: str, ids: Statement) -> tuple[PartitionRecord, ...]:

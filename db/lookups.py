@@ -6,8 +6,9 @@ Statements that every call needs are built once: building one costs several time
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import bindparam, func, literal, select
+from sqlalchemy import JSON, ColumnElement, bindparam, func, literal, select, type_coerce
 from sqlalchemy.orm import Session
 
 from clock import now
@@ -41,6 +42,11 @@ def add_model(session: Session, name: str) -> None:
         InvalidName: the name could not be a file or a column value.
     """
     add_if_new(session, Model, [{"name": valid_name(name), "next_version": 1, "created_at": now()}])
+
+
+def made_online(plan: Any) -> ColumnElement[bool]:
+    """Whether a version was learned event by event, by its column `plan`."""
+    return func.coalesce(type_coerce(plan, JSON)["kind"].as_string(), "") == ONLINE
 
 
 def named_files(session: Session) -> set[str]:

@@ -116,6 +116,7 @@ class ModelRegistry:
     trained_on = reading(lines.trained_on)
     learners = reading(lines.learners)
     learned_by = reading(lines.learned_by)
+    partly_learned = reading(lines.partly_learned)
     lineage = reading(lines.ancestors)
     tainted = reading(lines.tainted_versions)
     recall = writing(lines.recall)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from clock import now
 from db.arrival_tables import Partition
-from db.lookups import model_id, partition_ids, version_id
+from db.lookups import made_online, model_id, partition_ids, version_id
 from db.statements import add_if_new, add_row, add_rows, parts_of, read, row_of, select_as
 from db.tables import Evaluation, EvaluationRule, Model, Score, Version
 from db.tables import EvaluationCurve as EvaluationCurveRow
@@ -67,9 +67,21 @@ def evaluations(session: Session, model: str, number: int) -> tuple[EvaluationRe
     return _evaluations(session, Evaluation.challenger_id == version_id(session, model, number))
 
 
-def model_evaluations(session: Session, model: str, limit: int | None = None) -> tuple[EvaluationRecord, ...]:
-    """The gate's verdicts on a model's versions, newest first."""
+def model_evaluations(
+    session: Session, model: str, limit: int | None = None, *, online: bool | None = None
+) -> tuple[EvaluationRecord, ...]:
+    """The gate's verdicts on a model's versions, newest first.
+
+    Args:
+        session: the transaction.
+        model: name of the model.
+        limit: how many at most.
+        online: whether only versions that were learned event by event count, or only others; None counts all. Of
+            verdicts online there may be one every ten minutes: they say nothing of what a retrain comes to.
+    """
     mine = Challenger.model_id == model_id(session, model)
+    if online is not None:
+        mine &= made_online(Challenger.plan) if online else ~made_online(Challenger.plan)
     return _evaluations(session, mine, Evaluation.id.desc(), limit)
 
 

@@ -22,7 +22,7 @@ def online(model: str, source: str = PARTITIONS, for_minutes: float = 59.0) -> s
         for_minutes: after which it ends, so that the next run goes on; 0 ends it when no event is left.
 
     Returns:
-        How the run ended: "learned", "no new data" or "needs attention".
+        How the run ended: "learned", "promoted", "retired", "no new data" or "needs attention".
     """
     with recorded_run(model) as run:
         if reason := unstarted(run):

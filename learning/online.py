@@ -126,7 +126,8 @@ class OnlineLearner:
 
         Raises:
             SchemaMismatch: the schema refuses a row or a label; nothing was learned from any.
-            TrainingDiverged: a prediction is no finite number any more; go on from an earlier state.
+            TrainingDiverged: a prediction is no finite number any more; go on from an earlier state. Its `before` has
+                the predictions of the events before that one.
         """
         if len(rows) != len(labels):
             raise SchemaMismatch(f"{len(rows)} rows", f"there are {len(labels)} labels", "send one for each row")
@@ -135,9 +136,12 @@ class OnlineLearner:
         targets = self._labels(rows, labels)
         found = self.step.learn(self._inputs(rows, learn=True), targets.astype("float32"))
         self.scores.add(targets[:, 0], found)
-        if not np.isfinite(found).all():
+        finite = np.isfinite(found).all(axis=1)
+        if not finite.all():
             why = "a prediction is no finite number any more"
-            raise TrainingDiverged("an online learner", why, "restore an earlier state, with a lower rate")
+            error = TrainingDiverged("an online learner", why, "restore an earlier state, with a lower rate")
+            error.before = found[: int(finite.argmin())]
+            raise error
         return found
 
     @property

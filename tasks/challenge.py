@@ -21,7 +21,7 @@ from clock import now
 from db.arrival_records import PartitionRecord
 from db.records import AWAITING
 from db.verdict_records import NewEvaluation
-from errors import UnusableVersion
+from errors import TrainingDiverged, UnusableVersion
 from evaluation.curves import curves
 from evaluation.gate import PROVING, judge
 from evaluation.past_verdicts import earlier_changes
@@ -31,7 +31,8 @@ from learning.prediction import Predictions, predict
 from tasks.deliver import deliver_promotions
 from tasks.evaluate import EARLIER, PromotionDecision
 from tasks.infra_check import begin_try_out, infra_check, try_out_version
-from tasks.online import Candidate, Consumer
+from tasks.online import Consumer
+from tasks.online_learner import Candidate
 from tasks.paired_rows import Rows, meet
 from tasks.promote import promote
 from tasks.register_version import Learned, register_version
@@ -92,19 +93,29 @@ def is_asked_about(consumer: Consumer, candidate: Candidate) -> bool:
 
 
 def is_proof_enough(consumer: Consumer, candidate: Candidate) -> bool:
-    """Whether as much came after the challenger as the gate asks for: a share of what it learned, and enough events."""
+    """Whether as much came after the challenger as the gate asks for: a share of what it learned, and enough events.
+
+    Rows that all weigh nothing prove nothing.
+    """
     spec, labels = consumer.run.context.spec, consumer.remembered.proof_labels()
     rows, gate = sum(labels.values()), spec.gate
     share = gate.prove_on / (1 - gate.prove_on) * candidate.learned
     rarer = rows - max(labels.values(), default=0) if spec.objective.class_count else gate.min_events
-    return rows >= MOST or (rows >= max(gate.min_rows, share) and rarer >= gate.min_events)
+    enough = rows >= MOST or (rows >= max(gate.min_rows, share) and rarer >= gate.min_events)
+    weight = spec.schema.weight
+    return enough and (weight is None or any(one["row"].get(weight) for one, _ in consumer.remembered.proof()))
 
 
 @step("freeze a challenger")
 def freeze(run: Run, consumer: Consumer) -> None:
     """Register what was learned so far as a version; what comes from now on proves it."""
     with TemporaryDirectory() as work:
-        trained = consumer.learner.freeze(Path(work))
+        try:
+            trained = consumer.learner.freeze(Path(work))
+        except TrainingDiverged as error:
+            consumer.start_over(error)
+            consumer.checkpoint()
+            return
         digests = consumer.source.lineage(consumer.since, consumer.position)
         known = {p.digest: p for p in run.context.registry.partitions(run.model)}
         whole, partly = (tuple(known[digest] for digest in some if digest in known) for some in digests)
@@ -166,9 +177,8 @@ def evaluate(consumer: Consumer, number: int, folder: Path) -> PromotionDecision
     past = judging(registry.trained_on(spec.name, champion.number), since)
     rows = EventRows(past, (record,), record.time_from, since, file=file)
     meeting = meet(context, challenger, champion, rows)
-    known = earlier_changes(
-        registry.model_evaluations(spec.name, limit=EARLIER), spec.gate.confidence, spec.objective.loss_name
-    )
+    before = registry.model_evaluations(spec.name, limit=EARLIER, online=True)
+    known = earlier_changes(before, spec.gate.confidence, spec.objective.loss_name)
     verdict = judge(
         meeting.paired,
         spec.objective,

@@ -14,8 +14,10 @@ from db.records import RunEnding
 from db.remembered import Remembered
 from errors import ArtifactCorrupt, ArtifactMissing, InvalidSpec
 from learning.startup import start_tensorflow
-from tasks.online import Consumer, Pace
-from tasks.online_learner import Begin, Learner
+from tasks.check_model import retired
+from tasks.evaluate import ACTOR
+from tasks.online import Consumer
+from tasks.online_learner import Begin, Learner, Pace
 from tasks.online_sources import consumer_name, open_source
 from tasks.run import Run
 
@@ -83,8 +85,14 @@ def begin_or_resume(run: Run, consumer: Consumer, found: CheckpointRecord | None
 
 
 def follow_champion(consumer: Consumer) -> None:
-    """Where somebody promoted another version, or recalled what was learned, learn on from the champion."""
+    """Where somebody promoted another version, or recalled what was learned, learn on from the champion.
+
+    Where somebody retired the model, learn nothing more.
+    """
     registry, model = consumer.run.context.registry, consumer.run.model
+    if ending := retired(consumer.run.context):
+        consumer.over = ending.reason
+        return
     seen = registry.sequence(model)
     recalled = consumer.source.spoiled(consumer.since, consumer.position)
     if seen == consumer.seen and not recalled:
@@ -95,7 +103,7 @@ def follow_champion(consumer: Consumer) -> None:
 
 def save(consumer: Consumer) -> bool:
     """Save where the consumer is, if that is due; whether it was saved."""
-    if not consumer.is_due:
+    if consumer.over or not consumer.is_due:  # of a retired model nothing is promoted; it is saved on the way out
         return False
     consumer.checkpoint()
     return True
@@ -112,7 +120,18 @@ def ending_of(consumer: Consumer) -> RunEnding:
         f"{consumer.remembered.waiting:,} wait for their label; {behind:,} are left; "
         f"loss {scores.loss:.4f}, of the newest {scores.window_loss:.4f}"
     )
-    return RunEnding("learned", "online", reason)
+    if consumer.over:
+        return RunEnding("retired", ONLINE, f"{consumer.over}; {reason}")
+    if numbers := promoted_in(consumer.run):
+        return RunEnding("promoted", ONLINE, f"promoted version {' and '.join(map(str, numbers))}; {reason}")
+    return RunEnding("learned", ONLINE, reason)
+
+
+def promoted_in(run: Run) -> list[int]:
+    """The versions that a run promoted by itself, oldest first."""
+    judged = {evaluation.id for evaluation in run.context.registry.run_evaluations(run.id)}
+    promotions = run.context.registry.promotions(run.model)
+    return [one.number for one in promotions if one.evaluation_id in judged and one.actor == ACTOR]
 
 
 def _follow(consumer: Consumer, champion: VersionRecord, *, recalled: bool = False) -> None:

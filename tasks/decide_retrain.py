@@ -57,9 +57,9 @@ def rows_since_refusal(spec: ModelSpec, pending: Pending, last: RunRecord | None
 
 
 def answered(context: Context, pending: Pending) -> Answered | None:
-    """The alarms that the champion's newest challenger answered, if there was one."""
+    """The alarms that the champion's newest challenger answered, if a retrain made one; online none does."""
     registry, model = context.registry, context.spec.name
-    tried = next(iter(registry.model_evaluations(model, limit=1)), None)
+    tried = next(iter(registry.model_evaluations(model, limit=1, online=False)), None)
     if tried is None or tried.run_id is None:
         return None
     checks = (

@@ -20,7 +20,7 @@ from tasks.find_pending import no_opponent
 from tasks.paired_rows import Meeting, Rows, meet
 from tasks.run import Context, Run, step
 from tasks.score_champion import by_block
-from tasks.unlearned import judged_since, judging
+from tasks.unlearned import judged_since, judging, partly_seen, unseen
 
 ACTOR = "gate"
 EARLIER = 100  # verdicts that what is announced learns from
@@ -84,7 +84,8 @@ def evaluate(context: Context, run_id: int, challenger: int, pending: Pending | 
     accepted = verdict.passed or (champion is None and not verdict.harmful)
     if champion is None and not accepted:
         verdict = replace(verdict, reason=f"{verdict.reason}; {LOOK_AT.format(spec.name, challenger)}")
-    verdict = replace(verdict, reason="; ".join(filter(None, (verdict.reason, aside))))
+    seen_some = partly_seen(context, champion.number, judging(rows.new, rows.since)) if champion and rows.since else ""
+    verdict = replace(verdict, reason="; ".join(filter(None, (verdict.reason, aside, seen_some))))
     against = champion.number if champion else None
     evaluation_id = registry.record_evaluation(
         NewEvaluation(run_id, spec.name, challenger, against, prove_from=rows.since, **vars(verdict)),
@@ -124,6 +125,8 @@ def rows_of(
     new = tuple(p for p in pending.partitions if p.digest not in known)
     if pending.asked and pending.prove_from is None:  # there may be nothing new: all that is held out decides
         return Rows((), (*past, *new), learned_before=since)
+    if pending.prove_from:
+        new = unseen(context, champion.number, new, pending.prove_from)
     return Rows(past, new, pending.prove_from, since)
 
 
@@ -138,7 +141,7 @@ def judged(
         found = meeting.challenger.take(meeting.challenger.partition < len(rows.new))
         losses = by_block(found, row_losses(spec.objective, found.target, found.prediction), rows.new)
         registry.record_block_losses(spec.name, challenger.number, tuple(losses), proving=True)
-    earlier = registry.model_evaluations(spec.name, limit=EARLIER)
+    earlier = registry.model_evaluations(spec.name, limit=EARLIER, online=False)
     against = [e.challenger for e in reversed(earlier) if e.champion == champion.number]
     same = comparable(champion.plan.get(MADE_FOR), spec)  # else its losses of earlier blocks are of another unit
     tried = [number for number in against if number != challenger.number] if same else []

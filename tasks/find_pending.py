@@ -14,7 +14,6 @@ from db.records import AWAITING, CUT_SHORT, RunRecord, VersionRecord, came_to
 from errors import NoChampion, TaintedVersion
 from evaluation.comparison import events
 from evaluation.past_verdicts import MOST_STUCK, stuck
-from learning.blocks import proving_window
 from learning.changes import MADE_FOR, changes
 from learning.data import row_count, select
 from learning.digests import json_digest
@@ -23,7 +22,7 @@ from learning.spec import ModelSpec
 from learning.work_folder import plan_of
 from monitoring.decision import Asked, Pending, rows_to_judge, strikes, why_done, why_settled
 from tasks.run import Context, Run, step
-from tasks.unlearned import judged_since, later
+from tasks.unlearned import judged_since, unseen, window
 
 UNANSWERED = (
     "version {} awaits approval, of an earlier run that was cut short after it had asked: {}. To answer: `evergreen "
@@ -70,12 +69,14 @@ def pending_work(
         return Pending(number, partitions, key, settled)
     if question := left_behind(context, key, earlier):
         return replace(question, champion=number, partitions=partitions)
-    files = context.partition_files(partitions)
-    since, prove_from = judged_since(context), proving_window(spec.schema, spec.gate, files)
-    prove_from = later(prove_from, since) if prove_from else None
-    judged = select(spec.schema, files, "all" if prove_from else "holdout", since=later(prove_from, since))
+    prove_from = window(context, number, partitions)
+    if prove_from:
+        files = context.partition_files(unseen(context, number, partitions, prove_from))
+        judged = select(spec.schema, files, "all", since=prove_from)
+    else:
+        judged = select(spec.schema, context.partition_files(partitions), "holdout", since=judged_since(context))
     rare = events(spec.objective, np.concatenate([selection.target for selection in judged]))
-    in_a_row = stuck(registry.model_evaluations(spec.name, limit=MOST_STUCK), number)
+    in_a_row = stuck(registry.model_evaluations(spec.name, limit=MOST_STUCK, online=False), number)
     return Pending(number, partitions, key, "", prove_from, row_count(judged), rare, in_a_row, forced=forced)
 
 
@@ -102,10 +103,11 @@ def asked_work(context: Context, asked: Asked) -> Pending:
     pending = Pending(champion.number, partitions, key, asked=asked)
     if no_opponent(context, champion, partitions):
         return pending
-    files = context.partition_files(partitions)
-    since, prove_from = judged_since(context), proving_window(spec.schema, spec.gate, files)
-    prove_from = later(prove_from, since) if prove_from else None
-    judged = select(spec.schema, files, "all", since=prove_from) if prove_from else []
+    prove_from = window(context, champion.number, partitions)
+    if prove_from is None:
+        return pending
+    files = context.partition_files(unseen(context, champion.number, partitions, prove_from))
+    judged = select(spec.schema, files, "all", since=prove_from)
     if not judged:
         return pending
     rare = events(spec.objective, np.concatenate([selection.target for selection in judged]))
@@ -203,9 +205,9 @@ def find_unwatched(run: Run) -> Pending:
 
 
 def unstarted(run: Run) -> str:
-    """Why there is nothing to watch yet, or "": a schedule may begin before the bootstrap, and need not fail."""
+    """Why there is no champion to go on from, or "": a schedule may begin before the bootstrap, and need not fail."""
     try:
         run.context.registry.champion(run.model)
     except NoChampion as error:
-        return f"no champion to watch: {error}"
+        return f"no champion yet: {error}"
     return ""

@@ -12,12 +12,12 @@ import io
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from errors import TrainingDiverged
 from evaluation.prequential import Prequential
 from evergreen_client.artifacts import StoredArtifact
 from learning.online_rows import refusal
-from tasks.online_learner import Begin, Learner, Row
+from tasks.online_learner import Begin, Candidate, Learner, Pace, Row, Waiting
 from tasks.run import Run
 
 if TYPE_CHECKING:
@@ -39,37 +39,6 @@ if TYPE_CHECKING:
 REASONS = 40  # different ones that are counted by themselves
 OTHER = "refused: for other reasons"
 DAY = 86_400.0
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How a consumer goes about it.
-
-    Args:
-        stretch: events after which there is a checkpoint at the latest, and labels that never came are given up.
-        seconds: after which there is a checkpoint at the latest.
-        poll: seconds between two looks for new events.
-        patience: days after which an event's label is not waited for any more.
-        waiting: events whose label is waited for at most.
-        between: least seconds between two challenges.
-    """
-
-    stretch: int = 1_000
-    seconds: float = 30.0
-    poll: float = 0.2
-    patience: float = 30.0
-    waiting: int = 100_000
-    between: float = 600.0
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A frozen state that challenges the champion: its version, and how far it had come by then."""
-
-    number: int
-    events: int
-    learned: int
-    position: str
 
 
 class Consumer:
@@ -98,7 +67,8 @@ class Consumer:
         self.challenged = 0.0  # when a challenger was last judged, in seconds since 1970
         self._saved = time.monotonic()
         self.changed = False
-        self._queue: list[tuple[Row, float, bool]] = []  # kept row, label, whether it is still to be scored
+        self.over = ""  # why nothing more is to be learned
+        self._queue: list[Waiting] = []
 
     # Reading
     def portions(self, minutes: float) -> Iterator[Portion]:
@@ -108,6 +78,8 @@ class Consumer:
             left = self.pace.stretch - self.events % self.pace.stretch  # a stretch ends at the same event always
             portion = self.source.read(self.position, left)
             yield portion  # also an empty one: a checkpoint may be due, or another champion be there
+            if self.over:
+                return
             if not portion and (self.source.ended or not (minutes or self.source.ends)):
                 return
             if minutes and time.monotonic() > end:
@@ -157,10 +129,10 @@ class Consumer:
         self.newest = max(self.newest, event.at)
         kept = {"row": event.row, "holdout": event.holdout, "event": self.events}
         if event.label is not None and not event.holdout:
-            self._queue.append((kept, event.label, True))
+            self._queue.append(Waiting(kept, event.label, True, self.position))
             return
         self._learn()  # first: what is only predicted meets the weights that the events before it left
-        prediction = np.asarray(self.learner.predict_one(event.row), "float32").reshape(-1).tolist()
+        prediction = self._predict(event.row)
         if event.label is None:
             self.counts["without label"] += 1
             self.remembered.keep(event.key, kept, prediction, version=self.parent, at=event.at)
@@ -179,27 +151,51 @@ class Consumer:
         self.counts["labelled late"] += 1
         self._score(found.row, label, found.prediction, found.version)
         if not found.row["holdout"]:
-            self._queue.append((found.row, label, False))
+            self._queue.append(Waiting(found.row, label, False, self.position))
         return True
 
     def _learn(self) -> None:
-        """Learn what waits in the queue, one after the other, and score what was predicted of each before that."""
+        """Learn what waits in the queue, one after the other, and score what was predicted of each before that.
+
+        Where learning diverges, only the event is lost at which that was seen; those behind it are learned on from the
+        champion, as they were if they had come one by one.
+        """
         queue, self._queue = self._queue, []
-        if not queue:
-            return
-        try:
-            found = self.learner.partial_fit([kept["row"] for kept, _, _ in queue], [label for _, label, _ in queue])
-        except TrainingDiverged as error:  # the same weights would do so again after every restart
-            self.counts["lost to a divergence"] += len(queue)
-            self.run.attention.append(f"{error} Learning went on from version {self.parent}")
-            self.go_on_from(self.run.context.registry.version(self.run.model, self.parent))
-            return
-        predictions = np.asarray(found, "float32").reshape(len(queue), -1).tolist()
-        for (kept, label, open_), prediction in zip(queue, predictions, strict=True):
-            if open_:
-                self._score(kept, label, prediction, self.parent)
-        self.counts["learned"] += len(queue)
-        self.learned += len(queue)
+        while queue:
+            try:
+                found = self.learner.partial_fit([one.kept["row"] for one in queue], [one.label for one in queue])
+            except TrainingDiverged as error:
+                self._learned(queue, error.before)
+                culprit, queue = queue[len(error.before)], queue[len(error.before) + 1 :]
+                self.counts["lost to a divergence"] += 1
+                self.start_over(error)
+                self.since = self.source.past(culprit.position)  # what is behind it is learned now
+            else:
+                self._learned(queue, found)
+                queue = []
+
+    def _learned(self, queue: Sequence[Waiting], predictions: Any) -> None:
+        """Score and count the first events of a queue, of which there are predictions: they were learned."""
+        found = [np.asarray(one, "float32").reshape(-1).tolist() for one in predictions]
+        for one, prediction in zip(queue, found, strict=False):
+            if one.unscored:
+                self._score(one.kept, one.label, prediction, self.parent)
+        self.counts["learned"] += len(found)
+        self.learned += len(found)
+
+    def _predict(self, row: Row) -> list[float]:
+        """What is predicted of a row from which nothing is learned now."""
+        found = np.asarray(self.learner.predict_one(row), "float32").reshape(-1)
+        if not np.isfinite(found).all():  # the event before it broke the weights
+            why, fix = "a prediction is no finite number any more", "a lower rate"
+            self.start_over(TrainingDiverged("an online learner", why, fix))
+            found = np.asarray(self.learner.predict_one(row), "float32").reshape(-1)
+        return list(map(float, found))
+
+    def start_over(self, error: TrainingDiverged) -> None:
+        """Learn on from the champion: the same weights would diverge again after every restart."""
+        self.run.attention.append(f"{error} Learning went on from version {self.parent}")
+        self.go_on_from(self.run.context.registry.version(self.run.model, self.parent))
 
     def _score(self, kept: Row, label: float, prediction: list[float], version: int) -> None:
         self.scores.add(label, prediction, version=version)

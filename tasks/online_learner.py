@@ -1,12 +1,14 @@
-"""What a consumer of events asks of a learner, so that it can be given any."""
+"""What a consumer of events works with: what learns, how it goes about it, and what it hands on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from learning.files import ModelFiles, Trained
     from learning.spec import ModelSpec
 
@@ -31,3 +33,43 @@ class Learner(Protocol):
 
 Begin = Callable[["ModelSpec", "ModelFiles", bytes | None], Learner]
 """Makes a learner that goes on from a version, or from the state of one that did."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How a consumer goes about it.
+
+    Args:
+        stretch: events after which there is a checkpoint at the latest, and labels that never came are given up.
+        seconds: after which there is a checkpoint at the latest.
+        poll: seconds between two looks for new events.
+        patience: days after which an event's label is not waited for any more.
+        waiting: events whose label is waited for at most.
+        between: least seconds between two challenges.
+    """
+
+    stretch: int = 1_000
+    seconds: float = 30.0
+    poll: float = 0.2
+    patience: float = 30.0
+    waiting: int = 100_000
+    between: float = 600.0
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A frozen state that challenges the champion: its version, and how far it had come by then."""
+
+    number: int
+    events: int
+    learned: int
+    position: str
+
+
+class Waiting(NamedTuple):
+    """A row that is learned next, its label, whether it is still to be scored, and the position behind it."""
+
+    kept: Row
+    label: float
+    unscored: bool
+    position: str

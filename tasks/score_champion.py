@@ -48,6 +48,9 @@ def score_arrivals(
     """
     registry, spec = context.registry, context.spec
     known, version = scored_rows(context, number), registry.version(spec.name, number)
+    # What it learned of some rows online is no score before learning: it would look better than it is.
+    seen = {p.digest for p in registry.partly_learned(spec.name, number)}
+    arrived = [p for p in arrived if p.digest not in seen]
     # Who had served a part of the rows may be champion again: then it is scored on all of them.
     partitions = [p for p in arrived if known.get(p.digest, 0) < (min(p.labelled_rows, 1) if only else p.labelled_rows)]
     partitions = list(context.readable(version, partitions))

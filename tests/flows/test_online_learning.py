@@ -30,21 +30,22 @@ def test_what_was_learned_online_is_promoted_by_the_gate(
 ) -> None:
     """The world flipped: a checkpoint challenges the champion, and events that came after it prove it."""
     from flows.online_learning import online
-    from tasks.online import Pace
+    from tasks.online_learner import Pace
 
     monkeypatch.setattr("tasks.run.load_spec", lambda *_: replace(TINY, retrain=replace(TINY.retrain, min_rows=60)))
     monkeypatch.setattr("tasks.consume.Pace", lambda: Pace(stretch=20, between=0.0))
     begin(40)  # type: ignore[operator]
     stream = tmp_path / "events.jsonl"
     stream.write_text("\n".join(events(0, 130)) + "\n")
-    assert online("tiny", str(stream), for_minutes=0) == "learned"
+    assert online("tiny", str(stream), for_minutes=0) == "promoted"
     champion = registry.champion("tiny")
     assert (champion.number, champion.parent, champion.plan["kind"]) == (2, 1, "online")
     promotion = registry.promotions("tiny")[1]
     assert (promotion.kind, promotion.actor) == ("promote", "gate")
     assert promotion.reason.startswith("better so far: log_loss")
     (run,) = registry.runs("tiny", limit=1)
-    assert (run.outcome, run.decision) == ("learned", "online")
+    assert (run.outcome, run.decision) == ("promoted", "online")
+    assert str(run.reason).startswith("promoted version 2; 130 events so far: ")
     newest = registry.newest_checkpoint("tiny", str(stream))
     assert newest is not None
     assert (newest.events, newest.champion) == (130, champion.number)

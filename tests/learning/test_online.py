@@ -124,14 +124,18 @@ def test_numbers_are_predicted_in_their_own_unit(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_learner_that_diverged_says_so() -> None:
-    """A weight that is no number any more shows in the next prediction, and nothing of it becomes a version."""
+def test_a_learner_that_diverged_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A weight that is no number shows in the next prediction; those of the events before it are handed on."""
     learner = OnlineLearner(TINY, None, PLAN)
     assert learner.predict([]).shape == learner.partial_fit([], []).shape == (0, 1)
     weight = learner.step.head.trainable_weights[0]
     weight.assign(np.full(weight.shape, np.nan))
     with pytest.raises(TrainingDiverged, match="restore an earlier state"):
         learner.partial_fit(*events(1))
+    monkeypatch.setattr(learner.step, "learn", lambda *_: np.array([[0.5], [0.4], [np.nan], [0.3]], "float32"))
+    with pytest.raises(TrainingDiverged) as raised:
+        learner.partial_fit(*events(4))
+    np.testing.assert_allclose(raised.value.before, [[0.5], [0.4]])
 
 
 def mean_error() -> Any:

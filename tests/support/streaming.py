@@ -19,7 +19,8 @@ from learning.files import ModelFiles, Trained
 from learning.spec import ModelSpec
 from settings import get_settings
 from tasks.consume import open_consumer
-from tasks.online import Consumer, Pace
+from tasks.online import Consumer
+from tasks.online_learner import Pace
 from tasks.run import Context, Run
 
 
