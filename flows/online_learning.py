@@ -12,7 +12,7 @@ from tasks.online_view import shown
 from tasks.run import end_run, recorded_run
 
 
-@flow(name="online", flow_run_name="online {model}")
+@flow(name="online", flow_run_name="{model} · online")
 def online(model: str, source: str = PARTITIONS, for_minutes: float = 59.0) -> str:
     """Learn on from the champion, event by event, where the run before this one ended.
 

@@ -89,32 +89,30 @@ class Page:
 
     def press(self, words: str) -> None:
         """Press what is called so, as a mouse does, once it is there."""
-        named = "[...document.querySelectorAll('button, a, [role=menuitem], [role=tab]')]"
-        self._click(f"{named}.filter(one => one.innerText.trim() === {words!r}).at(-1)", words)
-
-    def fill(self, before: str, after: str) -> None:
-        """Write into the field that holds something else, as a person does on a keyboard."""
-        fields = "[...document.querySelectorAll('input, textarea')]"
-        self._click(f"{fields}.filter(one => one.value === {before!r}).at(-1)", before)
-        self.run("document.activeElement.select()")
-        self.call("Input.insertText", text=after)
-        self.wait(after)
-
-    def _click(self, element: str, words: str) -> None:
-        deadline = time.monotonic() + SECONDS
-        while not self.run(f"!!{element}"):
+        named = "[...document.querySelectorAll('button, a, label, [role=menuitem], [role=tab]')]"
+        element = f"{named}.filter(one => one.innerText.trim() === {words!r}).at(-1)"
+        deadline, before, point = time.monotonic() + SECONDS, None, None
+        # What still moves, as pages do until all of their parts are there, would be missed.
+        while point is None or point != before:
             assert time.monotonic() < deadline, f"nothing is called {words!r}: {self.text[:2000]!r}"
+            before, point = point, self.run(f"(one => {{ {MIDDLE} }})({element})")
             time.sleep(0.1)
-        x, y = self.run(f"(one => {{ one.scrollIntoView({{block: 'center'}}); {MIDDLE} }})({element})")
         for kind in ("mousePressed", "mouseReleased"):
-            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+            self.call("Input.dispatchMouseEvent", type=kind, x=point[0], y=point[1], button="left", clickCount=1)
 
     def picture(self, file: Path) -> None:
         """Take a picture of the page."""
         file.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
 
 
-MIDDLE = "const box = one.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]"
+# Where the middle of an element is, once it is there and nothing lies on it.
+MIDDLE = """
+if (!one) return null;
+one.scrollIntoView({block: 'center'});
+const box = one.getBoundingClientRect(), middle = [box.x + box.width / 2, box.y + box.height / 2];
+const top = document.elementFromPoint(...middle);
+return one.contains(top) ? middle : null;
+"""
 
 
 class Seen(socketserver.StreamRequestHandler):
