@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,22 @@ class Up:
         subprocess.run([BIN / "prefect", *words], env=self.environment, cwd=PROJECT, check=True, capture_output=True)
 
     def found(self, what: str) -> list[dict[str, Any]]:
-        """All the flow runs, or artifacts, of the server."""
-        request = urllib.request.Request(f"{self.url}/api/{what}/filter", b"{}", {"content-type": "application/json"})
+        """All the flow runs, or artifacts, or deployments, of the server."""
+        return list(self.post(f"{what}/filter", {}))
+
+    def post(self, place: str, body: object) -> Any:
+        """What the server's API answers."""
+        content = json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}/api/{place}", content, {"content-type": "application/json"})
         with urllib.request.urlopen(request) as answer:
-            return list(json.load(answer))
+            return json.load(answer)
+
+    def schedule(self, name: str, seconds: float) -> None:
+        """Let a deployment have one more schedule: so many seconds from now, and every minute after that."""
+        (deployment,) = (one for one in self.found("deployments") if one["name"] == name)
+        first = datetime.now(UTC) + timedelta(seconds=seconds)
+        every = {"interval": 60, "anchor_date": first.isoformat()}
+        self.post(f"deployments/{deployment['id']}/schedules", [{"active": True, "schedule": every}])
 
 
 @pytest.fixture
@@ -95,7 +108,7 @@ def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Se
     with looking() as page:
         retrain_by_force(page, up.url)
         killed = kill_a_run_and_its_worker(up, home, before)
-        up.prefect("deployment", "schedule", "create", "retrain/retrain-flights", "--interval", "10")
+        up.schedule("retrain-flights", seconds=8)  # the server's next look comes before
         look_through(page, up.url)
     subprocess.run([BIN / "evergreen", "backup", home.home / "backup"], env=up.environment, cwd=PROJECT, check=True)
 
@@ -127,7 +140,7 @@ def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Se
         assert all(run.finished_at and run.reason for run in runs_of_flights)
         by = {run.trigger.removeprefix("deployment ") for run in runs_of_flights}
         person = {"bootstrap-flights, by a person", "retrain-flights, by a person"}
-        assert by == {*person, "retrain-flights, by its schedule"}
+        assert by >= {*person, "retrain-flights, by its schedule"}, "at some minutes the watch runs too"
         # The next scheduled run may have been cut short by Ctrl-C: its outcome is its own.
         assert [run.outcome for run in runs_of_flights if run.flow_run_id == killed] == ["lost"]
         proofs = [version for version in registry.versions("flights") if version.parent and not version.refit_of]

@@ -20,6 +20,7 @@ from websockets.sync.client import ClientConnection, connect
 
 CHROMIUM = "/usr/bin/chromium"
 SECONDS = 90.0
+PATIENCE = 10.0  # seconds, before a person presses once more
 FLAGS = (
     "--headless=new",
     "--no-sandbox",  # which root cannot have
@@ -76,9 +77,8 @@ class Page:
 
     @property
     def text(self) -> str:
-        """What a person reads on the page, and in its fields."""
-        fields = "[...document.querySelectorAll('input, textarea')].map(one => one.value).join('\\n')"
-        return str(self.run(f"document.body ? document.body.innerText + '\\n' + {fields} : ''") or "")
+        """What a person reads on the page and in its fields, and which of its switches are on."""
+        return str(self.run(f"document.body ? {TEXT} : ''") or "")
 
     def wait(self, shows: str) -> None:
         """Wait until the page shows a text."""
@@ -87,24 +87,38 @@ class Page:
             assert time.monotonic() < deadline, f"{shows!r} did not come: {self.text[:2000]!r}"
             time.sleep(0.1)
 
-    def press(self, words: str) -> None:
-        """Press what is called so, as a mouse does, once it is there."""
+    def press(self, words: str, shows: str) -> None:
+        """Press what is called so, as a mouse does, and again if the page took no notice: until it shows a text."""
         named = "[...document.querySelectorAll('button, a, label, [role=menuitem], [role=tab]')]"
         element = f"{named}.filter(one => one.innerText.trim() === {words!r}).at(-1)"
-        deadline, before, point = time.monotonic() + SECONDS, None, None
-        # What still moves, as pages do until all of their parts are there, would be missed.
-        while point is None or point != before:
-            assert time.monotonic() < deadline, f"nothing is called {words!r}: {self.text[:2000]!r}"
-            before, point = point, self.run(f"(one => {{ {MIDDLE} }})({element})")
+        deadline, again = time.monotonic() + SECONDS, 0.0
+        while not again or shows not in self.text:
+            assert time.monotonic() < deadline, f"{words!r} shows no {shows!r}: {self.text[:2000]!r}"
+            if time.monotonic() > again and self._click(element):
+                again = time.monotonic() + PATIENCE
             time.sleep(0.1)
+
+    def _click(self, element: str) -> bool:
+        """Press an element, if it is there and rests: what moves would be missed."""
+        first = self.run(f"(one => {{ {MIDDLE} }})({element})")
+        time.sleep(0.1)
+        point = self.run(f"(one => {{ {MIDDLE} }})({element})")
+        if point is None or point != first:
+            return False
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=point[0], y=point[1], button="left", clickCount=1)
+        return True
 
     def picture(self, file: Path) -> None:
         """Take a picture of the page."""
         file.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
 
 
+TEXT = """[
+    document.body.innerText,
+    ...[...document.querySelectorAll('input, textarea')].map(one => one.value),
+    ...[...document.querySelectorAll('[aria-checked=true]')].map(one => `${one.labels?.[0]?.innerText}: on`),
+].join('\\n')"""
 # Where the middle of an element is, once it is there and nothing lies on it.
 MIDDLE = """
 if (!one) return null;

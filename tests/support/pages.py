@@ -76,11 +76,8 @@ def asked_of_others(page: Page) -> list[str]:
 def retrain_by_force(page: Page, url: str) -> None:
     """Start a retrain of flights by hand, with another parameter than the deployment has."""
     page.open(f"{url}/v2/deployments", "retrain-flights")
-    page.press("retrain-flights")
-    page.wait("Entrypoint")
-    page.press("Run")
-    page.press("Custom run")
-    page.wait("Enforce Parameter Schema")
-    page.press("force (Optional)")
-    page.press("Submit")
-    page.wait("scheduled to start now")
+    page.press("retrain-flights", "Entrypoint")
+    page.press("Run", "Custom run")
+    page.press("Custom run", "Enforce Parameter Schema")
+    page.press("force (Optional)", "force (Optional): on")
+    page.press("Submit", "Entrypoint")
