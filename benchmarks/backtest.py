@@ -173,12 +173,16 @@ def command(home: Path, *words: str, kill_after: int = 0) -> Took:
     began, most, spent = time.monotonic(), 0, dict[int, float]()
     started = [sys.executable, "-m", "cli.main", *words]
     with subprocess.Popen(started, env=environment, stdout=subprocess.DEVNULL, start_new_session=True) as process:
-        while process.poll() is None:
-            time.sleep(0.5)
-            seen = list(processes(process.pid))
-            spent |= {number: processor for number, processor, _ in seen}
-            most = max(most, sum(memory for *_, memory in seen))
-            if kill_after and steps_made(home) >= kill_after:
+        try:
+            while process.poll() is None:
+                time.sleep(0.5)
+                seen = list(processes(process.pid))
+                spent |= {number: processor for number, processor, _ in seen}
+                most = max(most, sum(memory for *_, memory in seen))
+                if kill_after and steps_made(home) >= kill_after:
+                    os.killpg(process.pid, signal.SIGKILL)
+        finally:
+            if process.poll() is None:  # somebody has stopped the benchmark
                 os.killpg(process.pid, signal.SIGKILL)
         if process.returncode and not kill_after:
             raise SystemExit(f"evergreen {' '.join(words)} ended with {process.returncode}")

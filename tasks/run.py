@@ -224,7 +224,7 @@ def recorded_run(model: str, *, dry: bool = False) -> Iterator[Run]:
             end_run(run, RunEnding("failed", "none", "; ".join(filter(None, said))))
             raise
         finally:
-            if complaint := deliver_promotions(context.registry, context.settings):
+            if context.past is None and (complaint := deliver_promotions(context.registry, context.settings)):
                 get_run_logger().warning(complaint)
 
 
@@ -250,8 +250,9 @@ def end_run(run: Run, ending: RunEnding, work_key: str | None = None) -> str:
     if run.context.past:
         run.timings |= run.context.past.tally()
     run.registry.finish_run(run.id, ending, work_key=None if run.dry else work_key, timings=run.timings)
-    detail = more_of(run.context.registry, run.id, came_to, run.attention)
-    rename(ended_name(run.model, run.rows, ending, detail), tags(runtime.flow_run.tags, run.model, ending.outcome))
+    if run.context.past is None:
+        detail = more_of(run.context.registry, run.id, came_to, run.attention)
+        rename(ended_name(run.model, run.rows, ending, detail), tags(runtime.flow_run.tags, run.model, ending.outcome))
     get_run_logger().info("%s: %s", ending.outcome, ending.reason)
     if ending.outcome not in STATES:
         return ending.outcome

@@ -13,7 +13,7 @@ from db.engine import open_engine
 from db.online_records import NewCheckpoint
 from db.records import RunEnding
 from db.registry import ModelRegistry
-from db.schema import _changing_schema, alembic_config, migrate, revision
+from db.schema import changing_schema, alembic_config, migrate, revision
 from errors import AnotherConsumer
 
 
@@ -81,7 +81,7 @@ def test_there_is_a_way_down(empty_url: str) -> None:
     engine = open_engine(empty_url)
     migrate(engine)
     config = alembic_config()
-    with _changing_schema(engine) as connection:
+    with changing_schema(engine) as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, "0008")
         tables = set(inspect(connection).get_table_names())

@@ -58,3 +58,10 @@ def test_a_base_from_before_the_turn_learns_too_where_the_ladder_says_so(registr
 def test_what_a_person_asks_for_goes_first(registry: ModelRegistry) -> None:
     """Base and head from nothing."""
     assert plan(registry, asked="from scratch") == FromScratch()
+
+
+def test_three_stuck_challengers_are_a_step_up_the_ladder(registry: ModelRegistry) -> None:
+    """Two may be chance."""
+    context: Any = cast("Any", SimpleNamespace(spec=LADDER, registry=registry))
+    plans = [plan_for(context, Pending(2, (), "key", stuck=stuck), None) for stuck in (2, 3, 6)]
+    assert plans == [escalated(LADDER, level) for level in (0, 1, 2)]
