@@ -160,7 +160,7 @@ def flights_on_arrival(home: Settings, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_what_the_watch_finds_starts_the_retrain(flights_on_arrival: None, up: Up, home: Settings) -> None:
     """On the deployment that has the schedule too; what a retrain found starts no other one. So does what lands.
 

@@ -13,7 +13,7 @@ from db.engine import open_engine
 from db.online_records import NewCheckpoint
 from db.records import RunEnding
 from db.registry import ModelRegistry
-from db.schema import changing_schema, alembic_config, migrate, revision
+from db.schema import alembic_config, changing_schema, migrate, revision
 from errors import AnotherConsumer
 
 
