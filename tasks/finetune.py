@@ -19,7 +19,8 @@ from monitoring.decision import Pending
 from monitoring.track_record import world_turned
 from tasks.find_pending import learnable
 from tasks.register_version import Learned
-from tasks.run import Context, Run, shown_progress, step
+from tasks.run import Context, Run, step
+from tasks.shown_progress import shown_progress
 
 SEED = 2013
 OUTGROWN = 2  # times the rows that a base learned from

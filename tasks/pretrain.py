@@ -10,7 +10,8 @@ from monitoring.decision import Pending
 from tasks.find_pending import learnable
 from tasks.finetune import SEED, finetune_champion
 from tasks.register_version import Learned
-from tasks.run import Context, Run, shown_progress, step
+from tasks.run import Context, Run, step
+from tasks.shown_progress import shown_progress
 
 
 def pretrain_on_history(context: Context, run_id: int, progress: Progress | None = None) -> Learned:

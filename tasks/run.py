@@ -1,18 +1,16 @@
-"""A run: what is opened for it, how it is recorded, what each of its steps is given, and how long work shows itself."""
+"""A run: what is opened for it, how it is recorded, and what each of its steps is given."""
 
 from __future__ import annotations
 
 import functools
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import datetime
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
-from uuid import UUID
 
 from prefect import Task, get_run_logger, runtime
 from prefect.cache_policies import NO_CACHE
@@ -38,11 +36,10 @@ from db.records import (
     VersionRecord,
 )
 from db.registry import ModelRegistry, open_registry
-from evergreen_client.shown import markdown
 from learning.catalog import load_spec
 from learning.changes import MADE_FOR, spec_for
 from learning.data import PartitionFile
-from learning.files import ModelFiles, Progress
+from learning.files import ModelFiles
 from learning.spec import ModelSpec
 from learning.stored import lacking
 from settings import Settings, get_settings
@@ -75,7 +72,6 @@ STATES = {
     STUCK: "Stuck",
 }
 TO_BE_SEEN = {NEEDS_ATTENTION, STUCK, AWAITING}  # by a person
-SECONDS_BETWEEN_UPDATES = 5.0  # of the UI's artifact: every update is a request to the server, of about 20 ms
 
 
 @dataclass(frozen=True)
@@ -294,41 +290,3 @@ def step(name: str) -> Callable[[Callable[Concatenate[Run, P], R]], Task[Concate
         return Step(timed, name=name, task_run_name=name, cache_policy=NO_CACHE)
 
     return decorate
-
-
-@contextmanager
-def shown_progress(title: str) -> Iterator[Progress]:
-    """Give a function (stage, done, total, metrics) that shows how far long work has come.
-
-    On a terminal that is a bar, in the Prefect UI an artifact.
-    """
-    from prefect.artifacts import create_progress_artifact, update_progress_artifact
-    from prefect.context import TaskRunContext
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bar
-
-    artifact = create_progress_artifact(0.0, description=title) if TaskRunContext.get() else None
-    unseen = GIVEN.get() is not None or not sys.stderr.isatty()
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[figures]}", markup=False),
-    )
-    with Bar(*columns, console=Console(stderr=True), transient=True, disable=unseen) as bar:
-        shown = bar.add_task(title, total=None, figures="")
-        sent = time.monotonic()
-
-        def show(stage: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
-            nonlocal sent
-            figures = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-            bar.update(shown, description=f"{title}: {stage}", completed=done, total=total, figures=figures)
-            if isinstance(artifact, UUID) and (time.monotonic() - sent > SECONDS_BETWEEN_UPDATES or done == total):
-                sent = time.monotonic()
-                update_progress_artifact(
-                    artifact, progress=100.0 * done / max(total, 1), description=markdown(f"{stage} {figures}")
-                )
-
-        yield show

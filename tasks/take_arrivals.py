@@ -6,7 +6,8 @@ from arrivals.ingest import ingest
 from arrivals.ingest_result import IngestResult
 from evergreen_client.shown import markdown
 from tasks.report import publish
-from tasks.run import Run, shown_progress, step
+from tasks.run import Run, step
+from tasks.shown_progress import shown_progress
 
 
 @step("take arrivals")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -10,15 +9,15 @@ import subprocess
 import sys
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from filled import stored
-from pages import look_through
+from pages import look_through, looking, retrain_by_force
 from receiver import choices, is_refused, notify, receiving
+from started_up import BIN, OFTEN, PROJECT, Up
 
 from cli.supervisor import held
 from db.records import NewVersion
@@ -27,27 +26,6 @@ from demo.demos import FLIGHTS
 from settings import Settings
 from tasks.lease import process_of
 
-PROJECT = Path(__file__).parent.parent.parent
-BIN = Path(sys.executable).parent
-
-
-class Up:
-    """A running `evergreen up`, and what its server knows."""
-
-    def __init__(self, process: subprocess.Popen[str], port: int, environment: dict[str, str]) -> None:
-        self.process, self.url = process, f"http://127.0.0.1:{port}"
-        self.environment = environment | {"PREFECT_API_URL": f"{self.url}/api"}
-
-    def prefect(self, *words: str) -> None:
-        """Run a Prefect command against the server."""
-        subprocess.run([BIN / "prefect", *words], env=self.environment, cwd=PROJECT, check=True, capture_output=True)
-
-    def found(self, what: str) -> list[dict[str, Any]]:
-        """All the flow runs, or artifacts, of the server."""
-        request = urllib.request.Request(f"{self.url}/api/{what}/filter", b"{}", {"content-type": "application/json"})
-        with urllib.request.urlopen(request) as answer:
-            return list(json.load(answer))
-
 
 @pytest.fixture
 def up(home: Settings, tmp_path: Path) -> Iterator[Up]:
@@ -55,7 +33,7 @@ def up(home: Settings, tmp_path: Path) -> Iterator[Up]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = os.environ | {"EVERGREEN_HOME": str(home.home)}
+    environment = os.environ | OFTEN | {"EVERGREEN_HOME": str(home.home)}
     environment.pop("PREFECT_HOME", None)
     with (tmp_path / "up.log").open("w+") as log:
         process = subprocess.Popen(
@@ -72,7 +50,9 @@ def up(home: Settings, tmp_path: Path) -> Iterator[Up]:
                 assert process.poll() is None, (tmp_path / "up.log").read_text()
                 assert time.monotonic() < deadline
                 time.sleep(0.5)
-            yield Up(process, port, environment)
+            started = Up(process, port, environment)
+            started.change("watch-flights", "pause_deployment", {})  # else it comes between, at some minutes
+            yield started
         finally:
             if process.poll() is None:
                 process.terminate()
@@ -84,13 +64,17 @@ def up(home: Settings, tmp_path: Path) -> Iterator[Up]:
 def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Settings) -> None:
     """Bootstrap by hand, kill a run and its worker, retrain on a schedule all the same, and stop with Ctrl-C.
 
-    Meanwhile a backup is made, and in the end a browser goes through the pages of the UI.
+    The run to be killed is started in a browser, which goes through the pages of the UI; meanwhile a backup is made.
     """
     FLIGHTS.write(Path(home.landing), [1])
-    up.prefect("deployment", "run", "bootstrap/bootstrap-flights", "--watch")
+    up.prefect("deployment", "run", "bootstrap/bootstrap-flights", "--watch", "--watch-interval", "1")
     FLIGHTS.write(Path(home.landing), [2])
-    up.prefect("deployment", "schedule", "create", "retrain/retrain-flights", "--interval", "20")
-    killed = kill_a_run_and_its_worker(up, home)
+    before = set(home.work.glob("*/*"))
+    with looking() as page:
+        retrain_by_force(page, up.url)
+        killed = kill_a_run_and_its_worker(up, home, before)
+        up.schedule("retrain-flights", seconds=8)  # the server's next look comes before
+        look_through(page, up.url)
     subprocess.run([BIN / "evergreen", "backup", home.home / "backup"], env=up.environment, cwd=PROJECT, check=True)
 
     def scheduled() -> list[dict[str, Any]]:
@@ -104,15 +88,13 @@ def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Se
 
     (dead,) = [run for run in up.found("flow_runs") if run["id"] == killed]
     assert (dead["state_type"], "killed" in dead["state"]["message"]) == ("CRASHED", True)
+    assert (dead["parameters"]["model"], dead["parameters"]["force"]) == ("flights", True)
     runs = {run["name"]: run for run in up.found("flow_runs") if run["state_type"] == "COMPLETED"}
     (started,) = [run for run in runs.values() if "bootstrap" in run["tags"]]
     assert started["name"].startswith("flights 2013-W")
     assert started["name"].endswith(" · promoted · version 1")
     assert {"flights", "bootstrap", "promoted"} <= set(started["tags"])
     assert "run-flights" in {artifact["key"] for artifact in up.found("artifacts")}
-
-    look_through(up.url)
-    assert [run["name"] for run in up.found("flow_runs") if run["parameters"] == {"model": "digits"}]
 
     up.process.send_signal(signal.SIGINT)
     assert up.process.wait(90) == 0, "40 seconds for the runs, 20 for the server, and what comes between"
@@ -121,8 +103,9 @@ def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Se
     with open_registry(home.database_url) as registry:
         runs_of_flights = registry.runs("flights", limit=100)
         assert all(run.finished_at and run.reason for run in runs_of_flights)
-        by = {run.trigger for run in runs_of_flights}
-        assert by == {"deployment bootstrap-flights, by a person", "deployment retrain-flights, by its schedule"}
+        by = {run.trigger.removeprefix("deployment ") for run in runs_of_flights}
+        person = {"bootstrap-flights, by a person", "retrain-flights, by a person"}
+        assert by == {*person, "retrain-flights, by its schedule"}
         # The next scheduled run may have been cut short by Ctrl-C: its outcome is its own.
         assert [run.outcome for run in runs_of_flights if run.flow_run_id == killed] == ["lost"]
         proofs = [version for version in registry.versions("flights") if version.parent and not version.refit_of]
@@ -132,9 +115,9 @@ def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Se
     subprocess.run([BIN / "evergreen", "restore", home.home / "backup"], env=restored, cwd=PROJECT, check=True)
 
 
-def kill_a_run_and_its_worker(up: Up, home: Settings) -> str:
+def kill_a_run_and_its_worker(up: Up, home: Settings, before: set[Path]) -> str:
     """Kill -9 the process of a retrain that trains, and the worker that would tell of it; returns the flow run."""
-    deadline, before = time.monotonic() + 180, set(home.work.glob("*/*"))
+    deadline = time.monotonic() + 180
     while set(home.work.glob("*/*")) <= before:
         assert time.monotonic() < deadline, "no retrain began to train"
         time.sleep(0.1)
@@ -177,7 +160,7 @@ def flights_on_arrival(home: Settings, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_what_the_watch_finds_starts_the_retrain(flights_on_arrival: None, up: Up, home: Settings) -> None:
     """On the deployment that has the schedule too; what a retrain found starts no other one. So does what lands.
 

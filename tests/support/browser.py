@@ -20,6 +20,7 @@ from websockets.sync.client import ClientConnection, connect
 
 CHROMIUM = "/usr/bin/chromium"
 SECONDS = 90.0
+PATIENCE = 10.0  # seconds, before a person presses once more
 FLAGS = (
     "--headless=new",
     "--no-sandbox",  # which root cannot have
@@ -76,9 +77,8 @@ class Page:
 
     @property
     def text(self) -> str:
-        """What a person reads on the page, and in its fields."""
-        fields = "[...document.querySelectorAll('input, textarea')].map(one => one.value).join('\\n')"
-        return str(self.run(f"document.body ? document.body.innerText + '\\n' + {fields} : ''") or "")
+        """What a person reads on the page and in its fields, and which of its switches are on."""
+        return str(self.run(f"document.body ? {TEXT} : ''") or "")
 
     def wait(self, shows: str) -> None:
         """Wait until the page shows a text."""
@@ -87,34 +87,46 @@ class Page:
             assert time.monotonic() < deadline, f"{shows!r} did not come: {self.text[:2000]!r}"
             time.sleep(0.1)
 
-    def press(self, words: str) -> None:
-        """Press what is called so, as a mouse does, once it is there."""
-        named = "[...document.querySelectorAll('button, a, [role=menuitem], [role=tab]')]"
-        self._click(f"{named}.filter(one => one.innerText.trim() === {words!r}).at(-1)", words)
-
-    def fill(self, before: str, after: str) -> None:
-        """Write into the field that holds something else, as a person does on a keyboard."""
-        fields = "[...document.querySelectorAll('input, textarea')]"
-        self._click(f"{fields}.filter(one => one.value === {before!r}).at(-1)", before)
-        self.run("document.activeElement.select()")
-        self.call("Input.insertText", text=after)
-        self.wait(after)
-
-    def _click(self, element: str, words: str) -> None:
-        deadline = time.monotonic() + SECONDS
-        while not self.run(f"!!{element}"):
-            assert time.monotonic() < deadline, f"nothing is called {words!r}: {self.text[:2000]!r}"
+    def press(self, words: str, shows: str) -> None:
+        """Press what is called so, as a mouse does, and again if the page took no notice: until it shows a text."""
+        named = "[...document.querySelectorAll('button, a, label, [role=menuitem], [role=tab]')]"
+        element = f"{named}.filter(one => one.innerText.trim() === {words!r}).at(-1)"
+        deadline, again = time.monotonic() + SECONDS, 0.0
+        while not again or shows not in self.text:
+            assert time.monotonic() < deadline, f"{words!r} shows no {shows!r}: {self.text[:2000]!r}"
+            if time.monotonic() > again and self._click(element):
+                again = time.monotonic() + PATIENCE
             time.sleep(0.1)
-        x, y = self.run(f"(one => {{ one.scrollIntoView({{block: 'center'}}); {MIDDLE} }})({element})")
+
+    def _click(self, element: str) -> bool:
+        """Press an element, if it is there and rests: what moves would be missed."""
+        first = self.run(f"(one => {{ {MIDDLE} }})({element})")
+        time.sleep(0.1)
+        point = self.run(f"(one => {{ {MIDDLE} }})({element})")
+        if point is None or point != first:
+            return False
         for kind in ("mousePressed", "mouseReleased"):
-            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+            self.call("Input.dispatchMouseEvent", type=kind, x=point[0], y=point[1], button="left", clickCount=1)
+        return True
 
     def picture(self, file: Path) -> None:
         """Take a picture of the page."""
         file.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
 
 
-MIDDLE = "const box = one.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]"
+TEXT = """[
+    document.body.innerText,
+    ...[...document.querySelectorAll('input, textarea')].map(one => one.value),
+    ...[...document.querySelectorAll('[aria-checked=true]')].map(one => `${one.labels?.[0]?.innerText}: on`),
+].join('\\n')"""
+# Where the middle of an element is, once it is there and nothing lies on it.
+MIDDLE = """
+if (!one) return null;
+one.scrollIntoView({block: 'center'});
+const box = one.getBoundingClientRect(), middle = [box.x + box.width / 2, box.y + box.height / 2];
+const top = document.elementFromPoint(...middle);
+return one.contains(top) ? middle : null;
+"""
 
 
 class Seen(socketserver.StreamRequestHandler):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from browser import SECONDS, Page, browser
 
-# What a page shows once it is there: in the newer UI and, below, in the older one.
+# What a page shows once it is there: in the newer UI and, below, in the older one. The runs come first, before there
+# are more of them than on one page.
 PAGES = {
+    "runs": "promoted · version 1",
     "dashboard": "local",
-    "runs": "bootstrap flights",
     "flows": "bootstrap",
     "work-pools": "local",
     "blocks": "Block",
@@ -23,7 +26,7 @@ PAGES = {
     "artifacts": "run-flights",
     "artifacts/key/run-flights": "Created run-flights",
 }
-OLDER = {"runs": "bootstrap flights", "deployments": "retrain-flights"}
+OLDER = {"runs": "promoted · version 1", "deployments": "retrain-flights"}
 CHROMIUMS_OWN = (
     "accounts.google.com",
     "clients2.google.com",
@@ -32,21 +35,27 @@ CHROMIUMS_OWN = (
 )
 
 
-def look_through(url: str) -> None:
-    """Open every page of the UI, and start a watch of digits in place of flights; nobody outside is asked anything.
-
-    Args:
-        url: of a server with the deployments of prefect.yaml, whose bootstrap of flights has left an artifact.
-    """
+@contextmanager
+def looking() -> Iterator[Page]:
+    """A page of a browser; in the end, nobody outside was asked anything by whatever it showed."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, browser(Path(folder)) as page:
         refuse_blindness(page)
-        watch_digits(page, url)
-        for name, shows in PAGES.items():
-            page.open(f"{url}/v2/{name}", shows)
-        for name, shows in OLDER.items():
-            page.open(f"{url}/{name}", shows)
+        yield page
         assert any("amplitude" in error for error in page.errors), "no page tries to: is the policy still needed?"
         assert asked_of_others(page) == []
+
+
+def look_through(page: Page, url: str) -> None:
+    """Open every page of the UI.
+
+    Args:
+        page: of a browser.
+        url: of a server with the deployments of prefect.yaml, whose bootstrap of flights has left an artifact.
+    """
+    for name, shows in OLDER.items():
+        page.open(f"{url}/{name}", shows)
+    for name, shows in PAGES.items():
+        page.open(f"{url}/v2/{name}", shows)
 
 
 def refuse_blindness(page: Page) -> None:
@@ -64,14 +73,11 @@ def asked_of_others(page: Page) -> list[str]:
     return [line for line in page.asked if not any(host in line for host in CHROMIUMS_OWN)]
 
 
-def watch_digits(page: Page, url: str) -> None:
-    """Start a run by hand, with another parameter than the deployment has."""
-    page.open(f"{url}/v2/deployments", "watch-flights")
-    page.press("watch-flights")
-    page.wait("Entrypoint")
-    page.press("Run")
-    page.press("Custom run")
-    page.wait("Enforce Parameter Schema")
-    page.fill("flights", "digits")
-    page.press("Submit")
-    page.wait("scheduled to start now")
+def retrain_by_force(page: Page, url: str) -> None:
+    """Start a retrain of flights by hand, with another parameter than the deployment has."""
+    page.open(f"{url}/v2/deployments", "retrain-flights")
+    page.press("retrain-flights", "Entrypoint")
+    page.press("Run", "Custom run")
+    page.press("Custom run", "Enforce Parameter Schema")
+    page.press("force (Optional)", "force (Optional): on")
+    page.press("Submit", "Entrypoint")

@@ -83,9 +83,10 @@ def started(*, auto_scheduled: bool = False, by: str = "") -> Iterator[None]:
 
 
 def test_the_registry_tells_who_started_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A schedule, an event and a person start the same deployment; without one, it was a command."""
+    """A schedule, an event, a person and what lands start the same deployment; without one, it was a command."""
     assert trigger() == "by hand"
-    runtime = SimpleNamespace(deployment=SimpleNamespace(name="retrain-flights"))
+    tagged: list[str] = []
+    runtime = SimpleNamespace(deployment=SimpleNamespace(name="retrain-flights"), flow_run=SimpleNamespace(tags=tagged))
     monkeypatch.setattr("tasks.run_name.runtime", runtime)  # the real one would ask a server
     with started(auto_scheduled=True, by="SCHEDULE"):
         assert trigger() == "deployment retrain-flights, by its schedule"
@@ -93,3 +94,5 @@ def test_the_registry_tells_who_started_a_run(monkeypatch: pytest.MonkeyPatch) -
         assert trigger() == "deployment retrain-flights, by an event"
     with started():
         assert trigger() == "deployment retrain-flights, by a person"
+        tagged.append("arrival")
+        assert trigger() == "deployment retrain-flights, by an arrival"
