@@ -112,7 +112,7 @@ def base_is_outgrown(context: Context, pending: Pending, turned: datetime) -> bo
         sum(one.rows for one in partitions if one.time_to >= turned)
         for partitions in (registry.trained_on(model, maker.number), learned)
     )
-    return known >= OUTGROWN * seen
+    return known > 0 and known >= OUTGROWN * seen
 
 
 @step("fine-tune the head")
