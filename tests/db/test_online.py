@@ -6,14 +6,11 @@ from dataclasses import replace
 
 import pytest
 from filled import MODEL, add_version, stored
-from sqlalchemy import inspect
 
 from db import online
-from db.engine import open_engine
 from db.online_records import NewCheckpoint
 from db.records import RunEnding
 from db.registry import ModelRegistry
-from db.schema import alembic_config, changing_schema, migrate, revision
 from errors import AnotherConsumer
 
 
@@ -72,20 +69,3 @@ def test_a_position_may_not_name_a_secret(registry: ModelRegistry) -> None:
     found = registry.newest_checkpoint(MODEL, name)
     assert found is not None
     assert "s3cret" not in found.consumer
-
-
-def test_there_is_a_way_down(empty_url: str) -> None:
-    """Both tables go, and the others stay."""
-    from alembic import command
-
-    engine = open_engine(empty_url)
-    migrate(engine)
-    config = alembic_config()
-    with changing_schema(engine) as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0008")
-        tables = set(inspect(connection).get_table_names())
-        assert (revision(connection), {"version", "run"} <= tables) == ("0008", True)
-        assert not any(table.startswith("online") for table in tables)
-    migrate(engine)
-    engine.dispose()

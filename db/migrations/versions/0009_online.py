@@ -54,9 +54,3 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_online_checkpoint_run_id"), "online_checkpoint", ["run_id"])
     op.create_index(op.f("ix_online_checkpoint_uri"), "online_checkpoint", ["uri"])
-
-
-def downgrade() -> None:
-    """Back to 0008: what was learned online is forgotten, but for the versions that were registered."""
-    op.drop_table("online_checkpoint")
-    op.drop_table("online_consumer")

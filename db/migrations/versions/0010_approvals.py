@@ -45,7 +45,7 @@ def upgrade() -> None:
         "delivery",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("promotion_id", sa.Integer(), nullable=False),
-        sa.Column("receiver", sa.Text(), nullable=False),
+        sa.Column("receiver", sa.String(length=64), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["promotion_id"], ["promotion.id"], name=op.f("fk_delivery_promotion_id_promotion")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery")),
