@@ -43,10 +43,11 @@ def plan(registry: ModelRegistry, champion: int = 2, spec: Any = LADDER, **asked
 
 def test_a_base_from_before_the_turn_learns_too_where_the_ladder_says_so(registry: ModelRegistry) -> None:
     """At once, and again when twice as much is known; without a turn, or a rung for it, the base stays."""
+    assert plan(registry) is LADDER.finetune  # nothing of it has arrived yet
+    add_partition(registry, "p3", day=3)
     assert plan(registry) == escalated(LADDER, 2)
     assert plan(registry, spec=replace(LADDER, retrain=RetrainPolicy())) is LADDER.finetune
     assert plan_for(cast("Any", SimpleNamespace(spec=LADDER)), Pending(2, (), "key"), None) is LADDER.finetune
-    add_partition(registry, "p3", day=3)
     add_version(registry, parent=2, trained=["p3"])
     assert plan(registry, 3) == escalated(LADDER, 2)  # the head alone has seen it
     add_version(registry, parent=2, trained=["p3"], base=stored("base", "thawed"))
