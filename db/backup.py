@@ -24,11 +24,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, insert, select, text
+from sqlalchemy import Connection, Engine, select
 
 from clock import now
 from db.artifacts import UNFINISHED, ArtifactStore
 from db.columns import Base
+from db.copying import copy_registry, copy_rows
 from db.engine import open_engine, read_scope
 from db.lookups import stored_files
 from db.online_records import ONLINE
@@ -39,7 +40,6 @@ from evergreen_client.database import clear_errors
 from evergreen_client.durable import flush
 
 SNAPSHOT = re.compile(r"registry-\d{8}T\d{6}Z\.(?P<sha256>[0-9a-f]{64})\.db")
-ROWS_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -157,9 +157,7 @@ def _dump(engine: Engine, file: Path) -> None:
     """Write PostgreSQL's rows, all of one moment, into an SQLite file: no program of PostgreSQL's own is needed."""
     target = open_engine(f"sqlite:///{file}")
     migrate(target)
-    at_one_moment = engine.execution_options(isolation_level="REPEATABLE READ")
-    with read_scope(at_one_moment) as session, changing_schema(target) as connection:
-        copy_rows(session.connection(), connection)
+    copy_registry(engine, target)
     target.dispose()
 
 
@@ -173,21 +171,6 @@ def of_today(snapshot: Path) -> Iterator[Engine]:
             yield engine
         finally:
             engine.dispose()
-
-
-def copy_rows(source: Connection, target: Connection) -> None:
-    """Copy all rows of all tables, with their numbers; types mean the same on both sides."""
-    for table in Base.metadata.sorted_tables:
-        names = [column.key for column in table.columns]
-        # By key: a version's parent comes before it, as PostgreSQL asks for.
-        rows = select(table).order_by(*table.primary_key.columns)
-        found = source.execute(rows, execution_options={"yield_per": ROWS_AT_ONCE})
-        for some in found.partitions():
-            target.execute(insert(table), [dict(zip(names, row, strict=True)) for row in some])
-        if target.dialect.name == "postgresql" and "id" in table.columns:
-            highest = target.scalar(select(func.max(table.c.id)))
-            sequence = {"table": table.name, "next": (highest or 0) + 1}
-            target.execute(text("SELECT setval(pg_get_serial_sequence(:table, 'id'), :next, false)"), sequence)
 
 
 def copy_files(files: Sequence[StoredArtifact], source: ArtifactStore, target: ArtifactStore) -> Kept:

@@ -22,7 +22,7 @@ import clock
 from arrivals.newest import NewestRows
 from db.arrival_records import PartitionRecord
 from db.artifacts import ArtifactStore
-from db.copying import copy_rows
+from db.copying import copy_registry
 from db.records import (
     AWAITING,
     CUT_SHORT,
@@ -237,7 +237,7 @@ def on_a_copy(run: Run) -> Iterator[None]:
     """
     whole = run.context
     with TemporaryDirectory() as folder, open_registry(f"sqlite:///{folder}/registry.db") as copy:
-        copy_rows(whole.registry.engine, copy.engine)
+        copy_registry(whole.registry.engine, copy.engine)
         run.context = replace(whole, registry=copy)
         try:
             yield

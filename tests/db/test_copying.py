@@ -9,7 +9,7 @@ from filled import MODEL, promote, three_champions
 from sqlalchemy import event
 
 from db.columns import Base
-from db.copying import ROWS, copy_rows
+from db.copying import ROWS, copy_registry
 from db.registry import ModelRegistry, open_registry
 
 
@@ -18,7 +18,7 @@ def test_a_copy_goes_on_by_itself(registry: ModelRegistry, tmp_path: Path) -> No
     three_champions(registry)
     registry.start_run(MODEL, trigger="by hand")
     with open_registry(f"sqlite:///{tmp_path}/copy.db") as copy:
-        copy_rows(registry.engine, copy.engine)
+        copy_registry(registry.engine, copy.engine)
         assert copy.promotions(MODEL) == registry.promotions(MODEL)
         assert copy.versions(MODEL) == registry.versions(MODEL)
         assert copy.trained_on(MODEL, 3) == registry.trained_on(MODEL, 3)
@@ -37,5 +37,5 @@ def test_few_rows_are_in_memory_at_once(registry: ModelRegistry, tmp_path: Path)
             asked.append(context.execution_options.get("yield_per"))
 
     with open_registry(f"sqlite:///{tmp_path}/copy.db") as copy:
-        copy_rows(registry.engine, copy.engine)
+        copy_registry(registry.engine, copy.engine)
     assert asked.count(ROWS) == len(Base.metadata.sorted_tables)
