@@ -39,11 +39,9 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         settings.PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED: False,
         settings.PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED: False,
     }
-    folder = tmp_path_factory.getbasetemp()
-    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
     with (
         settings.temporary_settings(idle),
-        one_server(shared),
+        one_server(shared_folder(tmp_path_factory)),
         settings.temporary_settings({settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
     ):
         yield
@@ -137,27 +135,44 @@ def compared_here(function: Callable[..., Any], *args: Any, **how: Any) -> Futur
 
 @pytest.fixture(scope="session")
 def learned(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """A function (rows, days, flipped) that gives a home where the tiny model learned, made once.
+    """A function (rows, days, flipped) that gives a home where the tiny model learned, made once for all processes.
 
     Version 1 learned as many rows; where the world is flipped, the newest version learned as many rows after that.
     """
+    shared = shared_folder(tmp_path_factory)
 
     @cache
     def made(rows: int, days: int, *, flipped: bool) -> Path:
-        folder = tmp_path_factory.mktemp("learned")
-        landing = Landing(folder / "landing" / "tiny")
-        if flipped:
-            copy_home(made(rows, days, flipped=False), folder, landing, days)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("EVERGREEN_HOME", str(folder))
-            patch.setattr("tasks.run.load_spec", lambda *_: TINY)
-            get_settings.cache_clear()
-            landing.land(rows, days=days, flipped=flipped)
-            assert (retrain if flipped else bootstrap)("tiny") == "promoted"
-        get_settings.cache_clear()
+        folder = shared / f"learned-{rows}-{days}-{flipped}"
+        with folder.with_suffix(".lock").open("w") as making:
+            fcntl.flock(making, fcntl.LOCK_EX)
+            if not folder.exists():
+                before = made(rows, days, flipped=False) if flipped else None
+                learn(tmp_path_factory.mktemp("learned"), rows, days, before).rename(folder)
         return folder
 
     return made
+
+
+def learn(folder: Path, rows: int, days: int, before: Path | None) -> Path:
+    """Let the tiny model learn rows in a home: its first, or those of a flipped world after what it learned before."""
+    landing = Landing(folder / "landing" / "tiny")
+    if before:
+        copy_home(before, folder, landing, days)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EVERGREEN_HOME", str(folder))
+        patch.setattr("tasks.run.load_spec", lambda *_: TINY)
+        get_settings.cache_clear()
+        landing.land(rows, days=days, flipped=before is not None)
+        assert (retrain if before else bootstrap)("tiny") == "promoted"
+    get_settings.cache_clear()
+    return folder
+
+
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of all processes of the same tests."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
 def copy_home(made: Path, home: Path, landing: Landing, days: int) -> None:

@@ -21,6 +21,8 @@ from evergreen_client import load_champion
 from flows.retrain import retrain
 from settings import Settings
 
+pytestmark = pytest.mark.slow
+
 START, HOURS = datetime(2026, 1, 1, tzinfo=UTC), timedelta(hours=1)
 UNTIL = datetime(2026, 1, 11, tzinfo=UTC)
 

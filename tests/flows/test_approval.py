@@ -37,6 +37,7 @@ def rows(registry: ModelRegistry) -> dict[str, int]:
         return {name: int(connection.scalar(count) or 0) for name, count in counts.items()}
 
 
+@pytest.mark.slow
 def test_a_person_answers_after_the_run_has_ended(
     landing: Landing,
     registry: ModelRegistry,

@@ -26,6 +26,8 @@ from tasks.history import Asked, History, prepared
 from tasks.run import Context
 from tiny import TINY, Landing
 
+pytestmark = pytest.mark.slow
+
 DAYS = timedelta(days=2)
 SCHEDULED = datetime(2026, 1, 4, tzinfo=UTC)  # after the first file's three days
 START = SCHEDULED + timedelta(minutes=1)  # a run takes what is there a little after it began
@@ -68,7 +70,6 @@ def killed_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flows.backtest, "save_snapshot", save)
 
 
-@pytest.mark.slow
 def test_it_decides_as_production_did_also_where_it_was_killed(
     landing: Landing, registry: ModelRegistry, home: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

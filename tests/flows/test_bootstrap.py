@@ -19,6 +19,8 @@ from flows.retrain import retrain
 from learning.spec import Pretrain
 from tiny import TINY, Landing
 
+pytestmark = pytest.mark.slow
+
 Begin = Callable[..., None]
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from learning.spec import Columns
 
+pytestmark = pytest.mark.slow
+
 Edit = Callable[..., ModelSpec]
 WIDER = replace(TINY.schema, numeric=("speed", "wind"), nullable=("wind",))
 

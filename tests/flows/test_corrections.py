@@ -20,6 +20,8 @@ from learning.spec import DriftPolicy, Replay, Source
 from settings import Settings
 from tiny import TINY, Landing
 
+pytestmark = pytest.mark.slow
+
 REPLACING = replace(
     TINY,
     source=Source("tiny", corrections="replace"),

@@ -55,6 +55,7 @@ def test_without_a_champion_the_error_names_bootstrap(landing: Landing, registry
     assert registry.runs("tiny")[0].outcome == "failed"
 
 
+@pytest.mark.slow
 def test_an_unreadable_file_is_refused_and_the_rest_goes_on(
     landing: Landing, registry: ModelRegistry, begin: Begin
 ) -> None:
@@ -80,6 +81,7 @@ def break_file(landing: Landing, name: str) -> None:
     (landing.folder / name).write_bytes(b"PAR1 this is no Parquet file")
 
 
+@pytest.mark.slow
 def test_a_run_that_needs_attention_has_a_state_of_its_own(
     landing: Landing, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,6 +116,7 @@ def test_a_failed_run_stays_failed_whatever_else_it_saw(landing: Landing, regist
     assert (run.outcome, run.decision) == ("failed", "none")
 
 
+@pytest.mark.slow
 def test_an_expected_error_is_one_line_in_the_log_and_another_keeps_its_traceback(
     landing: Landing, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +140,7 @@ def test_an_empty_landing_folder_is_no_error(landing: Landing, begin: Begin) -> 
     assert retrain("tiny") == "no new data"
 
 
+@pytest.mark.slow
 def test_no_new_data_does_not_even_import_tensorflow(home: Settings, begin: Begin) -> None:
     """The most frequent run of all is over before TensorFlow could start."""
     from prefect.settings import PREFECT_API_URL
@@ -155,6 +159,7 @@ def test_no_new_data_does_not_even_import_tensorflow(home: Settings, begin: Begi
     assert done.stdout.strip() == "no new data []"
 
 
+@pytest.mark.slow
 def test_a_diverged_training_is_recorded_and_changes_nothing(
     landing: Landing, registry: ModelRegistry, begin: Begin
 ) -> None:
@@ -173,6 +178,7 @@ def test_a_diverged_training_is_recorded_and_changes_nothing(
     assert retrain("tiny") == "promoted"  # once the plan is mended
 
 
+@pytest.mark.slow
 def test_a_report_that_cannot_be_published_changes_no_ending(
     landing: Landing, registry: ModelRegistry, begin: Begin
 ) -> None:

@@ -12,6 +12,8 @@ import pytest
 from db.registry import ModelRegistry
 from tiny import TINY, Landing
 
+pytestmark = pytest.mark.slow
+
 
 def events(first: int, count: int, *, flipped: bool = True) -> list[str]:
     """Events of the tiny model, a minute each: fast is late, or the other way round once the world has flipped."""

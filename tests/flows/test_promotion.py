@@ -26,6 +26,8 @@ from tasks.promote import promote
 from tasks.run import Context
 from tiny import TINY, Landing
 
+pytestmark = pytest.mark.slow
+
 Begin = Callable[..., None]
 
 

@@ -17,6 +17,8 @@ from tasks.register_version import Learned
 from tasks.run import Context
 from tiny import TINY, Landing
 
+pytestmark = pytest.mark.slow
+
 Begin = Callable[..., None]
 
 DAYS, DAY = 8, timedelta(days=1)

@@ -56,6 +56,7 @@ def test_the_world_flips_and_the_challenger_takes_over(
     assert "Loss per time block" in page
 
 
+@pytest.mark.slow
 def test_the_same_on_postgresql(
     landing: Landing, postgres: Server, monkeypatch: pytest.MonkeyPatch, home: Settings
 ) -> None:
@@ -75,6 +76,7 @@ def test_the_same_on_postgresql(
     postgres.drop(url)
 
 
+@pytest.mark.slow
 def test_no_version_trains_on_a_holdout_row(
     landing: Landing, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch, home: Settings
 ) -> None:
@@ -108,6 +110,7 @@ def test_no_version_trains_on_a_holdout_row(
             assert not seen & held_out
 
 
+@pytest.mark.slow
 def test_rows_that_arrived_late_are_kept_out_of_training_where_the_source_says_so(
     landing: Landing, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,6 +127,7 @@ def test_rows_that_arrived_late_are_kept_out_of_training_where_the_source_says_s
     assert [partition.late for partition in registry.pending("tiny")] == [True]
 
 
+@pytest.mark.slow
 def test_labels_that_come_later_are_learned_once(
     landing: Landing, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +148,7 @@ def test_labels_that_come_later_are_learned_once(
     assert len(registry.drift_checks("tiny")) == 2
 
 
+@pytest.mark.slow
 def test_the_champion_is_scored_before_anything_trains_on_the_rows(
     landing: Landing, registry: ModelRegistry, begin: Begin
 ) -> None:
@@ -161,6 +166,7 @@ def test_the_champion_is_scored_before_anything_trains_on_the_rows(
     assert [run.decision for run in registry.runs("tiny")] == ["retrain", "watch", "bootstrap"]
 
 
+@pytest.mark.slow
 def test_partitions_that_arrive_together_are_scored_one_by_one(
     landing: Landing, registry: ModelRegistry, begin: Begin
 ) -> None:
@@ -174,6 +180,7 @@ def test_partitions_that_arrive_together_are_scored_one_by_one(
     assert losses[usual][1] < 0.69 < losses[flipped][1]
 
 
+@pytest.mark.slow
 def test_a_rejected_challenger_is_not_tried_again_until_something_changes(
     landing: Landing, registry: ModelRegistry, begin: Begin
 ) -> None:
@@ -194,6 +201,7 @@ def test_a_rejected_challenger_is_not_tried_again_until_something_changes(
     assert len(registry.trained_on("tiny", registry.champion("tiny").number)) == 3
 
 
+@pytest.mark.slow
 def test_a_check_that_drift_makes_no_sense_for_stops_no_run(
     landing: Landing, registry: ModelRegistry, begin: Begin
 ) -> None:

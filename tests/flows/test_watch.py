@@ -94,6 +94,7 @@ def policy(monkeypatch: pytest.MonkeyPatch) -> Callable[[ModelSpec], None]:
     return lambda spec: monkeypatch.setattr("tasks.run.load_spec", lambda *_: spec)
 
 
+@pytest.mark.slow
 def test_what_is_found_is_recorded_and_told_once(landing: Landing, registry: ModelRegistry, world: World) -> None:
     """A fact that goes on is no news, whatever arrives; a worse one is. Nothing is trained or promoted."""
     landing.land(200)
@@ -130,6 +131,7 @@ def test_a_quiet_world_is_no_event(landing: Landing, registry: ModelRegistry, wo
     assert world.told() == []
 
 
+@pytest.mark.slow
 def test_an_alarm_that_had_to_wait_is_told_again_once_a_retrain_is_due(
     landing: Landing, registry: ModelRegistry, world: World, policy: Callable[[ModelSpec], None]
 ) -> None:
@@ -151,6 +153,7 @@ def test_an_alarm_that_had_to_wait_is_told_again_once_a_retrain_is_due(
     assert world.told() == []
 
 
+@pytest.mark.slow
 def test_broken_data_end_a_retrain_before_it_trains(landing: Landing, registry: ModelRegistry, world: World) -> None:
     """The run needs attention, says which column, and is not done again until other data are pending."""
     landing.land(200)
@@ -173,6 +176,7 @@ def test_broken_data_end_a_retrain_before_it_trains(landing: Landing, registry: 
     assert retrain("tiny") == "waiting"
 
 
+@pytest.mark.slow
 def test_a_watch_settles_no_work_of_a_retrain(
     landing: Landing, registry: ModelRegistry, world: World, policy: Callable[[ModelSpec], None]
 ) -> None:
@@ -194,6 +198,7 @@ def test_before_there_is_a_champion_there_is_nothing_to_watch(landing: Landing, 
         assert "evergreen bootstrap tiny" in str(registry.runs("tiny")[0].reason)
 
 
+@pytest.mark.slow
 def test_a_stuck_model_is_told(
     landing: Landing, registry: ModelRegistry, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,6 +229,7 @@ class NoCheck:
     def __exit__(self, *_: object) -> None: ...
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["no answer", "no way"])
 def test_events_that_cannot_be_emitted_change_no_ending(
     fault: str, landing: Landing, registry: ModelRegistry, world: World, monkeypatch: pytest.MonkeyPatch
