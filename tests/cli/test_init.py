@@ -34,6 +34,7 @@ def called(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_new_repository_takes_a_model_and_its_test_passes(tmp_path: Path) -> None:
     """Init, new, pytest: the model is drafted there, has its deployments, and the repository's own test loads it."""
     shop = tmp_path / "shop"
@@ -58,6 +59,7 @@ def test_a_new_repository_takes_a_model_and_its_test_passes(tmp_path: Path) -> N
     assert (shop / ".evergreen/registry.db").exists(), answer.stderr
 
 
+@pytest.mark.slow
 def test_its_test_finds_a_model_that_cannot_be_loaded(tmp_path: Path) -> None:
     """A misspelled column is a failed test, and names the mistake."""
     init(tmp_path / "shop")

@@ -53,13 +53,18 @@ def test_a_misspelled_model_is_one_line_with_the_nearest_name(
     assert len(said.splitlines()) == 1
 
 
-def test_a_registry_without_the_model_says_how_to_start() -> None:
+def test_a_registry_without_the_model_says_how_to_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Asking for a champion before there is one names the command that makes one."""
-    done = subprocess.run([EVERGREEN, "registry", "champion", "flights"], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "evergreen bootstrap flights" in done.stderr
+    monkeypatch.setattr(sys, "argv", ["evergreen", "registry", "champion", "flights"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert "evergreen bootstrap flights" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_prefect_server_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
     """Whoever stopped `make up` reads what is missing, and not HTTP's own words for it."""
     dead = os.environ | {"PREFECT_API_URL": "http://127.0.0.1:9/api", "HOME": str(tmp_path)}  # who never used Prefect

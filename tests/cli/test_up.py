@@ -18,11 +18,14 @@ from filled import stored
 from pages import look_through, looking, retrain_by_force
 from receiver import choices, is_refused, notify, receiving
 from started_up import BIN, OFTEN, PROJECT, Up
+from typer.testing import CliRunner
 
+from cli.main import app
 from cli.supervisor import held
 from db.records import NewVersion
 from db.registry import open_registry
 from demo.demos import FLIGHTS
+from errors import EvergreenError
 from settings import Settings
 from tasks.lease import process_of
 
@@ -216,6 +219,7 @@ def land_and_start(up: Up, home: Settings) -> None:
     assert {"flights", "retrain", "arrival"} <= set(run["tags"])
 
 
+@pytest.mark.slow
 def test_a_busy_port_is_refused(home: Settings) -> None:
     """If something answers at the port already, the error names the way out."""
     import http.server
@@ -233,6 +237,7 @@ def test_a_busy_port_is_refused(home: Settings) -> None:
     assert f"port {port}: something answers there already" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_second_one_on_the_same_port_is_refused(home: Settings) -> None:
     """Also while the first one has no server just then; nothing of the first one is ended."""
     noted = home.running / "up-4299.pids"
@@ -245,17 +250,16 @@ def test_a_second_one_on_the_same_port_is_refused(home: Settings) -> None:
     assert "port 4299: something answers there already: another `evergreen up`" in done.stderr
 
 
-def test_a_folder_without_prefect_yaml_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_prefect_yaml_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Started elsewhere, it says where to go."""
-    done = subprocess.run([BIN / "evergreen", "up"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "it has no prefect.yaml" in done.stderr
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(EvergreenError, match=r"it has no prefect\.yaml"):
+        CliRunner().invoke(app, ["up"], catch_exceptions=False)
 
 
-def test_a_repository_without_models_is_refused(tmp_path: Path) -> None:
+def test_a_repository_without_models_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Right after `evergreen init` there is nothing to register; it says how that changes."""
-    subprocess.run([BIN / "evergreen", "init", "shop"], cwd=tmp_path, capture_output=True, check=True)
-    done = subprocess.run([BIN / "evergreen", "up"], cwd=tmp_path / "shop", capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "prefect.yaml: it has no deployments yet" in done.stderr
-    assert "evergreen new" in done.stderr
+    assert CliRunner().invoke(app, ["init", str(tmp_path / "shop")]).exit_code == 0
+    monkeypatch.chdir(tmp_path / "shop")
+    with pytest.raises(EvergreenError, match=r"prefect\.yaml: it has no deployments yet.*evergreen new"):
+        CliRunner().invoke(app, ["up"], catch_exceptions=False)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from evergreen_client.model_files import load_model
 from learning.data import PartitionFile
@@ -17,6 +18,7 @@ from learning.spec import ModelSpec
 HEAD = Stage(epochs=2, batch_size=4, learning_rate=0.05)
 
 
+@pytest.mark.slow
 def test_old_rows_anchor_a_head_that_replays_none(
     spec: ModelSpec,
     champion: Trained,

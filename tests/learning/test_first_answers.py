@@ -67,6 +67,7 @@ def told(spec: ModelSpec, files: Trained, known: Sequence[PartitionFile], cache:
     return predict(spec, files.files, known, split="all", cache=cache).prediction.ravel()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("eagerly")
 def test_a_price_is_learned_as_if_it_was_standardised_by_hand(
     prices: ModelSpec, priced: Priced, tmp_path: Path

@@ -72,6 +72,7 @@ def test_a_probe_is_of_the_rows_that_were_predicted(
     assert len(probe(spec.schema, many, history)[1]) in range(PROBE_ROWS // 2, PROBE_ROWS + 1)
 
 
+@pytest.mark.slow
 def test_a_fresh_process_says_the_same(question: Question, found: Predictions) -> None:
     """Of one that lacks a layer, tests/flows/test_promotion.py tells."""
     with FreshService([]) as service:

@@ -59,6 +59,7 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return stages
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "plan",
     [

@@ -63,6 +63,7 @@ def test_a_version_has_no_adapters_and_moved_along_few_directions(tune: Tune, ch
     assert found.plan["stages"][1]["lora_rank"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("eagerly")
 def test_a_crash_in_a_stage_with_adapters_and_averages_changes_nothing_in_the_end(tune: Tune) -> None:
     """Adapters, averages and the optimizer's slots go on from the last whole epoch, to the very same bits."""

@@ -68,6 +68,7 @@ def example() -> Callable[..., Any]:
     return there["agreeing"]  # type: ignore[no-any-return]
 
 
+@pytest.mark.slow
 def test_the_example_of_the_docs_learns_and_is_recorded(
     spec: ModelSpec, champion: Trained, history: tuple[PartitionFile, ...], tmp_path: Path
 ) -> None:

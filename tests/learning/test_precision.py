@@ -63,6 +63,7 @@ def test_a_head_of_any_precision_learns_as_one_of_float32_does(policy: str) -> N
     assert learned(policy) == pytest.approx(learned("float32"), rel=0.15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_float16", "bfloat16"])
 def test_a_killed_training_goes_on_as_if_nothing_had_been(policy: str, tmp_path: Path) -> None:
     """Copies and scale are in the checkpoint, too."""

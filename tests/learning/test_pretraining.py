@@ -25,6 +25,7 @@ pytestmark = pytest.mark.usefixtures("eagerly")  # those of `graphs` train each 
 Partition = Callable[..., PartitionFile]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_version(
     graphs: None, spec: ModelSpec, history: tuple[PartitionFile, ...], tmp_path: Path
 ) -> None:
@@ -51,6 +52,7 @@ def test_held_out_rows_never_reach_the_training(
     assert len(seen[0]) < len(train) == 12
 
 
+@pytest.mark.slow
 def test_a_crash_changes_nothing_in_the_end(
     spec: ModelSpec, history: tuple[PartitionFile, ...], tmp_path: Path
 ) -> None:

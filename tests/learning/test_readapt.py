@@ -20,6 +20,7 @@ from learning.readapt import WARM_UP, rescale, warmed_up
 from learning.spec import ModelSpec
 
 
+@pytest.mark.slow
 def test_a_challenger_stands_on_a_base_that_knows_the_new_words(
     spec: ModelSpec, champion: Trained, history: tuple[PartitionFile, ...], partition: Callable[..., PartitionFile],
     tmp_path: Path,

@@ -73,6 +73,7 @@ def test_what_is_held_back_is_shown_if_it_ends_in_an_error(capfd: pytest.Capture
     assert capfd.readouterr().err == ("chatter news" if failing else "news")
 
 
+@pytest.mark.slow
 def test_tensorflow_starts_without_a_word_and_without_what_nobody_asked_for() -> None:
     """Nobody waits for a library that only Keras would use; who asks for it later gets it."""
     script = "import sys; from learning.startup import start_tensorflow; start_tensorflow();"

@@ -43,6 +43,7 @@ def test_the_averaged_weights_are_those_that_are_kept(tmp_path: Path) -> None:
     np.testing.assert_array_equal(averaged.steps.model.get_weights()[0], seen[2])
 
 
+@pytest.mark.slow
 def test_a_crash_changes_no_average(tmp_path: Path) -> None:
     """Averages are part of the checkpoint, beside the weights that go on learning."""
 

@@ -206,6 +206,7 @@ def test_whoever_learned_nothing_is_not_judged(context: Context) -> None:
     assert (evaluation.passed, evaluation.metrics, evaluation.champion) == (False, (), 1)
 
 
+@pytest.mark.slow
 def test_shuffled_labels_teach_nothing(context: Context) -> None:
     """What learned from them is shown to be worse on what is new."""
     rows = arriving(DAYS, NEW_DAYS)
@@ -255,6 +256,7 @@ def test_few_rows_without_a_prediction_are_enough(context: Context) -> None:
     assert "no prediction (NaN or infinite)" in decision.reason
 
 
+@pytest.mark.slow
 def test_ten_times_slower_is_noticed(context: Context) -> None:
     """It answers as well as the honest one, and would let a service wait."""
     decision = on_trial(context, head=knowing(0.9, slow=True))

@@ -79,6 +79,7 @@ def window(path: Path) -> Rows:
     return Rows((path,), Layout("at"))
 
 
+@pytest.mark.slow
 def test_another_process_finds_the_same(file: Path, tmp_path: Path) -> None:
     """Its verdict is the one that this process would have come to, and its report is there."""
     drifted, report = (
