@@ -27,7 +27,7 @@ up: .venv/ready ## set up, and start the Prefect server, its UI, the deployments
 	@$(BIN)/evergreen up
 
 test: .venv/ready-dev ## set up, and run the tests (without the slow ones)
-	@$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist worksteal
 
 check: lint test slow ## all that CI checks
 
@@ -37,8 +37,9 @@ lint: .venv/ready-dev ## style, types and layers
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-slow: .venv/ready-dev ## the tests that take minutes; they wait more than they compute
-	@$(BIN)/python -m pytest -m slow --numprocesses 3 --dist worksteal $$(grep -rl mark.slow tests)
+# Three on two cores, as the longest wait more than they compute; one test at a time, so that all three end together.
+slow: .venv/ready-dev ## whole runs of flows, trainings and processes: the tests that make test leaves out
+	@$(BIN)/python -m pytest -m slow --numprocesses 3 --dist load --maxschedchunk 1 $$(grep -rl mark.slow tests)
 
 bench-%: .venv/ready-dev ## benchmarks/NAME.py, for example: make bench-learning
 	@$(BIN)/python -m benchmarks.$*

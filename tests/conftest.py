@@ -13,14 +13,19 @@ from settings import Settings, get_settings
 get_settings()  # quietens TensorFlow, and chooses its kernels, before any test module imports it
 import prefect.main  # noqa: E402, F401 - before TensorFlow: it closes all log handlers, of which absl's closes sys.stderr
 
-# Rooms whose files take longest come first: at the end, both processes have something short left to do.
+# What takes longest comes first: at the end, all processes have something short left to do.
 SLOWEST_FIRST = ("flows", "learning", "tasks", "cli")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the rooms whose files take longest."""
+    """Begin with the tests that are given most time, and then with the rooms whose tests take longest."""
     place = {room: number for number, room in enumerate(SLOWEST_FIRST)}
-    items.sort(key=lambda item: place.get(item.path.parent.name, len(place)))
+
+    def order(item: pytest.Item) -> tuple[float, int]:
+        given = item.get_closest_marker("timeout")
+        return -(given.args[0] if given else 0), place.get(item.path.parent.name, len(place))
+
+    items.sort(key=order)
 
 
 def pytest_collection_finish() -> None:
