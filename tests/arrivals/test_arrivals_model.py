@@ -13,6 +13,7 @@ from unittest import mock
 
 import hypothesis.strategies as st
 import polars as pl
+import pytest
 from arriving import Port, line
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -181,4 +182,4 @@ Arriving.TestCase.settings = settings(
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-TestArriving = Arriving.TestCase
+TestArriving = pytest.mark.slow(Arriving.TestCase)

@@ -69,6 +69,7 @@ def prepared(home: Path) -> Port:
     return port
 
 
+@pytest.mark.slow
 def test_the_cache_may_be_emptied_between_any_two_steps(tmp_path: Path) -> None:
     """Nothing is lost, doubled or refused."""
     port = prepared(tmp_path / "counted")

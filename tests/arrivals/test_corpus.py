@@ -86,9 +86,16 @@ def test_a_file_alone(case: Case, tmp_path: Path) -> None:
 
 
 GROUPS = [list(group) for _, group in groupby(sorted(CASES, key=source_of), key=source_of)]
+MANY = 30
 
 
-@pytest.mark.parametrize("cases", GROUPS, ids=[source_of(cases[0]) for cases in GROUPS])
+@pytest.mark.parametrize(
+    "cases",
+    [
+        pytest.param(cases, id=source_of(cases[0]), marks=[pytest.mark.slow] if len(cases) > MANY else [])
+        for cases in GROUPS
+    ],
+)
 def test_all_files_together(cases: list[Case], tmp_path: Path) -> None:
     """No odd file takes a row from a good one that lies before or behind it, nor from another odd one."""
     port = Port(tmp_path).with_source(**cases[0].source)

@@ -30,6 +30,7 @@ def trials(url: str, tmp_path: Path) -> list[dict[str, int]]:
     return found
 
 
+@pytest.mark.slow
 def test_kill_at_every_point(trials: list[dict[str, int]], backend: str) -> None:
     """A version is there or not, champion or not, never half; what was stored for nothing is found by gc."""
     every = 1 if backend == "sqlite" else 3

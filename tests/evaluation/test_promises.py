@@ -77,6 +77,7 @@ WORLDS: dict[str, Callable[[int], tuple[PromiseRecord, ...]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", WORLDS)
 def test_a_year_of_promises_comes_true(world: str) -> None:
     """Announced minus came is within a point, and the interval held 80 %, over all years and in most of them."""
@@ -99,6 +100,7 @@ def test_unshrunk_points_would_not_come_true(monkeypatch: pytest.MonkeyPatch) ->
     assert np.mean([gap(year.__wrapped__(seed)) for seed in range(8)]) < -0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moved", [-0.03, 0.03])
 def test_a_systematic_gap_goes_away_and_stays_away(moved: float) -> None:
     """All of it, not the half that is left when the book is read without what it has corrected already."""

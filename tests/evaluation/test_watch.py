@@ -44,6 +44,7 @@ def test_a_version_5_percent_worse_is_taken_back_within_four_blocks(spread: floa
     assert (until <= 4).mean() >= 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [0.02, 0.03])
 def test_an_equal_version_is_rarely_taken_back(spread: float) -> None:
     """At most as often as the confidence allows, over the whole watch."""
@@ -52,6 +53,7 @@ def test_an_equal_version_is_rarely_taken_back(spread: float) -> None:
     assert rate <= 0.1
 
 
+@pytest.mark.slow
 def test_a_long_watch_is_as_honest() -> None:
     """The error is shared among as many looks as there are."""
     assert (blocks_until_back(0.0, 0.03, gate=Gate(watch=30), cases=120) < 99).mean() <= 0.1

@@ -33,6 +33,7 @@ def test_each_level_is_the_next_step_and_the_last_is_never_left(spec: ModelSpec)
     assert escalated(replace(spec, retrain=RetrainPolicy(escalate=())), 3) is spec.finetune
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("eagerly")
 def test_a_thawed_base_learns_in_every_layer_that_can(
     spec: ModelSpec,

@@ -45,6 +45,7 @@ def test_a_page_that_cannot_be_written_fails_no_run(run: Run, home: Settings, ca
     assert not home.monitor_page(MODEL).exists()
 
 
+@pytest.mark.slow
 def test_a_check_stands_on_the_timeline(run: Run, home: Settings) -> None:
     """Within its model's project."""
     with disable_run_logger():
