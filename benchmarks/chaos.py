@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 
     from prefect.client.schemas.objects import FlowRun
 
+    from db.records import RunRecord
+
 TWO_MINUTES = 120.0
 PATIENCE = 600.0  # what is not over by then never will be
+MEANWHILE = 0.8  # how often something is killed while a run is at work, rather than before it began
 DEPLOYMENT = f"retrain/retrain-{MODEL}"
 
 
@@ -41,7 +44,9 @@ def chaos(house: House, claims: Claims, asked: argparse.Namespace) -> None:
     for _ in range(asked.weeks):
         house.land()
         begun = begin_retrain(house)
-        time.sleep(draw.uniform(2, 25))
+        until, later = draw.random() < MEANWHILE, draw.uniform(0, 15)
+        wait(lambda run=begun, until=until: not until or open_runs(house) or is_over(house, run), PATIENCE, "it began")
+        time.sleep(later)
         # What ends too often is given up by `up`, as it should be: then it is the others' turn.
         able = [
             name for name, times in at.items() if sum(time.time() - one < WITHIN_SECONDS for one in times) < RESTARTS
@@ -74,6 +79,12 @@ def is_over(house: House, run: UUID) -> bool:
     with suppress(HTTPError, RuntimeError), house.client() as client:
         return bool(client.read_flow_run(run).state.is_final())
     return False
+
+
+def open_runs(house: House) -> Sequence[RunRecord]:
+    """Runs of the registry that have not ended."""
+    with house.registry() as registry:
+        return registry.open_runs()
 
 
 def dead(house: House) -> Iterator[str]:
@@ -112,8 +123,7 @@ def kill(house: House, victim: str, down: float) -> int:
         house.database.begin()
         return 1
     server, worker = [*house.services(), 0, 0][:2]
-    with house.registry() as registry:
-        flows = [process_of(house.settings.running, run) for run in registry.open_runs()]
+    flows = [process_of(house.settings.running, run) for run in open_runs(house)]
     number = {"server": server, "worker": worker, "flow": flows[0] if flows else 0}[victim]
     with suppress(ProcessLookupError):
         if number:
