@@ -24,6 +24,8 @@ from settings import Settings
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
+    from benchmarks.a_database import Database
+
 PORT = 4974
 MODEL = "small"
 BIN = Path(sys.executable).parent
@@ -33,11 +35,11 @@ EMPTY_DEPLOYMENT = "\n  - name: empty\n    entrypoint: empty.empty\n    tags: [e
 
 
 class House:
-    """The project's folder, its registry, and the server of its `evergreen up`."""
+    """The project's folder, its registry (in an SQLite file, or the database), and the server of its `evergreen up`."""
 
-    def __init__(self, root: Path, environment: dict[str, str]) -> None:
-        self.folder, self.environment = root / "project", environment
-        self.settings = Settings(home=root / "home")
+    def __init__(self, root: Path, environment: dict[str, str], database: Database | None = None) -> None:
+        self.folder, self.environment, self.database = root / "project", environment, database
+        self.settings = Settings(home=root / "home", database_url=database.url if database else "")
         self.log = root / "up.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.weeks = 0
@@ -121,11 +123,12 @@ class House:
 
 
 @contextmanager
-def house(root: Path, **more: str) -> Iterator[House]:
+def house(root: Path, database: Database | None = None, **more: str) -> Iterator[House]:
     """Make a project with the small model and an empty flow, as a user does; `evergreen up` is stopped in the end."""
     ours = {"EVERGREEN_HOME": str(root / "home"), "PREFECT_HOME": str(root / "home/prefect"), "DO_NOT_TRACK": "1"}
+    ours["EVERGREEN_DATABASE_URL"] = database.url if database else ""
     (root / "home/prefect").mkdir(parents=True)
-    made = House(root, os.environ | ours | {"TF_CPP_MIN_LOG_LEVEL": "3"} | more)
+    made = House(root, os.environ | ours | {"TF_CPP_MIN_LOG_LEVEL": "3"} | more, database)
     made.folder.mkdir()
     made.evergreen("init", ".")
     shutil.copy(Path(__file__).with_name("small.py"), made.folder / "models/small.py")

@@ -7,7 +7,7 @@ import logging
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import IO
@@ -59,6 +59,16 @@ def is_dead_here(folder: Path, run: RunRecord) -> bool:
     """Whether an open run was begun on this machine, and its process is gone."""
     alive, _ = _look(_lock_path(folder, run))
     return alive is False
+
+
+def has_process(flow_run_id: str) -> bool:
+    """Whether a worker has started a process for a flow run on this machine; False where the system has no /proc."""
+    named = f"PREFECT__FLOW_RUN_ID={flow_run_id}".encode()
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # it has just ended, or is somebody else's
+            if named in environment.read_bytes().split(b"\0"):
+                return True
+    return False
 
 
 def forget(folder: Path, run: RunRecord) -> None:

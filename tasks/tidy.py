@@ -35,7 +35,7 @@ from db.records import INTERRUPTED, LOST, RunRecord
 from db.registry import ModelRegistry, open_registry
 from db.runs import LEASE
 from settings import get_settings
-from tasks.lease import forget, is_dead_here, process_of
+from tasks.lease import forget, has_process, is_dead_here, process_of
 
 FLOWS = [
     "adopt",
@@ -237,8 +237,10 @@ def doubles(due: Sequence[FlowRun]) -> tuple[FlowRun, ...]:
 
 
 def _is_stale(client: SyncPrefectClient, found: FlowRun, place: Place) -> bool:
-    """Whether a flow run is one of our pool and folder, and has shown nothing for too long."""
+    """Whether a flow run is one of our pool and folder, and has shown nothing for too long, and no process here."""
     if place.now - _since(found) <= place.beginning or found.work_pool_name != place.pool or not found.deployment_id:
+        return False
+    if has_process(str(found.id)):  # it is slow, as all are on a busy machine: put back, it would lose its slot
         return False
     return set(folders_of(client.read_deployment(found.deployment_id).pull_steps)) <= {None, str(place.folder)}
 

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import Page
 from filled import stored
-from pages import look_through, looking, retrain_by_force
+from pages import approve, look_through, looking, retrain_by_force
 from receiver import choices, is_refused, notify, receiving
 from started_up import BIN, OFTEN, PROJECT, Up
 from typer.testing import CliRunner
+from waiting import let_one_wait
 
 from cli.main import app
 from cli.supervisor import held
@@ -67,7 +69,8 @@ def up(home: Settings, tmp_path: Path) -> Iterator[Up]:
 def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Settings) -> None:
     """Bootstrap by hand, kill a run and its worker, retrain on a schedule all the same, and stop with Ctrl-C.
 
-    The run to be killed is started in a browser, which goes through the pages of the UI; meanwhile a backup is made.
+    The run to be killed is started in a browser, which goes through the pages of the UI; meanwhile a backup is made,
+    and another model's version approved.
     """
     FLIGHTS.write(Path(home.landing), [1])
     up.prefect("deployment", "run", "bootstrap/bootstrap-flights", "--watch", "--watch-interval", "1")
@@ -78,7 +81,8 @@ def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Se
         killed = kill_a_run_and_its_worker(up, home, before)
         up.schedule("retrain-flights", seconds=8)  # the server's next look comes before
         look_through(page, up.url)
-    subprocess.run([BIN / "evergreen", "backup", home.home / "backup"], env=up.environment, cwd=PROJECT, check=True)
+        subprocess.run([BIN / "evergreen", "backup", home.home / "backup"], env=up.environment, cwd=PROJECT, check=True)
+        approve_in_the_form(page, up, home)
 
     def scheduled() -> list[dict[str, Any]]:
         done = [run for run in up.found("flow_runs") if run["state_type"] == "COMPLETED"]
@@ -116,6 +120,22 @@ def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Se
     assert list(home.running.iterdir()) == []
     restored = up.environment | {"EVERGREEN_HOME": str(home.home / "new")}
     subprocess.run([BIN / "evergreen", "restore", home.home / "backup"], env=restored, cwd=PROJECT, check=True)
+
+
+def approve_in_the_form(page: Page, up: Up, home: Settings) -> None:
+    """Fill in the form of the UI for a version that waits: it is promoted, by that name and for that reason."""
+    (form,) = (one["id"] for one in up.found("deployments") if one["name"] == "approve")
+    with open_registry(home.database_url) as registry:
+        number = str(let_one_wait(registry, "digits"))
+        said = {"decision": "approve", "by": "Ada", "reason": "agreed with the front desk"}
+        approve(page, up.url, form, {"model": "digits", "version": number} | said)
+        deadline = time.monotonic() + 120
+        while (newest := registry.promotions("digits")[-1]).sequence == 1:
+            assert time.monotonic() < deadline, "nothing came of the form"
+            time.sleep(0.5)
+        assert (str(newest.number), newest.actor) == (number, "Ada")
+        assert newest.reason == "approved: agreed with the front desk; the gate: better so far"
+    page.open(f"{up.url}/v2/runs", f"digits version {number} · promoted")
 
 
 def kill_a_run_and_its_worker(up: Up, home: Settings, before: set[Path]) -> str:

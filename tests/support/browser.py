@@ -89,13 +89,28 @@ class Page:
 
     def press(self, words: str, shows: str) -> None:
         """Press what is called so, as a mouse does, and again if the page took no notice: until it shows a text."""
-        named = "[...document.querySelectorAll('button, a, label, [role=menuitem], [role=tab]')]"
+        named = "[...document.querySelectorAll('button, a, label, [role=menuitem], [role=option], [role=tab]')]"
         element = f"{named}.filter(one => one.innerText.trim() === {words!r}).at(-1)"
         deadline, again = time.monotonic() + SECONDS, 0.0
         while not again or shows not in self.text:
             assert time.monotonic() < deadline, f"{words!r} shows no {shows!r}: {self.text[:2000]!r}"
             if time.monotonic() > again and self._click(element):
                 again = time.monotonic() + PATIENCE
+            time.sleep(0.1)
+
+    def fill(self, words: str, text: str) -> None:
+        """Press the label of a field, and type."""
+        self.press(words, words)
+        self.call("Input.insertText", text=text)
+        self.wait(text)
+
+    def choose(self, words: str, option: str) -> None:
+        """Press the label of a field that offers options, and one of these."""
+        self.press(words, option)
+        self.press(option, option)
+        deadline = time.monotonic() + SECONDS
+        while self.run("!!document.querySelector('[role=option]')"):
+            assert time.monotonic() < deadline, f"{option!r} is not chosen: {self.text[:2000]!r}"
             time.sleep(0.1)
 
     def _click(self, element: str) -> bool:

@@ -81,3 +81,20 @@ def retrain_by_force(page: Page, url: str) -> None:
     page.press("Custom run", "Enforce Parameter Schema")
     page.press("force (Optional)", "force (Optional): on")
     page.press("Submit", "Entrypoint")
+
+
+def approve(page: Page, url: str, deployment: str, answers: dict[str, str]) -> None:
+    """Fill in the form of the deployment `approve`, and send it.
+
+    Args:
+        page: of a browser.
+        url: of the server.
+        deployment: its id.
+        answers: model and version, and what is said of it.
+    """
+    page.open(f"{url}/v2/deployments/deployment/{deployment}", "Entrypoint")
+    page.press("Run", "Custom run")
+    page.press("Custom run", "Enforce Parameter Schema")
+    for field, answer in answers.items():
+        (page.choose if field in {"model", "decision"} else page.fill)(field, answer)
+    page.press("Submit", "Entrypoint")

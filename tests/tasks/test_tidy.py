@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from subprocess import Popen
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
@@ -141,6 +143,21 @@ def test_what_never_began_begins_again_and_what_recorded_nothing_is_crashed(plac
     assert server.named(pending) == ("Rescheduled", "its worker was gone before it began")
     assert server.named(silent) == ("Crashed", "its process was killed before it recorded a run")
     assert [server.named(run)[0] for run in (elsewhere, far, foreign)] == ["Pending", "Running", "Running"]
+
+
+def test_what_takes_long_to_begin_is_left_to_its_process(place: Place) -> None:
+    """On a busy machine; put back, it would begin twice, and lose its slot as soon as it begins."""
+    slow, silent = flow_run(Pending()), flow_run(Running())
+    server = Server(slow, silent)
+    import_for_long = [sys.executable, "-c", "import time; time.sleep(60)"]
+    begun = [Popen(import_for_long, env={"PREFECT__FLOW_RUN_ID": str(run.id)}) for run in (slow, silent)]
+    try:
+        assert str(tidy(server, place)) == ""
+    finally:
+        for process in begun:
+            process.kill()
+            process.wait()
+    assert [(done := tidy(server, place)).rescheduled, done.crashed] == [1, 1]
 
 
 def test_a_run_that_just_began_and_the_one_that_tidies_are_left_alone(place: Place) -> None:
