@@ -125,6 +125,7 @@ def show(model: Model, number: Number, json: Json = False) -> None:
             "head": f"{version.head.digest[:SHORT]}  {version.head.uri}",
             "learned from": f"{sum(p.rows for p in learned):,} rows in {len(learned)} partitions, ancestors included"
             + (f"; older rows of {len(partly)} more, whose newer ones prove it" if partly else ""),
+            **({"threshold": chosen["remark"]} if (chosen := version.plan.get("threshold")) else {}),
             **version.metrics,
         },
     )

@@ -60,6 +60,7 @@ def values(rule: Rule, paired: Paired, window: Compared, objective: Objective) -
     if rule.figure == FLIPS:
         return float(np.average(right(target, before) & ~right(target, after), weights=weight)), None
     figure = rule.of(objective)
+    before, after = paired.decided(rule.figure, before, after)
     return figure.value(target, after, weight), figure.value(target, before, weight)
 
 

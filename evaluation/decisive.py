@@ -28,16 +28,17 @@ def decisive(paired: Paired, losses: Losses, objective: Objective, gate: Gate) -
 
     A figure that is the mean of a value for each row is compared in pairs, as the loss is. Of another, the change is
     what the interval is of, and each cluster of rows is left out in turn (`jackknife.jackknife`). A row without a
-    prediction counts as if the best constant had been predicted.
+    prediction counts as if the best constant had been predicted. Costs are of each version's alarms by its threshold.
     """
     figure = gate.decisive(objective)
     if figure is None:
         return None
     target, weight = paired.target[losses.rows], None if paired.weight is None else paired.weight[losses.rows]
-    before, after = (
+    said = (
         filled(objective, target, said[losses.rows], weight)
         for said in (paired.earlier_prediction, paired.challenger_prediction)
     )
+    before, after = paired.decided(gate.metric, *said)
     values = figure.value(target, before, weight), figure.value(target, after, weight)
     scale = abs(values[0]) if abs(values[0]) > 1e-12 else 1.0
     found = None

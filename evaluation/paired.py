@@ -15,7 +15,9 @@ from evaluation.losses import paired_losses
 from evaluation.slices import slices
 
 if TYPE_CHECKING:
+    from learning.metrics import Metric
     from learning.objectives import Objective
+    from learning.thresholds import Threshold
 
 Floats = NDArray[np.floating[Any]]
 Marks = NDArray[np.bool_]
@@ -42,6 +44,7 @@ class Paired:
             of past eras are looked at. By default the champion's.
         weight: how much each row counts, 0 or more, shape (rows,); None where all count alike.
         searched: column to its values, like slices: where the challenger does worst is looked for among them.
+        thresholds: of champion and challenger, from which chance an alarm pays; None of one that has none.
     """
 
     target: Floats
@@ -54,6 +57,7 @@ class Paired:
     reference_prediction: Floats | None = None
     weight: Floats | None = None
     searched: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    thresholds: tuple[Threshold | None, Threshold | None] = (None, None)
 
     def weighing(self) -> Paired:
         """The rows that weigh anything: the others judge nothing."""
@@ -63,7 +67,9 @@ class Paired:
         slices, searched = (
             {column: values[rows] for column, values in of.items()} for of in (self.slices, self.searched)
         )
-        arrays = {name: value[rows] for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        arrays: dict[str, Any] = {
+            name: value[rows] for name, value in vars(self).items() if isinstance(value, np.ndarray)
+        }
         return replace(self, slices=slices, searched=searched, **arrays)
 
     @property
@@ -73,6 +79,16 @@ class Paired:
         if reference is None:
             return champion
         return np.where(np.isin(self.dataset, (PROVING, NEWEST))[:, None], champion, reference)
+
+    def decided(self, metric: Metric | None, before: Floats, after: Floats) -> tuple[Floats, Floats]:
+        """What a figure is taken of: predictions, and of a cost each version's alarms by its own threshold."""
+        champion, challenger = self.thresholds
+        if metric is None:
+            return before, after
+        return (
+            champion.decided(metric, before) if champion else before,
+            challenger.decided(metric, after) if challenger else after,
+        )
 
     def clusters(self, dataset: str, rows: Marks) -> dict[str, NDArray[Any]]:
         """What makes some rows of one observation: their block, their entity.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from evergreen_client.durable import written_whole
 from learning.digests import model_digest
 from learning.finite import refuse_weights
+from learning.fitted import Fitted
 
 if TYPE_CHECKING:
     import keras
@@ -49,6 +50,7 @@ class Trained:
         reason: a sentence for people: how many rows and epochs, and what was kept.
         kept: the epoch that each stage kept, by its name; 0 is the stage's beginning. A refit takes it.
         rows: how many it learned from, or chose its epoch by, new and replayed.
+        fitted: on the rows that were held back. A refit takes it.
     """
 
     files: ModelFiles
@@ -58,6 +60,7 @@ class Trained:
     reason: str
     kept: dict[str, int]
     rows: int = 0
+    fitted: Fitted = field(default_factory=Fitted)
 
 
 class Progress(Protocol):

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from errors import TrainingError
+from evergreen_client.batches import in_batches
 from evergreen_client.model_files import load_model
 from learning.absurd import absurd_rows_named
 from learning.assembly import assemble, freeze_except, named_layers, weights_outside
+from learning.calibration import calibrates, fold
 from learning.checkpoint import TrainingState
 from learning.data import PartitionFile, Selection, read_inputs, row_count, select
 from learning.digests import weights_digest
@@ -22,16 +24,18 @@ from learning.features import FeatureCache, FrozenBase
 from learning.files import ModelFiles, Progress, Trained, save_model
 from learning.finite import INHERITED, refuse_features, refuse_weights
 from learning.first_answers import loss_of_one, unit_of
+from learning.fitted import Fitted, fit_held_back
+from learning.held_back import held_apart
 from learning.kept_head import give_back, shrink_and_perturb, take_head
 from learning.keras_private import set_seed
-from learning.loop import Learner, TrainingContext, train
+from learning.loop import Learner, TrainingContext, predictor, train
 from learning.lora import adapt, copy_of, merge
 from learning.losses import Measure, anchored, distilled, fisher_information, own, plain
 from learning.plans import FineTune, FromScratch, Stage
 from learning.pretraining import pretrain, sample
 from learning.readapt import readapt, warmed_up
 from learning.steps import Steps
-from learning.taught_rows import TaughtRows, replays, taught_rows
+from learning.taught_rows import TaughtRows, reason_of, replays, taught_rows
 from learning.weights import counted
 from learning.work_folder import record_of, task_digest, train_once
 
@@ -60,6 +64,7 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
     before: datetime | None = None,
     refit: Mapping[str, int] | None = None,
     replay_since: datetime | None = None,
+    fitted: Fitted | None = None,
 ) -> Trained:
     """Train a challenger on new rows, with old rows replayed as the plan says.
 
@@ -78,6 +83,7 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
         refit: `Trained.kept` of an earlier training, its proof: each stage learns for as many epochs, by the same
             schedule, with no row held back. It needs a work folder of its own.
         replay_since: replay only rows from this time on; a challenger from scratch learns from no others either.
+        fitted: `Trained.fitted` of the training that `refit` is of.
 
     Raises:
         NotEnoughData: there is no labelled new row to train on.
@@ -97,11 +103,13 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
             since=replay_since,
             before=before,
             refit=refit,
+            fitted=fitted,
         )
     if plan.readapt:
         plan = warmed_up(plan, spec.pretrain)
     rates = {stage.name: stage.rate(spec.pretrain) for stage in plan.stages}
     asked = {"before": before, "refit": refit, "replay_since": replay_since, "loss": function_record(spec.loss)}
+    asked["fitted"] = (fitted.recorded or None) if fitted else None
     record = record_of(plan, seed, learning_rates=rates, **asked)
     context = TrainingContext(work, logs, progress, spec.callbacks or list, seed)
 
@@ -120,7 +128,10 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
         again = tuple(selection.partition.digest for selection in rows.replayed)
         kept = {stage.name: 0 for stage in plan.stages} | {state.stage: state.best_epoch for state in states}
         learned = rows.new + row_count(rows.replayed)
-        return Trained(challenger.save(work), curves, again, record, _reason(rows, states, plan.anchor), kept, learned)
+        found = challenger.put_right(read, fitted, learned=any(state.best_epoch for state in states))
+        reason = reason_of(rows, states, plan.anchor) + (found.remark if refit is None else "")
+        made = record | found.recorded
+        return Trained(challenger.save(work), curves, again, made, reason, kept, learned, found)
 
     begun = (champion.base_digest, champion.head_digest)
     with absurd_rows_named(spec, new, old):
@@ -144,6 +155,8 @@ class _Challenger:
         self.base_changed = False
         self.unit = unit_of(spec.objective, self.head)
         self.loss: float | None = None  # on the validation rows, after the stage before
+        self.apart = held_apart(rows.learning, rows.validating)
+        self.calibrated = self.apart and calibrates(spec, self.head)
 
     def train(self, stage: Stage, features: Read) -> TrainingState:
         """Train through one stage: on features where the base stays as it is, else on raw rows."""
@@ -153,6 +166,18 @@ class _Challenger:
             state = self._on_features(stage, features)
         self.loss = state.best
         return state
+
+    def put_right(self, read: Read, known: Fitted | None, *, learned: bool) -> Fitted:
+        """Fit what is fitted on rows held back; a refit, of which it is known, holds none back."""
+        if self.rows.refit is not None:
+            if known and learned:
+                fold(known.calibration, self.head)
+            return known or Fitted()
+        model, inputs = self.head, read
+        if self.base_changed:
+            model, inputs = assemble(self.base.model, self.head, frozen=True), partial(read_inputs, self.spec.schema)
+        examples = Examples(self.rows.validating, inputs) if self.apart else None
+        return fit_held_back(self.spec, self.head, examples, predictor(in_batches(model)), learned=learned)
 
     def save(self, work: Path) -> ModelFiles:
         """Write what changed; a base that did not is the champion's own file."""
@@ -231,7 +256,15 @@ class _Challenger:
         """Go through the steps, which may change these variables, on the inputs that `read` gives."""
         stage, objective = steps.plan, self.spec.objective
         own_loss, one = self.spec.loss is not None, loss_of_one(objective, self.unit)
-        learner = Learner(steps, variables, objective, self.loss, own=own_loss, one=1.0 if own_loss else one)
+        learner = Learner(
+            steps,
+            variables,
+            objective,
+            self.loss,
+            own=own_loss,
+            one=1.0 if own_loss else one,
+            calibrated=self.calibrated,
+        )
         examples, validation = (Examples(rows, read) for rows in (learning, self.rows.validating))
         return train(learner, examples, validation, self.context, self.rows.epochs(stage))
 
@@ -252,17 +285,3 @@ class _Challenger:
         if self.spec.augment is None:
             return None
         return self.spec.augment(sample(self.spec, self.rows.learning, self.spec.pretrain.sample_rows))
-
-
-def _reason(rows: TaughtRows, states: Sequence[TrainingState], anchor: float) -> str:
-    learned = f"{rows.new:,} new and {row_count(rows.replayed):,} replayed rows"
-    if anchor and not row_count(rows.old):
-        learned += ", anchored to nothing, as there are no old rows to say what matters"
-    if rows.refit is not None:
-        epochs = [f"stage '{name}' {number} epochs" for name, number in rows.refit.items() if number]
-        return f"{learned}, refit as proven: {', '.join(epochs) or 'no epoch, so that it is as it began'}"
-    stages = []
-    for state in states:
-        kept = f"kept epoch {state.best_epoch}" if state.best_epoch else "no epoch was better than the start"
-        stages.append(f"stage '{state.stage}' ran {state.epoch} epochs and {kept}{state.remark}")
-    return f"{learned}; " + "; ".join(stages)

@@ -40,16 +40,22 @@ def first_answers(objective: Objective, head: keras.Model, target: Floats, *, ba
 
 def begin_at_shares(objective: Binary | Multiclass, head: keras.Model, target: Floats) -> None:
     """Let a head that ends in a sigmoid or softmax of its own begin at the share of each class (Lin et al. 2017)."""
-    import keras
-
-    last, count = last_operation(head), objective.class_count
-    known = (keras.activations.sigmoid, keras.activations.softmax)
-    if not (isinstance(last, keras.layers.Dense) and last.use_bias and last.activation in known):
+    last, count = last_sums(head), objective.class_count
+    if last is None:
         return
     logs = np.log(np.bincount(target.astype("int64"), minlength=count) + 0.5)
     bias = logs - logs.mean() if last.units == count else logs[1:] - logs[0]
     if last.bias.shape == bias.shape and not np.any(last.bias.numpy()):
         last.bias.assign(bias)
+
+
+def last_sums(head: keras.Model) -> Any:
+    """The layer whose sums become chances: a head's last, a Dense with a bias that ends in sigmoid or softmax."""
+    import keras
+
+    last = last_operation(head)
+    known = (keras.activations.sigmoid, keras.activations.softmax)
+    return last if isinstance(last, keras.layers.Dense) and last.use_bias and last.activation in known else None
 
 
 def in_units_of(objective: Regression, head: keras.Model, target: Floats) -> keras.Model:

@@ -85,6 +85,12 @@ def hold_back(  # noqa: PLR0913 - the last two by name
     return pick(rows, learning), _thinned(pick(rows, held), plan.validation_rows, list(rare))
 
 
+def held_apart(learning: Sequence[Selection], held: Sequence[Selection]) -> bool:
+    """Whether the rows that were held back did not train: where there are few rows, all of them do both."""
+    trained = {id(one) for one in learning}
+    return bool(held) and not any(id(one) in trained for one in held)
+
+
 def rare_classes(chosen: Sequence[Selection]) -> dict[float, int]:
     """Classes of which there are few, and how many rows each has."""
     values, counts = np.unique(np.concatenate([one.target for one in chosen]), return_counts=True)

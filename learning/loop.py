@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from errors import TrainingDiverged
 from evergreen_client.batches import in_batches
+from learning.calibration import calibration
 from learning.checkpoint import TrainingState, assign, load_checkpoint, save_checkpoint, values_of
 from learning.examples import Examples
 from learning.files import Progress
@@ -48,6 +49,7 @@ class Learner:
         start: its validation loss as it is, where that was measured before.
         own: the loss of the steps is the user's own, of which nobody knows what is large.
         one: what a loss of 1 is in the objective's own unit, where steps take theirs in another.
+        calibrated: an epoch is chosen by its predictions as they will be put right (learning/calibration.py).
     """
 
     steps: Steps
@@ -56,6 +58,7 @@ class Learner:
     start: float | None = None
     own: bool = False
     one: float = 1.0
+    calibrated: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ def train(
     # Keras keeps in variables too) or in `state`; what an epoch draws beside them, it draws anew from its own number.
     variables = [*learner.variables, *steps.variables]
     checkpoint = context.work / f"{plan.name}.npz"
-    validate = partial(_validate, learner.objective, validation, predictor(in_batches(model)))
+    validate = partial(_validate, learner, validation, predictor(in_batches(model)))
     saved, epochs = load_checkpoint(checkpoint), plan.epochs if until is None else until
     if saved is None:
         start = learner.start
@@ -172,9 +175,11 @@ def _run_epoch(steps: Steps, examples: Examples, seeds: Sequence[int], callbacks
     return total / seen
 
 
-def _validate(objective: Objective, validation: Examples, predict: Predict) -> dict[str, float]:
+def _validate(learner: Learner, validation: Examples, predict: Predict) -> dict[str, float]:
     """The objective's metrics on validation rows, as far as they exist; `val_loss` is the gate's mean loss."""
-    prediction = predict(validation)
+    prediction, objective = predict(validation), learner.objective
+    if learner.calibrated:
+        prediction = calibration(objective, validation.target, prediction, validation.weight).of(prediction)
     metrics = objective.metrics(validation.target, prediction)
     loss = metrics.pop(objective.loss_name)
     if validation.weight is not None:

@@ -50,6 +50,18 @@ class Cost:
             raise InvalidSpec(repr(self), "it is no square of numbers", fix)
         object.__setattr__(self, "matrix", tuple(tuple(float(cost) for cost in row) for row in rows))
 
+    @property
+    def break_even(self) -> float:
+        """Of two classes, the chance of the event from which an alarm costs less than none; NaN where that is never so.
+
+        Example:
+            >>> Cost(((0, 1), (50, 0))).break_even
+            0.0196078431372549
+        """
+        (quiet, false_alarm), (missed, alarm) = self.matrix
+        paid, spared = false_alarm - quiet, missed - alarm
+        return paid / (paid + spared) if min(paid, spared) > 0 else math.nan
+
     def rows(self, rows: Judged) -> Floats:
         """What each row costs."""
         matrix = np.array(self.matrix)

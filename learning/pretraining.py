@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from errors import InvalidSpec
+from evergreen_client.batches import in_batches
 from evergreen_client.model_files import load_model
 from evergreen_client.shown import gist
 from learning.absurd import absurd_rows_named
 from learning.assembly import assemble, named_layers
+from learning.calibration import calibrates, fold
 from learning.data import (
     Columns,
     PartitionFile,
@@ -29,9 +31,10 @@ from learning.examples import Examples
 from learning.files import ModelFiles, Progress, Trained, save_model
 from learning.finite import BUILT, refuse_hidden_nulls, refuse_weights
 from learning.first_answers import first_answers, loss_of_one, unit_of
-from learning.held_back import Divided, all_of, hold_back
+from learning.fitted import Fitted, fit_held_back
+from learning.held_back import Divided, all_of, held_apart, hold_back
 from learning.keras_private import set_seed
-from learning.loop import Learner, TrainingContext, refuse_rate_setters, train
+from learning.loop import Learner, TrainingContext, predictor, refuse_rate_setters, train
 from learning.lora import refuse_unadaptable
 from learning.losses import Measure, own, plain, refuse_useless
 from learning.regression import Regression
@@ -61,6 +64,7 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
     since: datetime | None = None,
     before: datetime | None = None,
     refit: Mapping[str, int] | None = None,
+    fitted: Fitted | None = None,
 ) -> Trained:
     """Train base and head on the training rows of all partitions.
 
@@ -76,13 +80,16 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
         before: learn only from rows before this time.
         refit: `Trained.kept` of an earlier training, its proof: learn for as many epochs, by the same schedule, with
             no row held back.
+        fitted: `Trained.fitted` of the same one.
 
     Raises:
         NotEnoughData: there is no labelled row to train on.
         TrainingDiverged: the loss became NaN, infinite or absurdly large.
     """
     plan = plan or spec.pretrain
-    record = record_of(plan, seed, since=since, before=before, refit=refit, loss=function_record(spec.loss))
+    taken = (fitted.recorded or None) if fitted else None
+    asked = {"since": since, "before": before, "refit": refit, "loss": function_record(spec.loss), "fitted": taken}
+    record = record_of(plan, seed, **asked)
     context = TrainingContext(work, logs, progress, spec.callbacks or list, seed)
 
     def train_anew() -> Trained:
@@ -90,13 +97,15 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
         divided: Divided = all_of(rows), []
         if refit is None:
             divided = hold_back(spec.schema, rows, plan, seed, classes=spec.objective.class_count is not None)
-        files, state = _pretrain(spec, plan, divided, context, None if refit is None else refit[plan.name])
+        known = None if refit is None else (refit[plan.name], fitted or Fitted())
+        files, state, found = _pretrain(spec, plan, divided, context, known)
         best = f"the best was epoch {state.best_epoch}, validation loss {state.best:.4f}{state.remark}"
         reason = (
             f"learned from {row_count(divided[0]):,} rows of {len(history)} partitions in {state.epoch} epochs; "
-            f"{best if refit is None else 'as many as its proof kept'}"
+            f"{f'{best}{found.remark}' if refit is None else 'as many as its proof kept'}"
         )
-        return Trained(files, state.curve, (), record, reason, {plan.name: state.best_epoch}, row_count(rows))
+        made = record | found.recorded
+        return Trained(files, state.curve, (), made, reason, {plan.name: state.best_epoch}, row_count(rows), found)
 
     with absurd_rows_named(spec, history):
         return train_once(work, task_digest(spec, record, (), [history]), train_anew)
@@ -107,10 +116,14 @@ def _pretrain(
     plan: Pretrain,
     divided: Divided,
     context: TrainingContext,
-    until: int | None,
-) -> tuple[ModelFiles, TrainingState]:
-    """Build base and head, check them, train them: their files, and where training ended."""
+    known: tuple[int, Fitted] | None,
+) -> tuple[ModelFiles, TrainingState, Fitted]:
+    """Build base and head, check them, train them: their files, where training ended, and what was fitted then.
+
+    Of a refit it is `known` how many epochs it learns, and what was fitted.
+    """
     learning, validating = divided
+    apart = held_apart(learning, validating)
     set_seed(context.seed)
     base, head, model = _checked_parts(spec, sample(spec, learning, plan.sample_rows), context.work)
     target = np.concatenate([selection.target for selection in learning])
@@ -127,10 +140,17 @@ def _pretrain(
         spec.objective,
         own=spec.loss is not None,
         one=1.0 if spec.loss else loss_of_one(spec.objective, measure.unit),
+        calibrated=apart and calibrates(spec, head),
     )
     learned, validated = (Examples(part, partial(read_inputs, spec.schema)) for part in (learning, validating))
-    state = train(learner, learned, validated, context, until)
-    return ModelFiles(*paths, save_model(base, paths[0]), save_model(head, paths[1])), state
+    state = train(learner, learned, validated, context, known[0] if known else None)
+    if known:
+        found = known[1]
+        fold(found.calibration, head)
+    else:
+        predict = predictor(in_batches(model))
+        found = fit_held_back(spec, head, validated if apart else None, predict, learned=state.best_epoch > 0)
+    return ModelFiles(*paths, save_model(base, paths[0]), save_model(head, paths[1])), state, found
 
 
 def build(spec: ModelSpec, rows: Columns, work: Path) -> ModelFiles:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from learning.checkpoint import TrainingState
 from learning.data import Selection, row_count
 from learning.held_back import Divided, all_of, hold_back
 from learning.plans import FineTune, Pretrain, Stage
@@ -80,3 +81,18 @@ def taught_rows(
 def replays(plan: FineTune) -> bool:
     """Whether a plan mixes old rows in."""
     return plan.replay.rows != 0 and plan.replay.share > 0
+
+
+def reason_of(rows: TaughtRows, states: Sequence[TrainingState], anchor: float) -> str:
+    """How a fine-tuning went, in a sentence: what was learned from, and how long each stage learned."""
+    learned = f"{rows.new:,} new and {row_count(rows.replayed):,} replayed rows"
+    if anchor and not row_count(rows.old):
+        learned += ", anchored to nothing, as there are no old rows to say what matters"
+    if rows.refit is not None:
+        epochs = [f"stage '{name}' {number} epochs" for name, number in rows.refit.items() if number]
+        return f"{learned}, refit as proven: {', '.join(epochs) or 'no epoch, so that it is as it began'}"
+    stages = []
+    for state in states:
+        kept = f"kept epoch {state.best_epoch}" if state.best_epoch else "no epoch was better than the start"
+        stages.append(f"stage '{state.stage}' ran {state.epoch} epochs and {kept}{state.remark}")
+    return f"{learned}; " + "; ".join(stages)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import takewhile
 
@@ -12,6 +12,7 @@ from evaluation.past_verdicts import STUCK_AFTER
 from learning.escalation import escalated, last_rung
 from learning.files import Progress
 from learning.finetuning import finetune
+from learning.fitted import Fitted
 from learning.plans import FineTune, FromScratch
 from learning.startup import start_tensorflow
 from learning.work_folder import remove_old
@@ -28,10 +29,17 @@ OUTGROWN = 2  # times the rows that a base learned from
 
 @dataclass(frozen=True)
 class Proven:
-    """A challenger that passed the gate on its proving window: its number, and the epochs that each stage kept."""
+    """A challenger that passed the gate on its proving window.
+
+    Args:
+        number: its version's.
+        kept: the epochs that each stage kept.
+        fitted: on the rows that its training held back.
+    """
 
     number: int
     kept: Mapping[str, int]
+    fitted: Fitted = field(default_factory=Fitted)
 
 
 def finetune_champion(
@@ -60,6 +68,7 @@ def finetune_champion(
         plan=plan_for(context, pending, turned),
         before=None if proven else pending.prove_from,
         refit=proven.kept if proven else None,
+        fitted=proven.fitted if proven else None,
         replay_since=turned,
     )
     names = {file.digest: partition.digest for file, partition in zip(past, learned, strict=True)}

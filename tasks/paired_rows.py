@@ -18,6 +18,7 @@ from learning.changes import MADE_FOR, comparable
 from learning.data import Split
 from learning.prediction import Predictions, predict
 from learning.startup import start_tensorflow
+from learning.thresholds import threshold_of
 from monitoring.track_record import world_turned
 from tasks.unlearned import later
 
@@ -116,6 +117,7 @@ def meet(context: Context, challenger: VersionRecord, champion: VersionRecord | 
         reference_prediction=references,
         weight=after.weight,
         searched={column: after.columns[column] for column in looked_at},
+        thresholds=(threshold_of(champion.plan) if champion else None, threshold_of(challenger.plan)),
     )
     return Meeting(paired, after, uncounted, against)
 

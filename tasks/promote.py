@@ -123,7 +123,8 @@ def made_ready(run: Run, trial: Trial, decision: PromotionDecision) -> tuple[int
     if trial.ready is None:
         number, pending = trial.challenger, trial.pending
         if pending and pending.prove_from:
-            number = register_version(run, refit(run, pending, Proven(number, trial.learned.trained.kept)))
+            trained = trial.learned.trained
+            number = register_version(run, refit(run, pending, Proven(number, trained.kept, trained.fitted)))
         begin_try_out(run.context, number, decision.champion, trial.check)
         weigh_columns(run, number)  # for drift checks to come: now, as the other process takes as long to answer
         trial.ready = number, try_out_version(run, number, decision.champion, trial.check)

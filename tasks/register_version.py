@@ -13,6 +13,7 @@ from learning.changes import MADE_FOR, made_for
 from learning.environment import environment
 from learning.files import Trained
 from learning.plans import FineTune
+from learning.thresholds import break_even
 from tasks.run import Context, Run, step
 
 ONLINE = "online"  # kind of the plan of a version that was learned event by event
@@ -47,7 +48,11 @@ def register(context: Context, run_id: int, learned: Learned) -> int:
             parent=learned.parent,
             base=context.store.put(files.base, kind="base", digest=files.base_digest),
             head=context.store.put(files.head, kind="head", digest=files.head_digest),
-            plan={**trained.plan, MADE_FOR: made_for(context.spec, inherited(context, learned))},
+            plan={
+                **break_even(context.spec),
+                **trained.plan,
+                MADE_FOR: made_for(context.spec, inherited(context, learned)),
+            },
             environment=environment(),
             reason=trained.reason,
             trained=tuple(partition.digest for partition in learned.partitions),

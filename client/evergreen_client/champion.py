@@ -114,8 +114,18 @@ class Champion:
         """
         return self._loaded.version.classes
 
+    @property
+    def threshold(self) -> float:
+        """Of two classes, the chance above which the second is decided.
+
+        It costs least on rows that did not train, where the model's gate has a `Cost`; else it is one half.
+        """
+        return self._loaded.version.threshold
+
     def predict_classes(self, columns: Mapping[str, Any]) -> NDArray[np.object_]:
-        """The likeliest class of each row as a word, shape (rows,); None where the prediction is no number.
+        """The class of each row as a word, shape (rows,); None where the prediction is no number.
+
+        Of several classes it is the likeliest, of two the second above the `threshold`.
 
         Args:
             columns: as for `predict`.
@@ -183,7 +193,7 @@ class LoadedVersion:
         return np.asarray(self.forward(tf.nest.map_structure(tf.constant, rows_for(self.base, columns))))
 
     def predict_classes(self, columns: Mapping[str, Any]) -> NDArray[np.object_]:
-        """The likeliest class of each row as a word; of two classes, the second from a chance of one half on."""
+        """The likeliest class of each row as a word; of two classes, the second above the version's threshold."""
         import numpy as np
 
         if not self.version.classes:
@@ -193,7 +203,8 @@ class LoadedVersion:
                 "call predict(), or name them with classes=(...) in the model's objective and train a version",
             )
         chances = self.predict(columns)
-        places = chances.argmax(axis=1) if chances.shape[1] > 1 else (chances[:, 0] > 0.5).astype("int64")
+        several = chances.shape[1] > 1
+        places = chances.argmax(axis=1) if several else (chances[:, 0] > self.version.threshold).astype("int64")
         named: NDArray[np.object_] = np.array(self.version.classes, "object")[places]
         named[~np.isfinite(chances).all(axis=1)] = None
         return named

@@ -29,6 +29,8 @@ class ChampionRecord:
         base: its base.
         head: its head.
         classes: the words of its classes, in the order of its outputs; none where they have no words.
+        threshold: of two classes, the chance above which the second is decided: what costs least, where the model has
+            costs.
     """
 
     number: int
@@ -36,6 +38,7 @@ class ChampionRecord:
     base: StoredArtifact
     head: StoredArtifact
     classes: tuple[str, ...] = ()
+    threshold: float = 0.5
 
 
 class RegistryReader:
@@ -70,8 +73,10 @@ class RegistryReader:
             )
         if "base_sha256" not in row:
             raise self._outdated("its views are of an older Evergreen")
-        classes = _classes(row.get("plan"))  # a view of an older registry has no such column
-        return ChampionRecord(row["version"], row["reason"], _file(row, "base"), _file(row, "head"), classes)
+        plan = _plan(row.get("plan"))  # a view of an older registry has no such column
+        files = _file(row, "base"), _file(row, "head")
+        at = (plan.get("threshold") or {}).get("at", 0.5)
+        return ChampionRecord(row["version"], row["reason"], *files, _classes(plan), at)
 
     def _read(self, model: str) -> RowMapping | None:
         with clear_errors(self._engine), self._engine.connect() as connection:
@@ -88,10 +93,15 @@ class RegistryReader:
         return RegistryOutdated(f"database {self._engine.url}", why, fix)
 
 
-def _classes(plan: Any) -> tuple[str, ...]:
-    """The words of the classes in a version's plan, which SQLite gives as text; a number there says how many."""
-    found = json.loads(plan) if isinstance(plan, str) else plan or {}
-    classes = ((found.get("made_for") or {}).get("objective") or {}).get("classes")
+def _plan(plan: Any) -> dict[str, Any]:
+    """A version's plan, which SQLite gives as text."""
+    found: dict[str, Any] = json.loads(plan) if isinstance(plan, str) else plan or {}
+    return found
+
+
+def _classes(plan: dict[str, Any]) -> tuple[str, ...]:
+    """The words of the classes in a version's plan; a number there says how many."""
+    classes = ((plan.get("made_for") or {}).get("objective") or {}).get("classes")
     return tuple(classes) if isinstance(classes, list) else ()
 
 

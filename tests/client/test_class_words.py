@@ -29,7 +29,7 @@ def registry(home: Settings) -> Iterator[ModelRegistry]:
         yield opened
 
 
-def publish(home: Settings, registry: ModelRegistry, objective: Objective, inputs: int) -> None:
+def publish(home: Settings, registry: ModelRegistry, objective: Objective, inputs: int, **plan: Any) -> None:
     """Register and promote a version whose outputs are its inputs."""
     from keras import Input, Model, Sequential, layers
 
@@ -42,7 +42,9 @@ def publish(home: Settings, registry: ModelRegistry, objective: Objective, input
     for kind, part in parts.items():
         path = home.home / f"{kind}.keras"
         stored[kind] = store.put(path, kind=kind, digest=save_model(part, path))
-    registry.register(NewVersion(MODEL, None, None, **stored, plan={"made_for": {"objective": plan_of(objective)}}))
+    registry.register(
+        NewVersion(MODEL, None, None, **stored, plan={"made_for": {"objective": plan_of(objective)}} | plan)
+    )
     registry.promote(MODEL, 1, seen=0, kind="promote", actor="test", reason="first")
 
 
@@ -59,7 +61,16 @@ def test_of_two_classes_the_second_is_the_event(home: Settings, registry: ModelR
     """Its chance is the one output."""
     publish(home, registry, Binary(classes=("no", "yes")), inputs=1)
     with load_champion(MODEL) as champion:
+        assert champion.threshold == 0.5
         assert champion.predict_classes({"chance": [0.2, 0.9]}).tolist() == ["no", "yes"]
+
+
+def test_of_two_classes_costs_say_from_which_chance_on(home: Settings, registry: ModelRegistry) -> None:
+    """The threshold that is recorded with the version, where its model has costs."""
+    publish(home, registry, Binary(classes=("no", "yes")), inputs=1, threshold={"at": 0.15, "matrix": [[0, 1], [5, 0]]})
+    with load_champion(MODEL) as champion:
+        assert champion.threshold == 0.15
+        assert champion.predict_classes({"chance": [0.1, 0.2]}).tolist() == ["no", "yes"]
 
 
 @pytest.mark.parametrize("objective", [Binary(), Multiclass(3)])
