@@ -87,6 +87,16 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
     return f"did you mean '{near[0]}'? " if near else ""
 
 
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Names in a sentence: the first ones, and how many more there are.
+
+    Example:
+        >>> listed(["age", "plan", "town"], most=2)
+        'age, plan and 1 more'
+    """
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
+
+
 class InvalidName(EvergreenError):
     """A model name that could not be a file or a column value."""
 

@@ -17,7 +17,7 @@ import polars as pl
 from arrivals.csv_records import CsvRecords, first_record
 from arrivals.json_lines import JsonLines, open_lines
 from arrivals.local_copies import LocalCopy
-from arrivals.text_blocks import BOM, LONGEST, batched, judged_blocks
+from arrivals.text_blocks import BOM, LONGEST, batched, is_utf8, judged_blocks
 from arrivals.validation import Batch
 from errors import EvergreenError, FileNotReady, SchemaMismatch, UnreadableFile
 from evergreen_client.shown import gist
@@ -29,6 +29,7 @@ SEPARATORS = (",", ";", "\t", "|")
 SAMPLE_BYTES = 1 << 16
 STRETCH = 4  # batches decoded at a time: less would decode row groups twice, Polars' own batches read far ahead
 AGAIN = "land it again, whole"
+UTF8 = "save it as UTF-8"
 
 SHOWN, SIGNS = 8, 40  # column names in a message, and characters of each: without a header they are a row's values
 VALUE = re.compile(r"[\d\s.,:;/+TZ-]*")  # a number, a time or nothing, in place of a name
@@ -100,7 +101,7 @@ def _parquet(file: LocalCopy, wanted: Wanted, rows: int) -> Iterator[Batch]:
 
 
 def _csv(file: LocalCopy, wanted: Wanted, rows: int, careful: bool) -> Iterator[Batch]:
-    header, separator, start = _header(file.path, wanted.columns)
+    header, separator, start = _header(file.path, wanted.columns, file.name)
     if not start:
         why = f"its first line is longer than {LONGEST:,} bytes, which is no header"
         raise UnreadableFile(file.name, why, "land a table that begins with the names of its columns")
@@ -115,11 +116,11 @@ def _csv(file: LocalCopy, wanted: Wanted, rows: int, careful: bool) -> Iterator[
 
 def read_header(path: Path, wanted: Sequence[str] = ()) -> tuple[list[str], str]:
     """A CSV file's names, and the separator: the one that cuts the first line into most wanted names, or most names."""
-    names, separator, _ = _header(path, wanted)
+    names, separator, _ = _header(path, wanted, path.name)
     return names, separator
 
 
-def _header(path: Path, wanted: Sequence[str]) -> tuple[list[str], str, int]:
+def _header(path: Path, wanted: Sequence[str], name: str) -> tuple[list[str], str, int]:
     """The names, the separator, and where the first row starts; 0 if the first line is too long to be a header."""
     with path.open("rb") as stream:
         text = stream.read(LONGEST + 1)
@@ -131,7 +132,10 @@ def _header(path: Path, wanted: Sequence[str]) -> tuple[list[str], str, int]:
     for separator in [one for one in SEPARATORS if one.encode() in text] or SEPARATORS[:1]:
         record = first_record(text, separator)
         readings.append((_names(record, separator), separator, begin + len(record)))
-    return max(readings, key=lambda reading: len(set(reading[0]) & set(wanted) if wanted else reading[0]))
+    found = max(readings, key=lambda reading: len(set(reading[0]) & set(wanted) if wanted else reading[0]))
+    if not is_utf8(text[: found[2] - begin]):
+        raise UnreadableFile(name, "the names of its columns hold bytes that are no UTF-8", UTF8)
+    return found
 
 
 def _names(record: bytes, separator: str) -> list[str]:
@@ -172,7 +176,7 @@ def _check_start(file: LocalCopy) -> None:
         if start.startswith(magic):
             raise UnreadableFile(file.name, f"it holds {what}, not {file.format}", "give it the suffix of what it is")
     if start.startswith((b"\xff\xfe", b"\xfe\xff")) or start.count(b"\0") > len(start) // 10:
-        raise UnreadableFile(file.name, "it is binary or UTF-16, not UTF-8 text", "save it as UTF-8")
+        raise UnreadableFile(file.name, "it is binary or UTF-16, not UTF-8 text", UTF8)
 
 
 def complete(frame: pl.DataFrame, wanted: Wanted) -> pl.DataFrame:

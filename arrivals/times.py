@@ -31,6 +31,13 @@ WAYS = (
     ),
     "%Y-%m-%d",
 )
+# What people and spreadsheets write. Two digits of a year are tried first, as four digits hold what two do.
+PATTERNS = tuple(
+    f"{day}{clock}"
+    for day in ("%d.%m.%y", "%d.%m.%Y", "%m/%d/%y", "%m/%d/%Y", "%d/%m/%y", "%d/%m/%Y", "%d-%m-%Y", "%Y/%m/%d")
+    for clock in ("", " %H:%M", " %H:%M:%S", " %I:%M %p")
+)
+EARLIEST = 1000  # a year of fewer digits was written with two
 # Days as calendar, ordinal and week dates. Short fields, blanks, UTC and GMT are more than the standard allows.
 DAYS = ("%Y-%m-%d", "%Y%m%d", "%Y-%j", "%G-W%V-%u", "%GW%V%u")
 STANDARD = (
@@ -50,7 +57,12 @@ def parse_times(raw: pl.Series, zone: str = "UTC", written: str = "iso") -> pl.S
     Args:
         raw: dates, datetimes, text or numbers.
         zone: of times without an offset.
-        written: "iso", or "epoch_s" or "epoch_ms" where numbers, also as text, count from 1970 on, or one of STEPS.
+        written: "iso", or "epoch_s" or "epoch_ms" where numbers, also as text, count from 1970 on, or one of STEPS; or
+            a pattern as strptime has it.
+
+    Example:
+        >>> str(parse_times(pl.Series(["31.01.2026 17:05", "31.02.2026 17:05"]), "Europe/Rome", "%d.%m.%Y %H:%M")[0])
+        '2026-01-31 16:05:00+00:00'
     """
     if isinstance(raw.dtype, pl.Datetime | pl.Date):
         times = _from_typed(raw, zone)
@@ -60,6 +72,8 @@ def parse_times(raw: pl.Series, zone: str = "UTC", written: str = "iso") -> pl.S
         times = counted.round().cast(pl.Int64, strict=False).cast(INSTANT)
     elif written in STEPS and (raw.dtype.is_numeric() or raw.dtype == pl.String):
         times = _from_steps(raw, written)
+    elif "%" in written and raw.dtype == pl.String:
+        times = _from_pattern(raw, written, zone)
     elif written == "iso" and raw.dtype == pl.String:
         times = _from_text(raw, zone)
     else:
@@ -78,6 +92,17 @@ def _from_steps(raw: pl.Series, written: str) -> pl.Series:
     start = pl.lit(datetime(origin.year, origin.month, origin.day), pl.Datetime("us"))  # noqa: DTZ001 - of UTC, below
     moments = pl.when(pl.col(raw.name).is_not_null()).then(start.dt.offset_by(by))
     return steps.to_frame().select(moments.dt.replace_time_zone("UTC").alias(raw.name)).to_series()
+
+
+def _from_pattern(raw: pl.Series, written: str, zone: str) -> pl.Series:
+    """Text of one pattern as instants; the pattern says days, so that a clock alone is none."""
+    text, zoned = raw.str.strip_chars(), "%z" in written
+    try:
+        times = text.str.to_datetime(written, time_unit="us", strict=False, time_zone="UTC" if zoned else None)
+    except pl.exceptions.PolarsError:  # not one value, or another pattern than Polars knows
+        return nothing(raw, INSTANT)
+    times = times.set(times.dt.year() < EARLIEST, None)
+    return times if zoned else _local(times, zone)
 
 
 def nothing(raw: pl.Series, kind: pl.DataType) -> pl.Series:

@@ -19,7 +19,7 @@ from polars.exceptions import PanicException
 from arrivals.numbers import Writing, is_number, missing, readings, settled, to_float
 from arrivals.tensors import as_tensor
 from arrivals.texts import as_it_came, as_text
-from arrivals.times import EPOCHS, INSTANT, STEPS, nothing, parse_times
+from arrivals.times import EPOCHS, INSTANT, PATTERNS, STEPS, nothing, parse_times
 from clock import now
 
 if TYPE_CHECKING:
@@ -183,7 +183,9 @@ class Validator:
             iso = {'time_format="iso"': parse_times(raw).is_not_null()} if self.source.time_format != "iso" else {}
             if self.source.time_format != "year":
                 iso['time_format="year"'] = numbers.is_between(*YEARS).fill_null(False) & (numbers == numbers.round())
-            return others | iso
+            patterns = PATTERNS if raw.dtype == pl.String else ()
+            written = {f'time_format="{way}"': parse_times(raw, written=way).is_not_null() for way in patterns}
+            return others | iso | written
         return {}
 
     def _too_early(self, times: pl.Series) -> list[tuple[str, pl.Series]]:
@@ -234,6 +236,8 @@ def _wanted(kind: pl.DataType, time_format: str) -> str:
             return (
                 f"is no number of {'milli' * (time_format == 'epoch_ms')}seconds since 1970, within the years 1 to 9999"
             )
+        if "%" in time_format:
+            return f"is no time written as {time_format}, or none that exists"
         return "is no time that exists, such as 2013-01-31T17:05:00Z, within the years 1 to 9999"
     if isinstance(kind, pl.Array):
         return f"is no list of {kind.size} finite numbers"

@@ -19,7 +19,7 @@ from cli.arguments import open_named_registry
 from cli.deploy import add_deployments
 from cli.printing import print_table, say
 from cli.schema import Key, Target, Time
-from errors import CannotAdopt, InvalidName, valid_name
+from errors import CannotAdopt, InvalidName, listed, valid_name
 from settings import get_settings
 
 if TYPE_CHECKING:
@@ -164,21 +164,21 @@ def free_place(name: str) -> Path:
 def drafted(path: Path, saved: Saved, columns: Columns, folder: Path) -> Draft:
     """Read model and rows, and find out how they fit; nothing is written but in the given folder."""
     from cli.drafting.fitting import fit, objective_of
-    from cli.drafting.sample import read_sample, rows_as_read, typed
+    from cli.drafting.sample import read_sample, rows_as_read
     from cli.drafting.source import AdoptedModel, adopted_source
+    from cli.drafting.written import as_typed
     from learning.adoption import Adopted
     from learning.existing import keep, look, run_code
     from learning.startup import start_tensorflow
 
-    rows = read_sample(columns.file)
-    rows = rows.select(typed(column) for column in rows.iter_columns())
+    rows, written = as_typed(read_sample(columns.file))
     start_tensorflow()
     name, kept = path.stem, folder / f"{path.stem}.keras"
     if saved.code:
         run_code(saved.code, name)
     keep(saved.file, kept)
     existing = look(kept, saved.at, saved.output)
-    found = fit(rows, existing.inputs, time=columns.time, target=columns.target, key=columns.key)
+    found = fit(rows, existing.inputs, time=columns.time, target=columns.target, key=columns.key).read_by(written)
     tried, values = rows_as_read(rows, found.schema, folder)
     said = Adopted(kept, found.schema, existing.at, found.inputs, saved.output).answers(values)
     finite = said.reshape(len(said), -1).astype("float64").sum(axis=1)
@@ -206,11 +206,11 @@ def show(draft: Draft) -> None:
     for part, chosen in (("base", False), ("head", True)):
         say(f"{part}: {sum(line.weights for line in existing.layers if line.head == chosen):,} weights")
     say(f"cut at '{existing.at}'; --at LAYER cuts behind another layer, --at inputs lets the whole model learn")
-    say(f"time {schema.time}, key {' + '.join(schema.key)}, target {schema.target}: {draft.objective}")
+    say(f"time {schema.time or 'of arrival'}, key {listed(schema.key)}, target {schema.target}: {draft.objective}")
     for one in existing.inputs:
-        say(f"input {one}: {', '.join(draft.fit.inputs.get(one.name, (one.name,)))}")
+        say(f"input {one}: {listed(draft.fit.inputs.get(one.name, (one.name,)))}")
     if draft.fit.ignored:
-        say(f"left out: {', '.join(draft.fit.ignored)}")
+        say(f"left out: {listed(draft.fit.ignored)}")
     if len(existing.outputs) > 1:
         others = ", ".join(name for name in existing.outputs if name != draft.output)
         say(f"one output is kept fresh; of the others ({others}) Evergreen has nothing: serve them as before")
@@ -247,7 +247,11 @@ def install(draft: Draft, data: Path, before: datetime | None) -> int:
     folder, settings = landing_of(draft.name), get_settings()
     with ExitStack() as stack:
         stack.enter_context(written(draft))
-        files = [] if in_folder(data, folder) else stack.enter_context(divided(data, draft.fit.schema.time, before))
+        files = (
+            []
+            if in_folder(data, folder)
+            else stack.enter_context(divided(data, draft.fit.schema.time, before, draft.fit.time_format))
+        )
         stack.enter_context(landed(files, folder))
         rehearse(draft.name, settings, before)
         try:

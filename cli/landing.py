@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -66,7 +67,7 @@ def _refuse_another(there: bytes, file: Path, folder: str) -> None:
 
 
 @contextmanager
-def divided(data: Path, time: str | None, before: datetime | None) -> Iterator[list[Path]]:
+def divided(data: Path, time: str | None, before: datetime | None, written: str = "iso") -> Iterator[list[Path]]:
     """A file of rows as two, those before a time and the others; as it is where all are on one side.
 
     A row whose time is not legible stays with the older ones, where it will be refused and listed.
@@ -75,6 +76,7 @@ def divided(data: Path, time: str | None, before: datetime | None) -> Iterator[l
         data: the file, in any form that may land.
         time: the column of the time.
         before: where it is divided; None leaves it whole.
+        written: how the times are written, as parse_times has it.
     """
     if before is None:
         yield [data]
@@ -85,12 +87,15 @@ def divided(data: Path, time: str | None, before: datetime | None) -> Iterator[l
     file = ListedFile(str(data), "", data.stat().st_size)
     with TemporaryDirectory() as folder, local_copy(file, Path(folder) / "copy") as copy:
         try:
-            yield _parts(copy, time, before, data, Path(folder)) or [data]
+            is_new = partial(_is_new, before=before, written=written)
+            yield _parts(copy, time, is_new, data, Path(folder)) or [data]
         except (pl.exceptions.PolarsError, json.JSONDecodeError) as error:
             raise UnreadableFile(data.name, f"it cannot be parsed ({gist(error)})", HINT) from error
 
 
-def _parts(copy: LocalCopy, time: str, before: datetime, data: Path, folder: Path) -> list[Path]:
+def _parts(
+    copy: LocalCopy, time: str, is_new: Callable[[pl.Series], pl.Series], data: Path, folder: Path
+) -> list[Path]:
     """The two files; none where all rows are on one side."""
     stem = data.name.partition(".")[0]
     suffix = {"csv": ".csv", "jsonl": ".jsonl", "parquet": ".parquet"}[copy.format]
@@ -98,7 +103,7 @@ def _parts(copy: LocalCopy, time: str, before: datetime, data: Path, folder: Pat
     if copy.format == "jsonl":
         with open_lines(copy.path) as stream:
             lines = [line for line in stream.read().splitlines() if line.strip()]
-        new = _is_new(pl.Series([json.loads(line).get(time) for line in lines]), before)
+        new = is_new(pl.Series([json.loads(line).get(time) for line in lines]))
         if new.any() and not new.all():
             for path, wanted in zip(paths, (False, True), strict=True):
                 path.write_bytes(
@@ -113,7 +118,7 @@ def _parts(copy: LocalCopy, time: str, before: datetime, data: Path, folder: Pat
         if copy.format == "csv"
         else pl.read_parquet(copy.path)
     )
-    new = _is_new(frame[time], before)
+    new = is_new(frame[time])
     if not new.any() or new.all():
         return []
     for path, rows in zip(paths, (frame.filter(~new), frame.filter(new)), strict=True):
@@ -124,5 +129,5 @@ def _parts(copy: LocalCopy, time: str, before: datetime, data: Path, folder: Pat
     return paths
 
 
-def _is_new(times: pl.Series, before: datetime) -> pl.Series:
-    return (parse_times(times) >= before).fill_null(False)
+def _is_new(times: pl.Series, before: datetime, written: str) -> pl.Series:
+    return (parse_times(times, written=written) >= before).fill_null(False)

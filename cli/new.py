@@ -14,7 +14,7 @@ import typer
 from cli.deploy import add_deployments
 from cli.printing import say
 from cli.schema import Key, Target, Time
-from errors import InvalidName, valid_name
+from errors import InvalidName, listed, valid_name
 
 if TYPE_CHECKING:
     from cli.drafting.guess import Guess
@@ -56,17 +56,21 @@ def new(  # noqa: PLR0913, PLR0917 - typer makes every parameter an option
 def _tell(found: Guess) -> None:
     """What was guessed, and what a person should look at."""
     from cli.drafting.source import left_out
+    from learning.policies import RetrainPolicy
 
     schema = found.schema
-    time_and_key = f"time {schema.time or 'of arrival'}, key {' + '.join(schema.key)}"
+    time_and_key = f"time {schema.time or 'of arrival'}, key {listed(schema.key)}"
     say(f"  {time_and_key}, target {schema.target}: {found.objective}")
     texts = f", and free text: {', '.join(schema.text)}" if schema.text else ""
     say(f"  {len(schema.numeric)} numeric and {len(schema.categorical)} categorical inputs{texts}")
     if left_out(found):
-        say(f"  left out: {', '.join(left_out(found))}")
+        say(f"  left out: {listed(left_out(found))}")
     for doubt in found.doubts:
         if not doubt.startswith("left out:"):
             say(f"  ? {doubt}")
+    if found.rows < RetrainPolicy.min_rows:
+        enough = f"{RetrainPolicy.min_rows} labelled rows, or RetrainPolicy(min_rows=...) in the file"
+        say(f"  ? rows: there are {found.rows}, and a bootstrap wants {enough}")
 
 
 def land_here(name: str, landing: str) -> None:

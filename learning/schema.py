@@ -96,7 +96,8 @@ class Schema:
             raise InvalidSpec(f"target '{self.target}'", "it is an input too", "remove it from the inputs")
         refused = sorted(name for name in self.columns if name == "holdout" or "/" in name)
         if refused:
-            why = "Evergreen marks held-out rows in 'holdout', and Keras takes no '/' in the name of an input"
+            marks, slash = "Evergreen marks held-out rows in 'holdout'", "Keras takes no '/' in the name of an input"
+            why = ", and ".join([marks] * ("holdout" in refused) + [slash] * (refused != ["holdout"]))
             raise InvalidSpec(f"columns {refused}", why, "rename them before they land")
         if not self.key:
             raise InvalidSpec("a Schema", "it has no key", "name the columns that together identify one row")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from errors import InvalidSpec
 from learning.plans import Allowed, Checked
 
-TimeFormat = Literal["iso", "epoch_s", "epoch_ms", "day", "week", "month", "year"]
+TIME_FORMATS = ("iso", "epoch_s", "epoch_ms", "day", "week", "month", "year")
+PATTERN = re.compile(
+    r"(?=.*%d)(?=.*%[mbB])(?=.*%[yY])(?:[^%\"\\]|%(?:[dmbByYHIMSpz]|\.f))+"
+)  # a day, and maybe a clock
 Share = Annotated[float, Allowed(lambda share: 0 <= share <= 1, "a share, from 0 to 1")]
 Duration = Annotated[timedelta, Allowed(lambda time: time >= timedelta(), "a timedelta of 0 or more")]
 Pause = Allowed(lambda time: time is None or time > timedelta(), "a timedelta above 0, or None")
@@ -31,6 +35,12 @@ def is_zone(name: str) -> bool:
 def one_of(*words: str) -> Allowed:
     """What a field of few words may be."""
     return Allowed(lambda word: word in words, " or ".join(map(repr, words)))
+
+
+TimeFormat = Allowed(
+    lambda word: word in TIME_FORMATS or PATTERN.fullmatch(word),
+    f'{" or ".join(map(repr, TIME_FORMATS))}, or a pattern such as "%d.%m.%Y %H:%M"',
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +66,8 @@ class Source(Checked):
             timedelta where the cursor is a time, a number where it is one.
         time_format: how times are written: "iso" (ISO 8601), or "epoch_s" or "epoch_ms" for numbers of seconds or
             milliseconds since 1970. Or whole numbers of steps: "day" and "month" from January 1970 on, which is 0,
-            "week" from Monday, 5 January 1970, on, which is 0, or "year", as the calendar counts them.
+            "week" from Monday, 5 January 1970, on, which is 0, or "year", as the calendar counts them. Or a pattern
+            of %d, %m (%b and %B for names) and %Y or %y, also with %H, %I, %M, %S, %.f, %p and %z: "%d.%m.%Y %H:%M".
         decimal: what separates a number's decimals in text, "." or ","; all numbers of JSON Lines count as text.
         thousands: what separates its thousands: "", ",", ".", " " or "'".
     """
@@ -74,7 +85,7 @@ class Source(Checked):
     expect_every: Annotated[timedelta | None, Pause] = None
     max_future: Duration = timedelta(days=1)
     overlap: Annotated[timedelta | float | None, Stretch] = None
-    time_format: Annotated[TimeFormat, one_of(*get_args(TimeFormat))] = "iso"
+    time_format: Annotated[str, TimeFormat] = "iso"
     decimal: Annotated[Literal[".", ","], one_of(".", ",")] = "."
     thousands: Annotated[Literal["", ",", ".", " ", "'"], one_of("", ",", ".", " ", "'")] = ""
 

@@ -36,7 +36,8 @@ def pretrain_on_history(context: Context, run_id: int, progress: Progress | None
         raise NotEnoughData(
             f"{labelled:,} labelled rows",
             f"model '{spec.name}' needs {spec.retrain.min_rows:,} to start from",
-            f"put more files where its source looks: {settings.landing}/{spec.source.path}",
+            f"put more files where its source looks: {settings.landing}/{spec.source.path}; or lower "
+            f"RetrainPolicy(min_rows=...) in models/{spec.name}.py",
         )
     start_tensorflow()
     trained = pretrain(

@@ -12,7 +12,8 @@ import polars as pl
 
 from cli.drafting.guess import shape_of
 from cli.drafting.roles import Roles, roles
-from errors import CannotAdopt
+from cli.drafting.written import PLAINLY, Written
+from errors import CannotAdopt, listed
 from learning.schema import Schema
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from learning.existing import ModelInput
 
 LOGITS = "keras.Sequential([keras.models.load_model('mine.keras'), keras.layers.Activation('{}')]).save('again.keras')"
+MOST_SHOWN = 8  # columns that a sentence names
 SLACK = 1e-3  # by which chances of a row may miss a sum of one
 
 
@@ -33,12 +35,23 @@ class Fit:
         inputs: name of an input to its columns, where they are not the one of its own name.
         ignored: all other columns.
         doubts: what a person should look at, in sentences.
+        written: how the file writes numbers and times.
     """
 
     schema: Schema
     inputs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    written: Written = PLAINLY
+
+    @property
+    def time_format(self) -> str:
+        """How the times of its rows are written, as a Source says it."""
+        return self.written.times.get(self.schema.time or "", "iso")
+
+    def read_by(self, written: Written) -> Fit:
+        """The same, of a file that writes numbers and times in this way."""
+        return replace(self, written=written, doubts=(*written.doubts, *self.doubts))
 
     def without_nulls(self, columns: Iterable[str]) -> Fit:
         """The same, with no nulls allowed in numbers: the model has no answer for them."""
@@ -98,7 +111,7 @@ def _unnamed(rows: pl.DataFrame, one: ModelInput, wanted: Sequence[ModelInput], 
         if _fits((len(chosen),), one.shape) and chosen:
             return tuple(chosen)
     beside = [column for column in numbers if column not in found.key]
-    raise _no_columns(rows, wanted, found, f"{len(beside)} columns hold numbers: {', '.join(beside) or 'none'}")
+    raise _no_columns(rows, wanted, found, f"{len(beside)} columns hold numbers: {listed(beside) or 'none'}")
 
 
 def _fits(shape: tuple[int, ...], wanted: Sequence[int | None]) -> bool:
@@ -154,11 +167,11 @@ def _is_number(column: pl.Series) -> bool:
 
 def _no_columns(rows: pl.DataFrame, wanted: Sequence[ModelInput], found: Roles, why: str) -> CannotAdopt:
     """The refusal that names both sides."""
-    kept = f"time {found.time}, key {' + '.join(found.key)}, target {found.target}"
+    kept = f"time {found.time or 'of arrival'}, key {listed(found.key)}, target {found.target}"
     others = [column for column in rows.columns if column not in {found.time, found.target}]
     return CannotAdopt(
         f"a model that takes {'; '.join(map(str, wanted))}",
-        f"the file's columns do not fill that: {why} (beside {kept} there are {', '.join(others)})",
+        f"the file's columns do not fill that: {why} (beside {kept} there are {listed(others)})",
         "give a file in which the columns bear the inputs' names, or in which one input's numbers are the only ones, "
         "in the order of training; --time, --key and --target say which columns are none",
     )
@@ -168,11 +181,12 @@ def _doubts(found: Roles, inputs: dict[str, tuple[str, ...]], named: set[str]) -
     """What a person should look at."""
     for name, filling in inputs.items():
         if len(filling) > 1:
-            yield f"order: input '{name}' is filled by {', '.join(filling)}, as in the file; is training's the same?"
+            names = listed((*filling[:3], "…", filling[-1]) if len(filling) > MOST_SHOWN else filling)
+            yield f"order: input '{name}' is filled by {names}, as in the file; is training's the same?"
     if found.target not in named:
         yield f"target: '{found.target}' is a guess; say --target COLUMN"
     if not set(found.key) <= named:
-        yield f"key: {' + '.join(found.key)} is a guess; --key COLUMN, once for each, corrects it"
+        yield f"key: {listed(found.key)} is a guess; --key COLUMN, once for each, corrects it"
 
 
 def objective_of(

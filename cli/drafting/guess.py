@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from cli.drafting.roles import MOST_CLASSES, looks_like_id, roles, words_of
-from cli.drafting.sample import typed
-from errors import InvalidSpec
+from cli.drafting.roles import MOST_CLASSES, by_content, looks_like_id, roles, words_of
+from cli.drafting.written import PLAINLY, Written, as_typed
+from errors import InvalidSpec, listed
 from evergreen_client.shown import UNSEEN
 from learning.spec import Schema
 
@@ -38,6 +38,7 @@ class Guess:
         rows: how many the guess is from.
         class_weight: how much rows of rare classes should count, as Python; "" where no class is rare.
         doubts: what a person should look at, in sentences.
+        written: how the file writes numbers and times.
     """
 
     schema: Schema
@@ -46,6 +47,7 @@ class Guess:
     rows: int = 0
     class_weight: str = ""
     doubts: tuple[str, ...] = ()
+    written: Written = PLAINLY
 
 
 def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable[str] = ()) -> Guess:
@@ -62,12 +64,13 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
     Raises:
         InvalidSpec: a named column is not there, or none can be the time, the target, the key or an input.
     """
-    rows = rows.select(typed(column) for column in rows.iter_columns())
+    rows, written = as_typed(rows)
     found_roles = roles(rows, time=time, target=target, key=key)
     keys, label, plain = found_roles.key, found_roles.target, found_roles.plain
     words = words_of(rows[label])
     numbers = pl.Series(label, [0.0, 1.0]) if words else _numbers(rows[label])
-    numeric, categorical, tensors, text = _inputs(rows, [column for column in plain if column != label], keys)
+    inputs = [column for column in plain if column != label and column not in written.unread]
+    numeric, categorical, tensors, text = _inputs(rows, inputs, () if by_content(rows, keys) else keys)
     nullable = tuple(column for column in (*numeric, *categorical, *text) if _has_gaps(rows[column]))
     schema = Schema(found_roles.time, keys, label, numeric, categorical, tensors, nullable=nullable, text=text)
     found = Guess(
@@ -78,6 +81,7 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
         class_weight=""
         if not words and _objective(numbers).startswith("Regression")
         else class_weights(rows[label] if words else numbers),
+        written=written,
     )
     return replace(found, doubts=tuple(_doubts(rows, found, found_roles.times, sure={*key, found_roles.named})))
 
@@ -91,20 +95,26 @@ def _inputs(rows: pl.DataFrame, plain: list[str], key: tuple[str, ...]) -> Input
     text = tuple(column for column in inputs if column not in key and _is_text(rows[column]))
     categorical = tuple(column for column in categorical if column not in text)
     if not (numeric or categorical or tensors or text):
-        raise InvalidSpec(f"columns {', '.join(rows.columns)}", "none can be an input", "add columns to learn from")
+        raise InvalidSpec(f"columns {listed(rows.columns)}", "none can be an input", "add columns to learn from")
     return numeric, categorical, tensors, text
 
 
 def _doubts(rows: pl.DataFrame, found: Guess, times: list[str], sure: Collection[str]) -> Iterator[str]:
     """What a person should look at, in sentences; the columns that are `sure` were named by one."""
     schema = found.schema
+    yield from found.written.doubts
     yield from _objective_doubts(found)
     if schema.target not in sure:
         yield f"target: '{schema.target}' is a guess; say --target COLUMN"
-    if not (set(schema.key) <= set(sure) or (len(schema.key) == 1 and looks_like_id(schema.key[0]))):
+    if by_content(rows, schema.key):
+        yield (
+            f"key: no column says which row it is, so {listed(schema.key)} do together: of rows that are alike in them "
+            "one is taken; say --key COLUMN if one does"
+        )
+    elif not (set(schema.key) <= set(sure) or (len(schema.key) == 1 and looks_like_id(schema.key[0]))):
         alone = "together are" if len(schema.key) > 1 else "is"
         yield f"key: {', '.join(schema.key)} {alone} unique in the first {rows.height:,} rows; is that so by nature?"
-    if schema.time is None:
+    if schema.time is None and not found.written.unread:
         yield "time: no column holds times in ISO 8601, so a row's is that of its file; say --time COLUMN if one does"
     if others := [column for column in times if column != schema.time]:
         yield f"time: {', '.join(others)} hold times too"
@@ -112,7 +122,7 @@ def _doubts(rows: pl.DataFrame, found: Guess, times: list[str], sure: Collection
         more = f" and {len(codes) - FEW} more" if len(codes) > FEW else ""
         yield f"numeric: {', '.join(codes[:FEW])}{more} of few different whole numbers; codes of a list are categorical"
     if found.ignored:
-        yield f"left out: {', '.join(found.ignored)}; say so with Source(ignore=(...))"
+        yield f"left out: {listed(found.ignored)}; say so with Source(ignore=(...))"
     for column in schema.categorical:
         values = rows[column].drop_nulls().unique()
         if len(values) <= FEW < rows.height:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import combinations
 
 import polars as pl
 
-from errors import InvalidSpec, did_you_mean
+from errors import InvalidSpec, did_you_mean, listed
 
 TARGETS = ("target", "label", "y", "class", "outcome")
 EVENTS = ("yes", "y", "true", "t", "1", "positive", "pos", "bad", "fraud", "spam", "late", "failed", "failure")
@@ -58,7 +58,7 @@ def _refuse_unknown(names: Iterable[str], rows: pl.DataFrame) -> None:
     """Refuse names that no column has."""
     for name in names:
         if name and name not in rows.columns:
-            fix = f"{did_you_mean(name, rows.columns)}there are {', '.join(rows.columns)}"
+            fix = f"{did_you_mean(name, rows.columns)}there are {listed(rows.columns)}"
             raise InvalidSpec(f"column '{name}'", "there is none", fix)
 
 
@@ -86,11 +86,19 @@ def _key(rows: pl.DataFrame, columns: list[str], times: list[str]) -> tuple[str,
                 only_time = candidates is ids and set(some) <= set(times)
                 if not only_time and rows.select(some).n_unique() == rows.height:
                     return some
+    content = tuple(column for column in columns if not rows[column].null_count())
+    if content and by_content(rows, content) and rows.select(content).n_unique() == rows.height:
+        return content
     raise InvalidSpec(
-        f"{rows.height:,} rows with columns {', '.join(rows.columns)}",
-        f"no {MOST_IN_KEY} columns tell all rows apart",
-        "add a column that does, or name the key's columns with --key COLUMN",
+        f"{rows.height:,} rows with columns {listed(rows.columns)}",
+        "no columns without gaps tell all rows apart",
+        "add one that does, as a number that a row keeps, or name the key's columns with --key COLUMN",
     )
+
+
+def by_content(rows: pl.DataFrame, key: Collection[str]) -> bool:
+    """Whether a key is no name of a row, but all that the row holds: measures, or more columns than a name has."""
+    return len(key) > MOST_IN_KEY or any(rows[column].dtype.is_float() for column in key)
 
 
 def _is_plain(column: pl.Series) -> bool:
@@ -113,8 +121,9 @@ def looks_like_id(name: str) -> bool:
 
 
 def _may_be_target(column: pl.Series) -> bool:
-    """Whether a column may be what is predicted: numbers, or words that come again, that are no identifiers."""
-    return not looks_like_id(column.name) and (column.dtype != pl.String or bool(words_of(column)))
+    """Whether a column may be what is predicted: numbers that vary, or words that come again, and no identifiers."""
+    varies = column.drop_nulls().n_unique() > 1
+    return varies and not looks_like_id(column.name) and (column.dtype != pl.String or bool(words_of(column)))
 
 
 def words_of(target: pl.Series) -> tuple[str, ...]:

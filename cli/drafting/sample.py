@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import islice
 from math import prod
 from pathlib import Path
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 from arrivals.json_lines import open_lines
 from arrivals.listing import HINT, ListedFile
 from arrivals.local_copies import LocalCopy, local_copy
-from arrivals.numbers import NO_NUMBER
-from arrivals.readers import read_header
+from arrivals.numbers import NO_NUMBER, PLAIN, Writing, unmarked
+from arrivals.readers import UTF8, read_header
 from arrivals.tensors import as_tensor
+from arrivals.text_blocks import is_utf8
 from arrivals.times import parse_times
 from errors import UnreadableFile
 from evergreen_client.shown import gist
@@ -25,6 +27,8 @@ from learning.schema import Schema
 
 ROWS = 100_000  # read
 SHARE = 0.99  # of values that must be of a type
+FIRST_BYTES = 1 << 26  # looked at for other encodings
+UNKNOWN_SIGN = "\N{REPLACEMENT CHARACTER}"
 LEADING_ZERO = r"^0\d"  # a code, not a number
 DIGITS = r"^[+-]?\d+$"
 FIRST_READ = 1_000  # rows that a model is tried on
@@ -47,6 +51,8 @@ def read_sample(path: Path) -> pl.DataFrame:
     with TemporaryDirectory() as work, local_copy(file, Path(work)) as copy:
         try:
             rows = _scan(copy).head(ROWS).collect()
+            if copy.format == "csv":
+                _refuse_other_encodings(rows, copy.path)
             rows = rows if copy.format == "csv" else rows.select(_kept(column) for column in rows.iter_columns())
         except (pl.exceptions.PolarsError, OverflowError) as error:
             raise UnreadableFile(path.name, f"it cannot be parsed ({gist(error)})", HINT) from error
@@ -62,10 +68,22 @@ def _scan(file: LocalCopy) -> pl.LazyFrame:
         with open_lines(file.path) as lines:
             return pl.scan_ndjson(b"".join(islice(lines, ROWS)), infer_schema_length=ROWS)
     header, separator = read_header(file.path)
-    if twice := sorted({name for name in header if header.count(name) > 1}):
+    if twice := sorted(name for name, times in Counter(header).items() if times > 1):
         raise UnreadableFile(Path(file.name).name, f"two columns are called '{twice[0]}'", "rename one of them")
     options = {"infer_schema": False, "encoding": "utf8-lossy", "truncate_ragged_lines": True, "glob": False}
-    return pl.scan_csv(file.path, separator=separator, **options)  # type: ignore[arg-type]
+    return pl.scan_csv(file.path, separator=separator, new_columns=header, **options)  # type: ignore[arg-type]
+
+
+def _refuse_other_encodings(rows: pl.DataFrame, path: Path) -> None:
+    """Refuse text of which more than a few rows are no UTF-8: landing would refuse these rows."""
+    signs = (column.str.contains(UNKNOWN_SIGN, literal=True).fill_null(value=False) for column in rows.iter_columns())
+    broken = rows.select(pl.any_horizontal(signs)).to_series().sum()
+    if broken > (1 - SHARE) * rows.height:
+        with path.open("rb") as stream:
+            whole = stream.read(FIRST_BYTES).rpartition(b"\n")[0]
+        if not is_utf8(whole):
+            why = f"{broken:,} of its first {rows.height:,} rows hold bytes that are no UTF-8"
+            raise UnreadableFile(path.name, why, UTF8)
 
 
 def _kept(column: pl.Series) -> pl.Series:
@@ -76,8 +94,13 @@ def _kept(column: pl.Series) -> pl.Series:
     return column.cast(pl.Categorical) if times.dtype == pl.String else times
 
 
-def typed(column: pl.Series) -> pl.Series:
-    """Text that holds numbers, yes and no, or times, with few exceptions, as these; anything else as it is."""
+def typed(column: pl.Series, writing: Writing = PLAIN) -> pl.Series:
+    """Text that holds numbers, yes and no, or times, with few exceptions, as these; anything else as it is.
+
+    Args:
+        column: the text.
+        writing: what separates decimals and thousands in it.
+    """
     if isinstance(column.dtype, pl.Categorical | pl.Enum):
         return column.cast(pl.String)
     if column.dtype != pl.String:
@@ -89,8 +112,9 @@ def typed(column: pl.Series) -> pl.Series:
         return column
     if lower.drop_nulls().is_in([*YES_AND_NO, ""]).all():
         return lower.replace_strict(YES_AND_NO, default=None, return_dtype=pl.Boolean)
-    numbers = words.cast(pl.Float64, strict=False)
-    return _numbers(column, words, numbers) if _most(numbers, words) else _times(column, words)
+    plain = words.to_frame().select(unmarked(pl.col(column.name), writing)).to_series()
+    numbers = plain.cast(pl.Float64, strict=False)
+    return _numbers(column, plain, numbers) if _most(numbers, words) else _times(column, words)
 
 
 def _most(typed: pl.Series, words: pl.Series) -> bool:

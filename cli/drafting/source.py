@@ -61,6 +61,7 @@ def model_source(guess: Guess, name: str, origin: str) -> str:
         nullable=_written(schema.nullable),
         text=f"    text={_written(schema.text)},\n" if schema.text else "",
         ignored=_written(left_out(guess)),
+        written=guess.written.options(schema.time),
         pretrain=_pretrain(guess),
     )
 
@@ -120,6 +121,7 @@ def adopted_source(model: AdoptedModel) -> str:
         inputs=_mapping({name: _written(columns) for name, columns in fit.inputs.items()}),
         output=_quoted(model.output),
         ignored=_written(fit.ignored),
+        written=fit.written.options(schema.time),
         scale=WHOLE_SCALE if model.at == INPUTS else HEAD_SCALE,
     )
 

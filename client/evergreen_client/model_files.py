@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from zipfile import is_zipfile
 
 from evergreen_client.errors import ArtifactCorrupt, ArtifactMissing, UnknownLayer, UnsafeModel
-from evergreen_client.shown import gist
 
 if TYPE_CHECKING:
     import keras
@@ -56,7 +55,7 @@ def load_model(path: Path) -> keras.Model:
             ) from error
         if not is_zipfile(path):
             raise ArtifactCorrupt(
-                f"file {path}", f"it is no .keras file ({gist(error)})", "save the model again"
+                f"model file {path}", "it is no .keras file, or not whole", "save the model again, or copy it again"
             ) from error
         raise
 

@@ -1,0 +1,124 @@
+"""How a CSV file writes its numbers and times, where that is not as programs do: `1.051,15`, `31.01.2026`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from arrivals.numbers import PLAIN, WRITINGS, Writing, to_float
+from arrivals.times import PATTERNS, parse_times
+from cli.drafting.sample import typed
+
+SHARE = 0.99  # of values that must be written so
+FIRST = 1_000  # values that say how a file writes
+MARKED = r"^\s*[+-]?\d[\d.,'\u2019 \u00a0\u202f]*$"  # digits, and marks between them
+LIKE_A_TIME = r"^\s*(\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{2,4}|\d{1,2}\.? \w{3,9} \d{4})\b"
+
+
+@dataclass(frozen=True)
+class Written:
+    """How a file writes what it holds.
+
+    Args:
+        numbers: what separates decimals, and thousands.
+        times: column to the pattern by which its times are read.
+        unread: columns that seem to hold times, and no pattern reads them.
+        doubts: what a person should look at, in sentences.
+    """
+
+    numbers: Writing = PLAIN
+    times: Mapping[str, str] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+    def options(self, time: str | None) -> str:
+        """What a Source must say to read it, as further arguments; "" if nothing.
+
+        Example:
+            >>> Written((",", "."), {"Datum": "%d.%m.%Y"}).options("Datum")
+            ', decimal=",", thousands=".", time_format="%d.%m.%Y"'
+        """
+        decimal, thousands = self.numbers
+        said = {
+            "decimal": decimal * (decimal != "."),
+            "thousands": thousands,
+            "time_format": self.times.get(time or ""),
+        }
+        return "".join(f', {option}="{value}"' for option, value in said.items() if value)
+
+
+PLAINLY = Written()
+
+
+def as_typed(rows: pl.DataFrame) -> tuple[pl.DataFrame, Written]:
+    """Rows with the types that landing would make of their columns, and how the file writes these."""
+    texts = [column for column in rows.iter_columns() if column.dtype == pl.String]
+    writing = _writing(texts)
+    columns = {column.name: typed(column, writing) for column in rows.iter_columns()}
+    times = {}
+    for column in texts:
+        if columns[column.name].dtype == pl.String and (pattern := _pattern(column)):
+            times[column.name] = pattern
+            columns[column.name] = parse_times(column, written=pattern)
+    left = [column for column in texts if columns[column.name].dtype == pl.String]
+    unread = tuple(column.name for column in left if _all(column, column.str.contains(LIKE_A_TIME)))
+    found = pl.DataFrame(list(columns.values()))
+    doubts = (*_number_doubts(texts, found, writing), *_time_doubts(rows, found, times, unread))
+    return found, Written(writing, times, unread, doubts)
+
+
+def _writing(texts: Iterable[pl.Series]) -> Writing:
+    """The way of writing numbers by which most columns are numbers; the plain one where it is as good."""
+    firsts = [column.drop_nulls().head(FIRST) for column in texts]
+    marked = [column for column in firsts if len(column) and _all(column, column.str.contains(MARKED))]
+    if all(_reads(column, PLAIN) for column in marked):
+        return PLAIN
+    return max((PLAIN, *WRITINGS), key=lambda writing: sum(_reads(column, writing) for column in marked))
+
+
+def _reads(column: pl.Series, writing: Writing) -> bool:
+    numbers = column.to_frame().select(to_float(column.name, column.dtype, writing)).to_series()
+    return _all(column, numbers.is_not_null())
+
+
+def _pattern(column: pl.Series) -> str:
+    """The pattern by which text is read as times; "" if none is."""
+    first = column.drop_nulls().head(FIRST)
+    if not len(first) or not _all(first, first.str.contains(LIKE_A_TIME)):
+        return ""
+    found = (pattern for pattern in PATTERNS if _all(first, parse_times(first, written=pattern).is_not_null()))
+    return next((one for one in found if _all(column, parse_times(column, written=one).is_not_null())), "")
+
+
+def _all(column: pl.Series, good: pl.Series) -> bool:
+    """Whether nearly all values that are there are good ones."""
+    known = len(column) - column.null_count()
+    return bool(known) and (good.sum() or 0) >= SHARE * known
+
+
+def _number_doubts(texts: Iterable[pl.Series], found: pl.DataFrame, writing: Writing) -> Iterator[str]:
+    """An example of a number that is read in another than the plain way."""
+    if writing == PLAIN:
+        return
+    for column in texts:
+        there = column.is_not_null() & column.str.contains(r"\D") & column.str.contains(r"\d")
+        if found[column.name].dtype.is_numeric() and there.any():
+            at = there.arg_true()[0]
+            said = Written(writing).options(None).removeprefix(", ")
+            yield f"numbers: {column.name} '{column[at]}' is {found[column.name][at]}, by Source({said})"
+            return
+
+
+def _time_doubts(
+    rows: pl.DataFrame, found: pl.DataFrame, times: Mapping[str, str], unread: Iterable[str]
+) -> Iterator[str]:
+    """An example of each column of times that are not written in ISO 8601."""
+    for name, pattern in times.items():
+        at = found[name].is_not_null().arg_true()[0]
+        read = f"{found[name][at]:%Y-%m-%d %H:%M}"
+        yield f"time: {name} '{rows[name][at]}' is {read}, by Source(time_format=\"{pattern}\"), in UTC"
+    for name in unread:
+        example = rows[name].drop_nulls()[0]
+        yield f"time: {name} seems to hold times, as '{example}', that nothing reads; write them in ISO 8601"
