@@ -58,5 +58,10 @@ def people(wheel: Path = WHEEL) -> pl.DataFrame:
 
 def month(number: int) -> pl.DataFrame:
     """What arrives in a month, of 48 that are equally long."""
+    return month_of(people(), number)
+
+
+def month_of(rows: pl.DataFrame, number: int) -> pl.DataFrame:
+    """Those of some rows that are of a month."""
     first = START + (number - 1) * MONTH
-    return people().filter(pl.col("at").is_between(first, first + MONTH, closed="left"))
+    return rows.filter(pl.col("at").is_between(first, first + MONTH, closed="left"))
