@@ -44,6 +44,9 @@ slow: .venv/ready-dev ## whole runs of flows, trainings and processes: the tests
 bench-%: .venv/ready-dev ## benchmarks/NAME.py, for example: make bench-learning
 	@$(BIN)/python -m benchmarks.$*
 
+bench-data: .venv/ready-dev ## fetch what benchmarks/employment.py reads: files in a wheel of 23 MB, once
+	@$(BIN)/python -m pip download --quiet --no-deps --dest .venv-bench nannyml==0.13.1
+
 lock: .venv/uv ## resolve the dependencies again, for all platforms
 	@$(BIN)/uv pip compile pyproject.toml --extra demo $(LOCK) --output-file requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra demo --group dev -c requirements.lock $(LOCK) --output-file requirements-dev.lock

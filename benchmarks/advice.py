@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.floating[Any]]
 
-STREAMS = ("flights", "ewr-inverted", "all-inverted", "agrawal")
+STREAMS = ("flights", "ewr-inverted", "all-inverted", "agrawal", "employment")
 LEARNED = 8  # newest arrivals that a version learns from
 NEAR = 10.0  # percent
 EACH = "each arrival"

@@ -29,6 +29,8 @@ import numpy as np
 import polars as pl
 
 from benchmarks.claims import Claims
+from benchmarks.living import FIRST as VERSION_1
+from benchmarks.living import gone_by, lived_through
 from benchmarks.streams import Stream
 from cli.drafting.guess import guess
 from cli.drafting.sample import read_sample
@@ -131,21 +133,19 @@ def drafted(folder: Path, weeks: Weeks) -> ModelSpec:
 
 def kept_fresh(spec: ModelSpec, weeks: Weeks) -> tuple[float, float]:
     """PR-AUC on the newest week: of version 1, and of the champion after a retrain a week."""
-    from benchmarks.living import land_and_run, opened
 
     def rows(number: int) -> pl.DataFrame:
         return pl.read_parquet(weeks.learned[number - 1].path).drop("holdout")
 
-    lived = Stream(spec.name, spec, rows, history=range(1, FIRST + 1), last=LAST - 1)
-    found = []
-    with opened(spec) as context:
-        for numbers in (lived.history, *([week] for week in range(FIRST + 1, LAST))):
-            outcomes = list[str]()
-            land_and_run(lived, context, numbers, outcomes)
-            champion = context.registry.champion(spec.name)
-            found.append(area_of(spec, context.model_files(champion), weeks.newest, context.settings.cache))
-            print(f"week {numbers[-1]}: {outcomes[0]}, version {champion.number}: {found[-1]:.3f}", file=sys.stderr)
-    return found[0], found[-1]
+    stream = Stream(spec.name, spec, rows, history=range(1, FIRST + 1), last=LAST - 1)
+    with gone_by(stream) as history, lived_through(stream, history) as lived:
+        for week, step in enumerate(lived.result.steps, FIRST + 1):
+            print(f"week {week}: {step.outcome}, version {step.version}", file=sys.stderr)
+        registry = lived.context.registry
+        versions = registry.version(spec.name, VERSION_1), registry.champion(spec.name)
+        files = [lived.context.model_files(version) for version in versions]
+        stale, fresh = (area_of(spec, one, weeks.newest, lived.context.settings.cache) for one in files)
+    return stale, fresh
 
 
 def area_of(spec: ModelSpec, files: ModelFiles, newest: PartitionFile, cache: Path) -> float:

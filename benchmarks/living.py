@@ -1,4 +1,4 @@
-"""Living through a stream as a user would: arrivals land one by one, and each is followed by a retrain.
+"""Living through a stream as a user would: the very runs of `evergreen backtest`, a file and a run an arrival.
 
 What it was worth is measured from outside, from the predictions of the versions and not from what the registry says of
 them. *Live* is the loss of the version that was in production when a row arrived, before anything learned from it: a
@@ -8,87 +8,32 @@ mean over all labelled rows that arrived after the history, held-out ones includ
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from arrivals.ingest import ingest
 from benchmarks.streams import Stream
+from db.artifacts import ArtifactStore
+from db.registry import open_registry
+from evaluation.backtests import PolicyResult
+from flows.backtest import REGISTRY, live, opened, policy_folder
 from learning.data import PartitionFile
-from learning.files import ModelFiles
-from learning.spec import ModelSpec
-
-if TYPE_CHECKING:
-    from db.records import RunEnding
-    from monitoring.decision import Pending
-    from tasks.register_version import Learned
-    from tasks.run import Context
+from learning.overrides import PRESENT, overridden, policy
+from settings import Settings
+from tasks.history import Asked, History, prepared
+from tasks.lived import Came
+from tasks.run import Context
 
 Floats = NDArray[np.floating[Any]]
 FIRST = 1
-
-
-def one_run(context: Context) -> str:
-    """One run as the flows do it, without Prefect, drift check and trial in a fresh process; gives its outcome."""
-    from arrivals.ingest import ingest
-    from tasks.find_pending import pending_work
-    from tasks.pretrain import pretrain_on_history
-    from tasks.score_champion import score_pending
-    from tasks.watch_champion import roll_back
-
-    spec, registry, settings = context.spec, context.registry, context.settings
-    ingest(spec, registry, context.store, landing=settings.landing, cache=settings.cache)
-    run = registry.start_run(spec.name, trigger="benchmark").id
-    if registry.find_champion(spec.name) is None:
-        key, ending = None, _judged(context, run, pretrain_on_history(context, run), None)
-    else:
-        pending = pending_work(context)
-        score_pending(context, run, pending)
-        if roll_back(context):
-            pending = pending_work(context)
-        key, ending = pending.work_key, _retrained(context, run, pending)
-    registry.finish_run(run, ending, work_key=key)
-    return ending.outcome
-
-
-def _retrained(context: Context, run: int, pending: Pending) -> RunEnding:
-    from db.verdict_records import NewPerformanceCheck
-    from tasks.check_performance import performance_of
-    from tasks.decide_retrain import decision
-    from tasks.finetune import finetune_champion
-
-    performance = performance_of(context)
-    context.registry.record_performance(
-        NewPerformanceCheck(run, context.spec.name, pending.champion, **vars(performance))
-    )
-    ending = decision(context, pending, None, performance)
-    if ending.decision != "retrain":
-        return ending
-    return _judged(context, run, finetune_champion(context, run, pending), pending)
-
-
-def _judged(context: Context, run: int, learned: Learned, pending: Pending | None) -> RunEnding:
-    from tasks.evaluate import evaluate
-    from tasks.finetune import Proven, finetune_champion
-    from tasks.promote import promote, refused
-    from tasks.register_version import register
-
-    number = register(context, run, learned)
-    decision = evaluate(context, run, number, pending)
-    if not decision.accepted:
-        return refused(decision, context.spec.name, pending.stuck if pending else 0)
-    if pending and pending.prove_from:
-        proven = Proven(number, learned.trained.kept)
-        number = register(context, run, finetune_champion(context, run, pending, proven=proven))
-    ending = promote(context, decision, number)
-    assert ending is not None
-    return ending
+LATE = 4  # a run comes a quarter of the time between two of them after the newest row: a week may have eight days
 
 
 @dataclass(frozen=True)
@@ -97,119 +42,103 @@ class Arrived:
 
     Args:
         number: of the arrival.
-        files: its partitions.
         day: the day of each row.
         live: loss of the version in production.
         first: loss of version 1.
-        sequence: of the promotion that the run before came to; None if it promoted nothing.
-        before: loss of the version that was replaced by it.
+        before: loss of the version that the run before replaced; None if it promoted nothing.
     """
 
     number: int
-    files: tuple[PartitionFile, ...]
     day: NDArray[np.datetime64]
     live: Floats
     first: Floats
-    sequence: int | None = None
     before: Floats | None = None
 
 
-@dataclass
+@dataclass(frozen=True)
 class Lived:
-    """A stream that was lived through."""
+    """A stream that was lived through under a policy.
+
+    Args:
+        stream: what arrived.
+        context: what its runs worked with, as the last one left it.
+        came: the arrivals, by step.
+        result: the runs, and the live losses as the registry has them.
+    """
 
     stream: Stream
-    history: tuple[PartitionFile, ...]
-    arrived: list[Arrived] = field(default_factory=list)
-    outcomes: list[str] = field(default_factory=list)
-    seconds: float = 0.0
+    context: Context
+    came: Came
+    result: PolicyResult
 
-    def mean(self, losses: Sequence[Floats], since: int | None = None) -> float:
-        """The mean of rows' losses, one array an arrival, from an arrival on."""
-        wanted = [loss for arrival, loss in zip(self.arrived, losses, strict=True) if arrival.number >= (since or 0)]
-        return float(np.concatenate(wanted).mean())
+    def arrived(self) -> Iterator[Arrived]:
+        """Every arrival after the history, under the versions of the day."""
+        steps, promotions = self.came.steps, self.context.registry.promotions(self.stream.spec.name)
+        changes = [(steps.nearest(change.at), change) for change in promotions]
+        for step, partitions in self.came.by_step().items():
+            if not step:
+                continue
+            known = [(at, change) for at, change in changes if at < step]
+            at, newest = known[-1]
+            versions = [newest.number, FIRST]
+            if at == step - 1 and len(known) > 1 and newest.kind == "promote":
+                versions.append(known[-2][1].number)
+            files, number = self.came.files(partitions), self.stream.history[-1] + step
+            losses = [row_losses(self.context, version, files) for version in versions]
+            yield Arrived(number, losses[0][0], *(loss for _, loss in losses))
+
+    @property
+    def seconds(self) -> float:
+        """Processor seconds of all runs."""
+        return sum(step.cpu_s for step in self.result.steps)
+
+
+def mean_loss(losses: Sequence[Floats]) -> float:
+    """The mean of rows' losses, one array an arrival."""
+    return float(np.concatenate(losses).mean())
 
 
 @contextmanager
-def opened(spec: ModelSpec) -> Iterator[Context]:
-    """What a model's runs work with, in a home of its own that is gone afterwards."""
-    from db.artifacts import ArtifactStore
-    from db.registry import open_registry
-    from settings import get_settings
-    from tasks.run import Context
-
+def gone_by(stream: Stream) -> Iterator[History]:
+    """A past in which all of a stream has arrived, ready to be lived through; it is gone afterwards."""
     with TemporaryDirectory() as folder:
-        os.environ["EVERGREEN_HOME"] = folder
-        get_settings.cache_clear()
-        settings = get_settings()
+        settings = Settings(home=Path(folder))
         with open_registry(settings.database_url) as registry:
-            yield Context(spec, registry, ArtifactStore(settings.artifact_root, settings.cache), settings)
+            registry.add_model(stream.spec.name)
+            store = ArtifactStore(settings.artifact_root, settings.cache)
+            context = Context(stream.spec, registry, store, settings)
+            for number in range(stream.history[0], stream.last + 1):
+                land(stream, context, number)
+                if number == stream.history[-1]:
+                    newest = max(one.time_to for one in registry.partitions(stream.spec.name))
+            yield prepared(context, Asked((), start=newest + stream.every / LATE, step=stream.every))
 
 
-def live_through(stream: Stream, context: Context) -> Lived:
-    """Let version 1 learn the history, then let everything else arrive."""
-    registry, model = context.registry, stream.spec.name
-    seconds = land_and_run(stream, context, stream.history, outcomes := [])
-    lived = Lived(stream, context.partition_files(registry.partitions(model)), outcomes=outcomes, seconds=seconds)
-    promotions = len(registry.promotions(model))
-    for number in range(stream.history[-1] + 1, stream.last + 1):
-        known = {partition.digest for partition in registry.partitions(model)}
-        champion, changes = registry.champion(model).number, registry.promotions(model)
-        lived.seconds += land_and_run(stream, context, [number], lived.outcomes)
-        new = [partition for partition in registry.partitions(model) if partition.digest not in known]
-        files = context.partition_files(new)
-        day, live = row_losses(context, champion, files)
-        _, first = row_losses(context, FIRST, files)
-        replaced = changes[-2].number if len(changes) > promotions and changes[-1].kind == "promote" else None
-        promotions = len(changes)
-        if replaced is None:
-            lived.arrived.append(Arrived(number, files, day, live, first))
-        else:
-            _, before = row_losses(context, replaced, files)
-            lived.arrived.append(Arrived(number, files, day, live, first, changes[-1].sequence, before))
-    return lived
+def land(stream: Stream, context: Context, number: int) -> None:
+    """Let a file arrive, with a time that says it is settled."""
+    path = Path(context.settings.landing) / stream.spec.source.path / f"{number:03}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stream.rows(number).write_parquet(path)
+    os.utime(path, (1, 1))
+    ingest(stream.spec, context.registry, context.store, landing=context.settings.landing, cache=context.settings.cache)
 
 
-def always_promoting(lived: Lived, context: Context) -> list[Floats]:
-    """The live losses, one array an arrival, had every challenger taken the place, whatever a gate says."""
-    from learning.finetuning import finetune
-    from tasks.finetune import SEED
-
-    files, learned = _files(context, FIRST), list(lived.history)
-    losses, settings = [], context.settings
-    for arrival in lived.arrived:
-        losses.append(row_losses(context, files, arrival.files)[1])
-        work = settings.work / "always" / str(arrival.number)
-        files = finetune(context.spec, files, arrival.files, learned, cache=settings.cache, work=work, seed=SEED).files
-        learned += arrival.files
-    return losses
+@contextmanager
+def lived_through(stream: Stream, history: History, under: str = PRESENT) -> Iterator[Lived]:
+    """Live through a stream under a policy, written as `evergreen backtest --policy` takes it."""
+    wanted = policy(under)
+    spec = overridden(stream.spec, wanted)
+    result = live(stream.spec, history, wanted).result
+    with opened(spec, history, policy_folder(spec, history, wanted) / REGISTRY) as context:
+        yield Lived(stream, context, history.came, result)
 
 
-def row_losses(
-    context: Context, version: int | ModelFiles, files: Sequence[PartitionFile]
-) -> tuple[NDArray[np.datetime64], Floats]:
+def row_losses(context: Context, number: int, files: Sequence[PartitionFile]) -> tuple[NDArray[np.datetime64], Floats]:
     """The day of each labelled row, and its loss under a version."""
     from learning.prediction import predict
 
-    spec = context.spec
-    model = version if isinstance(version, ModelFiles) else _files(context, version)
-    found = predict(spec, model, files, split="all", cache=context.settings.cache, columns=[spec.schema.time])
+    spec, version = context.spec, context.registry.version(context.spec.name, number)
+    model, time = context.model_files(version), spec.schema.time
+    found = predict(spec, model, files, split="all", cache=context.settings.cache, columns=[time])
     losses = spec.objective.row_loss(found.target, found.prediction)
-    return found.columns[spec.schema.time].astype("datetime64[D]"), cast("Floats", losses)
-
-
-def _files(context: Context, number: int) -> ModelFiles:
-    return context.model_files(context.registry.version(context.spec.name, number))
-
-
-def land_and_run(stream: Stream, context: Context, numbers: Sequence[int], outcomes: list[str]) -> float:
-    """Write what arrives, with times that say it is settled, and run; gives the seconds of the run."""
-    folder = Path(context.settings.landing) / stream.spec.source.path
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in numbers:
-        path = folder / f"{number:03}.parquet"
-        stream.rows(number).write_parquet(path)
-        os.utime(path, (1, 1))
-    started = time.perf_counter()
-    outcomes.append(one_run(context))
-    return time.perf_counter() - started
+    return found.columns[time].astype("datetime64[D]"), cast("Floats", losses)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -19,20 +19,11 @@ import numpy as np
 import polars as pl
 
 from benchmarks.claims import Claims
-from benchmarks.living import live_through, opened
+from benchmarks.living import gone_by, lived_through
 from benchmarks.streams import Stream
-from learning.spec import (
-    Binary,
-    FineTune,
-    FromScratch,
-    Gate,
-    ModelSpec,
-    Pretrain,
-    Regression,
-    RetrainPolicy,
-    Schema,
-    Source,
-)
+from learning.overrides import PRESENT
+from learning.spec import Binary, Gate, ModelSpec, Pretrain, Regression, RetrainPolicy, Schema, Source
+from tasks.history import History
 
 if TYPE_CHECKING:
     import keras
@@ -42,11 +33,7 @@ if TYPE_CHECKING:
 START = datetime(2024, 1, 1, tzinfo=UTC)
 ROWS, MONTHS, HISTORY = 1_500, 7, range(1, 3)
 NEAR = 1.1  # times the loss of a base that is built anew every month
-WAYS: dict[str, FineTune | FromScratch] = {
-    "every day": FineTune(),
-    "readapt": FineTune(readapt=True),
-    "from scratch": FromScratch(),
-}
+WAYS = {"every day": PRESENT, "readapt": "finetune.readapt=true", "from scratch": "scratch"}  # as policies
 
 
 @dataclass(frozen=True)
@@ -63,8 +50,8 @@ class Made:
     spec: ModelSpec
     rows: Callable[[int, np.random.Generator], dict[str, object]]
 
-    def stream(self, plan: FineTune | FromScratch, seed: int) -> Stream:
-        """The stream as it is lived through with a plan."""
+    def stream(self, seed: int) -> Stream:
+        """The stream as it is lived through."""
 
         def month(number: int) -> pl.DataFrame:
             first, draw = START + timedelta(days=30 * number), np.random.default_rng([seed, number])
@@ -72,7 +59,7 @@ class Made:
             keys = [f"{number}-{place}" for place in range(ROWS)]
             return pl.DataFrame({"at": times, "id": keys, **self.rows(number, draw)})
 
-        return Stream(self.name, replace(self.spec, finetune=plan), month, HISTORY, MONTHS)
+        return Stream(self.name, self.spec, month, HISTORY, MONTHS, timedelta(days=30))
 
 
 def categories(number: int, draw: np.random.Generator) -> dict[str, object]:
@@ -162,22 +149,21 @@ MADE = (
 )
 
 
-def monthly(made: Made, plan: FineTune | FromScratch, seed: int) -> list[float]:
+def monthly(stream: Stream, history: History, way: str) -> list[float]:
     """The mean loss of each month after the history, by the version that was in production when it arrived."""
-    stream = made.stream(plan, seed)
-    with opened(stream.spec) as context:
-        lived = live_through(stream, context)
-    return [float(arrival.live.mean()) for arrival in lived.arrived]
+    with lived_through(stream, history, WAYS[way]) as lived:
+        return [float(arrival.live.mean()) for arrival in lived.arrived()]
 
 
 def main(seed: int, streams: Sequence[str]) -> int:
     """Print every claim; 1 if one does not hold."""
     claims = Claims()
     for made in (one for one in MADE if one.name in streams):
-        found = {}
-        for way, plan in WAYS.items():
-            found[way] = monthly(made, plan, seed)
-            print(f"# {made.name}, {way}: {' '.join(f'{loss:.3f}' for loss in found[way])}", flush=True)
+        found, stream = {}, made.stream(seed)
+        with gone_by(stream) as history:
+            for way in WAYS:
+                found[way] = monthly(stream, history, way)
+                print(f"# {made.name}, {way}: {' '.join(f'{loss:.3f}' for loss in found[way])}", flush=True)
         possible = float(np.mean(found["from scratch"]))
         of_way = {way: float(np.mean(losses)) / possible for way, losses in found.items()}
         claims.show(f"{made.name}: loss of the plan of every day, from scratch = 1", of_way["every day"])

@@ -1,8 +1,8 @@
 """Streams to live through: real and made ones, each as a model with default policies and a file an arrival.
 
 What turns in them is said beside each. The made ones have 1,000 rows a week, spread evenly over its seven days, so that
-there are days to judge by as in flights; their columns are River's, their base and head those of flights. No policy,
-rate or threshold is chosen for a stream; seeds are fixed.
+there are days to judge by as in flights; their columns are River's. Base and head of all tables are those of flights.
+No policy, rate or threshold is chosen for a stream; seeds are fixed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from benchmarks import employment
 from demo.digits import LOOKS, digits_month
 from demo.flights import flights_week
 from learning.spec import Binary, Gate, ModelSpec, Schema, Source
@@ -41,6 +42,7 @@ class Stream:
         rows: what arrives, by number; the same number always has the same rows.
         history: the first arrivals, from which version 1 learns.
         last: number of the last arrival.
+        every: time between two arrivals.
         turned: the first arrival after the world turned; None if it does not, or does so more than once.
         comes_back: whether what was seen long ago is seen again.
     """
@@ -50,6 +52,7 @@ class Stream:
     rows: Callable[[int], pl.DataFrame]
     history: range = range(1, 9)
     last: int = 52
+    every: timedelta = timedelta(weeks=1)
     turned: int | None = None
     comes_back: bool = False
 
@@ -145,7 +148,7 @@ def dense(schema: Schema) -> BuildBase:
 
 
 def made(name: str, numeric: tuple[str, ...], categorical: tuple[str, ...] = ()) -> ModelSpec:
-    """A model of a made stream: all but its columns is by default."""
+    """A model of a stream that has none: all but its columns is by default."""
     schema = Schema(time="at", key=("id",), target="label", numeric=numeric, categorical=categorical)
     return ModelSpec(
         name=name,
@@ -162,14 +165,17 @@ def streams() -> dict[str, Stream]:
     """All of them, by name."""
     loans = made("agrawal", ("salary", "commission", "age", "hvalue", "hyears", "loan"), ("elevel", "car", "zipcode"))
     plain = replace(digits.spec, gate=Gate())
-    return {stream.name: stream for stream in _all(loans, plain)}
+    census = made("employment", (employment.AGE,), employment.CODES)
+    return {stream.name: stream for stream in _all(loans, plain, census)}
 
 
-def _all(loans: ModelSpec, plain: ModelSpec) -> Iterator[Stream]:
+def _all(loans: ModelSpec, plain: ModelSpec, census: ModelSpec) -> Iterator[Stream]:
     yield Stream("flights", flights.spec, flights_week)
     yield Stream("ewr-inverted", flights.spec, inverted("EWR"), turned=27)
     yield Stream("all-inverted", flights.spec, inverted(None), turned=27)
     yield Stream("agrawal", loans, river_week(agrawal), turned=27)
     yield Stream("sea", made("sea", ("x0", "x1", "x2")), river_week(sea))
-    yield Stream("seasons", flights.spec, seasons, history=range(1, 5), comes_back=True)
-    yield Stream("digits", plain, digits_turned, history=range(1, 4), last=27, comes_back=True)
+    fortnight, month = timedelta(weeks=2), timedelta(days=30)
+    yield Stream("seasons", flights.spec, seasons, history=range(1, 5), every=fortnight, comes_back=True)
+    yield Stream("digits", plain, digits_turned, history=range(1, 4), last=27, every=month, comes_back=True)
+    yield Stream("employment", census, employment.month, last=employment.MONTHS, every=employment.MONTH)

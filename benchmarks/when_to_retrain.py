@@ -1,24 +1,22 @@
 """What it is worth to retrain when monitoring says so: `python -m benchmarks.when_to_retrain [--stream NAME ...]`.
 
-A stream is lived through under each rule. *Gain* is how much lower the live loss is than that of version 1, had nobody
-retrained it, as a share of what a retrain after every arrival gains; *retrains* are trainings, whatever came of them,
-as a share of those. The rules are the same for every stream; what a rule calls two arrivals is counted in rows.
+A stream is lived through under each rule, as `evergreen backtest` does it. *Gain* is how much lower the live loss is
+than that of version 1, had nobody retrained it, as a share of what a retrain after every arrival gains; *retrains* are
+trainings, whatever came of them, as a share of those. The rules are the same for every stream; what a rule calls two
+arrivals is counted in rows.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from benchmarks.claims import Claims
-from benchmarks.living import Lived, live_through, opened
+from benchmarks.living import gone_by, lived_through, mean_loss
 from benchmarks.streams import Stream, streams
-from learning.spec import RetrainPolicy
-
-if TYPE_CHECKING:
-    from learning.spec import RetrainReason
+from learning.spec import RetrainReason
+from tasks.history import History
 
 WORTH, COST = 0.95, 0.6  # of what a retrain after every arrival gains, and trains
 EACH = "each arrival"
@@ -32,6 +30,11 @@ class Rule:
 
     when: tuple[RetrainReason, ...]
     arrivals: int = 1
+
+    def policy(self, stream: Stream) -> str:
+        """As `evergreen backtest` takes it."""
+        usual = sum(stream.rows(number).height for number in stream.history) / len(stream.history)
+        return f"retrain.when={','.join(self.when)}+retrain.min_rows={round(usual * (self.arrivals - 0.5))}"
 
 
 RULES = {
@@ -65,16 +68,17 @@ def main() -> int:
     parser.add_argument("--stream", nargs="*", choices=streams(), default=list(STREAMS))
     parser.add_argument("--rule", nargs="*", choices=RULES, default=[EACH, JUDGED])
     options = parser.parse_args()
-    print("stream | rule | live | never | retrains | gain | of the retrains | seconds")
+    print("stream | rule | live | never | retrains | gain | of the retrains | CPU s")
     print(" | ".join(["---"] * 8), flush=True)
     claims = Claims()
     for name in options.stream:
         found: dict[str, Worth] = {}
-        for rule in dict.fromkeys((EACH, *options.rule)):
-            found[rule], seconds = lived(streams()[name], RULES[rule])
-            gain, cost = beside(found[rule], found[EACH])
-            figures = f"{found[rule].live:.4f} | {found[rule].never:.4f} | {found[rule].retrains}"
-            print(f"{name} | {rule} | {figures} | {gain:.0%} | {cost:.0%} | {seconds:.0f}", flush=True)
+        with gone_by(streams()[name]) as history:
+            for rule in dict.fromkeys((EACH, *options.rule)):
+                found[rule], seconds = lived(streams()[name], history, RULES[rule])
+                gain, cost = beside(found[rule], found[EACH])
+                figures = f"{found[rule].live:.4f} | {found[rule].never:.4f} | {found[rule].retrains}"
+                print(f"{name} | {rule} | {figures} | {gain:.0%} | {cost:.0%} | {seconds:.0f}", flush=True)
         if JUDGED in found:
             gain, cost = beside(found[JUDGED], found[EACH])
             claims.at_least(f"{name}: gain of '{JUDGED}', of that of {EACH}", 100 * gain, 100 * WORTH, "%")
@@ -82,21 +86,14 @@ def main() -> int:
     return claims.exit_code
 
 
-def lived(stream: Stream, rule: Rule) -> tuple[Worth, float]:
-    """Live through a stream under a rule; the seconds of its runs beside what came of it."""
-    rows = [stream.rows(number).height for number in stream.history]
-    usual = sum(rows) / len(rows)
-    policy = RetrainPolicy(when=rule.when, min_rows=round(usual * (rule.arrivals - 0.5)))
-    with opened(replace(stream.spec, retrain=policy)) as context:
-        told = live_through(replace(stream, spec=context.spec), context)
-        versions = context.registry.versions(context.spec.name)
+def lived(stream: Stream, history: History, rule: Rule) -> tuple[Worth, float]:
+    """Live through a stream under a rule; the processor seconds of its runs beside what came of it."""
+    with lived_through(stream, history, rule.policy(stream)) as told:
+        arrived = list(told.arrived())
+        versions = told.context.registry.versions(stream.spec.name)
         retrains = sum(version.refit_of is None for version in versions) - 1
-    return Worth(mean(told, "live"), mean(told, "first"), retrains), told.seconds
-
-
-def mean(told: Lived, which: str) -> float:
-    """The mean loss of a stream's rows after its history."""
-    return told.mean([getattr(arrival, which) for arrival in told.arrived])
+    live, never = (mean_loss([getattr(one, which) for one in arrived]) for which in ("live", "first"))
+    return Worth(live, never, retrains), told.seconds
 
 
 def beside(one: Worth, each: Worth) -> tuple[float, float]:
