@@ -52,9 +52,11 @@ def chaos(house: House, claims: Claims, asked: argparse.Namespace) -> None:
             name for name, times in at.items() if sum(time.time() - one < WITHIN_SECONDS for one in times) < RESTARTS
         ]
         victim = draw.choice((*others, *able))
-        killed[victim] += kill(house, victim, draw.uniform(0, 20))
         at.get(victim, []).append(time.time())
-        open_for.append(wait(lambda: not any(dead(house)), PATIENCE, "what was killed is ended"))
+        since = time.monotonic()
+        killed[victim] += kill(house, victim, draw.uniform(0, 20))
+        wait(lambda: not any(dead(house)), PATIENCE, "what was killed is ended")
+        open_for.append(time.monotonic() - since)
         wait(lambda run=begun: is_over(house, run), PATIENCE, "a run that something was killed beside ended")
     house.run(DEPLOYMENT, PATIENCE)
     print(f"killed: {dict(killed)}", file=sys.stderr)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from db.registry import ModelRegistry
 
 HOST = "127.0.0.1"
-SERVER_SECONDS = 120  # a cold server compiles its bytecode and migrates its database
+SERVER_SECONDS = 300  # a cold server compiles its bytecode and migrates its database, also on a machine that is busy
 INTERRUPT_SECONDS = 40  # for runs to end in order: a step of training, and two requests
 SECONDS_BETWEEN_LOOKS = 15.0  # for runs that were killed
 BEGINNING = timedelta(seconds=45)  # until a run whose worker was killed has begun by itself, or never will

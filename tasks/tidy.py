@@ -125,7 +125,7 @@ def why_lost(run: RunRecord, running: Path, now: datetime) -> str:
     if run.alive_until and run.alive_until > now:
         return ""
     heard = f"{run.alive_until - LEASE:%Y-%m-%d %H:%M:%S} UTC" if run.alive_until else "it began"
-    return f"its process was killed: nothing was heard of it since {heard}"
+    return f"nothing was heard of it since {heard}: its process was killed, or could not reach the registry"
 
 
 def what_remains(registry: ModelRegistry, run_id: int) -> str:

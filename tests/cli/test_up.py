@@ -50,7 +50,7 @@ def up(home: Settings, tmp_path: Path) -> Iterator[Up]:
             text=True,
         )
         try:
-            deadline = time.monotonic() + 180
+            deadline = time.monotonic() + 400
             while "Ready." not in (tmp_path / "up.log").read_text():
                 assert process.poll() is None, (tmp_path / "up.log").read_text()
                 assert time.monotonic() < deadline
