@@ -19,6 +19,7 @@ from cli.arguments import open_named_registry
 from cli.deploy import add_deployments
 from cli.printing import print_table, say
 from cli.schema import Key, Target, Time
+from cli.whole_files import write_whole
 from errors import CannotAdopt, InvalidName, listed, valid_name
 from settings import get_settings
 
@@ -278,7 +279,7 @@ def written(draft: Draft) -> Iterator[None]:
     model = draft.path.with_suffix(".keras")
     try:
         shutil.copyfile(draft.kept, model)
-        draft.path.write_text(draft.source, encoding="utf-8")
+        write_whole(draft.path, draft.source)
         say(f"wrote {os.path.relpath(draft.path)} and {os.path.relpath(model)}")
         yield
     except BaseException:
