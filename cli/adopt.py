@@ -164,7 +164,7 @@ def free_place(name: str) -> Path:
 
 def drafted(path: Path, saved: Saved, columns: Columns, folder: Path) -> Draft:
     """Read model and rows, and find out how they fit; nothing is written but in the given folder."""
-    from cli.drafting.fitting import fit, objective_of
+    from cli.drafting.fitting import fit, objective_of, of_words
     from cli.drafting.sample import read_sample, rows_as_read
     from cli.drafting.source import AdoptedModel, adopted_source
     from cli.drafting.written import as_typed
@@ -180,13 +180,15 @@ def drafted(path: Path, saved: Saved, columns: Columns, folder: Path) -> Draft:
     keep(saved.file, kept)
     existing = look(kept, saved.at, saved.output)
     found = fit(rows, existing.inputs, time=columns.time, target=columns.target, key=columns.key).read_by(written)
-    tried, values = rows_as_read(rows, found.schema, folder)
+    tried, values = rows_as_read(found.numbered(rows), found.schema, folder)
     said = Adopted(kept, found.schema, existing.at, found.inputs, saved.output).answers(values)
     finite = said.reshape(len(said), -1).astype("float64").sum(axis=1)
     there = finite == finite  # noqa: PLR0124 - NaN is not equal to itself
     if not there.all():
         found = found.without_nulls(found.schema.numeric)
     objective, doubts = objective_of(existing.activation, said[there], tried[there])
+    if found.classes:
+        objective, doubts = of_words(objective, found.classes, said[there], tried[there])
     text = saved.code.read_text(encoding="utf-8") if saved.code else ""
     model = AdoptedModel(name, saved.file.name, found, objective, existing.at, saved.output, text)
     told = (*found.doubts, *doubts)
