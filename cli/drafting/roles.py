@@ -122,7 +122,7 @@ def looks_like_id(name: str) -> bool:
 
 def _may_be_target(column: pl.Series) -> bool:
     """Whether a column may be what is predicted: numbers that vary, or words that come again, and no identifiers."""
-    varies = column.drop_nulls().n_unique() > 1
+    varies = column.drop_nulls().n_unique() != 1
     return varies and not looks_like_id(column.name) and (column.dtype != pl.String or bool(words_of(column)))
 
 
