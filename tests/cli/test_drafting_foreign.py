@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import process_time
 
 import polars as pl
 import pytest
+from arriving import SPEC, Port
 
 from arrivals.validation import Validator
 from cli.drafting.guess import Guess, guess
@@ -89,13 +91,19 @@ def test_times_that_nothing_reads_are_no_inputs() -> None:
     assert any("when seems to hold times" in doubt for doubt in found.doubts)
 
 
-def test_rows_without_a_number_are_known_by_all_that_they_hold() -> None:
+def test_rows_without_a_number_are_known_by_all_that_they_hold(tmp_path: Path) -> None:
     """Measures and a label, as in a textbook: all measures together are the key, and inputs as well."""
     rows = pl.DataFrame({"long": [1.5, 1.5, 2.5], "wide": [0.5, 0.7, 0.5], "kind": ["a", "b", "a"], "y": [0, 1, 0]})
     found = guess(rows)
     assert found.schema.key == ("long", "wide", "kind")
     assert found.schema.numeric == ("long", "wide")
     assert any("no column says which row it is" in doubt for doubt in found.doubts)
+    schema = replace(found.schema, target="late")
+    port = Port(tmp_path, replace(SPEC, schema=schema))
+    port.land("once.csv", "1.5,0.5,a,0", "1.5,0.7,b,1", "2.5,0.5,a,0", header="long,wide,kind,late")
+    port.land("twice.csv", "1.5,0.5,a,0", "1.5,0.70,b,1", "9.5,0.5,a,0", header="long,wide,kind,late")
+    result = port.ingest()
+    assert (result.rows, result.duplicates, sum(part.rows for part in port.partitions())) == (6, 2, 4)
 
 
 def test_another_encoding_is_refused_at_once(tmp_path: Path) -> None:
@@ -129,3 +137,9 @@ def test_a_file_is_divided_by_days_as_it_writes_them(tmp_path: Path) -> None:
     (tmp_path / "mieten.csv").write_text(GERMAN, encoding="utf-8")
     with divided(tmp_path / "mieten.csv", "Datum", utc(2026, 1, 15), "%d.%m.%Y %H:%M") as parts:
         assert [len(part.read_text().splitlines()) for part in parts] == [15, 15]
+
+
+def test_a_column_that_never_changes_is_no_target() -> None:
+    """Of two that may be predicted, it is the one in which there is something to predict."""
+    rows = pl.DataFrame({"id": ["a", "b", "c", "d"], "x": [1.5, 2.5, 3.5, 4.5], "won": [0, 1, 0, 1], "same": [1] * 4})
+    assert guess(rows).schema.target == "won"
