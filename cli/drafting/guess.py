@@ -115,7 +115,7 @@ def _doubts(rows: pl.DataFrame, found: Guess, times: list[str], sure: Collection
         alone = "together are" if len(schema.key) > 1 else "is"
         yield f"key: {', '.join(schema.key)} {alone} unique in the first {rows.height:,} rows; is that so by nature?"
     if schema.time is None and not found.written.unread:
-        yield "time: no column holds times in ISO 8601, so a row's is that of its file; say --time COLUMN if one does"
+        yield "time: no column holds times that are read, so a row's is that of its file; say --time COLUMN if one does"
     if others := [column for column in times if column != schema.time]:
         yield f"time: {', '.join(others)} hold times too"
     if codes := [column for column in schema.numeric if _may_be_codes(rows[column])]:
