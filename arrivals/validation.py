@@ -19,7 +19,7 @@ from polars.exceptions import PanicException
 from arrivals.numbers import Writing, is_number, missing, readings, settled, to_float
 from arrivals.tensors import as_tensor
 from arrivals.texts import as_it_came, as_text
-from arrivals.times import EPOCHS, INSTANT, PATTERNS, STEPS, nothing, parse_times
+from arrivals.times import EPOCHS, INSTANT, PATTERNS, SAMPLE, STEPS, nothing, parse_times
 from clock import now
 
 if TYPE_CHECKING:
@@ -183,9 +183,7 @@ class Validator:
             iso = {'time_format="iso"': parse_times(raw).is_not_null()} if self.source.time_format != "iso" else {}
             if self.source.time_format != "year":
                 iso['time_format="year"'] = numbers.is_between(*YEARS).fill_null(False) & (numbers == numbers.round())
-            patterns = PATTERNS if raw.dtype == pl.String else ()
-            written = {f'time_format="{way}"': parse_times(raw, written=way).is_not_null() for way in patterns}
-            return others | iso | written
+            return others | iso | _patterns(raw)
         return {}
 
     def _too_early(self, times: pl.Series) -> list[tuple[str, pl.Series]]:
@@ -242,6 +240,15 @@ def _wanted(kind: pl.DataType, time_format: str) -> str:
     if isinstance(kind, pl.Array):
         return f"is no list of {kind.size} finite numbers"
     return "is no number" if kind == pl.Float64 else "is no text, flag or finite number"
+
+
+def _patterns(raw: pl.Series) -> dict[str, pl.Series]:
+    """Which times patterns would read, by the option; of a million rows the first ones say which are worth a try."""
+    if raw.dtype != pl.String:
+        return {}
+    first = raw.head(SAMPLE)
+    ways = [way for way in PATTERNS if parse_times(first, written=way).is_not_null().any()]
+    return {f'time_format="{way}"': parse_times(raw, written=way).is_not_null() for way in ways}
 
 
 def _unwrapped(raw: pl.Series) -> pl.Series:

@@ -19,6 +19,7 @@ from cli.arguments import open_named_registry
 from cli.deploy import add_deployments
 from cli.printing import print_table, say
 from cli.schema import Key, Target, Time
+from cli.whole_files import write_whole
 from errors import CannotAdopt, InvalidName, listed, valid_name
 from settings import get_settings
 
@@ -163,7 +164,7 @@ def free_place(name: str) -> Path:
 
 def drafted(path: Path, saved: Saved, columns: Columns, folder: Path) -> Draft:
     """Read model and rows, and find out how they fit; nothing is written but in the given folder."""
-    from cli.drafting.fitting import fit, objective_of
+    from cli.drafting.fitting import fit, objective_of, of_words
     from cli.drafting.sample import read_sample, rows_as_read
     from cli.drafting.source import AdoptedModel, adopted_source
     from cli.drafting.written import as_typed
@@ -179,13 +180,15 @@ def drafted(path: Path, saved: Saved, columns: Columns, folder: Path) -> Draft:
     keep(saved.file, kept)
     existing = look(kept, saved.at, saved.output)
     found = fit(rows, existing.inputs, time=columns.time, target=columns.target, key=columns.key).read_by(written)
-    tried, values = rows_as_read(rows, found.schema, folder)
+    tried, values = rows_as_read(found.numbered(rows), found.schema, folder)
     said = Adopted(kept, found.schema, existing.at, found.inputs, saved.output).answers(values)
     finite = said.reshape(len(said), -1).astype("float64").sum(axis=1)
     there = finite == finite  # noqa: PLR0124 - NaN is not equal to itself
     if not there.all():
         found = found.without_nulls(found.schema.numeric)
     objective, doubts = objective_of(existing.activation, said[there], tried[there])
+    if found.classes:
+        objective, doubts = of_words(objective, found.classes, said[there], tried[there])
     text = saved.code.read_text(encoding="utf-8") if saved.code else ""
     model = AdoptedModel(name, saved.file.name, found, objective, existing.at, saved.output, text)
     told = (*found.doubts, *doubts)
@@ -278,7 +281,7 @@ def written(draft: Draft) -> Iterator[None]:
     model = draft.path.with_suffix(".keras")
     try:
         shutil.copyfile(draft.kept, model)
-        draft.path.write_text(draft.source, encoding="utf-8")
+        write_whole(draft.path, draft.source)
         say(f"wrote {os.path.relpath(draft.path)} and {os.path.relpath(model)}")
         yield
     except BaseException:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.printing import percent, print_json, print_table, say
+from cli.whole_files import write_whole
 from errors import InvalidBacktest, InvalidSpec
 from settings import get_settings
 
@@ -126,7 +127,7 @@ def offer(backtest: Backtest, price: float | None, *, yes: bool) -> None:
     name = os.path.relpath(path)
     say("\n".join(unified_diff(before.splitlines(), after.splitlines(), name, name, lineterm="")), err=True)
     if yes or typer.confirm(f"write this to {name}?", err=True):
-        path.write_bytes(after.encode())
+        write_whole(path, after)
         say(f"wrote {name}", err=True)
     else:
         say(f"{name} stays as it is", err=True)

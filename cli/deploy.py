@@ -11,6 +11,7 @@ import typer
 
 from cli.init import TEMPLATES
 from cli.printing import say
+from cli.whole_files import write_whole
 from errors import InvalidSchedule, valid_name
 
 FILE = Path("prefect.yaml")
@@ -33,7 +34,7 @@ def deploy(
     if added:
         say(f"added the deployments of {name} at the end of {FILE}")
     if cron:
-        FILE.write_text(rescheduled(_text(FILE), name, cron), encoding="utf-8")
+        write_whole(FILE, rescheduled(_text(FILE), name, cron))
         say(f"retrain-{name} runs at {cron}")
     elif not added:
         _place(_text(FILE), name)
@@ -52,7 +53,7 @@ def add_deployments(file: Path, name: str) -> bool:
     if parts[-1:] != ["deployments:"] or "&local" not in text or f"-{name}\n" in text:
         return False
     deployments = Template((TEMPLATES / "deployments.yaml").read_text(encoding="utf-8")).substitute(name=name)
-    file.write_text(text.rstrip() + "\n" + deployments, encoding="utf-8")
+    write_whole(file, text.rstrip() + "\n" + deployments)
     return True
 
 

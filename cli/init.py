@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.printing import say
+from cli.whole_files import write_whole
 from errors import InvalidName
 
 TEMPLATES = Path(__file__).with_name("new_repository")
@@ -30,7 +31,7 @@ def init(folder: Annotated[Path, typer.Argument(help="The new folder, or an empt
     (folder / "models/.gitkeep").touch()
     (folder / "tests").mkdir()
     for template, name in WRITTEN.items():
-        (folder / name).write_text((TEMPLATES / template).read_text(encoding="utf-8"), encoding="utf-8")
+        write_whole(folder / name, (TEMPLATES / template).read_text(encoding="utf-8"))
     say(f"wrote {', '.join(sorted(WRITTEN.values()))} in {folder}")
     say(f"Next: cd {folder}; then, where FILE holds some rows of your data,")
     say("  evergreen new NAME --from FILE                 drafts a model, or")

@@ -32,8 +32,10 @@ from cli import (
 from cli.arguments import open_named_registry
 from cli.prefect_home import keep_prefect_here
 from cli.printing import say
+from cli.whole_files import refusal
 from db.records import DRY_RUN, NEEDS_ATTENTION
 from errors import EvergreenError, ServerFailed
+from evergreen_client.shown import said
 from learning.startup import large_import
 from settings import get_settings
 
@@ -190,6 +192,12 @@ def main() -> None:
             app()
     except EvergreenError as error:
         print(f"evergreen: {error}", file=sys.stderr)  # noqa: T201 - the console is what this file is for
+        sys.exit(1)
+    except OSError as error:
+        told = refusal(error)
+        if told is None:
+            raise
+        print(f"evergreen: {said(told)}", file=sys.stderr)  # noqa: T201 - as above
         sys.exit(1)
     finally:
         gc.freeze()  # else Python walks through every object once more before it ends: a third of a short command

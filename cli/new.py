@@ -14,6 +14,7 @@ import typer
 from cli.deploy import add_deployments
 from cli.printing import say
 from cli.schema import Key, Target, Time
+from cli.whole_files import write_whole
 from errors import InvalidName, listed, valid_name
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def new(  # noqa: PLR0913, PLR0917 - typer makes every parameter an option
     if not path.parent.is_dir():
         raise InvalidName(f"folder '{path.parent}'", "it is not there", "make it, or leave --folder out")
     found = guess(read_sample(data), time=time, target=target, key=key or ())
-    path.write_text(model_source(found, name, data.name), encoding="utf-8")
+    write_whole(path, model_source(found, name, data.name))
     say(f"wrote {os.path.relpath(path)}")
     _tell(found)
     deployed = add_deployments(path.parent.with_name("prefect.yaml"), name)

@@ -38,7 +38,7 @@ def one_of(*words: str) -> Allowed:
 
 
 TimeFormat = Allowed(
-    lambda word: word in TIME_FORMATS or PATTERN.fullmatch(word),
+    lambda word: word in TIME_FORMATS or bool(PATTERN.fullmatch(word)),
     f'{" or ".join(map(repr, TIME_FORMATS))}, or a pattern such as "%d.%m.%Y %H:%M"',
 )
 

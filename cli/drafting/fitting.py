@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from cli.drafting.guess import shape_of
-from cli.drafting.roles import Roles, roles
+from cli.drafting.guess import named, shape_of
+from cli.drafting.roles import Roles, roles, words_of
 from cli.drafting.written import PLAINLY, Written
 from errors import CannotAdopt, listed
 from learning.schema import Schema
@@ -36,6 +36,7 @@ class Fit:
         ignored: all other columns.
         doubts: what a person should look at, in sentences.
         written: how the file writes numbers and times.
+        classes: the words of the target, in the order of the alphabet; () where it holds numbers.
     """
 
     schema: Schema
@@ -43,6 +44,15 @@ class Fit:
     ignored: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     written: Written = PLAINLY
+    classes: tuple[str, ...] = ()
+
+    def numbered(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The same rows, the words of a target as numbers, in the order of `classes`."""
+        if not self.classes:
+            return rows
+        numbers = {word: number for number, word in enumerate(self.classes)}
+        target = pl.col(self.schema.target).replace_strict(numbers, default=None, return_dtype=pl.Float64)
+        return rows.with_columns(target)
 
     @property
     def time_format(self) -> str:
@@ -76,9 +86,10 @@ def fit(rows: pl.DataFrame, wanted: Sequence[ModelInput], *, time: str, target: 
         InvalidSpec: none can be the time, the target or the key.
     """
     found = roles(rows, time=time, target=target, key=key)
-    if not _is_number(rows[found.target]):
+    classes = tuple(sorted(words_of(rows[found.target])))
+    if not (classes or _is_number(rows[found.target])):
         fix = "write classes as the numbers that the model was trained with, 0, 1, 2 …, or name another --target"
-        raise CannotAdopt(f"target '{found.target}'", "it holds no numbers", fix)
+        raise CannotAdopt(f"target '{found.target}'", "it holds neither numbers, nor words that come again", fix)
     taken = {found.time, found.target}
     inputs: dict[str, tuple[str, ...]] = {}
     for one in wanted:
@@ -90,7 +101,7 @@ def fit(rows: pl.DataFrame, wanted: Sequence[ModelInput], *, time: str, target: 
     schema = _schema(rows, wanted, inputs, found)
     different = {name: filling for name, filling in inputs.items() if filling != (name,)}
     ignored = tuple(column for column in rows.columns if column not in schema.columns)
-    return Fit(schema, different, ignored, tuple(_doubts(found, different, named={target, *key})))
+    return Fit(schema, different, ignored, tuple(_doubts(found, different, named={target, *key})), classes=classes)
 
 
 def _unnamed(rows: pl.DataFrame, one: ModelInput, wanted: Sequence[ModelInput], found: Roles) -> tuple[str, ...]:
@@ -247,3 +258,35 @@ def _of_classes(
             f"if they are logits, save it with its softmax: {LOGITS.format('softmax')}",
         )
     return f"Multiclass({width})", ()
+
+
+def of_words(
+    objective: str, classes: tuple[str, ...], said: NDArray[np.floating[Any]], target: NDArray[np.floating[Any]]
+) -> tuple[str, tuple[str, ...]]:
+    """The objective of a target of words, as Python, and how often the model is right by their order.
+
+    Most programs number words by the alphabet. Of two words the model's own answers tell which is the event.
+
+    Args:
+        objective: what numbers in their place would make of it.
+        classes: the words in the order of the alphabet.
+        said: what the model says of some rows.
+        target: their targets, as places in `classes`.
+
+    Raises:
+        CannotAdopt: the model is for other than so many classes.
+
+    Example:
+        >>> of_words("Binary()", ("no", "yes"), np.array([[0.2], [0.9]]), np.array([0.0, 1.0]))[0]
+        'Binary(classes=("no", "yes"))'
+    """
+    width = said.shape[1]
+    if objective.startswith("Regression") or max(width, 2) != len(classes):
+        why = f"the model gives {width} {'number' if width == 1 else 'chances'}"
+        fix = "write the target as the numbers that the model was trained with, or name another --target"
+        raise CannotAdopt(f"a target of {len(classes)} words", why, fix)
+    right = float(((said.argmax(axis=1) if width > 1 else said[:, 0] > 0.5) == target).mean())
+    if width == 1 and right < 0.5:
+        classes, right = classes[::-1], 1 - right
+    order = ", ".join(classes)
+    return named(classes, binary=width == 1), (f"classes: {order} in this order makes the model right on {right:.0%}",)

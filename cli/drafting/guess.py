@@ -75,7 +75,7 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
     schema = Schema(found_roles.time, keys, label, numeric, categorical, tensors, nullable=nullable, text=text)
     found = Guess(
         schema,
-        _named(words) if words else _objective(numbers),
+        named(words, binary=len(words) == 2) if words else _objective(numbers),
         ignored=tuple(column for column in rows.columns if column not in schema.columns),
         rows=rows.height,
         class_weight=""
@@ -115,7 +115,7 @@ def _doubts(rows: pl.DataFrame, found: Guess, times: list[str], sure: Collection
         alone = "together are" if len(schema.key) > 1 else "is"
         yield f"key: {', '.join(schema.key)} {alone} unique in the first {rows.height:,} rows; is that so by nature?"
     if schema.time is None and not found.written.unread:
-        yield "time: no column holds times in ISO 8601, so a row's is that of its file; say --time COLUMN if one does"
+        yield "time: no column holds times that are read, so a row's is that of its file; say --time COLUMN if one does"
     if others := [column for column in times if column != schema.time]:
         yield f"time: {', '.join(others)} hold times too"
     if codes := [column for column in schema.numeric if _may_be_codes(rows[column])]:
@@ -155,10 +155,10 @@ def _numbers(target: pl.Series) -> pl.Series:
     return known
 
 
-def _named(words: tuple[str, ...]) -> str:
-    """The objective of a target of words, as Python."""
-    named = ", ".join(map(_literal, words))
-    return f"{'Binary' if len(words) == 2 else 'Multiclass'}(classes=({named}))"
+def named(words: tuple[str, ...], *, binary: bool) -> str:
+    """The objective of a target of words, as Python: of one chance, or of one for each word."""
+    quoted = ", ".join(map(_literal, words))
+    return f"{'Binary' if binary else 'Multiclass'}(classes=({quoted}))"
 
 
 def _literal(name: str | float) -> str:

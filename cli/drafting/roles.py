@@ -67,7 +67,7 @@ def _time(rows: pl.DataFrame, times: list[str], given: str) -> str | None:
     if given in times or not given:
         return given or next(iter(times), None)
     found = f", but {rows[given].drop_nulls()[0]!r}" if rows[given].drop_nulls().len() else ""
-    why = f"it does not hold times in ISO 8601{found}"
+    why = f"it does not hold times that are read{found}"
     raise InvalidSpec(
         f"column '{given}'", why, "write each event's time such as 2013-01-31T17:05:00Z; --time COLUMN names it"
     )
@@ -122,7 +122,7 @@ def looks_like_id(name: str) -> bool:
 
 def _may_be_target(column: pl.Series) -> bool:
     """Whether a column may be what is predicted: numbers that vary, or words that come again, and no identifiers."""
-    varies = column.drop_nulls().n_unique() > 1
+    varies = column.drop_nulls().n_unique() != 1
     return varies and not looks_like_id(column.name) and (column.dtype != pl.String or bool(words_of(column)))
 
 

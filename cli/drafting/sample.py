@@ -76,14 +76,15 @@ def _scan(file: LocalCopy) -> pl.LazyFrame:
 
 def _refuse_other_encodings(rows: pl.DataFrame, path: Path) -> None:
     """Refuse text of which more than a few rows are no UTF-8: landing would refuse these rows."""
+    with path.open("rb") as stream:
+        start = stream.read(FIRST_BYTES)
+    if is_utf8(start[: start.rfind(b"\n") + 1]):
+        return
     signs = (column.str.contains(UNKNOWN_SIGN, literal=True).fill_null(value=False) for column in rows.iter_columns())
     broken = rows.select(pl.any_horizontal(signs)).to_series().sum()
     if broken > (1 - SHARE) * rows.height:
-        with path.open("rb") as stream:
-            whole = stream.read(FIRST_BYTES).rpartition(b"\n")[0]
-        if not is_utf8(whole):
-            why = f"{broken:,} of its first {rows.height:,} rows hold bytes that are no UTF-8"
-            raise UnreadableFile(path.name, why, UTF8)
+        why = f"{broken:,} of its first {rows.height:,} rows hold bytes that are no UTF-8"
+        raise UnreadableFile(path.name, why, UTF8)
 
 
 def _kept(column: pl.Series) -> pl.Series:

@@ -64,7 +64,7 @@ def as_typed(rows: pl.DataFrame) -> tuple[pl.DataFrame, Written]:
             columns[column.name] = parse_times(column, written=pattern)
     left = [column for column in texts if columns[column.name].dtype == pl.String]
     unread = tuple(column.name for column in left if _all(column, column.str.contains(LIKE_A_TIME)))
-    found = pl.DataFrame(list(columns.values()))
+    found = pl.DataFrame(columns)
     doubts = (*_number_doubts(texts, found, writing), *_time_doubts(rows, found, times, unread))
     return found, Written(writing, times, unread, doubts)
 

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from cli.adopt import instant_after
-from cli.drafting.fitting import fit, objective_of
+from cli.drafting.fitting import fit, objective_of, of_words
 from cli.drafting.source import AdoptedModel, adopted_source
 from cli.landing import divided, landed
 from errors import CannotAdopt
@@ -76,10 +76,25 @@ def test_what_does_not_fit_is_refused_and_names_both_sides(wanted: list[ModelInp
         fit(table(**NUMBERS, **WORDS), wanted, **NAMES)
 
 
-def test_a_target_of_words_is_refused() -> None:
-    """The model knows its classes by number only."""
-    with pytest.raises(CannotAdopt, match="target 'city': it holds no numbers"):
-        fit(table(**WORDS), [ModelInput("order_id", (1,), "float32")], time="at", target="city", key=("order_id",))
+def test_a_target_of_words_is_numbered_by_the_alphabet_or_by_what_the_model_says() -> None:
+    """Of two words the model's answers tell the event; of several, how often it is right is shown."""
+    found = fit(table(**WORDS), [ModelInput("order_id", (1,), "float32")], time="at", target="city", key=("order_id",))
+    numbered = found.numbered(table(**WORDS))["city"].to_numpy()
+    assert (found.classes, numbered.tolist()) == (("A", "B"), [0, 1, 0, 1, 0, 1])
+    likely_a = np.where(numbered == 0, 0.9, 0.2)[:, None]
+    objective, doubts = of_words("Binary()", found.classes, likely_a, numbered)
+    assert objective == 'Binary(classes=("B", "A"))'
+    assert doubts == ("classes: B, A in this order makes the model right on 100%",)
+    assert of_words("Multiclass(2)", found.classes, np.eye(2)[[0, 1]], np.array([0.0, 1.0]))[0].startswith("Multiclass")
+    with pytest.raises(CannotAdopt, match="a target of 2 words: the model gives 3 chances"):
+        of_words("Multiclass(3)", found.classes, CLASSES, np.array([0.0, 1.0]))
+
+
+def test_a_target_of_words_that_never_come_again_is_refused() -> None:
+    """Names are no classes."""
+    words = {"city": list("ABCDEF")}
+    with pytest.raises(CannotAdopt, match="target 'city': it holds neither numbers, nor words that come again"):
+        fit(table(**words), [ModelInput("order_id", (1,), "float32")], time="at", target="city", key=("order_id",))
 
 
 CLASSES = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]])
