@@ -299,6 +299,7 @@ def test_only_rows_since_a_moment_are_replayed(
     assert "learned from 12 rows" in scratch.reason
 
 
+@pytest.mark.slow
 def test_other_cures_against_forgetting_lead_elsewhere(tune: Callable[..., Trained]) -> None:
     """Distillation, EWC and shrink-and-perturb each act, and act the same twice."""
     cures: list[dict[str, float]] = [{"distill": 0.5}, {"anchor": 10.0}, {"shrink": 0.5, "perturb": 0.1}]
@@ -320,6 +321,7 @@ def test_from_scratch_is_a_plan_too(tune: Callable[..., Trained], champion: Trai
     assert "3 partitions" in challenger.reason
 
 
+@pytest.mark.slow
 def test_augmented_rows_do_not_come_from_the_cache(spec: ModelSpec, tune: Callable[..., Trained]) -> None:
     """Rows that look different in every epoch have no features to keep."""
 
