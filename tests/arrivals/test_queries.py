@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from sqlalchemy import create_engine, text
 from errors import SchemaMismatch, TooManyBadRows, UnreachableSource
 
 NOW = datetime.now(UTC).replace(microsecond=0)
+INSERT = "INSERT INTO trips VALUES ('2024-01-01T00:00:01Z', :number, :speed, :city, 1, :seen)"
 
 
 def run(statement: str, *rows: dict[str, Any]) -> None:
@@ -47,8 +48,12 @@ def table(kind: str, speed: str = "REAL") -> None:
 
 def add(number: int, seen: Any, *, speed: Any = 10, city: Any = "Oslo") -> None:
     """Add a row."""
-    row = {"number": number, "seen": seen, "speed": speed, "city": city}
-    run("INSERT INTO trips VALUES ('2024-01-01T00:00:01Z', :number, :speed, :city, 1, :seen)", row)
+    run(INSERT, {"number": number, "seen": seen, "speed": speed, "city": city})
+
+
+def add_each(numbers: Iterable[int], place: Callable[[int], Any] = int) -> None:
+    """Add a row of each number at its place, all over one connection."""
+    run(INSERT, *({"number": number, "seen": place(number), "speed": 10, "city": "Oslo"} for number in numbers))
 
 
 def ids(port: Port) -> list[int]:
@@ -109,8 +114,7 @@ def test_an_overlap_finds_what_was_committed_late(shop: Port, kind: str) -> None
 
     table(kind.removesuffix(" Z"))
     overlapping = shop.with_source(overlap=10 if number else timedelta(days=10))
-    for days in range(20):
-        add(days, place(days))
+    add_each(range(20), place)
     assert overlapping.ingest().rows == 20
     for late in (15, 19):
         add(100 + late, place(late))
@@ -128,15 +132,13 @@ def test_a_bad_row_is_refused_once(shop: Port, overlap: int | None) -> None:
     """The newest row is read again by each run: it is not kept aside again, and does not judge the run by itself."""
     table("INTEGER", speed="TEXT")
     strict = shop.with_source(max_bad_share=0.1, overlap=overlap)
-    for number in range(20):
-        add(number, number)
+    add_each(range(20))
     add(20, 20, speed="fast")
     assert strict.ingest().refused == 1
     for _ in range(3):
         assert strict.ingest().files == 0
     assert len(strict.registry.refusals("small")) == 1
-    for number in range(21, 41):
-        add(number, number)
+    add_each(range(21, 41))
     arrived = strict.ingest()
     assert (arrived.rows, arrived.refused) == (20, 0)
     add(41, 40, speed="slow")

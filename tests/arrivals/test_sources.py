@@ -6,7 +6,6 @@ import bz2
 import gzip
 import lzma
 import os
-import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,16 +65,12 @@ def test_a_file_that_is_being_written_is_left_for_the_next_run(port: Port, monke
     port.land("old.csv", line(1))
     os.utime(port.folder / "old.csv", (1, 1))
     young = port.land("young.csv", line(2))
-    slow = port.with_source(settle=0.2)
-    pause = time.sleep
-    monkeypatch.setattr(
-        "arrivals.listing.time.sleep", lambda seconds: (pause(seconds), young.write_bytes(content(2, 3)))
-    )
-    arrived = slow.ingest()
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr("arrivals.listing.time.sleep", lambda _: young.write_bytes(content(2, 3)))
+        arrived = port.with_source(settle=60.0).ingest()
     assert [Path(p.source_uri).name for p in arrived.partitions] == ["old.csv"]
     assert "still being written" in arrived.reasons[0]
-    monkeypatch.undo()
-    assert slow.ingest().rows == 2
+    assert port.ingest().rows == 2
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_recorded(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:

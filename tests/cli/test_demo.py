@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app
 from db.registry import open_registry
 from settings import Settings
 
@@ -25,17 +27,20 @@ def demo(*words: str, home: Settings) -> str:
     return done.stdout
 
 
-def test_data_lands_as_weekly_files(home: Settings) -> None:
-    """`evergreen demo data` writes the landing folder, and says where."""
-    assert "2 files in" in demo("data", "--weeks", "2", home=home)
-    assert sorted(path.name for path in (Path(home.landing) / "flights").iterdir()) == ["2013-w01.csv", "2013-w02.csv"]
-
-
-def test_data_of_the_second_demo_lands_too(home: Settings) -> None:
-    """The same command, with the other model and its unit."""
-    assert "2 files in" in demo("data", "--model", "digits", "--months", "2", home=home)
-    files = sorted(path.name for path in (Path(home.landing) / "digits").iterdir())
-    assert files == ["month01.parquet", "month02.parquet"]
+@pytest.mark.parametrize(
+    ("words", "files"),
+    [
+        (("--weeks", "2"), ["flights/2013-w01.csv", "flights/2013-w02.csv"]),
+        (("--model", "digits", "--months", "2"), ["digits/month01.parquet", "digits/month02.parquet"]),
+    ],
+    ids=["flights", "digits"],
+)
+def test_data_lands_as_files(words: tuple[str, ...], files: list[str], home: Settings) -> None:
+    """`evergreen demo data` writes the landing folder, and says where; each demo has its unit."""
+    said = CliRunner().invoke(app, ["demo", "data", *words], catch_exceptions=False).output
+    assert said == f"2 files in {Path(home.landing) / files[0].partition('/')[0]}\n"
+    landed = (path for path in Path(home.landing).rglob("*") if path.is_file())
+    assert sorted(str(path.relative_to(home.landing)) for path in landed) == files
 
 
 @pytest.mark.slow

@@ -199,7 +199,13 @@ def test_replayed_partitions_are_named_and_without_replay_there_are_none(tune: C
     assert tune("without", plan=head(replay=Replay(share=0.0))).replayed == ()
 
 
-@pytest.mark.parametrize("plan", [head(), FromScratch(Pretrain(epochs=1, batch_size=4))], ids=["head", "from scratch"])
+@pytest.mark.parametrize(
+    "plan",
+    [
+        pytest.param(head(), id="head"),
+        pytest.param(FromScratch(Pretrain(epochs=1, batch_size=4)), id="from scratch", marks=pytest.mark.slow),
+    ],
+)
 def test_rows_of_the_proving_window_do_not_reach_a_proof(
     tune: Callable[..., Trained], partition: Partition, tmp_path: Path, plan: FineTune | FromScratch
 ) -> None:
@@ -263,6 +269,7 @@ def test_a_refit_of_no_epoch_is_the_champion(
     assert refit.epochs == ()
 
 
+@pytest.mark.slow
 def test_a_crash_in_a_refit_changes_nothing_in_the_end(proof_and_refit: Callable[..., tuple[Trained, Trained]]) -> None:
     """It goes on from the last whole epoch to the very same bits; the proof's work is not touched."""
     plan = head(Stage(epochs=4, patience=9, batch_size=4, learning_rate=0.05))
@@ -299,6 +306,7 @@ def test_only_rows_since_a_moment_are_replayed(
     assert "learned from 12 rows" in scratch.reason
 
 
+@pytest.mark.slow
 def test_other_cures_against_forgetting_lead_elsewhere(tune: Callable[..., Trained]) -> None:
     """Distillation, EWC and shrink-and-perturb each act, and act the same twice."""
     cures: list[dict[str, float]] = [{"distill": 0.5}, {"anchor": 10.0}, {"shrink": 0.5, "perturb": 0.1}]
@@ -320,6 +328,7 @@ def test_from_scratch_is_a_plan_too(tune: Callable[..., Trained], champion: Trai
     assert "3 partitions" in challenger.reason
 
 
+@pytest.mark.slow
 def test_augmented_rows_do_not_come_from_the_cache(spec: ModelSpec, tune: Callable[..., Trained]) -> None:
     """Rows that look different in every epoch have no features to keep."""
 

@@ -84,6 +84,7 @@ def test_a_refit_after_its_proof_is_the_same_to_the_last_bit_as_one_that_begins_
     assert after.epochs == alone.epochs
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("eagerly")
 def test_what_an_anchor_or_a_callback_made_is_not_used_again(train: Train, traced: list[str], spec: ModelSpec) -> None:
     """What anchors a proof was drawn for its rows; and a callback may do anything to a head."""

@@ -107,6 +107,7 @@ def test_a_break_is_noticed_and_answered() -> None:
     assert learner.score.recent["accuracy"] > 0.8
 
 
+@pytest.mark.slow
 def test_numbers_are_predicted_in_their_own_unit(tmp_path: Path) -> None:
     """A price of hundreds of thousands is found from a cold start, and the frozen version says the same."""
     draw = np.random.default_rng(4)

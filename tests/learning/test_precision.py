@@ -23,6 +23,7 @@ from learning.steps import Steps
 ROWS = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
 TARGET = (ROWS[:, 0] > 0).astype("float64")
 POLICIES = ["mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64"]
+COMMON = {"mixed_float16", "bfloat16"}  # one with copies and a scale, and one without
 
 
 def examples(target: np.ndarray = TARGET) -> Examples:
@@ -57,7 +58,10 @@ def learned(policy: str) -> tuple[float, float]:
     return state.best, max(np.abs(new - old).max() for new, old in zip(values_of(one.variables), before, strict=True))
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize(
+    "policy",
+    [pytest.param(policy, marks=[] if policy in COMMON else [pytest.mark.slow]) for policy in POLICIES],
+)
 def test_a_head_of_any_precision_learns_as_one_of_float32_does(policy: str) -> None:
     """By the same steps, as far as its own digits go: nothing is lost to rounding, and no type is refused."""
     assert learned(policy) == pytest.approx(learned("float32"), rel=0.15)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -82,13 +83,19 @@ class Port:
         self.registry = open_registry(self.database) if self.database else new_registry(local)
         self.store = ArtifactStore(str(self.home / "artifacts"), self.home / "cache")
         self.folder = self.home / "landing" / "small"
+        self.make_folders()
+
+    def make_folders(self) -> None:
+        """Make the folders where rows and labels land."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.home / "landing" / self.spec.source.labels).mkdir(parents=True, exist_ok=True)
 
     def with_source(self, **changes: Any) -> Port:
-        """The same port, with another source."""
-        self.registry.close()  # the other port opens it anew
-        return replace(self, spec=replace(self.spec, source=replace(self.spec.source, **changes)))
+        """The same port, with another source, and the very registry: hundreds of tests would open it twice."""
+        port = copy(self)
+        port.spec = replace(self.spec, source=replace(self.spec.source, **changes))
+        port.make_folders()
+        return port
 
     def land(self, name: str, *lines: str, header: str = HEADER) -> Path:
         """Land a CSV file."""
