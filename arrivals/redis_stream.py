@@ -51,7 +51,7 @@ class RedisStream(Stream):
     def read(self, position: str, most: int) -> Portion:
         """The next entries."""
         if self._newest and _order(self._newest) < _order(position):  # no entry of this stream ever had such an id
-            self._tell(f"{self._shown} was deleted and written anew: it is read from its beginning")
+            self._tell(f"{self._shown} was written anew, or is that of an older backup: it is read from its beginning")
             position = FIRST
         entries, last_gone = self._behind(position, most)
         if entries:
