@@ -164,7 +164,7 @@ class GrowingFile(Stream):
         """The whole lines that are there: of a file that was rotated, first what is left of the old one."""
         for path, start, why in self._candidates(Place.of(position)):
             try:
-                lines = list(_lines(path, start, most))
+                lines = list(_lines(path, start, most, closed=path != self._path and self._is_written()))
             except FileNotFoundError:  # it was renamed just now: the next look finds it, and passes nothing over
                 return []
             if lines:
@@ -176,6 +176,11 @@ class GrowingFile(Stream):
     def behind(self, position: str) -> int:
         """Lines from there to the end, of each file by the length of those that come first."""
         return sum(_count(path, start.offset) for path, start, _ in self._candidates(Place.of(position)))
+
+    def _is_written(self) -> bool:
+        """Whether the new file has something in it: then nobody writes to those that were rotated any more."""
+        state = _state(self._path)
+        return state is not None and state.st_size > 0
 
     def _candidates(self, place: Place) -> Iterator[tuple[Path, Place, str]]:
         """The files to look into, one after the other, from where on, and what is to be told of it."""
@@ -261,8 +266,10 @@ def _count(path: Path, offset: int) -> int:
     return lines if left <= CHUNK else lines * left // CHUNK
 
 
-def _lines(path: Path, start: Place, most: int) -> Iterator[tuple[bytes, Place]]:
+def _lines(path: Path, start: Place, most: int, *, closed: bool) -> Iterator[tuple[bytes, Place]]:
     """Whole lines from a place on, each with the place behind it; one that is too long comes in pieces.
+
+    Of a file that is `closed`, so is the last one, though it has no end.
 
     Raises:
         FileNotFoundError: another file is there now.
@@ -274,7 +281,7 @@ def _lines(path: Path, start: Place, most: int) -> Iterator[tuple[bytes, Place]]
         file.seek(start.offset)
         for _ in range(most):
             line = file.readline(LONGEST + 1)
-            if not line.endswith(b"\n") and len(line) <= LONGEST:
-                return  # somebody is writing it
+            if not line or not (line.endswith(b"\n") or len(line) > LONGEST or closed):
+                return  # it is the end, or somebody is writing it
             place = place.after(line)
             yield line, place

@@ -1,4 +1,4 @@
-"""Events in a Redis stream: `redis://host/stream`, or `rediss://user@host:port/stream`."""
+"""Events in a Redis stream: `redis://host/stream`, `rediss://user@host:port/stream`, `unix:///path/of.sock/stream`."""
 
 from __future__ import annotations
 
@@ -35,15 +35,14 @@ class RedisStream(Stream):
 
     def __init__(self, url: str, reader: EventReader, password: str = "") -> None:
         super().__init__(reader)
-        parts = urlsplit(url)
-        self._shown, self._stream = masked(url), parts.path.strip("/")
+        self._shown, (server, self._stream) = masked(url), parted(url)
         if not self._stream:
-            raise UnreachableSource(
-                f"events from {self._shown}", "the address names no stream", "write redis://host/stream"
-            )
-        self._client = _client(urlunsplit(parts._replace(path="")), password)
-        info = self._ask("exists", self._stream) and self._ask("xinfo_stream", self._stream)
-        self._removed = _text((info or {}).get("max-deleted-entry-id", FIRST))
+            fix = "write redis://host/stream, or unix:///path/of.sock/stream"
+            raise UnreachableSource(f"events from {self._shown}", "the address names no stream", fix)
+        self._client = _client(server, password)
+        info = (self._ask("exists", self._stream) and self._ask("xinfo_stream", self._stream)) or {}
+        self._removed = _text(info.get("max-deleted-entry-id", FIRST))
+        self._newest = _text(info.get("last-generated-id", ""))
 
     def begin(self) -> str:
         """The oldest entry that is there."""
@@ -51,7 +50,12 @@ class RedisStream(Stream):
 
     def read(self, position: str, most: int) -> Portion:
         """The next entries."""
+        if self._newest and _order(self._newest) < _order(position):  # no entry of this stream ever had such an id
+            self._tell(f"{self._shown} was written anew, or is that of an older backup: it is read from its beginning")
+            position = FIRST
         entries, last_gone = self._behind(position, most)
+        if entries:
+            self._newest = ""  # positions are of this stream from now on
         if position != FIRST and _order(self._removed) > _order(position):
             self._tell(f"entries of {self._shown} behind the last one that was read are not there any more")
         elif entries and last_gone:
@@ -88,6 +92,22 @@ class RedisStream(Stream):
         except (RedisError, OSError) as error:
             fix = "see that Redis runs there, and that the address is right; the next run goes on where this one was"
             raise UnreachableSource(f"events from {self._shown}", f"no answer ({gist(error)})", fix) from error
+
+
+def parted(url: str) -> tuple[str, str]:
+    """A server's address, and the name of a stream: behind a socket the last part of the path, behind a host all of it.
+
+    Example:
+        >>> parted("redis://host:6379/flights")
+        ('redis://host:6379', 'flights')
+        >>> parted("unix:///run/redis/redis.sock/flights")
+        ('unix:///run/redis/redis.sock', 'flights')
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "unix":
+        return urlunsplit(parts._replace(path="")), parts.path.strip("/")
+    socket, _, stream = parts.path.rstrip("/").rpartition("/")
+    return f"unix://{parts.netloc}{socket}", stream if socket else ""
 
 
 def _client(url: str, password: str) -> Any:

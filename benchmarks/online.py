@@ -5,6 +5,7 @@ very same model; tail latency; a cold start against TensorFlow's import. Ten min
 `quality`: every stream with features that River's wheel holds, by River's own progressive validation, ours with one
 setting for all (the defaults of `Online`, which were chosen on made streams: SEA, Agrawal, random RBF and tree,
 hyperplane, Friedman) beside River's own models. An hour; `quality Phishing` runs one stream.
+`deep_river`: the same streams, beside deep-river's own models in an environment of their own. Ten minutes.
 `memory`: what a million events leave behind. Ten minutes.
 """
 
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.claims import Claims
+from benchmarks.online_deep_river import beside_deep_river
 from benchmarks.online_streams import STREAMS, Stream, accuracy_or_error, river_models
 from learning.files import ModelFiles, save_model
 from learning.objectives import Binary
@@ -174,7 +176,12 @@ def main(arguments: Iterator[str]) -> int:
     claims = Claims()
     part = next(arguments, "speed")
     more = [int(one) if one.isdigit() else one for one in arguments]
-    parts: dict[str, Callable[..., None]] = {"speed": speed, "quality": quality, "memory": memory}
+    parts: dict[str, Callable[..., None]] = {
+        "speed": speed,
+        "quality": quality,
+        "deep_river": beside_deep_river,
+        "memory": memory,
+    }
     partial(parts[part], claims)(*more)
     return claims.exit_code
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 ALONE = "SINGLE_THREADED_EXECUTOR"  # TensorFlow's own name for it

@@ -51,6 +51,8 @@ def consumer_name(name: str) -> str:
     if name.startswith(REDIS):
         refuse_secret(name)
         parts = urlsplit(name)
+        if parts.scheme == "unix":
+            return f"unix://{parts.netloc}/{parts.path.strip('/')}"
         host, path = parts.netloc.lower().removesuffix(":6379"), f"/{parts.path.strip('/')}"
         return parts._replace(netloc=host, path=path).geturl()
     return os.path.realpath(name)

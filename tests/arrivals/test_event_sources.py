@@ -57,6 +57,21 @@ def test_a_rotated_file_is_read_to_its_end_first(tmp_path: Path) -> None:
     assert source.told[-1].endswith("what was left of the old one is not there any more, and was not read")
 
 
+def test_a_rotated_files_last_line_needs_no_end(tmp_path: Path) -> None:
+    """Nobody writes it on, once the new file has a line; until then it may be half of one."""
+    path = tmp_path / "events.jsonl"
+    path.write_text(GOOD % 1 + (GOOD % 2).strip())
+    source = GrowingFile(path, EventReader(SPEC))
+    _, position = ids(source, source.begin())
+    path.rename(tmp_path / "events.jsonl.1")
+    path.touch()
+    assert ids(source, position) == ([], position)
+    path.write_text(GOOD % 3)
+    found, position = ids(source, position)
+    assert found == ["2"]
+    assert ids(source, position)[0] == ["3"]
+
+
 def test_a_truncated_file_is_read_anew_and_told(tmp_path: Path) -> None:
     """Also if it has grown beyond its old length by now: the bytes before the position are others."""
     path = tmp_path / "events.jsonl"
