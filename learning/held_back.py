@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from errors import NotEnoughData
+from errors import InvalidSpec, NotEnoughData
 from learning.blocks import fewest
 from learning.data import Indices, Selection, blocks_of, entity_marks, pick, row_count
 
 if TYPE_CHECKING:
+    from learning.objectives import Objective
     from learning.spec import FineTune, Pretrain, Schema
 
 MOST = 0.5  # share of the new rows that may choose
@@ -83,6 +84,17 @@ def hold_back(  # noqa: PLR0913 - the last two by name
     if not len(held) or not len(learning):
         return rows, rows
     return pick(rows, learning), _thinned(pick(rows, held), plan.validation_rows, list(rare))
+
+
+def refuse_negative(objective: Objective, chosen: Sequence[Selection]) -> None:
+    """See that all targets have a logarithm, where that is learned; raises InvalidSpec.
+
+    A row that arrives is refused by itself; these arrived before the objective took logarithms.
+    """
+    below = sum(int((one.target < 0).sum()) for one in chosen) if objective.log else 0
+    if below:
+        received = f"Regression(log=True) and {below:,} of {row_count(chosen):,} rows with a target below 0"
+        raise InvalidSpec(received, "the logarithm is of 1 + the target, from 0 on", "leave log=True out")
 
 
 def held_apart(learning: Sequence[Selection], held: Sequence[Selection]) -> bool:

@@ -130,7 +130,11 @@ def train(
         callbacks.on_epoch_begin(state.epoch)
         loss = learner.one * _run_epoch(steps, examples, (context.seed, state.epoch), callbacks)
         with steps.averaged():
-            metrics = {"loss": loss, **(validate() if until is None else {})}
+            # Of logarithms it is in another unit than what is validated, and has no place in one drawing with it.
+            metrics = {
+                "loss_of_logs" if learner.objective.log else "loss": loss,
+                **(validate() if until is None else {}),
+            }
             _assert_sane(metrics, limit, learner, state.epoch + 1)  # before it is saved: nobody goes on from nonsense
             callbacks.on_epoch_end(state.epoch, metrics)
             state = state.after(metrics, patience=plan.patience, epochs=epochs, more=plan.more if until is None else 0)
@@ -194,7 +198,8 @@ def _constant_loss(objective: Objective, target: NDArray[np.float64]) -> float:
 
 
 def _assert_sane(metrics: dict[str, float], limit: float, learner: Learner, epoch: int) -> None:
-    limits = {"loss": np.finfo("float64").max if learner.own else limit, "val_loss": limit}
+    most = np.finfo("float64").max if learner.own else limit
+    limits = {"loss": most, "loss_of_logs": most, "val_loss": limit}
     for name, value in metrics.items():
         if name in limits and not value <= limits[name]:
             raise TrainingDiverged(

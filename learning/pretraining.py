@@ -32,7 +32,7 @@ from learning.files import ModelFiles, Progress, Trained, save_model
 from learning.finite import BUILT, refuse_hidden_nulls, refuse_weights
 from learning.first_answers import first_answers, loss_of_one, unit_of
 from learning.fitted import Fitted, fit_held_back
-from learning.held_back import Divided, all_of, held_apart, hold_back
+from learning.held_back import Divided, all_of, held_apart, hold_back, refuse_negative
 from learning.keras_private import set_seed
 from learning.loop import Learner, TrainingContext, predictor, refuse_rate_setters, train
 from learning.lora import refuse_unadaptable
@@ -94,6 +94,7 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
 
     def train_anew() -> Trained:
         rows = select(spec.schema, history, "train", since=since, before=before)
+        refuse_negative(spec.objective, rows)
         divided: Divided = all_of(rows), []
         if refit is None:
             divided = hold_back(spec.schema, rows, plan, seed, classes=spec.objective.class_count is not None)
