@@ -183,7 +183,7 @@ def figure(value: float) -> str:
     """A figure with the digits that are worth reading."""
     if not math.isfinite(value):
         return ""
-    return number(value)
+    return f"{value:,.0f}" if abs(value) >= 10_000 else number(value)
 
 
 def change(metric: EvaluationMetric) -> str:
