@@ -77,8 +77,12 @@ def calibrates(spec: ModelSpec, head: keras.Model) -> bool:
     if isinstance(spec.objective, Regression):  # a median and other quantiles of logarithms are those of the numbers
         means = spec.objective.log and spec.objective.loss == "mean_squared_error"
         return means and spec.loss is None and log_sums(head) is not None
-    moved = spec.loss is not None or spec.objective.loss not in PROPER
-    return moved and last_sums(head) is not None
+    return moves_chances(spec) and last_sums(head) is not None
+
+
+def moves_chances(spec: ModelSpec) -> bool:
+    """Whether what gradient steps minimise asks for other chances than those as they are."""
+    return spec.objective.class_count is not None and (spec.loss is not None or spec.objective.loss not in PROPER)
 
 
 def calibration(objective: Objective, target: Floats, prediction: Floats, weight: Floats | None) -> Calibration:

@@ -16,7 +16,7 @@ from evergreen_client.model_files import load_model
 from evergreen_client.shown import gist
 from learning.absurd import absurd_rows_named
 from learning.assembly import assemble, named_layers
-from learning.calibration import calibrates, fold
+from learning.calibration import calibrates, fold, moves_chances
 from learning.data import (
     Columns,
     PartitionFile,
@@ -97,7 +97,8 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
         refuse_negative(spec.objective, rows)
         divided: Divided = all_of(rows), []
         if refit is None:
-            divided = hold_back(spec.schema, rows, plan, seed, classes=spec.objective.class_count is not None)
+            classes = spec.objective.class_count is not None
+            divided = hold_back(spec.schema, rows, plan, seed, classes=classes, every=moves_chances(spec))
         known = None if refit is None else (refit[plan.name], fitted or Fitted())
         files, state, found = _pretrain(spec, plan, divided, context, known)
         best = f"the best was epoch {state.best_epoch}, validation loss {state.best:.4f}{state.remark}"

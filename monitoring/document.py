@@ -39,7 +39,7 @@ figure{margin:.6rem 0}.two{display:grid;grid-template-columns:repeat(auto-fit,mi
 .plot .ticks{grid-column:1}.plot .field{grid-column:2}.plot .names{grid-column:3}
 .over{position:relative;height:1.4rem;grid-column:2}.over b{transform:translateX(-50%);font-weight:400}
 .dates{grid-column:2;display:flex;justify-content:space-between;font-size:.8rem;color:var(--soft)}
-.day{white-space:nowrap}th small{font-weight:400}
+.day,.dates span{white-space:nowrap}th small{font-weight:400}
 svg.axes{display:block;width:100%;height:auto;max-width:34rem}
 svg *{vector-effect:non-scaling-stroke;fill:none}
 svg .line{stroke:var(--blue);stroke-width:1.6}svg .dots{stroke:var(--blue);stroke-width:5;stroke-linecap:round}

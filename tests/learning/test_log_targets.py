@@ -74,7 +74,7 @@ def test_prices_are_learned_by_factors_and_predicted_as_prices(
     assert 1.1 < factor < 1.9  # of drawn factors it is exp(0.8**2 / 2) = 1.38
     assert found.prediction.mean() == pytest.approx(found.target.mean(), rel=0.3)
     curve = {one.name: one.value for one in first.epochs}
-    assert curve["loss_of_logs"] < 2
+    assert curve["training_loss"] < 2
     assert curve["val_loss"] > 100
     with pytest.raises(InvalidSpec, match=r"Regression\(log=True\) and 300 of 300 rows with a target below 0"):
         pretrain(prices, [priced(partition("debts", 400), lowest=-1e6)], work=tmp_path / "debts", seed=1)
