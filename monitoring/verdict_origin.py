@@ -56,7 +56,7 @@ def origin_section(seen: Judged) -> str:
         "base": f"<code>{shown(version.base.digest[:SHORT])}</code>{same}",
         "head": f"<code>{shown(version.head.digest[:SHORT])}</code>",
         "learned from": f"{rows:,} rows in {partitions:,} partitions, ancestors included",
-        "chances": shown((version.plan.get("calibration") or {}).get("remark", "")),
+        "put right": shown((version.plan.get("calibration") or {}).get("remark", "")),
         "threshold": shown((version.plan.get("threshold") or {}).get("remark", "")),
         "code": ", ".join(f"{shown(key)} <code>{shown(value)}</code>" for key, value in code.items()),
         "libraries": ", ".join(f"{shown(key)} {shown(value)}" for key, value in sorted(version.environment.items())),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from db.verdict_records import EvaluationMetric, RuleVerdict
 from evergreen_client.shown import number
 from monitoring.document import document, facts, name, shown, table
-from monitoring.forest import HARM, changes, forest_section
+from monitoring.forest import HARM, changes, forest_section, unbroken
 from monitoring.verdict_curves import curves_section, learning_section
 from monitoring.verdict_origin import drift_section, origin_section
 
@@ -171,7 +171,7 @@ def figures_section(evaluation: EvaluationRecord) -> str:
     heads = {"figure": "", "on": "", "champion": "n", "challenger": "n", "change": "n wide", "rows": "n wide"}
     rows = [
         [
-            *(name(m.metric), name(m.dataset), figure(m.champion_value), figure(m.challenger_value)),
+            *(name(m.metric), unbroken(m.dataset), figure(m.champion_value), figure(m.challenger_value)),
             *(change(m), f"{m.rows:,}"),
         ]
         for m in sorted(shown_ones, key=lambda m: names.index(m.metric))[:FIGURES]
