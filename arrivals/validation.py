@@ -207,6 +207,8 @@ class Validator:
         faults = _out_of(low, high, numbers)
         if classes:
             faults.append((f"{name} is no whole number", numbers != numbers.round()))
+        if self.objective.log and name == schema.target:
+            faults.append((f"{name} is below 0, and Regression(log=True) takes its logarithm", numbers < 0))
         if name in (*schema.key, *schema.entity):
             why = f"{name} is a number above 2**53, which is not exact: a key of so many digits must be text"
             faults.append((why, numbers.abs() > EXACT))

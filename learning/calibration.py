@@ -9,13 +9,15 @@ version stays a plain Keras model, and the order of its rows by one chance stays
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.first_answers import last_sums
+from evergreen_client.shown import number
+from learning.first_answers import last_sums, log_sums
+from learning.losses import LOWEST
 from learning.objectives import Objective
 from learning.regression import Regression
 
@@ -40,11 +42,13 @@ class Calibration:
         scale: above 0.
         shift: of two classes one number, of several one for each; () adds nothing.
         remark: what was done, in words; "" where nothing was to be done.
+        log: predictions are numbers, of which 1 + them has the logarithm that is shifted.
     """
 
     scale: float = 1.0
     shift: tuple[float, ...] = ()
     remark: str = ""
+    log: bool = False
 
     @property
     def changes(self) -> bool:
@@ -52,7 +56,7 @@ class Calibration:
         return self.scale != 1.0 or any(self.shift)
 
     def of(self, prediction: Floats) -> Floats:
-        """The chances that it makes of a version's, shape (rows, outputs).
+        """The predictions that it makes of a version's, shape (rows, outputs).
 
         Example:
             >>> Calibration(2.0, (0.0,)).of(np.array([[0.5], [0.8]])).round(3).tolist()
@@ -60,6 +64,8 @@ class Calibration:
         """
         if not self.changes:
             return prediction
+        if self.log:
+            return np.asarray(np.exp(self.shift[0]) * (prediction.astype("float64") + 1) - 1)
         sums = self.scale * _sums(prediction)
         sums[:, sums.shape[1] - len(self.shift) :] += self.shift
         chances = _chances(sums)
@@ -68,10 +74,15 @@ class Calibration:
 
 def calibrates(spec: ModelSpec, head: keras.Model) -> bool:
     """Whether a version's chances are put right: its loss moves them, and its last layer can take the numbers."""
-    if isinstance(spec.objective, Regression):
-        return False
-    moved = spec.loss is not None or spec.objective.loss not in PROPER
-    return moved and last_sums(head) is not None
+    if isinstance(spec.objective, Regression):  # a median and other quantiles of logarithms are those of the numbers
+        means = spec.objective.log and spec.objective.loss == "mean_squared_error"
+        return means and spec.loss is None and log_sums(head) is not None
+    return moves_chances(spec) and last_sums(head) is not None
+
+
+def moves_chances(spec: ModelSpec) -> bool:
+    """Whether what gradient steps minimise asks for other chances than those as they are."""
+    return spec.objective.class_count is not None and (spec.loss is not None or spec.objective.loss not in PROPER)
 
 
 def calibration(objective: Objective, target: Floats, prediction: Floats, weight: Floats | None) -> Calibration:
@@ -92,6 +103,8 @@ def calibration(objective: Objective, target: Floats, prediction: Floats, weight
         >>> calibration(Binary(), target, drawn[:, None], None).of(np.array([[0.4], [0.6]])).round(1).tolist()
         [[0.2], [0.8]]
     """
+    if isinstance(objective, Regression):
+        return _smearing(objective, target, prediction, weight)
     sums = _sums(prediction)
     rows = np.bincount(target.astype("int64"), minlength=sums.shape[1])
     shifts = rows.min() >= FEWEST
@@ -110,6 +123,34 @@ def calibration(objective: Objective, target: Floats, prediction: Floats, weight
         return Calibration(remark=f"calibrated as it was, on {len(target):,} rows held back")
     remark = f"calibrated on {len(target):,} rows held back, log loss {before:.4f} to {after:.4f}"
     return Calibration(found.scale, found.shift, remark)
+
+
+def _smearing(objective: Regression, target: Floats, prediction: Floats, weight: Floats | None) -> Calibration:
+    """The factor that a mean of logarithms leaves out: the mean of what errors come to as factors (Duan 1983).
+
+    Example:
+        >>> amounts, said = np.tile([9.0, 99.0], 20), np.full((40, 1), 30.6)
+        >>> found = _smearing(Regression(log=True), amounts, said, None)
+        >>> found.of(said)[0].round(1).tolist()
+        [54.0]
+    """
+    if len(target) < FEWEST:
+        return Calibration(remark=f"the mean is that of logarithms: {len(target):,} of the {FEWEST} rows held back")
+    errors = np.log1p(target) - np.log1p(np.maximum(prediction[:, 0].astype("float64"), LOWEST))
+    found = Calibration(shift=(float(np.log(np.average(np.exp(errors), weights=weight))),), log=True)
+    before, after = (
+        float(np.average(objective.row_loss(target, said), weights=weight))
+        for said in (prediction, found.of(prediction))
+    )
+    if not after < before:
+        return Calibration(
+            remark=f"the mean is that of logarithms, which was no worse on {len(target):,} rows held back"
+        )
+    rmse = f"rmse {number(before**0.5)} to {number(after**0.5)}"
+    remark = (
+        f"times {np.exp(found.shift[0]):.3g}, which a mean of logarithms leaves out: {rmse} on {len(target):,} rows"
+    )
+    return replace(found, remark=f"{remark} held back")
 
 
 def _sums(prediction: Floats) -> Floats:
@@ -161,6 +202,10 @@ def _fit(sums: Floats, target: NDArray[np.int64], weight: Floats, shifts: bool) 
 
 def fold(found: Calibration, head: keras.Model) -> None:
     """Put a calibration into the weights of a head's last layer."""
+    if found.log and (sums := log_sums(head)):
+        dense, unit = sums
+        dense.bias.assign(dense.bias.numpy() + found.shift[0] / unit.scale)
+        return
     layer = last_sums(head)
     if not found.changes or layer is None:
         return

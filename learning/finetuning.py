@@ -25,7 +25,7 @@ from learning.files import ModelFiles, Progress, Trained, save_model
 from learning.finite import INHERITED, refuse_features, refuse_weights
 from learning.first_answers import loss_of_one, unit_of
 from learning.fitted import Fitted, fit_held_back
-from learning.held_back import held_apart
+from learning.held_back import held_apart, refuse_negative
 from learning.kept_head import give_back, shrink_and_perturb, take_head
 from learning.keras_private import set_seed
 from learning.loop import Learner, TrainingContext, predictor, train
@@ -117,6 +117,7 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
         fresh = select(spec.schema, new, "train", before=before)
         wanted = old if replays(plan) or plan.anchor else ()
         past = select(spec.schema, wanted, "train", since=replay_since, before=before)
+        refuse_negative(spec.objective, [*fresh, *past])
         rows = taught_rows(spec, plan, fresh, past, (seed, refit))
         start = readapt(spec, champion, [*fresh, *rows.replayed], work) if plan.readapt else champion
         challenger = _Challenger(spec, plan, start, rows, context)

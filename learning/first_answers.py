@@ -72,12 +72,34 @@ def in_units_of(objective: Regression, head: keras.Model, target: Floats) -> ker
 
     if not _is_plain(last_operation(head)):
         return head
+    learned = np.log1p(target) if objective.log else target
     # In single precision, whatever the layers before it compute in: a half knows no number above 65,504.
-    layer = keras.layers.Rescaling(objective.spread(target), float(objective.constant(target)[0]), dtype="float32")
+    last = [keras.layers.Rescaling(objective.spread(learned), float(objective.constant(learned)[0]), dtype="float32")]
+    if objective.log:
+        last += [keras.layers.Activation("exponential", dtype="float32"), keras.layers.Rescaling(1.0, -1.0)]
     if isinstance(head, keras.Sequential):
-        head.add(layer)
+        for layer in last:
+            head.add(layer)
         return head
-    return keras.Model(head.input, layer(head.outputs[0]), name=head.name)
+    output = head.outputs[0]
+    for layer in last:
+        output = layer(output)
+    return keras.Model(head.input, output, name=head.name)
+
+
+def log_sums(head: keras.Model) -> tuple[Any, Any] | None:
+    """Of a head that predicts by a logarithm: the Dense layer that gives it, in units, and the Rescaling that follows.
+
+    None of a head that does not end as `in_units_of` lets it.
+    """
+    import keras
+
+    *_, dense, unit, grown, less = [None] * 4 + _operations(head)
+    dense = last_operation(dense) if isinstance(dense, keras.Model) else dense
+    kinds = keras.layers.Dense, keras.layers.Rescaling, keras.layers.Activation, keras.layers.Rescaling
+    known = all(isinstance(one, kind) for one, kind in zip((dense, unit, grown, less), kinds, strict=True))
+    ours = known and grown.activation is keras.activations.exponential and dense.use_bias
+    return (dense, unit) if ours else None
 
 
 def unit_of(objective: Objective, head: keras.Model) -> float:
@@ -85,6 +107,8 @@ def unit_of(objective: Objective, head: keras.Model) -> float:
     import keras
 
     last = last_operation(head) if isinstance(objective, Regression) else None
+    if objective.log:
+        _, last = log_sums(head) or (None, None)
     factor = last.scale if isinstance(last, keras.layers.Rescaling) else 1.0
     return abs(float(factor)) or 1.0 if isinstance(factor, int | float) else 1.0
 
@@ -96,14 +120,21 @@ def loss_of_one(objective: Objective, unit: float) -> float:
 
 def last_operation(model: keras.Model) -> Any:
     """The operation that gives a model's predictions, also inside of models that it is made of; None if it hides it."""
+    found = _operations(model)
+    return found[-1] if found else None
+
+
+def _operations(model: Any) -> list[Any]:
+    """The operations of the innermost model that gives a model's predictions; none if it hides them."""
     import keras
 
-    last: Any = model
-    while isinstance(last, keras.Model):
-        if not has_graph(last):
-            return None
-        last = (last.layers if isinstance(last, keras.Sequential) else last.operations)[-1]
-    return last
+    found = []
+    while isinstance(model, keras.Model):
+        if not has_graph(model):
+            return []
+        found = list(model.layers if isinstance(model, keras.Sequential) else model.operations)
+        model = found[-1]
+    return found
 
 
 def _is_plain(operation: Any) -> bool:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from errors import NotEnoughData
+from errors import InvalidSpec, NotEnoughData
 from learning.blocks import fewest
 from learning.data import Indices, Selection, blocks_of, entity_marks, pick, row_count
 
 if TYPE_CHECKING:
+    from learning.objectives import Objective
     from learning.spec import FineTune, Pretrain, Schema
 
 MOST = 0.5  # share of the new rows that may choose
@@ -42,7 +43,7 @@ def all_of(chosen: Sequence[Selection]) -> list[Selection]:
     return list(chosen)
 
 
-def hold_back(  # noqa: PLR0913 - the last two by name
+def hold_back(  # noqa: PLR0913 - the last three by name
     schema: Schema,
     chosen: Sequence[Selection],
     plan: Pretrain | FineTune,
@@ -50,6 +51,7 @@ def hold_back(  # noqa: PLR0913 - the last two by name
     replayed: Sequence[Selection] = (),
     *,
     classes: bool = True,
+    every: bool = False,
 ) -> Divided:
     """Rows to learn from, and rows to choose the best epoch by; with too few rows both are all rows.
 
@@ -67,13 +69,15 @@ def hold_back(  # noqa: PLR0913 - the last two by name
         seed: decides which, where they are a random share.
         replayed: old rows.
         classes: whether targets are classes; of counts and ratings, a value that is seen once is no rare class.
+        every: whether 30 rows of every class are asked for, rare or not, as chances are put right by them.
 
     Raises:
         NotEnoughData: there are no new rows.
     """
     rows = [*all_of(chosen), *replayed]
     rare, share = rare_classes(rows) if classes else {}, min(plan.validation, plan.validation_rows / row_count(rows))
-    if some := [count for count in rare.values() if count >= FEWEST]:
+    counted = rare_classes(rows, np.inf) if every and classes else rare
+    if some := [count for count in counted.values() if count >= FEWEST]:
         share = max(share, min(EVENTS / min(some), MOST_FOR_EVENTS))
     marks = _newest_blocks(chosen, share * row_count(chosen))
     if marks is None:
@@ -85,18 +89,29 @@ def hold_back(  # noqa: PLR0913 - the last two by name
     return pick(rows, learning), _thinned(pick(rows, held), plan.validation_rows, list(rare))
 
 
+def refuse_negative(objective: Objective, chosen: Sequence[Selection]) -> None:
+    """See that all targets have a logarithm, where that is learned; raises InvalidSpec.
+
+    A row that arrives is refused by itself; these arrived before the objective took logarithms.
+    """
+    below = sum(int((one.target < 0).sum()) for one in chosen) if objective.log else 0
+    if below:
+        received = f"Regression(log=True) and {below:,} of {row_count(chosen):,} rows with a target below 0"
+        raise InvalidSpec(received, "the logarithm is of 1 + the target, from 0 on", "leave log=True out")
+
+
 def held_apart(learning: Sequence[Selection], held: Sequence[Selection]) -> bool:
     """Whether the rows that were held back did not train: where there are few rows, all of them do both."""
     trained = {id(one) for one in learning}
     return bool(held) and not any(id(one) in trained for one in held)
 
 
-def rare_classes(chosen: Sequence[Selection]) -> dict[float, int]:
-    """Classes of which there are few, and how many rows each has."""
+def rare_classes(chosen: Sequence[Selection], part: float = RARE) -> dict[float, int]:
+    """Classes of less than a part of an even share of the rows, and how many rows each has."""
     values, counts = np.unique(np.concatenate([one.target for one in chosen]), return_counts=True)
     if len(values) > CLASSES:
         return {}
-    few = counts < RARE * counts.sum() / len(counts)
+    few = counts < part * counts.sum() / len(counts)
     return dict(zip(values[few].tolist(), counts[few].tolist(), strict=True))
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from errors import TrainingDiverged
 from evergreen_client.batches import in_batches
-from learning.calibration import calibration
+from learning.calibration import PROPER, calibration
 from learning.checkpoint import TrainingState, assign, load_checkpoint, save_checkpoint, values_of
 from learning.examples import Examples
 from learning.files import Progress
@@ -130,7 +130,7 @@ def train(
         callbacks.on_epoch_begin(state.epoch)
         loss = learner.one * _run_epoch(steps, examples, (context.seed, state.epoch), callbacks)
         with steps.averaged():
-            metrics = {"loss": loss, **(validate() if until is None else {})}
+            metrics = {_called(learner.objective): loss, **(validate() if until is None else {})}
             _assert_sane(metrics, limit, learner, state.epoch + 1)  # before it is saved: nobody goes on from nonsense
             callbacks.on_epoch_end(state.epoch, metrics)
             state = state.after(metrics, patience=plan.patience, epochs=epochs, more=plan.more if until is None else 0)
@@ -175,6 +175,12 @@ def _run_epoch(steps: Steps, examples: Examples, seeds: Sequence[int], callbacks
     return total / seen
 
 
+def _called(objective: Objective) -> str:
+    """The loss of the steps; one in another unit than what is validated has no place in one drawing with it."""
+    other = objective.log or (objective.class_count is not None and objective.loss not in PROPER)
+    return "training_loss" if other else "loss"
+
+
 def _validate(learner: Learner, validation: Examples, predict: Predict) -> dict[str, float]:
     """The objective's metrics on validation rows, as far as they exist; `val_loss` is the gate's mean loss."""
     prediction, objective = predict(validation), learner.objective
@@ -194,7 +200,8 @@ def _constant_loss(objective: Objective, target: NDArray[np.float64]) -> float:
 
 
 def _assert_sane(metrics: dict[str, float], limit: float, learner: Learner, epoch: int) -> None:
-    limits = {"loss": np.finfo("float64").max if learner.own else limit, "val_loss": limit}
+    most = np.finfo("float64").max if learner.own else limit
+    limits = {"loss": most, "training_loss": most, "val_loss": limit}
     for name, value in metrics.items():
         if name in limits and not value <= limits[name]:
             raise TrainingDiverged(

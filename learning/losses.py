@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # Sparse targets are class numbers; a teacher's are probabilities of every class.
 SOFT = {"sparse_categorical_crossentropy": "categorical_crossentropy"}
 
+LOWEST = -1 + 1e-6  # the least of which 1 + it has a logarithm in single precision
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -62,9 +64,18 @@ def mean_loss(objective: Objective, measure: Measure | None = None) -> Callable[
 
     def of_predictions(labels: tf.Tensor, prediction: tf.Tensor) -> tf.Tensor:
         target, weight = parted(labels)
-        return weighted_mean(loss(*measure.compared(target, single(prediction))), weight)
+        return weighted_mean(loss(*measure.compared(*learned(objective, target, single(prediction)))), weight)
 
     return of_predictions
+
+
+def learned(objective: Objective, *values: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """Targets and predictions as a head learns them: themselves, or the logarithms of 1 + each."""
+    import keras
+
+    if not objective.log:
+        return values
+    return tuple(keras.ops.log1p(keras.ops.maximum(one, LOWEST)) for one in values)
 
 
 def keras_loss(objective: Objective, unit: float = 1.0) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
@@ -182,7 +193,7 @@ def distilled(objective: Objective, teacher: keras.Model, share: float, measure:
     def of_batch(model: keras.Model, inputs: Any, target: tf.Tensor) -> tf.Tensor:
         prediction = model(inputs, training=True)
         lesson = keras.ops.stop_gradient(teacher(inputs, training=False))
-        alike = soft(*alone.compared(single(lesson), single(prediction)))
+        alike = soft(*alone.compared(*learned(objective, single(lesson), single(prediction))))
         return (1 - share) * hard(target, prediction) + share * keras.ops.mean(alike)
 
     return of_batch

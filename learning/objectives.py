@@ -42,6 +42,7 @@ class Binary:
     loss: str = "binary_crossentropy"
     loss_name: str = "log_loss"
     class_count: ClassVar[int] = 2
+    log: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Refuse words that cannot name two classes; raises InvalidSpec."""
@@ -98,6 +99,7 @@ class Multiclass:
     classes: int | tuple[str, ...]
     loss: str = "sparse_categorical_crossentropy"
     loss_name: str = "log_loss"
+    log: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Refuse words that cannot name classes; raises InvalidSpec."""

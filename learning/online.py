@@ -266,6 +266,9 @@ def _refuse(spec: ModelSpec) -> None:
     if spec.schema.window:
         fix = "retrain it, as `evergreen retrain` does"
         raise InvalidSpec("a Schema with a window, online", "a row alone is no window", fix)
+    if spec.objective.log:
+        fix = "retrain it, or leave log=True out"
+        raise InvalidSpec("Regression(log=True), online", "events are learned in the target's own unit", fix)
     if spec.loss is not None:
         fix = "leave ModelSpec.loss out, or retrain"
         raise InvalidSpec("a loss of your own, online", "events are judged by the objective", fix)

@@ -16,7 +16,7 @@ from evergreen_client.model_files import load_model
 from evergreen_client.shown import gist
 from learning.absurd import absurd_rows_named
 from learning.assembly import assemble, named_layers
-from learning.calibration import calibrates, fold
+from learning.calibration import calibrates, fold, moves_chances
 from learning.data import (
     Columns,
     PartitionFile,
@@ -32,7 +32,7 @@ from learning.files import ModelFiles, Progress, Trained, save_model
 from learning.finite import BUILT, refuse_hidden_nulls, refuse_weights
 from learning.first_answers import first_answers, loss_of_one, unit_of
 from learning.fitted import Fitted, fit_held_back
-from learning.held_back import Divided, all_of, held_apart, hold_back
+from learning.held_back import Divided, all_of, held_apart, hold_back, refuse_negative
 from learning.keras_private import set_seed
 from learning.loop import Learner, TrainingContext, predictor, refuse_rate_setters, train
 from learning.lora import refuse_unadaptable
@@ -94,9 +94,11 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
 
     def train_anew() -> Trained:
         rows = select(spec.schema, history, "train", since=since, before=before)
+        refuse_negative(spec.objective, rows)
         divided: Divided = all_of(rows), []
         if refit is None:
-            divided = hold_back(spec.schema, rows, plan, seed, classes=spec.objective.class_count is not None)
+            classes = spec.objective.class_count is not None
+            divided = hold_back(spec.schema, rows, plan, seed, classes=classes, every=moves_chances(spec))
         known = None if refit is None else (refit[plan.name], fitted or Fitted())
         files, state, found = _pretrain(spec, plan, divided, context, known)
         best = f"the best was epoch {state.best_epoch}, validation loss {state.best:.4f}{state.remark}"

@@ -32,6 +32,8 @@ class Regression:
             mean without what lies far out (Huber 1964). Versions are judged by the same one that is trained.
         quantile: asks for this quantile instead (Koenker and Bassett 1978): 0.9 is what nine of ten stay below.
         delta: of "huber", in the target's unit: from this error on, a row counts by its size alone, not by its square.
+        log: learn the logarithm of 1 + the target, which is 0 or more, so that errors count by how large the target is.
+            Predictions and all figures are in the target's own unit all the same.
 
     Example:
         >>> import numpy as np
@@ -47,6 +49,7 @@ class Regression:
     loss_name: str = field(default="", init=False)
     quantile: float | None = None
     delta: float | None = None
+    log: bool = False
     class_count: ClassVar[None] = None  # a target is any number
     names: ClassVar[tuple[str, ...]] = ()
 
@@ -64,6 +67,11 @@ class Regression:
         if (self.loss == "huber") != (self.delta is not None and 0 < self.delta < np.inf):
             fix = 'write Regression(loss="huber", delta=...), about one and a half times what a usual error is'
             raise InvalidSpec(f"delta {self.delta} of {self.loss}", "they do not go together", fix)
+        if self.log and self.loss == "huber":
+            why = "delta is in the target's unit, and errors of logarithms are not"
+            raise InvalidSpec(
+                'Regression(loss="huber", log=True)', why, "leave one of them out: each tames large errors"
+            )
 
     def row_loss(self, target: Floats, prediction: Floats) -> Floats:
         """The loss of each row: of errors squared, in the target's unit squared."""

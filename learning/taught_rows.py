@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from learning.calibration import moves_chances
 from learning.checkpoint import TrainingState
 from learning.data import Selection, row_count
 from learning.held_back import Divided, all_of, hold_back
@@ -69,7 +70,7 @@ def taught_rows(
     divided: Divided = [*all_of(fresh), *choosing], []
     if refit is None:
         classes = spec.objective.class_count is not None
-        divided = hold_back(spec.schema, fresh, plan, seed, choosing, classes=classes)
+        divided = hold_back(spec.schema, fresh, plan, seed, choosing, classes=classes, every=moves_chances(spec))
     learning, validating = divided
     more = None
     if evenly:

@@ -76,7 +76,7 @@ def threshold(cost: Cost, target: Floats, chance: Floats, weight: Floats | None 
 
     Example:
         >>> fraud = Cost(((0, 1), (9, 0)))
-        >>> threshold(fraud, np.repeat([0.0, 1.0], 50), np.repeat([0.3, 0.6], 50)).at
+        >>> round(threshold(fraud, np.repeat([0.0, 1.0], 50), np.repeat([0.3, 0.6], 50)).at, 3)
         0.45
         >>> threshold(fraud, np.zeros(10), np.full(10, 0.2)).remark
         'alarms from a chance of 0.1 on, the break-even: 0 of the 30 rows held back that each class takes'

@@ -24,7 +24,7 @@ body{margin:0 auto;padding:1rem;max-width:64rem;background:var(--paper);color:va
 font:16px/1.45 system-ui,sans-serif;overflow-wrap:anywhere}
 h1{font-size:1.5rem;margin:.2rem 0}h2{font-size:1.15rem;margin:2.2rem 0 .3rem}h3{font-size:1rem;margin:1.4rem 0 .2rem}
 p{margin:.3rem 0;max-width:46rem}small,.soft,caption,figcaption{color:var(--soft);font-size:.875rem}
-.alarm{color:var(--red);font-weight:600}
+code{white-space:nowrap}.alarm{color:var(--red);font-weight:600}
 dl{display:grid;grid-template-columns:minmax(7rem,auto) 1fr;gap:.25rem 1rem;margin:.8rem 0}
 dt{color:var(--soft)}dd{margin:0}
 figure{margin:.6rem 0}.two{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(24rem,100%),1fr));gap:0 2rem}
@@ -38,8 +38,8 @@ figure{margin:.6rem 0}.two{display:grid;grid-template-columns:repeat(auto-fit,mi
 .names b{transform:translateY(-50%);white-space:normal;line-height:1.1}
 .plot .ticks{grid-column:1}.plot .field{grid-column:2}.plot .names{grid-column:3}
 .over{position:relative;height:1.4rem;grid-column:2}.over b{transform:translateX(-50%);font-weight:400}
-.dates{grid-column:2;display:flex;justify-content:space-between;font-size:.8rem;color:var(--soft)}
-.day{white-space:nowrap}th small{font-weight:400}
+.dates{grid-column:2;display:flex;gap:.4rem;justify-content:space-between;font-size:.8rem;color:var(--soft)}
+.day,.dates span{white-space:nowrap}th small{font-weight:400}
 svg.axes{display:block;width:100%;height:auto;max-width:34rem}
 svg *{vector-effect:non-scaling-stroke;fill:none}
 svg .line{stroke:var(--blue);stroke-width:1.6}svg .dots{stroke:var(--blue);stroke-width:5;stroke-linecap:round}
@@ -63,8 +63,8 @@ th{font-weight:600}thead th{color:var(--soft);font-weight:400}
 .key:first-child{margin-left:0}
 .cats td:last-child{width:55%}.bar{height:.5rem;margin:.12rem 0}
 .bar.ref{background:var(--grey)}.bar.new{background:var(--blue)}
-@media(max-width:40rem){body{padding:.7rem;font-size:15px}.grid thead th:first-child{width:30%}
-.grid thead .n{width:21%}.forest thead th:first-child{width:30%}.forest thead .n{width:19%}
+@media(max-width:40rem){body{padding:.7rem;font-size:15px}.words{font-size:.8rem}.grid thead th:first-child{width:30%}
+.grid thead .n{width:21%}.forest thead th:first-child{width:37%}.forest thead .n{width:19%}
 .wide{display:none}.field{height:10rem}.names{width:4.4rem}}
 """
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SIZE = 380, 270  # pixels of a plot on a phone; on a wide screen two stand side by side, a little larger
+LONG = 10_000  # from which on an axis counts in thousands or millions, as 210k: there is no room for more digits
 MARGINS = 0.145, 0.165, 0.83, 0.80  # left, bottom, width and height, as shares
 FONT = 11
 # Matplotlib is given a colour that nobody would choose for each of the style sheet's, and the sheet's name replaces it.
@@ -92,7 +93,7 @@ def drawn(plot: Plot) -> str:
 
 def _fill(axes: Axes, plot: Plot) -> None:
     """Draw everything; what has no finite value is left out."""
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import EngFormatter, MaxNLocator
 
     axes.patch.set_visible(False)
     for side in ("top", "right"):
@@ -111,6 +112,9 @@ def _fill(axes: Axes, plot: Plot) -> None:
         axes.set_ylim(*plot.limits[2:])
     for place, line in enumerate(plot.lines):
         _draw(axes, line, place)
+    for axis in (axes.xaxis, axes.yaxis):
+        if max(map(abs, axis.get_view_interval())) >= LONG:
+            axis.set_major_formatter(EngFormatter(sep=""))
 
 
 def _draw(axes: Axes, line: Line, place: int) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from db.verdict_records import CALIBRATION, PRECISION, QUANTILES, RESIDUALS
+from evergreen_client.shown import number
 from monitoring.document import name, shown
 from monitoring.plots import Line, Plot, drawn
 
@@ -161,12 +162,14 @@ def stage_figure(stage: str, epochs: Sequence[EpochMetric]) -> str:
         return ""
     last = {which: points[-1][1] for which, points in found.items()}
     words = f"{len(next(iter(found.values()))):,} epochs"
-    words += f"; the loss ends at {last['loss']:.4g} on rows that it learned" if "loss" in last else ""
-    words += f", {last['val_loss']:.4g} on rows held back" if "val_loss" in last else ""
+    words += f"; the loss ends at {number(last['loss'])} on rows that it learned" if "loss" in last else ""
+    words += f", {number(last['val_loss'])} on rows held back" if "val_loss" in last else ""
     plot = Plot(lines, "epoch", "loss", f"Stage {stage}: {words}", whole=True)
-    legend = (
-        '<span class="ink-blue">━ rows held back</span> &nbsp; <span class="ink-grey">╌ rows that it learned</span>'
-    )
+    keys = {
+        "val_loss": '<span class="ink-blue">━ rows held back</span>',
+        "loss": '<span class="ink-grey">╌ rows that it learned</span>',
+    }
+    legend = " &nbsp; ".join(key for which, key in keys.items() if which in found)
     return f"<figure><h3>{name(stage)}</h3>{drawn(plot)}<figcaption>{shown(words)}. {legend}</figcaption></figure>"
 
 

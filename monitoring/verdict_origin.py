@@ -20,6 +20,7 @@ PARTITIONS = 30  # that it learned, the newest
 SETTINGS = 60  # of its plan
 SHORT = 12  # characters of a digest that people need
 MADE_FOR, BUILDERS = "made_for", "made_for.builders."
+TOLD = MADE_FOR, "calibration.", "threshold."  # of a plan, what the page says otherwise
 
 
 def drift_section(check: DriftCheckRecord | None) -> str:
@@ -55,7 +56,7 @@ def origin_section(seen: Judged) -> str:
         "base": f"<code>{shown(version.base.digest[:SHORT])}</code>{same}",
         "head": f"<code>{shown(version.head.digest[:SHORT])}</code>",
         "learned from": f"{rows:,} rows in {partitions:,} partitions, ancestors included",
-        "chances": shown((version.plan.get("calibration") or {}).get("remark", "")),
+        "put right": shown((version.plan.get("calibration") or {}).get("remark", "")),
         "threshold": shown((version.plan.get("threshold") or {}).get("remark", "")),
         "code": ", ".join(f"{shown(key)} <code>{shown(value)}</code>" for key, value in code.items()),
         "libraries": ", ".join(f"{shown(key)} {shown(value)}" for key, value in sorted(version.environment.items())),
@@ -91,6 +92,6 @@ def learned(seen: Judged) -> str:
 
 def plan(seen: Judged) -> str:
     """How it was trained, setting by setting."""
-    settings = {key: value for key, value in flat(seen.challenger.plan).items() if not key.startswith(MADE_FOR)}
+    settings = {key: value for key, value in flat(seen.challenger.plan).items() if not key.startswith(TOLD)}
     rows = [[name(key), shown(value, 200)] for key, value in list(settings.items())[:SETTINGS]]
-    return table({"setting": "", "value": ""}, rows, "The plan that it was trained by") if rows else ""
+    return table({"setting": "", "value": ""}, rows, "The plan that it was trained by", kind="words") if rows else ""

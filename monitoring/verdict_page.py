@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from db.verdict_records import EvaluationMetric, RuleVerdict
+from evergreen_client.shown import number
 from monitoring.document import document, facts, name, shown, table
-from monitoring.forest import HARM, changes, forest_section
+from monitoring.forest import HARM, changes, forest_section, unbroken
 from monitoring.verdict_curves import curves_section, learning_section
 from monitoring.verdict_origin import drift_section, origin_section
 
@@ -32,8 +33,7 @@ def verdict_page(seen: Judged, promises: str = "") -> str:
         seen: the facts.
         promises: how many promises of the gate held, in a sentence.
     """
-    number = seen.evaluation.challenger
-    title = f"{seen.model}: version {number} against {against(seen.evaluation)}"
+    title = f"{seen.model}: version {seen.evaluation.challenger} against {against(seen.evaluation)}"
     sections = [
         f"<h1>{shown(title)}</h1>",
         f"<p><small>{when(seen)}</small></p>",
@@ -171,7 +171,7 @@ def figures_section(evaluation: EvaluationRecord) -> str:
     heads = {"figure": "", "on": "", "champion": "n", "challenger": "n", "change": "n wide", "rows": "n wide"}
     rows = [
         [
-            *(name(m.metric), name(m.dataset), figure(m.champion_value), figure(m.challenger_value)),
+            *(name(m.metric), unbroken(m.dataset), figure(m.champion_value), figure(m.challenger_value)),
             *(change(m), f"{m.rows:,}"),
         ]
         for m in sorted(shown_ones, key=lambda m: names.index(m.metric))[:FIGURES]
@@ -183,11 +183,15 @@ def figure(value: float) -> str:
     """A figure with the digits that are worth reading."""
     if not math.isfinite(value):
         return ""
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) >= 10_000 else number(value)
 
 
 def change(metric: EvaluationMetric) -> str:
     """Relative where an interval is, or the loss was compared; else the difference."""
     if not math.isfinite(metric.delta):
         return ""
-    return f"{metric.delta:+.1%}" if metric.verdict not in {"shown", "no prediction"} else f"{metric.delta:+.4g}"
+    return (
+        f"{metric.delta:+.1%}"
+        if metric.verdict not in {"shown", "no prediction"}
+        else f"{'+' * (metric.delta >= 0)}{number(metric.delta)}"
+    )

@@ -37,6 +37,7 @@ class Guess:
         ignored: all other columns.
         rows: how many the guess is from.
         class_weight: how much rows of rare classes should count, as Python; "" where no class is rare.
+        rare_event: whether the rare class is the event of two.
         doubts: what a person should look at, in sentences.
         written: how the file writes numbers and times.
     """
@@ -46,6 +47,7 @@ class Guess:
     ignored: tuple[str, ...]
     rows: int = 0
     class_weight: str = ""
+    rare_event: bool = False
     doubts: tuple[str, ...] = ()
     written: Written = PLAINLY
 
@@ -83,6 +85,9 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
         else class_weights(rows[label] if words else numbers),
         written=written,
     )
+    event = _literal(words[1]) if len(words) == 2 else "1"
+    rare = found.objective.startswith("Binary") and found.class_weight.startswith(f"{{{event}: ")
+    found = replace(found, rare_event=rare)
     return replace(found, doubts=tuple(_doubts(rows, found, found_roles.times, sure={*key, found_roles.named})))
 
 
@@ -135,6 +140,8 @@ def _objective_doubts(found: Guess) -> Iterator[str]:
         yield f"objective: {found.objective}; the second is the event"
     if found.class_weight:
         yield f"class_weight={found.class_weight}: a class is rare; chances stay true (docs/learning.md)"
+    if found.rare_event:
+        yield 'Gate(metric="pr_auc"): events are rare, so how they rank decides; name what alarms cost with Cost(...)'
     if "huber" in found.objective:
         yield f"objective: {found.objective}, as many targets lie far out; Regression() asks for their mean, with them"
 

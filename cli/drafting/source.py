@@ -20,6 +20,10 @@ IMPORTED = ("FineTune", "ModelSpec", "Pretrain", "Replay", "Schema", "Source", "
 LINE = 90
 ADOPTED = Path(__file__).with_name("adopted.py.txt")
 HEAD_SCALE, WHOLE_SCALE = 0.3, 0.1  # of the pretraining rate: the more of a model learns, the slower
+# Of rare events accuracy and most of the loss are those of all the other rows.
+GATE = (
+    '    gate=Gate(metric="pr_auc"),  # how events rank among all rows; or what alarms cost: Cost(((0, 1), (9, 0)))\n'
+)
 FUTURE = "from __future__"
 PRETRAIN = ("epochs=15", "steps=60", "more=15", "learning_rate=2e-3", "patience=5", 'optimizer="adamw"')
 BATCHES = ((1_000, 32), (50_000, 128), (float("inf"), 256))  # rows of the file, and of a gradient step
@@ -50,8 +54,9 @@ def model_source(guess: Guess, name: str, origin: str) -> str:
     return Template(_template(schema)).substitute(
         name=name,
         origin=_quoted(origin),
-        imported=", ".join(sorted([*IMPORTED, "RetrainPolicy", kind])),
+        imported=", ".join(sorted([*IMPORTED, "RetrainPolicy", kind, *["Gate"] * guess.rare_event])),
         objective=guess.objective,
+        gate=GATE * guess.rare_event,
         outputs=outputs.get(kind, f'{width}, activation="softmax"'),
         time=_quoted(schema.time) if schema.time else "None",
         key=_written(schema.key),

@@ -36,6 +36,7 @@ def test_rows_of_a_rare_class_are_drafted_to_count_more(target: list[object], wa
     source = model_source(found, "orders", "orders.csv")
     compile(source, "orders.py", "exec")
     assert wanted in source
+    assert ('gate=Gate(metric="pr_auc"),' in source) == ("class_weight={1:" in source or '{"fraud":' in source)
     assert ("class_weight" in source) == bool(wanted) == any("class_weight" in doubt for doubt in found.doubts)
 
 
