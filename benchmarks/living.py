@@ -26,7 +26,7 @@ from evaluation.backtests import PolicyResult
 from flows.backtest import REGISTRY, live, opened, policy_folder
 from learning.data import PartitionFile
 from learning.overrides import PRESENT, overridden, policy
-from settings import Settings
+from settings import Settings, get_settings
 from tasks.history import Asked, History, prepared
 from tasks.lived import Came
 from tasks.run import Context
@@ -101,8 +101,10 @@ def mean_loss(losses: Sequence[Floats]) -> float:
 @contextmanager
 def gone_by(stream: Stream) -> Iterator[History]:
     """A past in which all of a stream has arrived, ready to be lived through; it is gone afterwards."""
+    get_settings()  # lets TensorFlow compute as it does in production: without, weights differ in their last bits
     with TemporaryDirectory() as folder:
-        settings = Settings(home=Path(folder))
+        # Nothing of it by the environment, which may name the registry of production.
+        settings = Settings(home=Path(folder), database_url="", artifact_root="", landing="")
         with open_registry(settings.database_url) as registry:
             registry.add_model(stream.spec.name)
             store = ArtifactStore(settings.artifact_root, settings.cache)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from benchmarks.claims import Claims
 from benchmarks.living import gone_by, lived_through, mean_loss
 from benchmarks.streams import Stream, streams
-from learning.spec import RetrainReason
+from learning.policies import RetrainReason
 from tasks.history import History
 
 WORTH, COST = 0.95, 0.6  # of what a retrain after every arrival gains, and trains
