@@ -138,7 +138,8 @@ def live(spec: ModelSpec, history: History, policy: Policy) -> Lived:
         done = begun_again(own, history, folder, first)
         if done < history.came.last:  # else the first step of the first policy would pay for these imports
             start_tensorflow()
-            after_large_import("evidently.metrics", len, ())
+            if "drift" in own.retrain.when:
+                after_large_import("evidently.metrics", len, ())
         with opened(own, history, folder / REGISTRY, always=policy.always) as context:
             for number in range(done + 1, history.came.last + 1):
                 one_step(context, history.came.steps.at(number))

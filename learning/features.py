@@ -210,7 +210,7 @@ def frozen_base(path: Path, digest: str, schema: Schema) -> FrozenBase:
 
 @contextmanager
 def checked_once() -> Iterator[None]:
-    """Let entries be read without their checksum once it was right: a year's steps read each of them a hundred times."""
+    """Let entries be read without their checksum once it was right: a backtest reads each a hundred times."""
     token = CHECKED.set(set())
     try:
         yield

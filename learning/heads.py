@@ -8,6 +8,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from evergreen_client.batches import in_batches
 from evergreen_client.model_files import load_model
 from learning.alike import graph_digest
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from evergreen_client.batches import Forward
     from learning.files import ModelFiles
 
-MOST = 2  # a champion's and a challenger's
+LEAST = 2  # a champion's and a challenger's, however large they are
+BYTES = 32 * 2**20  # of the weights of those that are kept: those of past eras' versions are asked again and again
 
 
 class _Graph:
@@ -59,15 +62,21 @@ _newest: list[_Head] = []
 
 
 def head_of(files: ModelFiles) -> Forward:
-    """A function from features to a version's predictions; the very same one if it was among the last two asked for."""
+    """A function from features to a version's predictions; the very same one if it was asked for lately."""
     found = next((one for one in _newest if (one.path, one.digest) == (files.head, files.head_digest)), None)
     if found is None:
         model = load_model(files.head)
         key, values = graph_digest(model), values_of(model.variables)
         alike = (one.graph for one in _newest if key is not None and one.graph.key == key)
         found = _Head(files.head, files.head_digest, next(alike, None) or _Graph(key, model), values)
-    _newest[:] = [found, *(one for one in _newest if one is not found)][:MOST]
+    _newest[:] = _kept([found, *(one for one in _newest if one is not found)])
     return found.forward
+
+
+def _kept(heads: list[_Head]) -> list[_Head]:
+    """Those of the newest that fit, and two in any case."""
+    sizes = np.cumsum([sum(array.nbytes for array in one.values) for one in heads])
+    return heads[: max(LEAST, int((sizes <= BYTES).sum()))]
 
 
 def _signature(model: Any) -> Any:
