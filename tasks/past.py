@@ -6,7 +6,7 @@ import pickle
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -111,10 +111,7 @@ class Past:
         if "drift" not in run.context.spec.retrain.when and not self._forbidden(run, pending, comparison):
             return None
         of = self._weights(run, pending.champion), comparison.reference.name, comparison.reference.remark
-
-        def compared() -> DriftVerdict | None:
-            return verdict_of(run, pending.champion, comparison)
-
+        compared = partial(verdict_of, run, pending.champion, comparison)
         return self.kept_of_rows("drift", run.context.spec, comparison.windows, compared, of)
 
     def _forbidden(self, run: Run, pending: Pending, comparison: Comparison) -> bool:
@@ -122,15 +119,11 @@ class Past:
         context, champion, windows = run.context, pending.champion, comparison.windows
         if decision(context, pending, None, performance_of(context), run.started_at).decision == "wait":
             return False
-
-        def inputs() -> bool:
-            return broken_inputs(context, comparison)
-
-        def outputs() -> bool:
-            return broken_outputs(context, champion, comparison)
-
+        inputs = partial(broken_inputs, context, comparison)
+        outputs = partial(broken_outputs, context, champion, comparison)
+        of = self._weights(run, champion)
         return self.kept_of_rows("broken inputs", context.spec, windows, inputs) or self.kept_of_rows(
-            "broken outputs", context.spec, windows, outputs, self._weights(run, champion)
+            "broken outputs", context.spec, windows, outputs, of
         )
 
     @staticmethod
