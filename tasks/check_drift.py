@@ -108,9 +108,9 @@ def compare_made(context: Context, champion: int, comparison: Comparison) -> Fut
 
 def broken_inputs(context: Context, comparison: Comparison) -> bool:
     """Whether a check would find a column broken of those that arrived: a third of its work tells."""
-    sides, columns = [one.rows for one in comparison.windows], compared_columns(context.spec)
+    (reference, current), columns = comparison.windows, compared_columns(context.spec)
     with suppress(NotEnoughData):
-        found = drawn(*sides, columns, context.spec.drift.max_rows)
+        found = drawn(reference.rows, current.rows, columns, context.spec.drift.max_rows)
         return bool(growing_and_faults(found.reference, found.current, found.columns)[1])
     return False
 
