@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from evergreen_client.batches import Forward
     from learning.files import ModelFiles
 
-LEAST = 2  # a champion's and a challenger's, however large they are
-BYTES = 32 * 2**20  # of the weights of those that are kept: those of past eras' versions are asked again and again
+LEAST, MOST = 2, 8  # a champion's and a challenger's in any case; those that past eras are judged by, where they fit
+BYTES = 32 * 2**20  # of the weights of those that are kept
 
 
 class _Graph:
@@ -76,7 +76,7 @@ def head_of(files: ModelFiles) -> Forward:
 def _kept(heads: list[_Head]) -> list[_Head]:
     """Those of the newest that fit, and two in any case."""
     sizes = np.cumsum([sum(array.nbytes for array in one.values) for one in heads])
-    return heads[: max(LEAST, int((sizes <= BYTES).sum()))]
+    return heads[: min(MOST, max(LEAST, int((sizes <= BYTES).sum())))]
 
 
 def _signature(model: Any) -> Any:
