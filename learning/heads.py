@@ -28,8 +28,8 @@ BYTES = 32 * 2**20  # of the weights of those that are kept
 class _Graph:
     """A model and its graph, which predicts with the weights of whichever head is asked.
 
-    To trace one takes longer than to predict a hundred thousand rows, and the heads of a champion and its challengers
-    differ in weights alone.
+    To trace one takes longer than to predict with it, and the heads of a champion and its challengers differ in weights
+    alone.
     """
 
     def __init__(self, key: str | None, model: keras.Model) -> None:
