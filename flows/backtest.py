@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Protocol
 
 from clock import as_of
-from db.artifacts import ArtifactStore
 from db.records import VersionRecord
 from db.registry import open_registry
 from db.snapshots import restore_snapshot, save_snapshot
@@ -25,6 +24,7 @@ from flows.bootstrap import bootstrap
 from flows.retrain import retrain
 from learning.catalog import load_spec
 from learning.digests import json_digest
+from learning.features import checked_once
 from learning.files import locked
 from learning.overrides import ALWAYS, PRESENT, Policy, checked, overridden
 from learning.prediction import predict
@@ -33,7 +33,7 @@ from learning.startup import after_large_import, start_tensorflow
 from learning.work_folder import plan_of
 from tasks.history import Asked, History, prepared
 from tasks.lived import baselines, crossed, policy_result
-from tasks.past import Past
+from tasks.past import Past, PastStore
 from tasks.run import Context, given
 
 FIRST, REGISTRY = "first.db", "registry.db"
@@ -84,8 +84,8 @@ def opened(spec: ModelSpec, history: History, database: Path, *, always: bool = 
     """What a policy's runs work with: a registry of its own, and what all share."""
     settings = history.settings.model_copy(update={"database_url": f"sqlite:///{database}"})
     past = Past(history.came.arrivals, history.settings.home / "shared", always=always)
-    with open_registry(settings.database_url) as registry:
-        yield Context(spec, registry, ArtifactStore(settings.artifact_root, settings.cache), settings, past)
+    with open_registry(settings.database_url) as registry, checked_once():
+        yield Context(spec, registry, PastStore(settings.artifact_root, settings.cache), settings, past)
 
 
 def live_by_name(history: History, policy: Policy) -> Lived:
@@ -138,7 +138,8 @@ def live(spec: ModelSpec, history: History, policy: Policy) -> Lived:
         done = begun_again(own, history, folder, first)
         if done < history.came.last:  # else the first step of the first policy would pay for these imports
             start_tensorflow()
-            after_large_import("evidently.metrics", len, ())
+            if "drift" in own.retrain.when:
+                after_large_import("evidently.metrics", len, ())
         with opened(own, history, folder / REGISTRY, always=policy.always) as context:
             for number in range(done + 1, history.came.last + 1):
                 one_step(context, history.came.steps.at(number))

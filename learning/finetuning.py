@@ -13,12 +13,13 @@ from errors import TrainingError
 from evergreen_client.batches import in_batches
 from evergreen_client.model_files import load_model
 from learning.absurd import absurd_rows_named
+from learning.alike import graph_digest
 from learning.assembly import assemble, freeze_except, named_layers, weights_outside
 from learning.calibration import calibrates, fold
 from learning.checkpoint import TrainingState
 from learning.data import PartitionFile, Selection, read_inputs, row_count, select
 from learning.digests import weights_digest
-from learning.environment import function_record
+from learning.environment import code_digest, function_record
 from learning.examples import Examples, Read
 from learning.features import FeatureCache, FrozenBase
 from learning.files import ModelFiles, Progress, Trained, save_model
@@ -149,7 +150,8 @@ class _Challenger:
         rates = {stage.name: stage.rate(spec.pretrain) for stage in plan.stages}
         start = [champion.base_digest, champion.head_digest, str(champion.head)]
         task = task_digest(spec, record_of(plan, context.seed, learning_rates=rates), start, [])
-        self._kept = take_head((task, spec.loss), self._new_head)  # of a loss from a notebook, no digest tells all
+        # Of a loss from a notebook, no digest tells all.
+        self._kept = take_head((task, spec.loss), self._new_head, self._graphs)
         self.head = self._kept.model
         set_seed(context.seed)  # from here on it draws the same, whether the head was loaded or kept
         self.base = FrozenBase(champion.base, champion.base_digest, spec.schema)
@@ -200,6 +202,11 @@ class _Challenger:
         if self.plan.shrink < 1 or self.plan.perturb > 0:
             shrink_and_perturb(head, self.plan.shrink, self.plan.perturb)
         return head
+
+    def _graphs(self, head: keras.Model) -> object:
+        """What the graphs of gradient steps on features depend on; a teacher's weights are in them."""
+        alike = None if self.plan.distill else graph_digest(head)
+        return alike and (alike, self.plan.stages, code_digest(self.spec), self.spec.pretrain, self.spec.loss)
 
     def _on_features(self, stage: Stage, read: Read) -> TrainingState:
         with self._adapted(stage, self.head, ()) as head:

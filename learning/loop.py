@@ -108,7 +108,8 @@ def train(
     # Keras keeps in variables too) or in `state`; what an epoch draws beside them, it draws anew from its own number.
     variables = [*learner.variables, *steps.variables]
     checkpoint = context.work / f"{plan.name}.npz"
-    validate = partial(_validate, learner, validation, predictor(in_batches(model)))
+    steps.forward = steps.forward or in_batches(model)
+    validate = partial(_validate, learner, validation, predictor(steps.forward))
     saved, epochs = load_checkpoint(checkpoint), plan.epochs if until is None else until
     if saved is None:
         start = learner.start

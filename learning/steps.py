@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
+    from evergreen_client.batches import Forward
     from learning.losses import Loss
     from learning.plans import Pretrain, Stage
 
@@ -51,6 +52,7 @@ class Steps:
         self._beginning = values_of(self.variables)
         self._loss, self._rate = loss, learning_rate
         self._run: Callable[..., Any] | None = None
+        self.forward: Forward | None = None  # the model's predictions while it learns, once they were asked for
         self._labels = 1  # columns: a target, and beside it a weight where rows have one
 
     @property
@@ -82,7 +84,7 @@ class Steps:
         """
         if self.scheduled and float(self.optimizer.learning_rate) != self._rate:
             raise rate_undone("a callback", self.plan)
-        if self._run is None:
+        if self._run is None or self._labels != int(target.shape[1]):
             self._labels = int(target.shape[1])
             self._run = self._traced(inputs)
         loss = float(self._run(inputs, target, rates))

@@ -153,15 +153,7 @@ def compare_sides(  # noqa: PLR0913 - the last four by name
     Raises:
         NotEnoughData: a side has fewer than 30 rows, or no column has a value on both.
     """
-    for name, side in {"reference": reference, "current": current}.items():
-        if len(side.values) < MIN_ROWS:
-            raise NotEnoughData(
-                f"a {name} window of {len(side.values)} rows",
-                f"a drift check needs {MIN_ROWS}",
-                "wait for more rows",
-            )
-    growing = {c: growth(c.kind, reference.column(c.name), current.column(c.name)) for c in columns}
-    faults = faults_of(reference, current, growing)
+    growing, faults = growing_and_faults(reference, current, columns)
     both = {c: counted(reference.values[c.name], current.values[c.name], c.kind) for c in columns}
     thresholds = limits(reference, current, both, policy, growing)
     found = [
@@ -195,6 +187,25 @@ def compare_sides(  # noqa: PLR0913 - the last four by name
         facts = told.reason, told.columns, told.reference, told.current, told.reference_name, told.attention
         write_report(report, Checked(title, *facts), reference.values, current.values)
     return told
+
+
+def growing_and_faults(
+    reference: Side, current: Side, columns: Sequence[Compared]
+) -> tuple[dict[Compared, str | None], dict[str, str]]:
+    """Which columns only grow, and what is wrong with those that are broken: what needs no chance, and no threshold.
+
+    Raises:
+        NotEnoughData: a side has fewer than 30 rows.
+    """
+    for name, side in {"reference": reference, "current": current}.items():
+        if len(side.values) < MIN_ROWS:
+            raise NotEnoughData(
+                f"a {name} window of {len(side.values)} rows",
+                f"a drift check needs {MIN_ROWS}",
+                "wait for more rows",
+            )
+    growing = {c: growth(c.kind, reference.column(c.name), current.column(c.name)) for c in columns}
+    return growing, faults_of(reference, current, growing)
 
 
 def limits(

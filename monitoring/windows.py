@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from errors import NotEnoughData
-from monitoring.drift import MIN_ROWS, Compared, DriftVerdict, compare_sides
+from monitoring.drift import MIN_ROWS, Compared, DriftVerdict, Side, compare_sides
 from monitoring.samples import Rows, draw
 
 if TYPE_CHECKING:
@@ -20,6 +20,16 @@ TEXT = 0.9  # share of different values in the reference from which a column is 
 STILL_TEXT = 0.5  # the same for what arrived: below it is something else now, which is to be seen
 TEXT_ROWS = 100  # of fewer values nearly every one may be different by chance
 FREE_TEXT = "free text: its length is compared, and what the base makes of it"
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Both sides as they are compared, the columns, and which of those are free text."""
+
+    reference: Side
+    current: Side
+    columns: tuple[Compared, ...]
+    texts: tuple[str, ...]
 
 
 def compare_rows(  # noqa: PLR0913 - the last four by name
@@ -48,8 +58,30 @@ def compare_rows(  # noqa: PLR0913 - the last four by name
     Raises:
         NotEnoughData: a side has too few rows, or there is no column to compare.
     """
+    sides = drawn(reference, current, columns, policy.max_rows)
+    verdict = compare_sides(
+        sides.reference,
+        sides.current,
+        sides.columns,
+        policy,
+        report=report,
+        title=title,
+        importance=importance,
+        reference_name=reference_name,
+    )
+    remarked = (
+        replace(found, remark=f"{FREE_TEXT}; {found.remark}" if found.remark else FREE_TEXT)
+        if found.column in sides.texts
+        else found
+        for found in verdict.columns
+    )
+    return replace(verdict, columns=tuple(remarked))
+
+
+def drawn(reference: Rows, current: Rows, columns: Sequence[Compared], most: int) -> Sides:
+    """Samples of both sides, of at most so many rows, and what is compared of them; raises as `compare_rows` does."""
     names = [column.name for column in columns]
-    samples = [draw(rows, names, policy.max_rows) for rows in (reference, current)]
+    samples = [draw(rows, names, most) for rows in (reference, current)]
     texts = tuple(
         column.name
         for column in columns
@@ -66,23 +98,7 @@ def compare_rows(  # noqa: PLR0913 - the last four by name
             "windows without a column to compare", "no column has enough values in both", "wait for more rows"
         )
     old, new = (one.side(as_compared(one.values, compared, texts)) for one in samples)
-    verdict = compare_sides(
-        old,
-        new,
-        compared,
-        policy,
-        report=report,
-        title=title,
-        importance=importance,
-        reference_name=reference_name,
-    )
-    remarked = (
-        replace(found, remark=f"{FREE_TEXT}; {found.remark}" if found.remark else FREE_TEXT)
-        if found.column in texts
-        else found
-        for found in verdict.columns
-    )
-    return replace(verdict, columns=tuple(remarked))
+    return Sides(old, new, tuple(compared), texts)
 
 
 def is_text(reference: pl.Series, current: pl.Series) -> bool:

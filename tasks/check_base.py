@@ -37,10 +37,14 @@ def ageing(context: Context, pending: Pending) -> str:
         return ""
     number, partitions = built_from(context, pending.champion)
     columns = (*schema.categorical, *schema.numeric)
-    sides = (window_files(context, without_late_labels(some)).rows for some in (partitions, arrived))
-    try:
-        known, now = (draw(side, columns, ROWS) for side in sides)
-    except NotEnoughData:
-        return ""
-    what = aged(known, now, schema.categorical, schema.numeric)
+    sides = [window_files(context, without_late_labels(some)) for some in (partitions, arrived)]
+
+    def compared() -> str:
+        try:
+            known, now = (draw(side.rows, columns, ROWS) for side in sides)
+        except NotEnoughData:
+            return ""
+        return aged(known, now, schema.categorical, schema.numeric)
+
+    what = context.past.kept_of_rows("ageing", context.spec, sides, compared) if context.past else compared()
     return AGED.format(number=number, what=what, model=context.spec.name) if what else ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, Future
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,10 +22,10 @@ from errors import NotEnoughData, ServerFailed
 from learning.spec import DriftPolicy
 from learning.startup import after_large_import
 from monitoring.decision import Pending
-from monitoring.drift import MIN_ROWS, DriftVerdict, compare_sides
+from monitoring.drift import MIN_ROWS, DriftVerdict, compare_sides, growing_and_faults
 from monitoring.parts import together
 from monitoring.references import Reference, rows
-from monitoring.windows import compare_rows
+from monitoring.windows import compare_rows, drawn
 from tasks.drift_outputs import expected_columns, output_sides
 from tasks.drift_windows import WindowFiles, chosen_reference, compared_columns, window_files, without_late_labels
 from tasks.run import GIVEN, Context, Run, step
@@ -103,6 +104,23 @@ def compare_made(context: Context, champion: int, comparison: Comparison) -> Fut
     policy = sharing_alpha(context.spec.drift, expected_columns(context), len(compared_columns(context.spec)))
     name = comparison.reference.name
     return elsewhere(compare_sides, sides.reference, sides.current, sides.columns, policy, reference_name=name)
+
+
+def broken_inputs(context: Context, comparison: Comparison) -> bool:
+    """Whether a check would find a column broken of those that arrived: a third of its work tells."""
+    (reference, current), columns = comparison.windows, compared_columns(context.spec)
+    with suppress(NotEnoughData):
+        found = drawn(reference.rows, current.rows, columns, context.spec.drift.max_rows)
+        return bool(growing_and_faults(found.reference, found.current, found.columns)[1])
+    return False
+
+
+def broken_outputs(context: Context, champion: int, comparison: Comparison) -> bool:
+    """The same of what the champion makes of the rows."""
+    with suppress(NotEnoughData):
+        found = output_sides(context, context.registry.version(context.spec.name, champion), comparison.windows)
+        return bool(growing_and_faults(found.reference, found.current, found.columns)[1])
+    return False
 
 
 def sharing_alpha(policy: DriftPolicy, columns: int, others: int) -> DriftPolicy:

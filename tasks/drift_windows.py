@@ -28,6 +28,11 @@ class WindowFiles:
     rows: Rows
     partitions: tuple[PartitionFile, ...]
 
+    @property
+    def content(self) -> list[str]:
+        """What the rows are, in whichever registry: that of `rows` itself has times and objects of its own."""
+        return [*(file.digest for file in self.partitions), repr(self.rows.spans), repr(self.rows.holdout)]
+
 
 def window_files(context: Context, partitions: Sequence[PartitionRecord], spans: Sequence[Span] = ()) -> WindowFiles:
     """The rows of some partitions whose time is in one of some spans, or all."""

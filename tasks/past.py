@@ -6,11 +6,14 @@ import pickle
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from arrivals.ingest_result import IngestResult
 from arrivals.past import Arriving, arrival
+from db.artifacts import ArtifactStore
+from evergreen_client.artifacts import StoredArtifact
 from evergreen_client.durable import written_whole
 from learning.data import PartitionFile
 from learning.digests import json_digest
@@ -21,13 +24,28 @@ from learning.spec import ModelSpec
 from learning.work_folder import plan_of
 from monitoring.decision import Pending
 from monitoring.drift import DriftVerdict
-from tasks.check_drift import Comparison, verdict_of
+from tasks.check_drift import Comparison, broken_inputs, broken_outputs, verdict_of
 from tasks.check_performance import performance_of
 from tasks.decide_retrain import decision
+from tasks.drift_windows import WindowFiles
 from tasks.run import Run
 
 R = TypeVar("R")
 PROCESSOR, TRAINED_ROWS = "processor", "trained rows"  # what a backtest's runs keep beside their seconds
+
+
+class PastStore(ArtifactStore):
+    """Files that are verified when they are fetched first: a year's steps would hash all of them a hundred times."""
+
+    @cached_property
+    def _fetched(self) -> dict[str, Path]:
+        return {}
+
+    def fetch(self, artifact: StoredArtifact, *, of: str = "") -> Path:
+        """Give a local path to a stored file, as `ArtifactStore.fetch` does."""
+        if artifact.uri not in self._fetched:
+            self._fetched[artifact.uri] = super().fetch(artifact, of=of)
+        return self._fetched[artifact.uri]
 
 
 class Past:
@@ -86,17 +104,39 @@ class Past:
     def drift_verdict(self, run: Run, pending: Pending, comparison: Comparison) -> DriftVerdict | None:
         """As `tasks.check_drift.verdict_of`, of the same windows and weights only once.
 
-        None where the run waits whatever it says: it takes as long as a small retrain. Drift can only forbid one, then.
+        None where it decides nothing: it takes as long as a small retrain. Where drift is no reason to retrain, a check
+        can only forbid one, if a column is broken, which is found out sooner. A run that waits whatever it says does
+        not look for that either.
         """
-        champion, policy = pending.champion, run.context.spec.retrain
-        if "drift" not in policy.when:
-            waits = decision(run.context, pending, None, performance_of(run.context), run.started_at)
-            if waits.decision == "wait":
-                return None
-        version = run.context.registry.version(run.model, champion)
-        sides = [repr(side.rows) for side in comparison.windows]
-        of = [version.base.digest, version.head.digest, sides, repr(comparison.reference), repr(run.context.spec.drift)]
-        return self.kept_of("drift", of, lambda: verdict_of(run, champion, comparison))
+        if "drift" not in run.context.spec.retrain.when and not self._forbidden(run, pending, comparison):
+            return None
+        of = self._weights(run, pending.champion), comparison.reference.name, comparison.reference.remark
+        compared = partial(verdict_of, run, pending.champion, comparison)
+        return self.kept_of_rows("drift", run.context.spec, comparison.windows, compared, of)
+
+    def _forbidden(self, run: Run, pending: Pending, comparison: Comparison) -> bool:
+        """Whether a run that would retrain may not, as a column is broken."""
+        context, champion, windows = run.context, pending.champion, comparison.windows
+        if decision(context, pending, None, performance_of(context), run.started_at).decision == "wait":
+            return False
+        inputs = partial(broken_inputs, context, comparison)
+        outputs = partial(broken_outputs, context, champion, comparison)
+        of = self._weights(run, champion)
+        return self.kept_of_rows("broken inputs", context.spec, windows, inputs) or self.kept_of_rows(
+            "broken outputs", context.spec, windows, outputs, of
+        )
+
+    @staticmethod
+    def _weights(run: Run, number: int) -> list[str]:
+        version = run.context.registry.version(run.model, number)
+        return [version.base.digest, version.head.digest]
+
+    def kept_of_rows(
+        self, what: str, spec: ModelSpec, windows: Sequence[WindowFiles], made: Callable[[], R], more: object = ()
+    ) -> R:
+        """As `kept_of`, of what depends on the rows of some windows, as the spec reads and compares them."""
+        depends = [code_digest(spec), repr(spec.drift), [window.content for window in windows], more]
+        return self.kept_of(what, depends, made)
 
     def kept_of(self, what: str, depends: object, made: Callable[[], R]) -> R:
         """What a function gives, which is kept: whoever asks for what depends on the same gets it from the file."""

@@ -1,0 +1,97 @@
+"""Heads that differ in weights alone share their graphs, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from learning import heads, kept_head
+from learning.alike import graph_digest
+from learning.data import PartitionFile
+from learning.files import ModelFiles, Trained, save_model
+from learning.finetuning import finetune
+from learning.plans import FineTune, Stage
+from learning.spec import ModelSpec
+from learning.steps import Steps
+
+if TYPE_CHECKING:
+    import keras
+
+ROWS = np.linspace(-1, 1, 8, dtype="float32").reshape(4, 2)
+
+
+def head(*, mean: float | None = None, own: bool = False) -> keras.Model:
+    """A new head, which may begin with a Normalization or end in a layer of the user's own."""
+    import keras
+    from keras import Input, Sequential, layers
+
+    class Own(layers.Dense):
+        """Nobody knows what it makes of its weights."""
+
+    scale = layers.Normalization()
+    scale.adapt(np.array([[mean or 0.0], [2.0]], "float32").repeat(2, axis=1))
+    first = [] if mean is None else [scale]
+    last = Own(1) if own else layers.Dense(1, bias_initializer=keras.initializers.RandomNormal())
+    return Sequential([Input((2,)), *first, layers.Dropout(0.5), last])
+
+
+def test_only_weights_may_differ() -> None:
+    """What a layer was adapted to is in its graph as a constant, and what a user's own layer does nobody knows."""
+    assert graph_digest(head()) == graph_digest(head())
+    assert graph_digest(head(mean=1.0)) == graph_digest(head(mean=1.0))
+    assert len({graph_digest(one) for one in (head(), head(mean=1.0), head(mean=3.0))}) == 3
+    assert graph_digest(head(own=True)) is None
+
+
+def test_each_head_says_its_own_through_the_graph_that_they_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A champion and its challengers are asked by turns; only the first of them is traced."""
+    traced = list[Any]()
+    original = heads.in_batches
+
+    def noted(model: Any, **how: Any) -> Any:
+        traced.append(model)
+        return original(model, **how)
+
+    monkeypatch.setattr(heads, "in_batches", noted)
+    heads._newest.clear()
+    models = [head() for _ in range(3)]
+    files = [ModelFiles(Path(), path := tmp_path / f"{n}.keras", "", save_model(m, path)) for n, m in enumerate(models)]
+    for place in (0, 1, 0, 2, 1, 2, 0):
+        said = np.asarray(heads.head_of(files[place])(ROWS))
+        np.testing.assert_array_equal(said, np.asarray(models[place](ROWS, training=False)))
+    assert len(traced) == 1
+
+
+def test_the_next_champions_fine_tuning_takes_the_graphs_over_and_comes_to_the_same_bits(
+    spec: ModelSpec,
+    champion: Trained,
+    partition: Callable[..., PartitionFile],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A process that retrains again and again traces once, and a killed one goes on in a process that never did."""
+    traced = list[str]()
+    original = Steps._traced
+    monkeypatch.setattr(Steps, "_traced", lambda self, inputs: traced.append("") or original(self, inputs))
+    new = [partition(name, seed=seed, number=12) for name, seed in (("one", 3), ("two", 4))]
+    plan = FineTune(stages=(Stage(epochs=2, batch_size=4, learning_rate=0.05),))
+
+    def trained(work: str, begins: Trained, rows: PartitionFile) -> Trained:
+        folders = {"cache": tmp_path / "cache", "work": tmp_path / work}
+        return finetune(spec, begins.files, [rows], [], seed=5, plan=plan, **folders)
+
+    kept_head._newest.clear()
+    first = trained("first", champion, new[0])
+    second = trained("second", first, new[1])
+    assert len(traced) == 1
+    kept_head._newest.clear()
+    alone = trained("alone", first, new[1])
+    assert len(traced) == 2
+    assert first.files.head_digest not in {champion.files.head_digest, second.files.head_digest}
+    assert (second.files.head_digest, second.epochs) == (alone.files.head_digest, alone.epochs)
