@@ -40,9 +40,7 @@ class RedisStream(Stream):
             fix = "write redis://host/stream, or unix:///path/of.sock/stream"
             raise UnreachableSource(f"events from {self._shown}", "the address names no stream", fix)
         self._client = _client(server, password)
-        info = (self._ask("exists", self._stream) and self._ask("xinfo_stream", self._stream)) or {}
-        self._removed = _text(info.get("max-deleted-entry-id", FIRST))
-        self._newest = _text(info.get("last-generated-id", ""))
+        self._removed = self._told_of("max-deleted-entry-id", FIRST)
 
     def begin(self) -> str:
         """The oldest entry that is there."""
@@ -50,12 +48,12 @@ class RedisStream(Stream):
 
     def read(self, position: str, most: int) -> Portion:
         """The next entries."""
-        if self._newest and _order(self._newest) < _order(position):  # no entry of this stream ever had such an id
+        entries, last_gone = self._behind(position, most)
+        if not entries and _order(self._told_of("last-generated-id", position)) < _order(position):
+            # no entry of this stream ever had such an id
             self._tell(f"{self._shown} was written anew, or is that of an older backup: it is read from its beginning")
             position = FIRST
-        entries, last_gone = self._behind(position, most)
-        if entries:
-            self._newest = ""  # positions are of this stream from now on
+            entries, last_gone = self._behind(position, most)
         if position != FIRST and _order(self._removed) > _order(position):
             self._tell(f"entries of {self._shown} behind the last one that was read are not there any more")
         elif entries and last_gone:
@@ -79,6 +77,11 @@ class RedisStream(Stream):
         if found and _text(found[0][0]) == position:
             return found[1:], False
         return found[:most], position != FIRST
+
+    def _told_of(self, what: str, otherwise: str) -> str:
+        """What Redis says of the stream; something else where there is none, or an old server does not say it."""
+        info = (self._ask("exists", self._stream) and self._ask("xinfo_stream", self._stream)) or {}
+        return _text(info.get(what, otherwise))
 
     def _tell(self, sentence: str) -> None:
         if sentence not in self.told:

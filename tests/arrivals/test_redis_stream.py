@@ -43,9 +43,8 @@ class Answering(socketserver.StreamRequestHandler):
         if name.upper() == "EXISTS":
             return b":%d\r\n" % bool(self.server.entries)
         if name.upper() == "XINFO":
-            return resp(
-                ["length", len(self.server.entries), "max-deleted-entry-id", self.server.removed, "last-entry", None]
-            )
+            newest = "{}-{}".format(*max(self.server.entries))
+            return resp(["max-deleted-entry-id", self.server.removed, "last-generated-id", newest, "last-entry", None])
         if name.upper() == "XRANGE":
             after = tuple(map(int, words[1].removeprefix("(").split("-")))
             there = sorted(self.server.entries.items())
@@ -137,3 +136,16 @@ def test_it_is_told_that_a_stream_was_trimmed_beyond_the_last_entry_that_was_rea
         assert [place for _, place in source.read(f"{number - 3}-0", 1)] == [f"{number}-0"]
     gone = f"the entry of {url} that was read last is not there any more: entries behind it may have gone unread, too"
     assert source.told == [gone]
+
+
+def test_a_stream_that_is_written_anew_while_it_is_read_is_read_from_its_beginning(redis: FakeRedis) -> None:
+    """Its entries have smaller ids than those that were read, so that none of them would ever come."""
+    url = f"redis://127.0.0.1:{redis.server_address[1]}/flights"
+    redis.entries = {(number, 0): {"event": "{}"} for number in (5, 6)}
+    source = RedisStream(url, EventReader(SPEC))
+    assert [place for _, place in source.read(source.begin(), 9)] == ["5-0", "6-0"]
+    redis.entries = {}
+    assert source.read("6-0", 9) == []
+    redis.entries = {(number, 0): {"event": "{}"} for number in (1, 2)}
+    assert [place for _, place in source.read("6-0", 9)] == ["1-0", "2-0"]
+    assert source.told == [f"{url} was written anew, or is that of an older backup: it is read from its beginning"]
