@@ -28,7 +28,7 @@ def write_whole(path: Path, text: str) -> None:
         error.filename = str(path)
         if error.errno not in ONLY_IN_PLACE or not path.exists() or not os.access(path, os.W_OK):
             raise
-        _write(path, text)
+        _overwrite(path, text)
 
 
 def _replace(path: Path, text: str) -> None:
@@ -42,6 +42,18 @@ def _replace(path: Path, text: str) -> None:
     except OSError:
         with suppress(OSError):  # a disk that may only be read would tell of this file, which is nobody's
             beside.unlink(missing_ok=True)
+        raise
+
+
+def _overwrite(path: Path, text: str) -> None:
+    """Write the file itself; if that fails half way, what stood there is put back."""
+    before = path.read_bytes()
+    try:
+        _write(path, text)
+    except OSError as error:
+        error.filename = str(path)
+        with suppress(OSError):  # it had room before
+            path.write_bytes(before)
         raise
 
 

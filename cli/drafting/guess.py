@@ -136,7 +136,7 @@ def _doubts(rows: pl.DataFrame, found: Guess, parts: Roles, sure: Collection[str
             yield f"allowed={{{column!r}: {tuple(values.sort())}}} if no other value can be right"
 
 
-def _left_out_doubts(ignored: Collection[str]) -> Iterator[str]:
+def _left_out_doubts(ignored: tuple[str, ...]) -> Iterator[str]:
     """What a person should look at in the columns that nothing learns from."""
     if barred := [column for column in ignored if "/" in column]:
         yield f"names: {listed(barred)} cannot be inputs, as Keras takes no '/' in a name; rename them, or lose them"
