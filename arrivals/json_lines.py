@@ -82,7 +82,7 @@ class JsonLines:
         for name in self.commas & row.keys():
             if isinstance(row[name], float) and isfinite(row[name]):
                 row[name] = str(row[name]).replace(".", ",")
-        return json.dumps(row).encode()
+        return json.dumps(row, ensure_ascii=False).encode()
 
     def _read(self, text: bytes) -> pl.DataFrame | None:
         """Lines as rows of text; None if one of them is broken."""

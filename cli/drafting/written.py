@@ -87,12 +87,12 @@ def _writing(texts: Iterable[pl.Series]) -> Writing:
     if all(_reads(column, PLAIN) for column in marked):
         return PLAIN
     zeros = any(column.str.contains(r"^\s*[+-]?0[.,]").any() for column in marked)
-    marks = {mark for mark in ",." if any(column.str.contains(mark, literal=True).any() for column in marked)}
 
     def good(writing: Writing) -> tuple[int, int, bool, bool]:
         read = [column for column in marked if _reads(column, writing)]
         values = sum(int(_numbers(column, writing).is_not_null().sum()) for column in read)
-        return len(read), values, writing == PLAIN, writing[1] in marks and not zeros
+        parted = bool(writing[1]) and any(column.str.contains(writing[1], literal=True).any() for column in read)
+        return len(read), values, writing == PLAIN, parted and not zeros
 
     return max((PLAIN, *WRITINGS), key=good)
 
