@@ -7,13 +7,12 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-# What a disk says that is full, or may not be written.
+# What a disk says that is full.
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-FORBIDDEN = {errno.EACCES, errno.EPERM}
-REFUSALS = {*FULL, *FORBIDDEN, errno.EROFS}
 # What it says of a new file where the old one may be written all the same: in a folder of somebody else, or where the
 # file is a mount of its own, as in a container.
-ONLY_IN_PLACE = {*FORBIDDEN, errno.EROFS, errno.EBUSY}
+ONLY_IN_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY}
+REFUSALS = {*FULL, *ONLY_IN_PLACE}
 
 
 def write_whole(path: Path, text: str) -> None:
