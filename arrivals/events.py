@@ -13,7 +13,7 @@ import polars as pl
 
 from arrivals.json_lines import PYTHON, JsonLines
 from arrivals.keys import HIGH, HOLDOUT, LOW, held_out, key_hashes
-from arrivals.validation import REASON, Validator
+from arrivals.validation import REASON, Validator, with_commas
 
 if TYPE_CHECKING:
     from learning.spec import ModelSpec, Schema
@@ -78,7 +78,8 @@ class EventReader:
 
     def __init__(self, spec: ModelSpec) -> None:
         self._schema = spec.schema
-        self._validator = _Numbered(spec.schema, spec.objective, spec.source)
+        self._validator = _Numbered(spec.schema, spec.objective, spec.source, json=True)
+        self._commas = with_commas(spec)
 
     def judge(self, lines: Sequence[bytes]) -> list[Judged]:
         """What each line is, in their order.
@@ -106,7 +107,7 @@ class EventReader:
         if not lines:
             return {}
         text = b"".join(line + b"\n" for line in lines.values())
-        found, broken, _ = JsonLines(columns, None).judge(text, True)
+        found, broken, _ = JsonLines(columns, None, commas=self._commas).judge(text, True)
         if found.height != len(lines):
             if len(lines) == 1:
                 return {place: Refused(broken[0][1] if broken else "the line is no JSON object") for place in lines}

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
@@ -42,33 +43,46 @@ class JsonLines:
         columns: the names that are wanted; a name that a line leaves out is missing there.
         known: names that may be there; None for any.
         careful: judge every line by itself, also where whole blocks can be judged at once.
+        commas: columns of numbers whose text has a decimal comma; JSON's own numbers have none, and are given it.
         seen: the names that were found so far, but for known ones that hold nulls only.
     """
 
     columns: tuple[str, ...]
     known: frozenset[str] | None
     careful: bool = False
+    commas: frozenset[str] = frozenset()
     seen: set[str] = field(default_factory=set)
 
     def judge(self, block: bytes, _: bool) -> Judged:
         """Part a block into rows and refused lines; what follows its last line's end is left over."""
         used = block.rfind(b"\n") + 1
         text = re.sub(rb"\n[ \t\r\n]+", b"\n", block[:used])  # blank lines cost Polars memory
-        odd = self.careful or has_long_line(text) or HALF_A_SIGN.search(text)
+        odd = self.careful or self.commas or has_long_line(text) or HALF_A_SIGN.search(text)
         rows, refused = None if odd else self._read(text), list[Refused]()
         if rows is None:
             lines: list[bytes] = []
             for line in filter(bytes.strip, text.split(b"\n")):
                 if reason := _fault(line):
                     refused.append((as_text(line), reason))
-                elif b"NaN" in line:
-                    lines.append(json.dumps(PYTHON.decode(line.decode())).encode())
+                elif self.commas or b"NaN" in line:
+                    lines.append(self._written_anew(line))
                 else:
                     lines.append(line)
             rows = self._read_most(lines, refused)
             text = b"\n".join(lines)
         self._see(text, rows)
         return rows, refused, used
+
+    def _written_anew(self, line: bytes) -> bytes:
+        """A whole line with NaN as Polars knows it, and numbers as the source writes them in text."""
+        try:
+            row = PYTHON.decode(line.decode())
+        except ValueError:  # thousands of digits
+            return line
+        for name in self.commas & row.keys():
+            if isinstance(row[name], float) and isfinite(row[name]):
+                row[name] = str(row[name]).replace(".", ",")
+        return json.dumps(row, ensure_ascii=False).encode()
 
     def _read(self, text: bytes) -> pl.DataFrame | None:
         """Lines as rows of text; None if one of them is broken."""

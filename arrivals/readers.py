@@ -7,7 +7,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from arrivals.csv_records import CsvRecords, first_record
 from arrivals.json_lines import JsonLines, open_lines
 from arrivals.local_copies import LocalCopy
 from arrivals.text_blocks import BOM, LONGEST, batched, is_utf8, judged_blocks
-from arrivals.validation import Batch
+from arrivals.validation import Batch, with_commas
 from errors import EvergreenError, FileNotReady, SchemaMismatch, UnreadableFile
 from evergreen_client.shown import gist
 
@@ -43,22 +43,25 @@ class Wanted:
         columns: their names.
         optional: those of them that may be missing, and are then null.
         ignore: further columns that may be there; "*" for any.
+        commas: those whose numbers have a decimal comma, where they are text.
     """
 
     columns: tuple[str, ...]
     optional: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    commas: frozenset[str] = frozenset()
 
 
 def wanted_of(spec: ModelSpec, kind: str, *, labels: bool) -> Wanted:
     """The columns that a model's files must have: of rows, or of labels that came for rows."""
     schema, source = spec.schema, spec.source
+    commas = with_commas(spec) if kind == "jsonl" else frozenset()
     if labels:
-        return Wanted(tuple(dict.fromkeys((*schema.key, schema.target))), ignore=source.ignore)
+        return Wanted(tuple(dict.fromkeys((*schema.key, schema.target))), ignore=source.ignore, commas=commas)
     optional: tuple[str, ...] = (schema.target,) if source.labels else ()
     if kind == "jsonl":  # where a key that is left out means null
         optional += (schema.target, *schema.nullable)
-    return Wanted(schema.arriving, optional, source.ignore)
+    return Wanted(schema.arriving, optional, source.ignore, commas)
 
 
 def read_file(file: LocalCopy, wanted: Wanted, rows: int, *, careful: bool = False) -> Iterator[Batch]:
@@ -114,9 +117,9 @@ def _csv(file: LocalCopy, wanted: Wanted, rows: int, careful: bool) -> Iterator[
             yield Batch(complete(batch.rows, wanted), batch.refused)
 
 
-def read_header(path: Path, wanted: Sequence[str] = ()) -> tuple[list[str], str]:
+def read_header(path: Path, wanted: Sequence[str] = (), name: str = "") -> tuple[list[str], str]:
     """A CSV file's names, and the separator: the one that cuts the first line into most wanted names, or most names."""
-    names, separator, _ = _header(path, wanted, path.name)
+    names, separator, _ = _header(path, wanted, name or path.name)
     return names, separator
 
 
@@ -149,14 +152,14 @@ def _names(record: bytes, separator: str) -> list[str]:
 
 def _jsonl(file: LocalCopy, wanted: Wanted, rows: int, careful: bool) -> Iterator[Batch]:
     known = None if "*" in wanted.ignore else frozenset((*wanted.columns, *wanted.ignore))
-    lines, rows_found, refused = JsonLines(wanted.columns, known, careful), 0, False
+    lines, rows_found, refused = JsonLines(wanted.columns, known, careful, wanted.commas), 0, False
     with open_lines(file.path) as stream:
         for batch in batched(judged_blocks(stream, lines.judge), rows):
             if known is not None and not lines.seen <= known:
                 check_columns(sorted(lines.seen), wanted, file.name)
             rows_found += batch.rows.height
             refused |= batch.refused is not None
-            yield batch
+            yield replace(batch, json=True)
     if refused and not rows_found:
         raise UnreadableFile(file.name, "not one of its lines is a JSON object", "write one object a line")
     if rows_found:

@@ -147,7 +147,8 @@ class Sources:
         try:
             for file, landed in left:  # those that no other process has taken meanwhile
                 with local_copy(file, self.intake.work) as copy:
-                    rows = _few_rows(self._batches(file, copy, labels=False))
+                    by_itself = copy.format == "jsonl" and self.spec.source.time_format != "iso"  # it may have both
+                    rows = None if by_itself else _few_rows(self._batches(file, copy, labels=False))
                 if rows is None or copy.sha256 in found or copy.sha256 in self._contents:
                     return False
                 found[copy.sha256] = replace(landed, sha256=copy.sha256), rows

@@ -80,7 +80,7 @@ class Staging:
             labels: it holds keys and labels only, of rows that come from elsewhere.
         """
         columns = (*self._schema.key, self._schema.target) if labels else self._schema.columns
-        checked = self._validator.validate(batch.rows, dict.fromkeys(columns))
+        checked = replace(self._validator, json=batch.json).validate(batch.rows, dict.fromkeys(columns))
         rows = checked.rows
         refused = [frame for frame in (batch.refused, checked.refused) if frame is not None]
         if batch.again is not None:

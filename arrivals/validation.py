@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from db.arrival_records import RefusalKind
     from learning.objectives import Objective
     from learning.source import Source
-    from learning.spec import Schema
+    from learning.spec import ModelSpec, Schema
 
 REASON = "reason"
 LARGEST = 3.4028234e38  # of a float32, which is what a base takes
@@ -34,6 +34,7 @@ EXACT = 2.0**53  # up to here a float64 names every whole number
 RECENT = {"epoch_s": (1e8, 1e10), "epoch_ms": (1e11, 1e13)}  # the years 1973 to 2286: what a person means by a number
 LONGEST_TEXT = 100_000  # of free text, that is 50 pages; a record has a million bytes at most
 YEARS = (1900, 2100)  # likewise
+ISO_DAY = r"^\s*\d{4}-"
 FAILURES = (Exception, PanicException)  # Polars' panics are no Exceptions, and no column may stop the others
 
 
@@ -46,17 +47,25 @@ class Batch:
         refused: further ones that are refused: as they came, as text, each with its `reason`.
         again: None, or what was kept of these rows when they were read before, by kind. They are no news then: neither
             duplicates are counted, nor refused rows and conflicts that were kept already.
+        json: they came as JSON.
     """
 
     rows: pl.DataFrame
     refused: pl.DataFrame | None = None
     again: Mapping[RefusalKind, pl.DataFrame] | None = None
+    json: bool = False
 
     def arrived(self, schema: Schema, moment: datetime) -> Batch:
         """The same rows with this moment as their event time, where they bring none of their own."""
         if schema.time is not None:
             return self
         return replace(self, rows=self.rows.with_columns(pl.lit(moment, INSTANT).alias(schema.event_time)))
+
+
+def with_commas(spec: ModelSpec) -> frozenset[str]:
+    """The columns whose numbers have a decimal comma, where they are text."""
+    kinds = Validator(spec.schema, spec.objective, spec.source).kinds if spec.source.decimal == "," else {}
+    return frozenset(name for name, kind in kinds.items() if kind == pl.Float64)
 
 
 @dataclass(frozen=True)
@@ -68,12 +77,14 @@ class Validator:
         objective: what the target may hold: the number of a class, or any number.
         source: how times and numbers are written, and how far ahead a time may be.
         now: the time.
+        json: rows come as JSON, whose times may be in ISO 8601 whatever the source says.
     """
 
     schema: Schema
     objective: Objective
     source: Source
     now: Callable[[], datetime] = now
+    json: bool = False
 
     @cached_property
     def kinds(self) -> dict[str, pl.DataType]:
@@ -118,7 +129,7 @@ class Validator:
         kind = self.kinds[raw.name]
         try:
             if isinstance(kind, pl.Datetime):
-                return parse_times(raw, self.source.timezone, self.source.time_format)
+                return self._times(raw)
             if isinstance(kind, pl.Array):
                 return as_tensor(raw, kind)
             if kind == pl.String:
@@ -126,6 +137,15 @@ class Validator:
             return settled(raw, cast[raw.name], self.writing) if raw.name in cast.columns else nothing(raw, kind)
         except FAILURES:
             return nothing(raw, kind)  # which is refused, with the type that it arrived in
+
+    def _times(self, raw: pl.Series) -> pl.Series:
+        """Times as the source writes them."""
+        zone, written = self.source.timezone, self.source.time_format
+        times = parse_times(raw, zone, written)
+        if not self.json or written == "iso" or not times.null_count() or raw.dtype != pl.String:
+            return times
+        days = raw.set(~raw.str.contains(ISO_DAY), None)  # a number is none, although ISO 8601 has days without marks
+        return times.zip_with(times.is_not_null(), parse_times(days, zone))
 
     def _faults(self, typed: pl.Series, raw: pl.Series) -> list[tuple[str, pl.Series]]:
         """Each fault that the column has, in words, with the rows that have it."""

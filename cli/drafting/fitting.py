@@ -121,7 +121,7 @@ def _unnamed(rows: pl.DataFrame, one: ModelInput, wanted: Sequence[ModelInput], 
     for chosen in ([column for column in numbers if column not in found.key], numbers):
         if _fits((len(chosen),), one.shape) and chosen:
             return tuple(chosen)
-    beside = [column for column in numbers if column not in found.key]
+    beside = [column for column in numbers if found.by_content or column not in found.key]
     raise _no_columns(rows, wanted, found, f"{len(beside)} columns hold numbers: {listed(beside) or 'none'}")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from cli.drafting.roles import MOST_CLASSES, by_content, looks_like_id, roles, words_of
+from cli.drafting.roles import MOST_CLASSES, Roles, has_gaps, looks_like_id, roles, words_of
 from cli.drafting.written import PLAINLY, Written, as_typed
 from errors import InvalidSpec, listed
 from evergreen_client.shown import UNSEEN
@@ -67,18 +67,21 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
         InvalidSpec: a named column is not there, or none can be the time, the target, the key or an input.
     """
     rows, written = as_typed(rows)
+    key = tuple(key)
+    barred = tuple(column for column in rows.columns if "/" in column and column not in {time, target, *key})
+    rows = rows.drop(barred)
     found_roles = roles(rows, time=time, target=target, key=key)
     keys, label, plain = found_roles.key, found_roles.target, found_roles.plain
     words = words_of(rows[label])
     numbers = pl.Series(label, [0.0, 1.0]) if words else _numbers(rows[label])
     inputs = [column for column in plain if column != label and column not in written.unread]
-    numeric, categorical, tensors, text = _inputs(rows, inputs, () if by_content(rows, keys) else keys)
-    nullable = tuple(column for column in (*numeric, *categorical, *text) if _has_gaps(rows[column]))
+    numeric, categorical, tensors, text = _inputs(rows, inputs, () if found_roles.by_content else keys)
+    nullable = tuple(column for column in (*numeric, *categorical, *text) if has_gaps(rows[column]))
     schema = Schema(found_roles.time, keys, label, numeric, categorical, tensors, nullable=nullable, text=text)
     found = Guess(
         schema,
         named(words, binary=len(words) == 2) if words else _objective(numbers),
-        ignored=tuple(column for column in rows.columns if column not in schema.columns),
+        ignored=(*(column for column in rows.columns if column not in schema.columns), *barred),
         rows=rows.height,
         class_weight=""
         if not words and _objective(numbers).startswith("Regression")
@@ -88,7 +91,7 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
     event = _literal(words[1]) if len(words) == 2 else "1"
     rare = found.objective.startswith("Binary") and found.class_weight.startswith(f"{{{event}: ")
     found = replace(found, rare_event=rare)
-    return replace(found, doubts=tuple(_doubts(rows, found, found_roles.times, sure={*key, found_roles.named})))
+    return replace(found, doubts=tuple(_doubts(rows, found, found_roles, sure={*key, found_roles.named})))
 
 
 def _inputs(rows: pl.DataFrame, plain: list[str], key: tuple[str, ...]) -> Inputs:
@@ -104,14 +107,14 @@ def _inputs(rows: pl.DataFrame, plain: list[str], key: tuple[str, ...]) -> Input
     return numeric, categorical, tensors, text
 
 
-def _doubts(rows: pl.DataFrame, found: Guess, times: list[str], sure: Collection[str]) -> Iterator[str]:
+def _doubts(rows: pl.DataFrame, found: Guess, parts: Roles, sure: Collection[str]) -> Iterator[str]:
     """What a person should look at, in sentences; the columns that are `sure` were named by one."""
     schema = found.schema
     yield from found.written.doubts
     yield from _objective_doubts(found)
     if schema.target not in sure:
         yield f"target: '{schema.target}' is a guess; say --target COLUMN"
-    if by_content(rows, schema.key):
+    if parts.by_content:
         yield (
             f"key: no column says which row it is, so {listed(schema.key)} do together: of rows that are alike in them "
             "one is taken; say --key COLUMN if one does"
@@ -121,17 +124,24 @@ def _doubts(rows: pl.DataFrame, found: Guess, times: list[str], sure: Collection
         yield f"key: {', '.join(schema.key)} {alone} unique in the first {rows.height:,} rows; is that so by nature?"
     if schema.time is None and not found.written.unread:
         yield "time: no column holds times that are read, so a row's is that of its file; say --time COLUMN if one does"
-    if others := [column for column in times if column != schema.time]:
+    if others := [column for column in parts.times if column != schema.time]:
         yield f"time: {', '.join(others)} hold times too"
     if codes := [column for column in schema.numeric if _may_be_codes(rows[column])]:
         more = f" and {len(codes) - FEW} more" if len(codes) > FEW else ""
         yield f"numeric: {', '.join(codes[:FEW])}{more} of few different whole numbers; codes of a list are categorical"
-    if found.ignored:
-        yield f"left out: {listed(found.ignored)}; say so with Source(ignore=(...))"
+    yield from _left_out_doubts(found.ignored)
     for column in schema.categorical:
         values = rows[column].drop_nulls().unique()
         if len(values) <= FEW < rows.height:
             yield f"allowed={{{column!r}: {tuple(values.sort())}}} if no other value can be right"
+
+
+def _left_out_doubts(ignored: tuple[str, ...]) -> Iterator[str]:
+    """What a person should look at in the columns that nothing learns from."""
+    if barred := [column for column in ignored if "/" in column]:
+        yield f"names: {listed(barred)} cannot be inputs, as Keras takes no '/' in a name; rename them, or lose them"
+    if ignored:
+        yield f"left out: {listed(ignored)}; say so with Source(ignore=(...))"
 
 
 def _objective_doubts(found: Guess) -> Iterator[str]:
@@ -246,11 +256,6 @@ def _is_text(column: pl.Series) -> bool:
         return False
     words = known.str.count_matches(r"\S+").mean()
     return known.n_unique() > MOST_WORDS_APART * len(known) and float(words or 0.0) >= SENTENCE  # type: ignore[arg-type]
-
-
-def _has_gaps(column: pl.Series) -> bool:
-    """Whether values are missing: null, or not a number."""
-    return bool(column.null_count() or (column.dtype.is_float() and column.is_nan().any()))
 
 
 def shape_of(column: pl.Series) -> tuple[int, ...]:

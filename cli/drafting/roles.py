@@ -9,6 +9,7 @@ from itertools import combinations
 
 import polars as pl
 
+from arrivals.validation import EXACT
 from errors import InvalidSpec, did_you_mean, listed
 
 TARGETS = ("target", "label", "y", "class", "outcome")
@@ -28,6 +29,7 @@ class Roles:
         named: the same, if a person or its own name says so; else "".
         times: all columns that hold times.
         plain: all others that hold single values.
+        by_content: whether nobody named the key, and it is no name of a row, but all that the row holds.
     """
 
     time: str | None
@@ -36,6 +38,7 @@ class Roles:
     named: str
     times: list[str]
     plain: list[str]
+    by_content: bool = False
 
 
 def roles(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable[str] = ()) -> Roles:
@@ -50,8 +53,9 @@ def roles(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
     label = (
         named or next(filter(_may_be_target, map(rows.get_column, reversed(plain))), rows[at or rows.columns[-1]]).name
     )
-    keys = tuple(key) or _key(rows, [column for column in [*plain, *times] if column != label], times)
-    return Roles(at, keys, label, named, times, plain)
+    given = tuple(key)
+    keys = given or _key(rows, [column for column in [*plain, *times] if column != label], times)
+    return Roles(at, keys, label, named, times, plain, not given and _by_content(rows, keys))
 
 
 def _refuse_unknown(names: Iterable[str], rows: pl.DataFrame) -> None:
@@ -86,8 +90,8 @@ def _key(rows: pl.DataFrame, columns: list[str], times: list[str]) -> tuple[str,
                 only_time = candidates is ids and set(some) <= set(times)
                 if not only_time and rows.select(some).n_unique() == rows.height:
                     return some
-    content = tuple(column for column in columns if not rows[column].null_count())
-    if content and by_content(rows, content) and rows.select(content).n_unique() == rows.height:
+    content = tuple(column for column in columns if not has_gaps(rows[column]) and _is_exact(rows[column]))
+    if content and _by_content(rows, content) and rows.select(content).n_unique() == rows.height:
         return content
     raise InvalidSpec(
         f"{rows.height:,} rows with columns {listed(rows.columns)}",
@@ -96,9 +100,19 @@ def _key(rows: pl.DataFrame, columns: list[str], times: list[str]) -> tuple[str,
     )
 
 
-def by_content(rows: pl.DataFrame, key: Collection[str]) -> bool:
+def _by_content(rows: pl.DataFrame, key: Collection[str]) -> bool:
     """Whether a key is no name of a row, but all that the row holds: measures, or more columns than a name has."""
     return len(key) > MOST_IN_KEY or any(rows[column].dtype.is_float() for column in key)
+
+
+def has_gaps(column: pl.Series) -> bool:
+    """Whether values are missing: null, or not a number."""
+    return bool(column.null_count() or (column.dtype.is_float() and column.is_nan().any()))
+
+
+def _is_exact(column: pl.Series) -> bool:
+    """Whether landing takes a column's numbers as those of a key."""
+    return not column.dtype.is_numeric() or not (column.cast(pl.Float64).abs() > EXACT).any()
 
 
 def _is_plain(column: pl.Series) -> bool:

@@ -52,7 +52,7 @@ def read_sample(path: Path) -> pl.DataFrame:
         try:
             rows = _scan(copy).head(ROWS).collect()
             if copy.format == "csv":
-                _refuse_other_encodings(rows, copy.path)
+                _refuse_other_encodings(rows, copy)
             rows = rows if copy.format == "csv" else rows.select(_kept(column) for column in rows.iter_columns())
         except (pl.exceptions.PolarsError, OverflowError) as error:
             raise UnreadableFile(path.name, f"it cannot be parsed ({gist(error)})", HINT) from error
@@ -67,16 +67,17 @@ def _scan(file: LocalCopy) -> pl.LazyFrame:
     if file.format == "jsonl":
         with open_lines(file.path) as lines:
             return pl.scan_ndjson(b"".join(islice(lines, ROWS)), infer_schema_length=ROWS)
-    header, separator = read_header(file.path)
-    if twice := sorted(name for name, times in Counter(header).items() if times > 1):
-        raise UnreadableFile(Path(file.name).name, f"two columns are called '{twice[0]}'", "rename one of them")
+    name = Path(file.name).name  # a compressed file's copy is called otherwise
+    header, separator = read_header(file.path, name=name)
+    if twice := sorted(column for column, times in Counter(header).items() if times > 1):
+        raise UnreadableFile(name, f"two columns are called '{twice[0]}'", "rename one of them")
     options = {"infer_schema": False, "encoding": "utf8-lossy", "truncate_ragged_lines": True, "glob": False}
     return pl.scan_csv(file.path, separator=separator, new_columns=header, **options)  # type: ignore[arg-type]
 
 
-def _refuse_other_encodings(rows: pl.DataFrame, path: Path) -> None:
+def _refuse_other_encodings(rows: pl.DataFrame, file: LocalCopy) -> None:
     """Refuse text of which more than a few rows are no UTF-8: landing would refuse these rows."""
-    with path.open("rb") as stream:
+    with file.path.open("rb") as stream:
         start = stream.read(FIRST_BYTES)
     if is_utf8(start[: start.rfind(b"\n") + 1]):
         return
@@ -84,7 +85,7 @@ def _refuse_other_encodings(rows: pl.DataFrame, path: Path) -> None:
     broken = rows.select(pl.any_horizontal(signs)).to_series().sum()
     if broken > (1 - SHARE) * rows.height:
         why = f"{broken:,} of its first {rows.height:,} rows hold bytes that are no UTF-8"
-        raise UnreadableFile(path.name, why, UTF8)
+        raise UnreadableFile(Path(file.name).name, why, UTF8)
 
 
 def _kept(column: pl.Series) -> pl.Series:

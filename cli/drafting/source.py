@@ -30,12 +30,14 @@ BATCHES = ((1_000, 32), (50_000, 128), (float("inf"), 256))  # rows of the file,
 
 
 def schema_source(guess: Guess) -> str:
-    """A Schema, with a comment wherever a person should look."""
+    """A Schema, with a comment wherever a person should look, and a Source where the file needs one to be read."""
     names = ("time", "key", "target", "numeric", "categorical", "tensors", "nullable", "text")
     fields = {name: getattr(guess.schema, name) for name in names}
     lines = [f"    {name}={value!r}," for name, value in fields.items() if value or name == "time"]
     doubts = ["# " + plain(doubt) for doubt in guess.doubts]
-    return "\n".join([*doubts, "schema = Schema(", *lines, ")"])
+    options = guess.written.options(guess.schema.time)
+    source = [f'source = Source("NAME"{options})  # NAME: where rows arrive'] if options else []
+    return "\n".join([*doubts, "schema = Schema(", *lines, ")", *source])
 
 
 def model_source(guess: Guess, name: str, origin: str) -> str:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from arrivals.numbers import PLAIN, WRITINGS, Writing, to_float
+from arrivals.numbers import NO_NUMBER, PLAIN, WRITINGS, Writing, to_float
 from arrivals.times import PATTERNS, parse_times
 from cli.drafting.sample import typed
 
 SHARE = 0.99  # of values that must be written so
 FIRST = 1_000  # values that say how a file writes
 MARKED = r"^\s*[+-]?\d[\d.,'\u2019 \u00a0\u202f]*$"  # digits, and marks between them
+MAY_BE_THOUSANDS = r"^\s*[+-]?(0|[1-9]\d{0,2}(\.\d{3})*)\s*$"
 LIKE_A_TIME = r"^\s*(\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{2,4}|\d{1,2}\.? \w{3,9} \d{4})\b"
 
 
@@ -54,7 +55,7 @@ PLAINLY = Written()
 
 def as_typed(rows: pl.DataFrame) -> tuple[pl.DataFrame, Written]:
     """Rows with the types that landing would make of their columns, and how the file writes these."""
-    texts = [column for column in rows.iter_columns() if column.dtype == pl.String]
+    texts = [_known(column) for column in rows.iter_columns() if column.dtype == pl.String]
     writing = _writing(texts)
     columns = {column.name: typed(column, writing) for column in rows.iter_columns()}
     times = {}
@@ -65,22 +66,49 @@ def as_typed(rows: pl.DataFrame) -> tuple[pl.DataFrame, Written]:
     left = [column for column in texts if columns[column.name].dtype == pl.String]
     unread = tuple(column.name for column in left if _all(column, column.str.contains(LIKE_A_TIME)))
     found = pl.DataFrame(columns)
-    doubts = (*_number_doubts(texts, found, writing), *_time_doubts(rows, found, times, unread))
+    kinds = {column.name: column for column in texts if found[column.name].dtype.is_numeric()}
+    numbers = _example(kinds, found, writing) if writing != PLAIN else _thousands(kinds, found)
+    doubts = (*numbers, *_unread_numbers(left, writing), *_time_doubts(pl.DataFrame(texts), found, times, unread))
     return found, Written(writing, times, unread, doubts)
 
 
+def _known(column: pl.Series) -> pl.Series:
+    """Text without the words that say that there is none."""
+    return column.set(column.str.strip_chars().str.to_lowercase().is_in(NO_NUMBER).fill_null(False), None)
+
+
 def _writing(texts: Iterable[pl.Series]) -> Writing:
-    """The way of writing numbers by which most columns are numbers; the plain one where it is as good."""
-    firsts = [column.drop_nulls().head(FIRST) for column in texts]
-    marked = [column for column in firsts if len(column) and _all(column, column.str.contains(MARKED))]
+    """The way of writing numbers by which most columns are numbers; the plain one where it is as good.
+
+    Of `987`, `1,234` and `52,500` nobody can tell whether the comma parts thousands or decimals; far more often it is
+    thousands, unless a zero stands before it.
+    """
+    marked = _marked(texts)
     if all(_reads(column, PLAIN) for column in marked):
         return PLAIN
-    return max((PLAIN, *WRITINGS), key=lambda writing: sum(_reads(column, writing) for column in marked))
+    zeros = any(column.str.contains(r"^\s*[+-]?0[.,]").any() for column in marked)
+
+    def good(writing: Writing) -> tuple[int, int, bool, bool]:
+        read = [column for column in marked if _reads(column, writing)]
+        values = sum(int(_numbers(column, writing).is_not_null().sum()) for column in read)
+        parted = bool(writing[1]) and any(column.str.contains(writing[1], literal=True).any() for column in read)
+        return len(read), values, writing == PLAIN, parted and not zeros
+
+    return max((PLAIN, *WRITINGS), key=good)
+
+
+def _marked(texts: Iterable[pl.Series]) -> list[pl.Series]:
+    """The first values of columns that seem to hold numbers."""
+    firsts = [column.drop_nulls().head(FIRST) for column in texts]
+    return [column for column in firsts if len(column) and _all(column, column.str.contains(MARKED))]
+
+
+def _numbers(column: pl.Series, writing: Writing) -> pl.Series:
+    return column.to_frame().select(to_float(column.name, column.dtype, writing)).to_series()
 
 
 def _reads(column: pl.Series, writing: Writing) -> bool:
-    numbers = column.to_frame().select(to_float(column.name, column.dtype, writing)).to_series()
-    return _all(column, numbers.is_not_null())
+    return _all(column, _numbers(column, writing).is_not_null())
 
 
 def _pattern(column: pl.Series) -> str:
@@ -98,17 +126,41 @@ def _all(column: pl.Series, good: pl.Series) -> bool:
     return bool(known) and (good.sum() or 0) >= SHARE * known
 
 
-def _number_doubts(texts: Iterable[pl.Series], found: pl.DataFrame, writing: Writing) -> Iterator[str]:
-    """An example of a number that is read in another than the plain way."""
-    if writing == PLAIN:
-        return
-    for column in texts:
-        there = column.is_not_null() & column.str.contains(r"\D") & column.str.contains(r"\d")
-        if found[column.name].dtype.is_numeric() and there.any():
+def _example(texts: Mapping[str, pl.Series], found: pl.DataFrame, writing: Writing) -> Iterator[str]:
+    """An example of a number that is read in another than the plain way; of both ways where either may be right."""
+    other = (writing[1], "")
+    unsure = other in WRITINGS and all(_reads(column, other) for column in texts.values())
+    for name, column in texts.items():
+        there = column.str.contains(r"\d\D+\d" if unsure else r"\D").fill_null(False)
+        if there.any():
             at = there.arg_true()[0]
-            said = Written(writing).options(None).removeprefix(", ")
-            yield f"numbers: {column.name} '{column[at]}' is {found[column.name][at]}, by Source({said})"
+            also = f"; but {_numbers(column, other)[at]} by {_source(other)}" if unsure else ""
+            yield f"numbers: {name} '{column[at]}' is {found[name][at]}, by {_source(writing)}{also}"
             return
+
+
+def _thousands(texts: Mapping[str, pl.Series], found: pl.DataFrame) -> Iterator[str]:
+    """An example of numbers with a point that may part thousands: three digits behind each, and no zero before."""
+    for name, column in texts.items():
+        known, points = column.drop_nulls(), column.str.contains(".", literal=True).fill_null(False)
+        if points.any() and known.str.contains(MAY_BE_THOUSANDS).all():
+            at = points.arg_true()[0]
+            also = f"{_numbers(column, (',', '.'))[at]} by {_source((',', '.'))}"
+            yield f"numbers: {name} '{column[at]}' is {found[name][at]}; but {also}"
+            return
+
+
+def _source(writing: Writing) -> str:
+    return f"Source({Written(writing).options(None).removeprefix(', ')})"
+
+
+def _unread_numbers(texts: Iterable[pl.Series], writing: Writing) -> Iterator[str]:
+    """An example of each column of numbers that are written otherwise than those of the other columns."""
+    for column in _marked(texts):
+        if not _reads(column, writing) and any(_reads(column, other) for other in WRITINGS):
+            example = column.filter(_numbers(column, writing).is_null())[0]
+            why = "that are written otherwise than the file's others, and not read as such"
+            yield f"numbers: {column.name} seems to hold numbers, as '{example}', {why}"
 
 
 def _time_doubts(

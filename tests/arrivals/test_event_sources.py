@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 from arriving import SPEC, Port, line
 
 from arrivals.event_sources import GrowingFile, Pipe, Source
-from arrivals.events import Event, EventReader, Refused
+from arrivals.events import Event, EventReader, LateLabel, Refused
 from arrivals.newest import NewestRows
 from arrivals.partition_events import PartitionEvents
+from learning.objectives import Regression
 
 GOOD = '{"at": "2024-01-01T00:00:00Z", "id": "%s", "speed": 1, "city": "Oslo", "late": 1}\n'
 
@@ -105,6 +107,42 @@ def test_a_batch_with_bad_lines_gives_each_its_own_verdict() -> None:
     reasons = [one.reason for one in found if isinstance(one, Refused)]
     assert reasons[0] == "the line is no JSON"
     assert reasons[2] == "city is none of the allowed values"
+
+
+GERMAN = replace(SPEC.source, decimal=",", thousands=".", time_format="%d.%m.%Y %H:%M")
+FOREIGN = {
+    "json": ('"2024-01-01T05:00:00Z"', "1.234"),
+    "text": ('"1.1.2024 05:00"', '"1,234"'),
+    "whole": ('"1.1.2024 05:00"', "12"),
+}
+
+
+def test_jsons_own_numbers_and_iso_times_are_read_whatever_text_looks_like(tmp_path: Path) -> None:
+    """A model whose CSV has decimal commas learns 1.234 of JSON as 1.234, from events and from a file; text as CSV."""
+    german = replace(SPEC, source=GERMAN)
+    rows = [
+        f'{{"at": {at}, "id": "{name}", "speed": {speed}, "city": "Oslo", "late": 1}}'
+        for name, (at, speed) in FOREIGN.items()
+    ]
+    found = [one for one in EventReader(german).judge([row.encode() for row in rows]) if isinstance(one, Event)]
+    assert [one.row["speed"] for one in found] == [1.234, 1.234, 12]
+    assert {one.at for one in found} == {1_704_085_200.0}
+    port = Port(tmp_path, german)
+    port.land("rows.jsonl", *rows, header="")
+    port.land(
+        "rows.csv", "1.1.2024 05:00;csv;1,5;Oslo;1", "2024-01-01T05:00Z;iso;1;Oslo;1", header="at;id;speed;city;late"
+    )
+    result = port.ingest()
+    assert (result.rows, result.refused) == (5, 1)
+    assert sorted(port.every_row()["speed"]) == [1.234, 1.234, 1.5, 12]
+
+
+def test_a_late_label_is_read_as_json_has_it() -> None:
+    """Of a model for numbers: 61.5 is no text with a decimal comma, and neither refused nor 615."""
+    schema = replace(SPEC.schema, time=None, key=("id",), target="rent", ranges={})
+    reader = EventReader(replace(SPEC, schema=schema, objective=Regression(), source=GERMAN))
+    lines = [b'{"key": "a", "label": 61.5}', b'{"key": "a", "label": "61,5"}', b'{"key": "a", "label": 1.234}']
+    assert [one.label for one in reader.judge(lines) if isinstance(one, LateLabel)] == [61.5, 61.5, 1.234]
 
 
 @pytest.fixture

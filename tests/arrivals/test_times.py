@@ -8,6 +8,8 @@ import polars as pl
 import pytest
 
 from arrivals.times import parse_times
+from errors import InvalidSpec
+from learning.source import Source
 
 NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
 PLAIN = "2024-05-01T10:00:00Z"
@@ -106,3 +108,10 @@ def test_steps_are_the_moments_at_which_they_begin(written: str, steps: list[int
     for values in (pl.Series(steps), pl.Series(steps).cast(pl.Float64), pl.Series([f" {step} " for step in steps])):
         assert parse_times(values, written=written).to_list() == midnights
     assert parse_times(pl.Series([0.5, 1e300, float("nan"), None]), written=written).to_list() == [None] * 4
+
+
+def test_a_pattern_that_reads_nothing_is_refused_at_once() -> None:
+    """Hours up to twelve are none without their half of the day."""
+    assert Source("small", time_format="%m/%d/%Y %I:%M %p")
+    with pytest.raises(InvalidSpec, match="time_format"):
+        Source("small", time_format="%m/%d/%Y %I:%M")

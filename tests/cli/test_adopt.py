@@ -76,6 +76,13 @@ def test_what_does_not_fit_is_refused_and_names_both_sides(wanted: list[ModelInp
         fit(table(**NUMBERS, **WORDS), wanted, **NAMES)
 
 
+def test_a_key_of_all_that_a_row_holds_hides_no_columns() -> None:
+    """Rows without a number of their own: the refusal counts their measures."""
+    rows = pl.DataFrame({"long": [1.5, 1.5, 2.5], "wide": [0.5, 0.7, 0.5], "y": [0, 1, 0]})
+    with pytest.raises(CannotAdopt, match="2 columns hold numbers: long, wide"):
+        fit(rows, [ModelInput("x", (5,), "float32")], time="", target="y", key=())
+
+
 def test_a_target_of_words_is_numbered_by_the_alphabet_or_by_what_the_model_says() -> None:
     """Of two words the model's answers tell the event; of several, how often it is right is shown."""
     found = fit(table(**WORDS), [ModelInput("order_id", (1,), "float32")], time="at", target="city", key=("order_id",))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -59,7 +61,49 @@ def test_a_draft_that_finds_no_room_is_one_sentence(
     assert ended.value.code == 1
     assert not list((tmp_path / "models").iterdir())
     monkeypatch.undo()
-    assert capfd.readouterr().err.endswith("To fix it: make room, or make it writable, and try again.\n")
+    assert capfd.readouterr().err.endswith("To fix it: make room, and try again.\n")
+
+
+def says(number: int) -> Callable[..., None]:
+    """A call that a disk refuses in this way."""
+
+    def refused(path: Path, *_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    return refused
+
+
+def test_a_file_that_is_a_mount_of_its_own_is_written_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `prefect.yaml` in a container: nothing can be put in its place; and a full disk takes nothing here either."""
+    file = tmp_path / "prefect.yaml"
+    file.write_text("old\n" * 20)
+    monkeypatch.setattr(Path, "replace", says(errno.EBUSY))
+    write_whole(file, "new\n")
+    assert (file.read_text(), [path.name for path in tmp_path.iterdir()]) == ("new\n", ["prefect.yaml"])
+    monkeypatch.setattr("cli.whole_files._replace", says(errno.EBUSY))
+    with full_disk(), pytest.raises(OSError, match=r"too large.*prefect\.yaml"):
+        write_whole(file, "newer\n" * 1_000)
+    assert file.read_text() == "new\n"
+
+
+def test_a_folder_of_somebody_else_is_no_hindrance(tmp_path: Path) -> None:
+    """Where the file may be written, it is."""
+    file = tmp_path / "kept" / "prefect.yaml"
+    file.parent.mkdir()
+    file.write_text("old\n")
+    file.parent.chmod(0o555)
+    write_whole(file, "new\n")
+    file.parent.chmod(0o755)
+    assert file.read_text() == "new\n"
+
+
+def test_a_disk_that_may_only_be_read_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that a person keeps, not the one that was to lie beside it; and nobody is asked to make room."""
+    for name in ("open", "unlink"):
+        monkeypatch.setattr(Path, name, says(errno.EROFS))
+    with pytest.raises(OSError, match=r"Read-only.*'.*/churn\.py'") as refused:
+        write_whole(tmp_path / "churn.py", "new\n")
+    assert str(refusal(refused.value)).endswith("see that you may read and write it, and try again.")
 
 
 def test_other_errors_are_no_full_disk() -> None:
