@@ -6,13 +6,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
-from learning.calibration import calibration
+from learning.calibration import calibrates, calibration
 from learning.data import PartitionFile, Selection, select
 from learning.files import Trained
 from learning.finetuning import finetune
+from learning.fitted import fit_held_back
 from learning.held_back import hold_back
 from learning.metrics import Cost
 from learning.objectives import Binary, Multiclass
@@ -38,7 +40,7 @@ def focal(spec: ModelSpec) -> ModelSpec:
     return replace(
         spec,
         objective=Binary(loss="binary_focal_crossentropy"),
-        pretrain=Pretrain(epochs=2, batch_size=8, learning_rate=0.05, validation=0.5),
+        pretrain=Pretrain(epochs=2, batch_size=25, learning_rate=0.1, validation=0.5),
         finetune=FineTune(stages=(stage,), replay=Replay(share=0.0), validation=0.5),
         gate=Gate(metric=COST),
     )
@@ -102,6 +104,22 @@ def test_few_rows_calibrate_nothing(focal: ModelSpec, partition: Callable[..., P
     assert "not calibrated: " in trained.reason
     assert "of the 30 rows held back that each class takes" in trained.reason
     assert trained.plan["threshold"]["at"] == COST.break_even == 0.1
+
+
+def test_a_head_that_hides_its_sums_is_said_to(focal: ModelSpec) -> None:
+    """One whose sigmoid is a layer by itself, or of several classes one that gives each a chance for itself."""
+    layers, three = keras.layers, replace(focal, objective=Multiclass(3), loss=lambda *_: 0.0, gate=Gate())
+    ends = {
+        "": (focal, [layers.Dense(1, "sigmoid")]),
+        "a Dense of sigmoid": (focal, [layers.Dense(1), layers.Activation("sigmoid")]),
+        "a Dense of softmax": (three, [layers.Dense(3, "sigmoid")]),
+    }
+    for end, (spec, last) in ends.items():
+        head = keras.Sequential([keras.Input((2,)), *last])
+        found = fit_held_back(spec, head, None, lambda _: np.empty(0), learned=True).calibration
+        said = f"the head does not end in {end}" if end else "all rows trained"
+        assert found.remark.startswith(f"not calibrated: {said}")
+        assert calibrates(spec, head) == (not end)
 
 
 @pytest.mark.parametrize("classes", [2, 4])
