@@ -12,6 +12,7 @@ import pytest
 
 from learning.calibration import calibrates, calibration
 from learning.data import PartitionFile, Selection, select
+from learning.examples import Examples
 from learning.files import Trained
 from learning.finetuning import finetune
 from learning.fitted import fit_held_back
@@ -98,12 +99,15 @@ def test_a_focal_loss_gives_chances_that_are_right(
     assert refit.files.head_digest != proof.files.head_digest
 
 
-def test_few_rows_calibrate_nothing(focal: ModelSpec, partition: Callable[..., PartitionFile], tmp_path: Path) -> None:
+def test_few_rows_calibrate_nothing(focal: ModelSpec) -> None:
     """Of a handful of rows the sentence says so; and the break-even stands in for a threshold."""
-    trained = pretrain(focal, [partition("few", 24)], work=tmp_path, seed=SEED)
-    assert "not calibrated: " in trained.reason
-    assert "of the 30 rows held back that each class takes" in trained.reason
-    assert trained.plan["threshold"]["at"] == COST.break_even == 0.1
+    head = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, "sigmoid")])
+    held = Selection(PartitionFile("few", Path()), np.arange(9), np.repeat([0.0, 1.0], [5, 4]))
+    examples = Examples([held], lambda _, places: np.zeros((len(places), 2)))
+    found = fit_held_back(focal, head, examples, lambda _: np.full((9, 1), 0.3), learned=True)
+    assert "not calibrated: 4 of the 30 rows held back that each class takes" in found.remark
+    assert found.threshold is not None
+    assert found.threshold.at == COST.break_even == 0.1
 
 
 def test_a_head_that_hides_its_sums_is_said_to(focal: ModelSpec) -> None:
