@@ -73,11 +73,28 @@ class Calibration:
 
 
 def calibrates(spec: ModelSpec, head: keras.Model) -> bool:
-    """Whether a version's chances are put right: its loss moves them, and its last layer can take the numbers."""
+    """Whether a version's predictions are put right: its loss moves them, and its last layer can take the numbers."""
+    return _moves(spec) and not obstacle(spec, head)
+
+
+def obstacle(spec: ModelSpec, head: keras.Model) -> str:
+    """Why predictions that a loss moves cannot be put right in a head's weights, in words; "" where they can."""
+    if not _moves(spec):
+        return ""
+    if isinstance(spec.objective, Regression):
+        return "" if log_sums(head) else "the mean is that of logarithms: the head does not end in a plain Dense"
+    last = last_sums(head)
+    # Scale and shift go into a softmax of several sums; of several sigmoids each is a chance by itself.
+    if last is not None and (last.units == 1 or last.activation.__name__ == "softmax"):
+        return ""
+    end = "sigmoid" if spec.objective.class_count == 2 else "softmax"
+    return f"not calibrated: the head does not end in a Dense of {end} with a bias"
+
+
+def _moves(spec: ModelSpec) -> bool:
     if isinstance(spec.objective, Regression):  # a median and other quantiles of logarithms are those of the numbers
-        means = spec.objective.log and spec.objective.loss == "mean_squared_error"
-        return means and spec.loss is None and log_sums(head) is not None
-    return moves_chances(spec) and last_sums(head) is not None
+        return spec.objective.log and spec.objective.loss == "mean_squared_error"
+    return moves_chances(spec)
 
 
 def moves_chances(spec: ModelSpec) -> bool:

@@ -164,11 +164,13 @@ def _named(objective: Record) -> str:
     Example:
         >>> _named({"kind": "Multiclass", "classes": ["cat", "dog"], "loss": "..."})
         "Multiclass(classes=('cat', 'dog'))"
+        >>> _named({"kind": "Regression", "quantile": 0.9, "log": True})
+        'Regression(quantile=0.9, log=True)'
     """
     classes, quantile = objective.get("classes") or "", objective.get("quantile")
-    if quantile:
-        return f"{objective['kind']}(quantile={quantile})"
-    return f"{objective['kind']}({f'classes={tuple(classes)}' if isinstance(classes, list) else classes})"
+    said = [f"classes={tuple(classes)}" if isinstance(classes, list) else str(classes)] * bool(classes)
+    said += [f"quantile={quantile}"] * bool(quantile) + ["log=True"] * bool(objective.get("log"))
+    return f"{objective['kind']}({', '.join(said)})"
 
 
 def _moved(old: Schema, new: Schema) -> list[str]:

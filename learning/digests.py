@@ -48,6 +48,11 @@ def structure(model: keras.Model) -> Any:
     return _normal(model.get_config(), _places(model))
 
 
+def own_config(layer: keras.Layer) -> Any:
+    """A layer's config without what is incidental, just as it says it: no word of it is taken for another's name."""
+    return _normal(layer.get_config(), {})
+
+
 def flat_layers(model: keras.Model) -> list[keras.Layer]:
     """Every layer of a model, those of nested models too, in building order."""
     found = []

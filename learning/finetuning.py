@@ -212,7 +212,8 @@ class _Challenger:
         with self._adapted(stage, self.head, ()) as head:
             learning, shift = counted(self.spec.objective, stage, self.rows.learning, self.rows.more)
             loss = self._loss(head, load_model(self.champion.head) if self.plan.distill else None, read, shift)
-            known = None if shift else self._kept.steps.get(stage.name)  # a proof whose classes were even had no shift
+            # Steps that were kept have neither anchor nor shift: of a plan without one, or classes that were even.
+            known = None if self.plan.anchor or shift else self._kept.steps.get(stage.name)
             steps = known or Steps(head, loss, stage, stage.rate(self.spec.pretrain))
             if not (self.plan.anchor or stage.lora_rank or self.spec.callbacks or shift):
                 # Anchor and shift are of these very rows, and in the graph; a callback may do anything to the head.

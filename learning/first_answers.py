@@ -76,7 +76,8 @@ def in_units_of(objective: Regression, head: keras.Model, target: Floats) -> ker
     # In single precision, whatever the layers before it compute in: a half knows no number above 65,504.
     last = [keras.layers.Rescaling(objective.spread(learned), float(objective.constant(learned)[0]), dtype="float32")]
     if objective.log:
-        last += [keras.layers.Activation("exponential", dtype="float32"), keras.layers.Rescaling(1.0, -1.0)]
+        last += [keras.layers.Activation("exponential", dtype="float32")]
+        last += [keras.layers.Rescaling(1.0, -1.0, dtype="float32")]
     if isinstance(head, keras.Sequential):
         for layer in last:
             head.add(layer)
@@ -98,8 +99,10 @@ def log_sums(head: keras.Model) -> tuple[Any, Any] | None:
     dense = last_operation(dense) if isinstance(dense, keras.Model) else dense
     kinds = keras.layers.Dense, keras.layers.Rescaling, keras.layers.Activation, keras.layers.Rescaling
     known = all(isinstance(one, kind) for one, kind in zip((dense, unit, grown, less), kinds, strict=True))
-    ours = known and grown.activation is keras.activations.exponential and dense.use_bias
-    return (dense, unit) if ours else None
+    if not known or not _is_plain(dense) or not dense.use_bias:
+        return None
+    minus_one = np.all(np.equal(less.scale, 1)) and np.all(np.equal(less.offset, -1))
+    return (dense, unit) if minus_one and grown.activation is keras.activations.exponential else None
 
 
 def unit_of(objective: Objective, head: keras.Model) -> float:

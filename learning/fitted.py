@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from learning.calibration import Calibration, calibrates, calibration, fold
+from learning.calibration import Calibration, calibrates, calibration, fold, obstacle
 from learning.thresholds import Threshold, cost_of, threshold
 
 if TYPE_CHECKING:
@@ -56,10 +56,12 @@ def fit_held_back(
         learned: whether training changed anything; what stays as it was is not calibrated either.
     """
     cost, wanted, found = cost_of(spec.gate, spec.objective), learned and calibrates(spec, head), Calibration()
+    if learned:
+        found = replace(found, remark=obstacle(spec, head))
     if not (wanted or cost):
-        return Fitted()
+        return Fitted(found)
     if examples is None:
-        found = replace(found, remark="not calibrated: all rows trained" if wanted else "")
+        found = replace(found, remark="not calibrated: all rows trained") if wanted else found
         return Fitted(found, threshold(cost, np.empty(0), np.empty(0)) if cost else None)
     prediction = predict(examples)
     if wanted:

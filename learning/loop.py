@@ -114,15 +114,16 @@ def train(
     if saved is None:
         start = learner.start
         if start is None:
-            start = validate()["val_loss"] if until is None else np.inf
+            # As it is: where no epoch is better it is saved so, and nothing is put right.
+            as_it_is = partial(_validate, replace(learner, calibrated=False), validation, predictor(steps.forward))
+            start = as_it_is()["val_loss"] if until is None else np.inf
         start = start if np.isfinite(start) else np.inf  # to a start without a loss, every epoch that has one is better
         state = TrainingState(plan.name, epoch=0, start=start, best=start, stopped=epochs == 0)
         best = values_of(learner.variables)
     else:
         state, values, best = saved
         assign(variables, values)
-    sane = state.start if np.isfinite(state.start) else 0.0
-    limit = EXPLODED * max(1.0, sane, _constant_loss(learner.objective, examples.target))
+    limits = _limits(learner, state.start, examples.target)
     steps.watch_rate()
     callbacks = _callback_list(learner, context)
     callbacks.on_train_begin()
@@ -131,9 +132,10 @@ def train(
         callbacks.on_epoch_begin(state.epoch)
         loss = learner.one * _run_epoch(steps, examples, (context.seed, state.epoch), callbacks)
         with steps.averaged():
-            metrics = {_called(learner.objective): loss, **(validate() if until is None else {})}
-            _assert_sane(metrics, limit, learner, state.epoch + 1)  # before it is saved: nobody goes on from nonsense
-            callbacks.on_epoch_end(state.epoch, metrics)
+            shown = {"loss": loss, **(validate() if until is None else {})}
+            _assert_sane(shown, limits, learner, state.epoch + 1)  # before it is saved: nobody goes on from nonsense
+            callbacks.on_epoch_end(state.epoch, shown)  # of which those of Keras know "loss" by this name
+            metrics = {_called(learner) if name == "loss" else name: value for name, value in shown.items()}
             state = state.after(metrics, patience=plan.patience, epochs=epochs, more=plan.more if until is None else 0)
             if state.best_epoch == state.epoch:
                 best = values_of(learner.variables)
@@ -176,10 +178,11 @@ def _run_epoch(steps: Steps, examples: Examples, seeds: Sequence[int], callbacks
     return total / seen
 
 
-def _called(objective: Objective) -> str:
+def _called(learner: Learner) -> str:
     """The loss of the steps; one in another unit than what is validated has no place in one drawing with it."""
-    other = objective.log or (objective.class_count is not None and objective.loss not in PROPER)
-    return "training_loss" if other else "loss"
+    objective = learner.objective
+    moved = objective.class_count is not None and objective.loss not in PROPER
+    return "training_loss" if learner.own or objective.log or moved else "loss"
 
 
 def _validate(learner: Learner, validation: Examples, predict: Predict) -> dict[str, float]:
@@ -194,15 +197,25 @@ def _validate(learner: Learner, validation: Examples, predict: Predict) -> dict[
     return {"val_loss": loss} | {f"val_{name}": value for name, value in metrics.items() if np.isfinite(value)}
 
 
+def _limits(learner: Learner, start: float, target: NDArray[np.float64]) -> dict[str, float]:
+    """From where on a loss is absurdly large: that of the steps, which may be of logarithms, and that of validation."""
+    objective, sane = learner.objective, start if np.isfinite(start) else 0.0
+    steps = limit = EXPLODED * max(1.0, sane, _constant_loss(objective, target))
+    if objective.log:
+        logs = np.log1p(target)
+        # Of logarithms no loss was measured before; a head that begins at 0 is far off, and may learn all the same.
+        nothing = float(np.mean(objective.row_loss(logs, 0 * logs)))
+        steps = EXPLODED * max(1.0, _constant_loss(objective, logs)) + nothing
+    return {"loss": np.finfo("float64").max if learner.own else steps, "val_loss": limit}
+
+
 def _constant_loss(objective: Objective, target: NDArray[np.float64]) -> float:
     """The loss of the best prediction that looks at no input: what is large is measured by it."""
     constant = objective.constant(target)
     return float(np.mean(objective.row_loss(target, np.broadcast_to(constant, (len(target), len(constant))))))
 
 
-def _assert_sane(metrics: dict[str, float], limit: float, learner: Learner, epoch: int) -> None:
-    most = np.finfo("float64").max if learner.own else limit
-    limits = {"loss": most, "training_loss": most, "val_loss": limit}
+def _assert_sane(metrics: dict[str, float], limits: dict[str, float], learner: Learner, epoch: int) -> None:
     for name, value in metrics.items():
         if name in limits and not value <= limits[name]:
             raise TrainingDiverged(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -86,7 +86,11 @@ class OnlineLearner:
             head, features = load_model(self.files.head), BaseFeatures(_base(spec, self.files), spec.schema)
             unit = unit_of(spec.objective, head)
         weighted = spec.schema.weight is not None
-        return OnlineStep(head, features, spec.objective, plan, unit=unit, metrics=metrics, weighted=weighted)
+        objective = spec.objective
+        if objective.class_count is not None:
+            # By log loss, whatever a retrain learns by: online no row is held back that would put chances right.
+            objective = replace(objective, loss=type(objective).loss)
+        return OnlineStep(head, features, objective, plan, unit=unit, metrics=metrics, weighted=weighted)
 
     def predict_one(self, row: Row) -> Predictions:
         """What is predicted of a row, shape (outputs,); nothing is learned.

@@ -99,6 +99,9 @@ class ModelSpec:
         if self.loss is not None and isinstance(self.finetune, FineTune) and self.finetune.distill:
             why = "a teacher's part is of predictions, which a loss of your own keeps to itself"
             raise InvalidSpec("loss and FineTune.distill", why, "leave distill out, or the loss")
+        if self.loss is not None and self.objective.log:
+            why = "what is a logarithm in training is then for your loss alone to say"
+            raise InvalidSpec("Regression(log=True) and a loss of your own", why, "leave log=True out, or the loss")
         self._check_class_weights()
         schema = self.schema
         if schema.files and self.source.query:

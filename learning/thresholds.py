@@ -61,6 +61,12 @@ def cost_of(gate: Gate, objective: Any) -> Cost | None:
     return found if found and np.isfinite(found.break_even) else None
 
 
+def costs_record(spec: ModelSpec) -> list[Any]:
+    """The costs that a version's threshold is chosen for, as JSON can hold them; [] where there are none."""
+    cost = cost_of(spec.gate, spec.objective)
+    return [[list(row) for row in cost.matrix]] if cost else []
+
+
 def threshold(cost: Cost, target: Floats, chance: Floats, weight: Floats | None = None) -> Threshold:
     """The threshold that costs least, as far as these rows can tell.
 

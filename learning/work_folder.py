@@ -23,6 +23,7 @@ from learning.keras_private import own_random_numbers
 from learning.objectives import Objective
 from learning.plans import FineTune, FromScratch, Pretrain
 from learning.spec import DriftPolicy, Gate, ModelSpec, RetrainPolicy
+from learning.thresholds import costs_record
 
 Plan = Pretrain | FineTune | FromScratch | DriftPolicy | RetrainPolicy | Gate
 LOCK = "lock"
@@ -49,7 +50,7 @@ def task_digest(
     """What a training depends on, seed and plan as they are recorded: two with the same digest give the same model."""
     rows = [[partition.digest for partition in group] for group in partitions]
     code = code_digest(spec), custom_digest()
-    return json_digest([plan, code, list(files), rows, environment()])
+    return json_digest([plan, code, list(files), rows, environment(), *costs_record(spec)])
 
 
 def train_once(work: Path, task: str, train: Callable[[], Trained]) -> Trained:

@@ -20,7 +20,7 @@ PARTITIONS = 30  # that it learned, the newest
 SETTINGS = 60  # of its plan
 SHORT = 12  # characters of a digest that people need
 MADE_FOR, BUILDERS = "made_for", "made_for.builders."
-TOLD = MADE_FOR, "calibration.", "threshold."  # of a plan, what the page says otherwise
+TOLD = MADE_FOR, "calibration.", "threshold.", "fitted."  # of a plan, what the page says otherwise
 
 
 def drift_section(check: DriftCheckRecord | None) -> str:

@@ -21,6 +21,7 @@ from learning.environment import code_digest, environment
 from learning.files import ModelFiles, Trained, locked
 from learning.finetuning import finetune
 from learning.spec import ModelSpec
+from learning.thresholds import costs_record
 from learning.work_folder import plan_of
 from monitoring.decision import Pending
 from monitoring.drift import DriftVerdict
@@ -93,7 +94,7 @@ class Past:
         depends = {name: value for name, value in how.items() if name not in {"cache", "work", "logs", "progress"}}
         depends |= {"plan": plan_of(depends["plan"] or spec.finetune), "pretrain": plan_of(spec.pretrain)}
         rows = [[file.digest for file in files] for files in (new, old)]
-        code = [code_digest(spec), environment()]
+        code = [code_digest(spec), environment(), *costs_record(spec)]
         key = json_digest([champion.base_digest, champion.head_digest, rows, repr(sorted(depends.items())), code])[:32]
         how |= {"work": how["work"].parent / key, "logs": None, "progress": None}
         with self._once(key):

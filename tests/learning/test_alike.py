@@ -47,6 +47,23 @@ def test_only_weights_may_differ() -> None:
     assert graph_digest(head(own=True)) is None
 
 
+def test_what_a_graph_depends_on_is_seen_wherever_it_is() -> None:
+    """In a precision, behind a name that is an activation's too, and inside of a wrapper."""
+    from keras import Input, Sequential, layers
+
+    class Own(layers.Dense):
+        """Nobody knows what it makes of its weights."""
+
+    def ends(*last: keras.Layer) -> str | None:
+        return graph_digest(Sequential([Input((2, 2)), *last]))
+
+    assert ends(layers.Dense(1)) != ends(layers.Dense(1, dtype="mixed_float16"))
+    named = [ends(layers.Activation(name, name=name)) for name in ("relu", "tanh", "relu")]
+    assert named[0] == named[2] != named[1]
+    assert ends(layers.TimeDistributed(layers.Dense(1))) == ends(layers.TimeDistributed(layers.Dense(1)))
+    assert ends(layers.TimeDistributed(Own(1))) is None
+
+
 def test_each_head_says_its_own_through_the_graph_that_they_share(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

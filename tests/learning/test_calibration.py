@@ -6,13 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
-from learning.calibration import calibration
+from learning.calibration import calibrates, calibration
 from learning.data import PartitionFile, Selection, select
+from learning.examples import Examples
 from learning.files import Trained
 from learning.finetuning import finetune
+from learning.fitted import fit_held_back
 from learning.held_back import hold_back
 from learning.metrics import Cost
 from learning.objectives import Binary, Multiclass
@@ -38,7 +41,7 @@ def focal(spec: ModelSpec) -> ModelSpec:
     return replace(
         spec,
         objective=Binary(loss="binary_focal_crossentropy"),
-        pretrain=Pretrain(epochs=2, batch_size=8, learning_rate=0.05, validation=0.5),
+        pretrain=Pretrain(epochs=2, batch_size=25, learning_rate=0.1, validation=0.5),
         finetune=FineTune(stages=(stage,), replay=Replay(share=0.0), validation=0.5),
         gate=Gate(metric=COST),
     )
@@ -96,12 +99,31 @@ def test_a_focal_loss_gives_chances_that_are_right(
     assert refit.files.head_digest != proof.files.head_digest
 
 
-def test_few_rows_calibrate_nothing(focal: ModelSpec, partition: Callable[..., PartitionFile], tmp_path: Path) -> None:
+def test_few_rows_calibrate_nothing(focal: ModelSpec) -> None:
     """Of a handful of rows the sentence says so; and the break-even stands in for a threshold."""
-    trained = pretrain(focal, [partition("few", 24)], work=tmp_path, seed=SEED)
-    assert "not calibrated: " in trained.reason
-    assert "of the 30 rows held back that each class takes" in trained.reason
-    assert trained.plan["threshold"]["at"] == COST.break_even == 0.1
+    head = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, "sigmoid")])
+    held = Selection(PartitionFile("few", Path()), np.arange(9), np.repeat([0.0, 1.0], [5, 4]))
+    examples = Examples([held], lambda _, places: np.zeros((len(places), 2)))
+    found = fit_held_back(focal, head, examples, lambda _: np.full((9, 1), 0.3), learned=True)
+    assert "not calibrated: 4 of the 30 rows held back that each class takes" in found.remark
+    assert found.threshold is not None
+    assert found.threshold.at == COST.break_even == 0.1
+
+
+def test_a_head_that_hides_its_sums_is_said_to(focal: ModelSpec) -> None:
+    """One whose sigmoid is a layer by itself, or of several classes one that gives each a chance for itself."""
+    layers, three = keras.layers, replace(focal, objective=Multiclass(3), loss=lambda *_: 0.0, gate=Gate())
+    ends = {
+        "": (focal, [layers.Dense(1, "sigmoid")]),
+        "a Dense of sigmoid": (focal, [layers.Dense(1), layers.Activation("sigmoid")]),
+        "a Dense of softmax": (three, [layers.Dense(3, "sigmoid")]),
+    }
+    for end, (spec, last) in ends.items():
+        head = keras.Sequential([keras.Input((2,)), *last])
+        found = fit_held_back(spec, head, None, lambda _: np.empty(0), learned=True).calibration
+        said = f"the head does not end in {end}" if end else "all rows trained"
+        assert found.remark.startswith(f"not calibrated: {said}")
+        assert calibrates(spec, head) == (not end)
 
 
 @pytest.mark.parametrize("classes", [2, 4])

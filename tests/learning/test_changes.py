@@ -11,7 +11,7 @@ import pytest
 from learning.builders import builder_texts
 from learning.catalog import load_spec
 from learning.changes import changes, made_for, schema_of, spec_for
-from learning.spec import DriftPolicy, Gate, ModelSpec
+from learning.spec import DriftPolicy, Gate, ModelSpec, Regression
 
 TEXT = '''"""A model."""
 
@@ -65,6 +65,14 @@ def test_what_is_recorded_can_be_read_again(spec: ModelSpec) -> None:
     read = json.loads(json.dumps(made_for(tensors)))
     assert schema_of(read) == tensors.schema
     assert changes(read, tensors) == changes(None, tensors)
+
+
+def test_a_logarithm_is_another_objective(spec: ModelSpec) -> None:
+    """Both ways: a head of the one says nothing of use for the other."""
+    plain, log = (replace(spec, objective=Regression(log=log)) for log in (False, True))
+    for was, now in ((plain, log), (log, plain)):
+        assert changes(json.loads(json.dumps(made_for(was))), now).answers
+        assert not changes(json.loads(json.dumps(made_for(was))), was).answers
 
 
 def test_an_older_version_is_asked_by_its_own_columns(spec: ModelSpec) -> None:

@@ -14,9 +14,9 @@ import pytest
 
 from arrivals.validation import Validator
 from errors import InvalidSpec
-from learning.calibration import fold
+from learning.calibration import fold, obstacle
 from learning.data import PartitionFile
-from learning.first_answers import in_units_of, unit_of
+from learning.first_answers import in_units_of, log_sums, unit_of
 from learning.losses import plain
 from learning.plans import Pretrain
 from learning.prediction import predict
@@ -47,7 +47,7 @@ def prices(spec: ModelSpec) -> ModelSpec:
         spec,
         objective=LOG,
         build_head=build_head,
-        pretrain=Pretrain(epochs=5, batch_size=25, learning_rate=0.02, validation=0.4),
+        pretrain=Pretrain(epochs=2, batch_size=60, learning_rate=0.1, validation=0.4),
     )
 
 
@@ -119,6 +119,35 @@ def test_a_row_below_zero_is_refused_when_it_arrives(prices: ModelSpec) -> None:
     batch = Validator(prices.schema, LOG, prices.source).validate(rows)
     assert batch.rows["y"].to_list() == [0.0]
     assert "Regression(log=True) takes its logarithm" in str(batch.refused.to_dicts())
+
+
+def test_a_half_of_precision_ends_no_price() -> None:
+    """Whatever the layers before compute in, 200,000 is predicted: a half knows no number above 65,504."""
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        head = in_units_of(LOG, build_head((2,)), np.array([150_000.0, 250_000.0]))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert np.isfinite(head(np.zeros((1, 2))).numpy()).all()
+
+
+def test_a_head_that_ends_otherwise_takes_no_factor(prices: ModelSpec) -> None:
+    """It is told so; a Rescaling of the user's own, or an activation, makes other numbers of the sums."""
+    plain_end = in_units_of(LOG, build_head((2,)), np.array([9.0, 99.0]))
+    assert log_sums(plain_end) is not None
+    layers, last = keras.layers, plain_end.layers[3]
+    others = (layers.Rescaling(2.0, -1.0), None), (layers.Rescaling(1.0), None), (last, "tanh")
+    for last, dense in others:
+        parts = layers.Dense(1, dense), layers.Rescaling(2.0), layers.Activation("exponential"), last
+        head = keras.Sequential([keras.Input((2,)), *parts])
+        assert log_sums(head) is None
+        assert obstacle(prices, head) == "the mean is that of logarithms: the head does not end in a plain Dense"
+
+
+def test_a_loss_of_ones_own_says_itself_what_a_logarithm_is(prices: ModelSpec) -> None:
+    """Beside log=True one of them would do nothing, and nobody would be told."""
+    with pytest.raises(InvalidSpec, match=r"Regression\(log=True\) and a loss of your own"):
+        replace(prices, loss=lambda model, inputs, labels: (labels - model(inputs)) ** 2)
 
 
 def test_huber_and_logarithms_are_not_both() -> None:

@@ -13,7 +13,7 @@ import pytest
 from one_layer import ROWS, TARGET, examples, learner
 
 from errors import TrainingDiverged
-from learning.data import Indices, PartitionFile
+from learning.data import Indices, PartitionFile, Selection
 from learning.examples import Examples
 from learning.loop import TrainingContext, train
 from learning.objectives import Binary, Objective, Regression
@@ -103,6 +103,35 @@ def test_further_epochs_keep_the_last_rate(tmp_path: Path) -> None:
     )
     assert asked == [0, 0.5, 1, 1, 1]
     assert state.remark
+
+
+def test_callbacks_find_the_loss_by_its_name_whatever_the_curve_calls_it(tmp_path: Path) -> None:
+    """One that ends a stage by "loss" does so too where that is in another unit than what is validated."""
+    stops = keras.callbacks.EarlyStopping(monitor="loss", min_delta=1e9, patience=1)
+    context = TrainingContext(tmp_path, seed=1, callbacks=lambda: [stops])
+    state = train(replace(learner(epochs=9), own=True), examples(), examples(), context)
+    assert state.epoch == 2
+    assert {point.name for point in state.curve} >= {"training_loss", "val_loss"}
+    assert "loss" not in {point.name for point in state.curve}
+
+
+def test_a_start_is_measured_as_it_will_be_saved(tmp_path: Path) -> None:
+    """An epoch is put right before it is judged; where none is better, nothing is."""
+    rare = np.repeat([0.0, 1.0], [96, 32])
+    chosen = [Selection(PartitionFile("p", Path()), np.tile(np.arange(32), 4), rare)]
+    validation = Examples(chosen, lambda _, places: ROWS[places])
+    one = replace(learner(batch_size=32, epochs=1, learning_rate=1e-12), calibrated=True)
+    state = train(one, examples(), validation, TrainingContext(tmp_path, seed=1))
+    assert state.start == pytest.approx(np.log(2))
+    assert state.best == pytest.approx(-0.25 * np.log(0.25) - 0.75 * np.log(0.75), abs=1e-3)
+
+
+def test_a_loss_of_logarithms_is_large_by_their_own_measure(tmp_path: Path) -> None:
+    """A refit, too, ends where it comes to a thousand times what a constant leaves of them, whatever prices are."""
+    one, prices = learner(Regression(log=True), learning_rate=1e-12), examples(1e5 * (1 + TARGET))
+    train(one, prices, prices, TrainingContext(folder(tmp_path, "usual")), until=1)
+    with pytest.raises(TrainingDiverged, match="loss"):
+        train(replace(one, one=1e3), prices, prices, TrainingContext(folder(tmp_path, "large")), until=1)
 
 
 def test_a_stage_that_only_makes_things_worse_changes_nothing(tmp_path: Path) -> None:

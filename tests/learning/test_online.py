@@ -12,6 +12,7 @@ import pytest
 from errors import InvalidSpec, TrainingDiverged
 from evergreen_client.model_files import load_model
 from learning.assembly import assemble
+from learning.objectives import Binary
 from learning.online import OnlineLearner
 from learning.online_plan import Online
 from learning.online_tables import spec_of
@@ -92,6 +93,12 @@ def test_a_versions_burst_and_state_come_to_the_same_bits(learned: OnlineLearner
     again = OnlineLearner.restore(burst.state(), TINY, files, PLAN)
     again.partial_fit(rows[17:], labels[17:])
     assert again.state() == single.state()
+
+
+def test_classes_are_learned_by_log_loss() -> None:
+    """A focal one draws chances to the middle, and online no row is held back that would put them right."""
+    focal = dataclasses.replace(TINY, objective=Binary(loss="binary_focal_crossentropy"))
+    assert OnlineLearner(focal, None, PLAN).step.objective == Binary()
 
 
 def test_a_break_is_noticed_and_answered() -> None:

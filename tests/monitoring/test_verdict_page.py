@@ -77,6 +77,7 @@ def judge(registry: ModelRegistry, objective: Binary | Regression, reason: str =
         EpochMetric("head", e, name, 0.5 + 0.01 * e) for e in (1, 2, 3) for name in ("loss", "val_loss", "val_auc")
     )
     plan = {"kind": "FineTune", "stages": [{"name": "head"}], "made_for": {"builders": {"build_base": "ab" * 32}}}
+    plan["fitted"] = {"threshold": {"at": 0.1}}
     more = {"run_id": run, "plan": plan, "environment": {"keras": "3.15"}, "reason": "3 epochs", "epochs": epochs}
     add_version(registry, parent=3, trained=["p4"], **more)
     new = NewEvaluation(run, MODEL, 4, 3, False, reason, METRICS, RULES, -0.03, -0.08, 0.02, True, START)
@@ -111,6 +112,7 @@ def test_a_reader_finds_all_that_was_decided_and_why(registry: ModelRegistry) ->
         "stages.0.name",
     ):
         assert said in page, said
+    assert "fitted." not in page  # as the sentence about the threshold has it
     assert page.count('class="axes"') == 3
     assert len(page.encode()) < 100_000
 

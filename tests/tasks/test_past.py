@@ -13,7 +13,8 @@ import pytest
 
 from learning.blocks import block_of
 from learning.data import PartitionFile
-from learning.spec import RetrainPolicy
+from learning.metrics import Cost
+from learning.spec import Gate, RetrainPolicy
 from monitoring.decision import Pending
 from monitoring.references import Reference
 from monitoring.samples import Layout, Rows
@@ -96,3 +97,15 @@ def test_a_whole_check_is_made_only_where_it_can_change_what_is_decided(  # noqa
     run: Any = SimpleNamespace(context=SimpleNamespace(spec=spec, registry=registry), model="tiny", started_at=None)
     comparison = Comparison(Reference("champion", ()), (window(path), window(path)))
     assert Past((), tmp_path / "shared").drift_verdict(run, Pending(1, (), "key"), comparison) == found
+
+
+def test_a_training_for_other_costs_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version's threshold is chosen for them; what two policies of the same costs train is trained in one folder."""
+    works = list[Path]()
+    fake = SimpleNamespace(rows=1)
+    monkeypatch.setattr("tasks.past.finetune", lambda *_, work, **__: works.append(work) or fake)
+    champion: Any = SimpleNamespace(base_digest="base", head_digest="head")
+    for miss in (9, 9, 5):
+        spec = replace(TINY, gate=Gate(metric=Cost(((0, 1), (miss, 0)))))
+        Past((), tmp_path / "shared").finetune(spec, champion, [], [], plan=None, work=tmp_path / "work")
+    assert works[0] == works[1] != works[2]
