@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 import urllib.request
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 PROJECT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
 # Seconds between looks for runs that are due: Prefect's own 10 and 60 would be waited for again and again.
 OFTEN = {"PREFECT_WORKER_QUERY_SECONDS": "2", "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5"}
+
+BUSY = 30  # seconds
 
 
 class Up:
@@ -32,11 +37,18 @@ class Up:
         return list(self.post(f"{what}/filter", {}))
 
     def post(self, place: str, body: object) -> Any:
-        """What the server's API answers."""
+        """What the server's API answers; asked again where its database is busy, as Prefect's own client does."""
         content = json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}/api/{place}", content, {"content-type": "application/json"})
-        with urllib.request.urlopen(request) as answer:
-            return json.load(answer)
+        give_up = time.monotonic() + BUSY
+        while True:
+            try:
+                with urllib.request.urlopen(request) as answer:
+                    return json.load(answer)
+            except HTTPError as error:
+                if error.code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > give_up:
+                    raise
+                time.sleep(1)
 
     def change(self, deployment: str, what: str, body: object) -> None:
         """Change something of a deployment."""
