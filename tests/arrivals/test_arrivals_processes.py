@@ -77,6 +77,7 @@ def outcome(port: Port) -> tuple[object, ...]:
     return {partition.digest for partition in port.partitions()}, set(port.registry.superseded("small")), counts
 
 
+@pytest.mark.slow
 def test_four_processes_take_what_one_would(tmp_path: Path, corrections: str) -> None:
     """Between them they take every partition, no row twice, and none fails."""
     port = land(tmp_path / "four", corrections)

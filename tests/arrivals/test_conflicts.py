@@ -247,6 +247,7 @@ VERSIONS = st.tuples(st.integers(1, 3), st.sampled_from([None, 0, 1]))
 KEYS = st.lists(st.tuples(st.lists(VERSIONS, min_size=1, max_size=4), st.lists(VERSIONS, max_size=3)), max_size=5)
 
 
+@pytest.mark.slow
 @given(KEYS, st.booleans(), st.booleans())
 @settings(deadline=None, max_examples=150)
 def test_whole_batches_are_judged_as_row_by_row(

@@ -113,6 +113,7 @@ def test_json_lines_are_read_alike_in_both_ways(objects: list[dict[str, Any]], a
     assert len(quick[0]) == len(objects)
 
 
+@pytest.mark.slow
 def test_a_file_of_many_blocks_keeps_every_record_whole(tmp_path: Path) -> None:
     """Fields over many lines, a stray quote here and there, and blocks that end in the middle of all that."""
     count, stray = 200_000, 5_000

@@ -164,6 +164,7 @@ UNPLACED = replace(SPEC, schema=replace(SPEC.schema, key=("id",)))
 OTHERWISE = replace(UNPLACED, source=replace(SPEC.source, late="keep", corrections="replace"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("spec", [BY_TIME, OTHERWISE], ids=["by time", "otherwise"])
 def test_it_comes_to_the_same_as_one_by_one(

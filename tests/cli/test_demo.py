@@ -27,6 +27,7 @@ def demo(*words: str, home: Settings) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "files"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from crowd import SIZE, Crowd
 from filled import MODEL, add_version, model_names, stored
 
@@ -76,6 +77,7 @@ def add_again(_place: int, url: str) -> None:
             registry.add_model(f"model-{number}")
 
 
+@pytest.mark.slow
 def test_two_hundred_registrations(registry: ModelRegistry, url: str, crowd: Crowd) -> None:
     """8 processes x 25 versions: numbers 1 to 200, none missing, none doubled, no error."""
     numbers = [number for some in crowd.at_once(register_many, url) for number in some]

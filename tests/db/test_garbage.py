@@ -93,6 +93,7 @@ def write_or_collect(place: int, url: str, folder: str) -> int:
     return count
 
 
+@pytest.mark.slow
 def test_collecting_beside_writers(registry: ModelRegistry, url: str, tmp_path: Path, crowd: Crowd) -> None:
     """Every registered version still has its file."""
     crowd.at_once(write_or_collect, url, str(tmp_path), processes=4)

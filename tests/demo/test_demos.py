@@ -15,6 +15,7 @@ from learning.catalog import load_spec
 MODELS = Path(__file__).parent.parent.parent / "models"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shown", DEMOS.values(), ids=DEMOS)
 def test_what_lands_is_what_the_model_reads(shown: Demo, tmp_path: Path) -> None:
     """The files lie where the model's source looks for them, and have every column of its schema."""

@@ -85,6 +85,7 @@ def test_each_head_says_its_own_through_the_graph_that_they_share(
     assert len(traced) == 1
 
 
+@pytest.mark.slow
 def test_the_next_champions_fine_tuning_takes_the_graphs_over_and_comes_to_the_same_bits(
     spec: ModelSpec,
     champion: Trained,

@@ -75,6 +75,7 @@ def test_a_head_stage_gives_a_new_head_on_the_very_same_base(
     assert challenger.files.head_digest != champion.files.head_digest
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_head_and_another_seed_another(tune: Callable[..., Trained]) -> None:
     """Reproducible to the last bit, dropout included."""
     one, two, other = (tune(work, seed, plan=head()) for work, seed in (("a", 1), ("b", 1), ("c", 2)))
@@ -118,6 +119,7 @@ def test_a_thawing_stage_changes_the_named_layer_and_nothing_else_of_the_base(
     assert {point.stage for point in challenger.epochs} == {"head", "thawed"}
 
 
+@pytest.mark.slow
 def test_a_stage_starts_at_the_loss_that_the_one_before_reached(
     tune: Callable[..., Trained], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,6 +260,7 @@ def test_a_refit_learns_from_everything_for_as_many_epochs_as_the_proof_kept(
     assert "before" not in refit.plan
 
 
+@pytest.mark.slow
 def test_a_refit_of_no_epoch_is_the_champion(
     proof_and_refit: Callable[..., tuple[Trained, Trained]], champion: Trained
 ) -> None:
@@ -290,6 +293,7 @@ def test_a_crash_in_a_refit_changes_nothing_in_the_end(proof_and_refit: Callable
     assert (again.files.head_digest, again.epochs) == (whole.files.head_digest, whole.epochs)
 
 
+@pytest.mark.slow
 def test_only_rows_since_a_moment_are_replayed(
     spec: ModelSpec, tune: Callable[..., Trained], history: History, tmp_path: Path
 ) -> None:
@@ -344,6 +348,7 @@ def test_augmented_rows_do_not_come_from_the_cache(spec: ModelSpec, tune: Callab
     assert digests[0] == digests[1] != plain.files.head_digest
 
 
+@pytest.mark.slow
 def test_callbacks_of_the_spec_are_heard_and_obeyed(spec: ModelSpec, tune: Callable[..., Trained]) -> None:
     """Whatever acts on epochs in `fit` acts here: rates are set, training is stopped."""
     heard: list[tuple[int, float]] = []
@@ -366,6 +371,7 @@ def test_callbacks_of_the_spec_are_heard_and_obeyed(spec: ModelSpec, tune: Calla
     assert heard == [(0, 0.01), (1, 0.02)]
 
 
+@pytest.mark.slow
 def test_learning_curves_reach_caller_and_tensorboard(tune: Callable[..., Trained], tmp_path: Path) -> None:
     """Epoch values come back, progress is called, and TensorBoard has a folder a stage."""
     calls: list[tuple[str, int, int]] = []
@@ -444,6 +450,7 @@ def test_what_is_finished_is_not_repeated(tune: Callable[..., Trained]) -> None:
     assert isinstance(other.files, ModelFiles)
 
 
+@pytest.mark.slow
 def test_another_head_is_another_task(spec: ModelSpec, tune: Callable[..., Trained]) -> None:
     """Work of an edited model is not taken for what was trained before the edit."""
 
@@ -482,6 +489,7 @@ def test_a_crash_among_augmented_rows_changes_nothing_in_the_end(
     assert (again.files.head_digest, again.epochs) == (whole.files.head_digest, whole.epochs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("torn", ["trained.json", "head.keras"])
 def test_torn_results_are_made_again(tune: Callable[..., Trained], tmp_path: Path, torn: str) -> None:
     """What a full disk or a power cut left in the work folder blocks nothing."""

@@ -126,6 +126,7 @@ def test_a_chance_has_no_unit_and_a_constant_target_has_one(spec: ModelSpec) -> 
     assert (unit_of(Regression(), head), last_operation(head).offset) == (1.0, 7.0)
 
 
+@pytest.mark.slow
 def test_a_loss_of_ones_own_gets_the_head_as_it_was_built(prices: ModelSpec, priced: Priced, tmp_path: Path) -> None:
     """It is not taken in units of the spread, so that a fixed last layer would lengthen its steps by that."""
     own = replace(prices, loss=far_off, pretrain=replace(prices.pretrain, epochs=1, learning_rate=1e-9))

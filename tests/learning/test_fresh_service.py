@@ -119,6 +119,7 @@ def test_another_signature_is_a_sentence(question: Question, home: Settings) -> 
         assert why in said
 
 
+@pytest.mark.slow
 def test_versions_of_other_layers_are_timed_in_turns(question: Question, home: Settings) -> None:
     """A champion that is gone is no fault of the version."""
     path = home.home / "head.keras"

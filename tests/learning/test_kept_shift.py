@@ -20,6 +20,7 @@ from learning.spec import ModelSpec
 from learning.steps import Steps
 
 
+@pytest.mark.slow
 def test_a_refit_with_a_shift_does_not_take_the_graph_of_a_proof_without(
     spec: ModelSpec,
     champion: Trained,

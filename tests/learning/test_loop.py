@@ -214,6 +214,7 @@ def test_a_loss_that_is_nan_or_explodes_stops_at_once(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_no_graph_outlives_its_training(tmp_path: Path) -> None:
     """A process that retrains for months must not keep the graph of every training; Keras' optimizers do."""
 

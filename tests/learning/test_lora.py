@@ -44,6 +44,7 @@ def tune(
     return call
 
 
+@pytest.mark.slow
 def test_a_version_has_no_adapters_and_moved_along_few_directions(tune: Tune, champion: Trained) -> None:
     """It is a plain model of the same layers; of a thawed kernel, the change is of the rank that was asked for."""
     kept = {"head": 2, "thawed": 3}

@@ -20,6 +20,7 @@ def labelled(count: int) -> list[tuple[dict[str, Any], str]]:
     return [(row, "big" if row["size/mm"] > 0 else "small") for row in rows]
 
 
+@pytest.mark.slow
 def test_river_evaluates_it_as_one_of_its_own_inside_of_a_pipeline() -> None:
     """Progressive validation takes it, alone and behind a transformer, and so do metrics of classes and of chances."""
     from river import compose, evaluate, metrics, preprocessing

@@ -103,6 +103,7 @@ def test_only_what_computes_in_float16_is_scaled() -> None:
     assert scaled(optimizer, learner("mixed_float16", Binary()).steps.model) is not optimizer
 
 
+@pytest.mark.slow
 def test_an_anchor_holds_a_half_too(tmp_path: Path) -> None:
     """Elastic weight consolidation adds what it has to the loss, whatever the precision."""
     one = learner("float16", Binary())

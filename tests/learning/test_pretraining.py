@@ -71,6 +71,7 @@ def test_a_crash_changes_nothing_in_the_end(
     assert again.epochs == whole.epochs
 
 
+@pytest.mark.slow
 def test_a_refit_learns_from_every_row_for_as_many_epochs_as_its_proof_kept(
     spec: ModelSpec, history: tuple[PartitionFile, ...], tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ from learning.plans import Stage
 from learning.schedules import constant, cosine
 
 
+@pytest.mark.slow
 def test_the_averaged_weights_are_those_that_are_kept(tmp_path: Path) -> None:
     """One batch an epoch, so that each epoch's average can be followed by hand: half the one before, half the new."""
     seen: list[np.ndarray] = []

@@ -167,6 +167,7 @@ def test_a_weight_arrives_beside_the_rows(spec: ModelSpec, partition: Partition)
     assert "w" not in schema.inputs
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("eagerly")
 def test_weights_go_all_the_way(spec: ModelSpec, partition: Partition, tmp_path: Path) -> None:
     """Version 1 and a challenger with weighted rows and classes; a proof's refit is the one of a fresh process."""

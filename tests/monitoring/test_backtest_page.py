@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import pytest
 from replayed import drifting, replay, usual
 from well_formed import well_formed
 
@@ -46,6 +47,7 @@ def test_names_are_text_and_nothing_else() -> None:
     assert "\x1b" not in page
 
 
+@pytest.mark.slow
 def test_very_many_policies_stay_a_page() -> None:
     """All are in the table, those with the lowest loss are drawn, and the rest are counted."""
     plans = {f"every {length}": range(length, 11, length) for length in range(1, 11)} | usual(10)

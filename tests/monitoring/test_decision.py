@@ -55,6 +55,7 @@ def decided(policy: RetrainPolicy, known: Facts, rows: int = 100, judged: int = 
     return decide(pending(rows, judged), known, policy, NEEDED)
 
 
+@pytest.mark.slow
 def test_the_work_key_is_the_same_in_every_process() -> None:
     """A killed run is resumed by another process, which has to find the same work."""
     code = "from tiny import TINY; from tasks.find_pending import work_key; print(work_key(TINY, 1, ['b', 'a']))"

@@ -43,6 +43,7 @@ def broken(verdict: DriftVerdict) -> set[str]:
     return {one.column for one in verdict.columns if one.broken}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [30, 700])
 def test_undrifted_rows_are_no_drift(count: int) -> None:
     """Two draws of one distribution are called undrifted, however small the arrival."""

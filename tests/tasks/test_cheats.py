@@ -249,6 +249,7 @@ def test_weights_that_are_not_finite_are_in_no_file(context: Context) -> None:
     assert [version.number for version in context.registry.versions(SPEC.name)] == [1]
 
 
+@pytest.mark.slow
 def test_few_rows_without_a_prediction_are_enough(context: Context) -> None:
     """All weights are finite; of a large x in the last days, what comes out is infinity minus infinity."""
     decision = on_trial(context, head=knowing(0.9, x=2.5e38, age=-2.5e38))
@@ -265,6 +266,7 @@ def test_ten_times_slower_is_noticed(context: Context) -> None:
     assert "times as long as the champion" in decision.reason
 
 
+@pytest.mark.slow
 def test_a_file_that_is_damaged_later_is_found_by_a_fresh_process(context: Context) -> None:
     """This process has read it already."""
 

@@ -94,6 +94,7 @@ def test_another_process_finds_the_same(file: Path, tmp_path: Path) -> None:
     assert report.stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_an_error_there_is_an_error_here(file: Path, tmp_path: Path) -> None:
     """What goes wrong in the other process is raised with its own type and words."""
     gone = window(tmp_path / "gone.parquet")

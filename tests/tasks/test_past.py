@@ -59,6 +59,7 @@ def test_what_is_made_of_the_same_rows_is_made_once_for_all_registries(tmp_path:
     assert made == ["one policy", "other"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [1.0, 1e6])
 def test_a_column_is_broken_to_the_short_look_where_it_is_to_the_whole_check(tmp_path: Path, times: float) -> None:
     """So whatever is said of one that is, the whole check says."""
