@@ -1,4 +1,4 @@
-"""How an online consumer fares, while it runs: a table on a terminal, lines in a log elsewhere."""
+"""How an online consumer fares: a table on a terminal, lines in a log elsewhere, and curves in TensorBoard."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 
 from prefect import get_run_logger
 
+from learning.online_curves import curves
+
 if TYPE_CHECKING:
     from tasks.online import Consumer
 
 SECONDS_BETWEEN_DRAWINGS = 2.0
 SECONDS_BETWEEN_LINES = 60.0
+SECONDS_BETWEEN_POINTS = 10.0
 REASONS = 5  # of refused events that are shown, the most frequent first
 
 Show = Callable[[], None]
@@ -23,6 +26,36 @@ Show = Callable[[], None]
 @contextmanager
 def shown(consumer: Consumer) -> Iterator[Show]:
     """Give a function that shows how the consumer fares, to be called as often as one likes."""
+    with _in_words(consumer) as show, _in_curves(consumer) as draw:
+
+        def shown_and_drawn() -> None:
+            show()
+            draw()
+
+        yield shown_and_drawn
+
+
+@contextmanager
+def _in_curves(consumer: Consumer) -> Iterator[Show]:
+    """A last point is drawn at the end, if there were events."""
+    settings, begun, speed = consumer.run.context.settings, consumer.events, _Speed(consumer)
+    with curves(settings.logs / consumer.run.model / "online") as draw:
+
+        def point() -> None:
+            newest = {f"newest/{name}": value for name, value in consumer.scores.recent().items()}
+            draw(consumer.events, {"loss": consumer.scores.loss, **newest})
+
+        def show() -> None:
+            if speed.is_new(SECONDS_BETWEEN_POINTS) and speed.measured():
+                point()
+
+        yield show
+        if consumer.events > begun:
+            point()
+
+
+@contextmanager
+def _in_words(consumer: Consumer) -> Iterator[Show]:
     if sys.stderr.isatty():
         with _on_a_terminal(consumer) as show:
             yield show

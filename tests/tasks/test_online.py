@@ -229,6 +229,25 @@ def test_it_shows_how_it_fares(place: Place, stream: Path) -> None:
     assert found["champion"].startswith("version 1")
 
 
+def test_tensorboard_draws_how_it_fares(place: Place, stream: Path, home: Settings) -> None:
+    """The loss of all events and the figures of the newest, by the number of events; nothing where none came."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.util.tensor_util import make_ndarray
+
+    write(stream, [event(0), event(1)])
+    with place.consumer(str(stream)) as consumer, shown(consumer):
+        pass
+    assert not list(home.logs.rglob("*tfevents*"))
+    with place.consumer(str(stream)) as consumer, shown(consumer):
+        for events in consumer.portions(0):
+            consumer.test_then_train(events)
+        loss = consumer.scores.loss
+    drawn = EventAccumulator(str(home.logs / "small" / "online")).Reload()
+    (point,) = drawn.Tensors("loss")
+    assert (point.step, float(make_ndarray(point.tensor_proto))) == (2, pytest.approx(loss))
+    assert "newest/accuracy" in drawn.Tags()["tensors"]
+
+
 def test_what_has_arrived_is_learned_row_by_row_and_is_known_to_the_version(place: Place, home: Settings) -> None:
     """A frozen challenger names the partitions that it learned whole, and in part; what is recalled is left behind."""
     port = Port(home.home)
