@@ -45,7 +45,7 @@ bench-%: .venv/ready-dev ## benchmarks/NAME.py, for example: make bench-learning
 	@$(BIN)/python -m benchmarks.$*
 
 bench-data: .venv/ready-dev ## fetch what benchmarks/employment.py reads: files in a wheel of 23 MB, once
-	@$(BIN)/python -m pip download --quiet --no-deps --dest .venv-bench nannyml==0.13.1
+	@$(BIN)/python -m pip download --quiet --no-deps --dest .bench-data nannyml==0.13.1
 
 lock: .venv/uv ## resolve the dependencies again, for all platforms
 	@$(BIN)/uv pip compile pyproject.toml --extra demo $(LOCK) --output-file requirements.lock

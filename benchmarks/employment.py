@@ -17,7 +17,7 @@ import polars as pl
 
 from errors import UnreadableFile
 
-WHEEL = Path(__file__).parent.parent / ".venv-bench" / "nannyml-0.13.1-py3-none-any.whl"
+WHEEL = Path(__file__).parent.parent / ".bench-data" / "nannyml-0.13.1-py3-none-any.whl"
 IN_IT = "nannyml/datasets/data/employment_MA_{}.pq"
 START, MONTHS = datetime(2015, 1, 1, tzinfo=UTC), 48
 MONTH = timedelta(days=1461) / MONTHS

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import math
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.an_environment import python_of
 from benchmarks.claims import Claims
 from benchmarks.online_streams import STREAMS, Stream, accuracy_or_error
 from learning.online_river import RiverClassifier, RiverRegressor
@@ -25,12 +25,7 @@ ENVIRONMENT = HERE.parent / ".venv-deep-river"
 @contextmanager
 def deep_river() -> Iterator[Callable[[Stream], dict[str, float]]]:
     """deep-river in its own environment, made on first use; call it with a stream."""
-    python = ENVIRONMENT / "bin" / "python"
-    if not python.exists():
-        uv = [sys.executable, "-m", "uv"]
-        subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, str(ENVIRONMENT)], check=True)
-        requirements = str(HERE / "requirements-deep-river.txt")
-        subprocess.run([*uv, "pip", "install", "--quiet", "--python", str(python), "-r", requirements], check=True)
+    python = python_of(ENVIRONMENT, "requirements-deep-river.txt")
     command = [str(python), str(HERE / "deep_river_side.py")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None

@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import insert
 
+from benchmarks.an_environment import python_of
 from benchmarks.claims import Claims
 from clock import now
 from db import tables
@@ -78,12 +79,7 @@ class Evergreen:
 @contextmanager
 def mlflow(folder: Path) -> Iterator[Callable[[str, int], float]]:
     """MLflow in its own environment, made on first use; call it with a work and how often."""
-    python = BENCH / "bin" / "python"
-    if not python.exists():
-        uv = [sys.executable, "-m", "uv"]
-        subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, str(BENCH)], check=True)
-        requirements = str(HERE / "requirements-mlflow.txt")
-        subprocess.run([*uv, "pip", "install", "--quiet", "--python", str(python), "-r", requirements], check=True)
+    python = python_of(BENCH, "requirements-mlflow.txt")
     command = [str(python), str(HERE / "mlflow_side.py"), f"sqlite:///{folder / 'mlflow.db'}"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
     with subprocess.Popen(command, cwd=folder, **pipes) as process:  # type: ignore[call-overload]
