@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -238,8 +237,8 @@ def install(draft: Draft, data: Path, before: datetime | None) -> int:
         The exit code: 3 where somebody should look at the run.
     """
     from cli.landing import divided, in_folder, landed
-    from cli.main import run_to_its_end
     from cli.prefect_home import keep_prefect_here
+    from cli.running import run_to_its_end
     from learning.startup import large_import
 
     keep_prefect_here(get_settings())
@@ -258,7 +257,7 @@ def install(draft: Draft, data: Path, before: datetime | None) -> int:
         stack.enter_context(landed(files, folder))
         rehearse(draft.name, settings, before)
         try:
-            run_to_its_end(partial(flow, trained_before=before), draft.name)
+            run_to_its_end(flow, draft.name, trained_before=before)
         except typer.Exit as ended:
             stack.pop_all()
             return ended.exit_code

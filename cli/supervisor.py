@@ -14,7 +14,6 @@ from pathlib import Path
 from cli.printing import say
 from cli.private_server import APP
 from errors import ServerFailed
-from tasks.temporary_server import listed
 
 RESTARTS = 5  # of one process,
 WITHIN_SECONDS = 600  # in so long: what ends more often will not get well by itself
@@ -131,7 +130,16 @@ def end_left_over(file: Path) -> int:
     ended = 0
     for number in filter(str.isdigit, file.read_text(encoding="utf-8").split()):
         # The number may be another process's by now.
-        if any(mark in line for line in listed("-p", "args=", number) for mark in ("-m prefect ", APP)):
+        if any(mark in command_of(number) for mark in ("-m prefect ", APP)):
             os.killpg(int(number), signal.SIGKILL)
             ended += 1
     return ended
+
+
+def command_of(process: str) -> str:
+    """The command of a process, by its number; "" if it is gone, or the system has no `ps`, as slim images."""
+    asked = ["ps", "-p", process, "-ww", "-o", "args="]
+    try:
+        return subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+    except OSError:
+        return ""

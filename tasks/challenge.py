@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import polars as pl
-from prefect import get_run_logger
 
 from arrivals.events import as_frame
 from arrivals.keys import HOLDOUT
@@ -31,6 +30,7 @@ from learning.prediction import Predictions, predict
 from tasks.deliver import deliver_promotions
 from tasks.evaluate import EARLIER, PromotionDecision
 from tasks.infra_check import begin_try_out, infra_check, try_out_version
+from tasks.logs import run_logger
 from tasks.online import Consumer
 from tasks.online_learner import Candidate
 from tasks.paired_rows import Rows, meet
@@ -130,13 +130,13 @@ def judge_candidate(run: Run, consumer: Consumer, candidate: Candidate) -> None:
     """Let the gate compare it with the champion on what came after it, and promote it if it passes."""
     with TemporaryDirectory() as folder:
         decision = evaluate(consumer, candidate.number, Path(folder))
-    get_run_logger().info("version %d: %s", candidate.number, decision.reason)
+    run_logger().info("version %d: %s", candidate.number, decision.reason)
     settle(run, consumer, candidate, decision)
 
 
 def settle(run: Run, consumer: Consumer, candidate: Candidate, decision: PromotionDecision) -> None:
     """Promote what passed and can be used, or ask a person, by the same rule as a retrain; and tell of it at once."""
-    registry, log = run.context.registry, get_run_logger()
+    registry, log = run.context.registry, run_logger()
     passed = decision.accepted and is_usable(run, consumer, candidate.number)
     ending = promote(run.context, decision, candidate.number) if passed else None
     if ending is None:  # refused; or somebody else promoted, whose version is followed at the next event
@@ -163,7 +163,7 @@ def is_usable(run: Run, consumer: Consumer, number: int) -> bool:
         run.attention.append(str(error))
         return False
     if slow:
-        get_run_logger().info("version %d: %s", number, slow)
+        run_logger().info("version %d: %s", number, slow)
     return not slow
 
 

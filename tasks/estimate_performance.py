@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from prefect import get_run_logger
 
 from db.verdict_records import NewEstimate, NewScores
 from evaluation.losses import figures
@@ -16,6 +15,7 @@ from learning.prediction import predict
 from learning.startup import start_tensorflow
 from monitoring.decision import Pending
 from monitoring.estimation import Estimator, Known
+from tasks.logs import run_logger
 from tasks.run import Context, Run, step
 from tasks.unlearned import judged_since, judging
 
@@ -125,5 +125,5 @@ def positions(file: PartitionFile, keys: pl.DataFrame) -> NDArray[np.int64]:
 def estimate_performance(run: Run, pending: Pending) -> None:
     """Estimate how the champion fares where labels are missing, and settle earlier estimates."""
     for told in estimate_pending(run.context, run.id, pending):
-        get_run_logger().info(told)
+        run_logger().info(told)
     settle(run.context, run.id)

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from httpx import HTTPError
-from prefect import get_run_logger, runtime, task
+from prefect import runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
@@ -36,6 +36,7 @@ from db.registry import ModelRegistry, open_registry
 from db.runs import LEASE
 from settings import get_settings
 from tasks.lease import forget, has_process, is_dead_here, process_of
+from tasks.logs import by_prefect, run_logger
 
 FLOWS = [
     "adopt",
@@ -144,7 +145,7 @@ def clear_away_lost(registry: ModelRegistry, running: Path) -> None:
     lost = end_lost_runs(registry, running)
     for run in lost:
         LOGGER.warning("run %s of model '%s' was ended: %s", run.id, run.model, run.reason)
-    if any(run.flow_run_id for run in lost):
+    if by_prefect() and any(run.flow_run_id for run in lost):
         try:
             with get_client(sync_client=True) as client:
                 crash_recorded(client, lost)
@@ -167,7 +168,7 @@ def tidy_up() -> str:
     with open_registry(settings.database_url) as registry, get_client(sync_client=True) as client:
         here = client.read_flow_run(UUID(runtime.flow_run.id))
         done = tidy(client, Place(registry, settings.running, here.work_pool_name or POOL, but=here.id))
-    get_run_logger().info("%s", told := str(done) or "nothing to tidy")
+    run_logger().info("%s", told := str(done) or "nothing to tidy")
     return told
 
 
@@ -275,7 +276,7 @@ def _found(client: SyncPrefectClient, state: StateType, due: datetime | None = N
 
 
 def _find(client: SyncPrefectClient, flow_run_id: str | None) -> FlowRun | None:
-    """A flow run, if this server knows it: a command may have had a temporary one."""
+    """A flow run, if this server knows it: it may have been another one's."""
     try:
         return client.read_flow_run(UUID(flow_run_id)) if flow_run_id else None
     except ObjectNotFound:

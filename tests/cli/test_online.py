@@ -14,8 +14,8 @@ from errors import UnknownModel, UnreachableSource
 def test_source_and_time_reach_the_flow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without any, it learns what has arrived, and ends."""
     asked: list[dict[str, Any]] = []
-    monkeypatch.setattr("cli.main.prepare", lambda _: None)
-    monkeypatch.setattr("cli.main.run_to_its_end", lambda _flow, model, **how: asked.append({"model": model, **how}))
+    monkeypatch.setattr("cli.online.prepare", lambda _: None)
+    monkeypatch.setattr("cli.online.run_to_its_end", lambda _flow, model, **how: asked.append({"model": model, **how}))
     for words in ([], ["--from", "-", "--minutes", "2.5"]):
         done = CliRunner().invoke(app, ["online", "flights", *words], catch_exceptions=False)
         assert done.exit_code == 0, done.output
@@ -33,7 +33,7 @@ def test_a_misspelt_model_is_refused_before_anything_starts() -> None:
 
 def test_an_address_with_a_password_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Prefect keeps what a run was given; the password belongs into the environment, and is not told."""
-    monkeypatch.setattr("cli.main.prepare", lambda _: None)
+    monkeypatch.setattr("cli.online.prepare", lambda _: None)
     words = ["online", "flights", "--from", "redis://me:s3cret@host/stream"]
     with pytest.raises(UnreachableSource, match="EVERGREEN_REDIS_PASSWORD") as refused:
         CliRunner().invoke(app, words, catch_exceptions=False)
