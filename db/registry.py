@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
-from functools import partial, wraps
-from typing import Concatenate, ParamSpec, Self, TypeVar
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -23,8 +23,12 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def open_registry(url: str) -> ModelRegistry:
+def open_registry(url: str, *, alone: bool = False) -> ModelRegistry:
     """Open the registry at a database URL; in an empty database its tables are made first.
+
+    Args:
+        url: the database.
+        alone: whether nobody else writes to it meanwhile.
 
     Raises:
         RegistryUnavailable: the database cannot be reached, or the URL names none.
@@ -36,7 +40,7 @@ def open_registry(url: str) -> ModelRegistry:
     except BaseException:
         engine.dispose()
         raise
-    return ModelRegistry(engine)
+    return ModelRegistry(engine, alone=alone)
 
 
 def in_transaction(
@@ -52,8 +56,45 @@ def in_transaction(
     return method
 
 
-reading = partial(in_transaction, read_scope)
-writing = partial(in_transaction, session_scope)
+def reading(function: Callable[Concatenate[Session, P], R]) -> Callable[Concatenate[ModelRegistry, P], R]:
+    """The same for one that only reads; whoever is alone asks the same only once between two writes."""
+    asked = in_transaction(read_scope, function)
+
+    @wraps(function)
+    def method(registry: ModelRegistry, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        question = function, args, tuple(sorted(kwargs.items()))
+        if registry.known is None or not hashable(question):
+            return asked(registry, *args, **kwargs)
+        if question not in registry.known:
+            registry.known[question] = asked(registry, *args, **kwargs)
+        found: R = registry.known[question]
+        return found
+
+    return method
+
+
+def hashable(question: object) -> bool:
+    """Whether it can be looked up; a question with a list in it cannot."""
+    try:
+        hash(question)
+    except TypeError:
+        return False
+    return True
+
+
+def writing(function: Callable[Concatenate[Session, P], R]) -> Callable[Concatenate[ModelRegistry, P], R]:
+    """The same for one that may write: what was read before is asked for again."""
+    told = in_transaction(session_scope, function)
+
+    @wraps(function)
+    def method(registry: ModelRegistry, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return told(registry, *args, **kwargs)
+        finally:
+            if registry.known is not None:
+                registry.known.clear()
+
+    return method
 
 
 class ModelRegistry:
@@ -63,6 +104,8 @@ class ModelRegistry:
 
     Args:
         engine: a database that has the registry's tables; `open_registry` sees to that.
+        alone: whether nobody else writes to it while this is open, as to a backtest's: what was read is known then
+            until something is written.
 
     Example:
         >>> with open_registry("sqlite:///registry.db") as registry:
@@ -71,8 +114,9 @@ class ModelRegistry:
         ()
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, alone: bool = False) -> None:
         self.engine = engine
+        self.known: dict[Hashable, Any] | None = {} if alone else None
 
     def __enter__(self) -> Self:
         return self
