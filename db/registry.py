@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from functools import partial, wraps
+from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -18,6 +18,7 @@ from db import promotions as production
 from db import runs as run_records
 from db import versions as version_records
 from db.engine import open_engine, read_scope, session_scope
+from db.known import Known
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,44 +58,20 @@ def in_transaction(
 
 
 def reading(function: Callable[Concatenate[Session, P], R]) -> Callable[Concatenate[ModelRegistry, P], R]:
-    """The same for one that only reads; whoever is alone asks the same only once between two writes."""
+    """The same for one that only reads: whoever is alone asks the database once until what it says may have changed."""
     asked = in_transaction(read_scope, function)
 
     @wraps(function)
     def method(registry: ModelRegistry, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        question = function, args, tuple(sorted(kwargs.items()))
-        if registry.known is None or not hashable(question):
+        if registry.known is None:
             return asked(registry, *args, **kwargs)
-        if question not in registry.known:
-            registry.known[question] = asked(registry, *args, **kwargs)
-        found: R = registry.known[question]
-        return found
+        question = function, args, tuple(sorted(kwargs.items()))
+        return registry.known.answer(question, lambda: asked(registry, *args, **kwargs))
 
     return method
 
 
-def hashable(question: object) -> bool:
-    """Whether it can be looked up; a question with a list in it cannot."""
-    try:
-        hash(question)
-    except TypeError:
-        return False
-    return True
-
-
-def writing(function: Callable[Concatenate[Session, P], R]) -> Callable[Concatenate[ModelRegistry, P], R]:
-    """The same for one that may write: what was read before is asked for again."""
-    told = in_transaction(session_scope, function)
-
-    @wraps(function)
-    def method(registry: ModelRegistry, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return told(registry, *args, **kwargs)
-        finally:
-            if registry.known is not None:
-                registry.known.clear()
-
-    return method
+writing = partial(in_transaction, session_scope)
 
 
 class ModelRegistry:
@@ -105,7 +82,7 @@ class ModelRegistry:
     Args:
         engine: a database that has the registry's tables; `open_registry` sees to that.
         alone: whether nobody else writes to it while this is open, as to a backtest's: what was read is known then
-            until something is written.
+            until a table that it came from is written to.
 
     Example:
         >>> with open_registry("sqlite:///registry.db") as registry:
@@ -116,7 +93,7 @@ class ModelRegistry:
 
     def __init__(self, engine: Engine, *, alone: bool = False) -> None:
         self.engine = engine
-        self.known: dict[Hashable, Any] | None = {} if alone else None
+        self.known = Known(engine) if alone else None
 
     def __enter__(self) -> Self:
         return self
