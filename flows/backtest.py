@@ -84,7 +84,7 @@ def opened(spec: ModelSpec, history: History, database: Path, *, always: bool = 
     """What a policy's runs work with: a registry of its own, and what all share."""
     settings = history.settings.model_copy(update={"database_url": f"sqlite:///{database}"})
     past = Past(history.came.arrivals, history.settings.home / "shared", always=always)
-    with open_registry(settings.database_url) as registry, checked_once():
+    with open_registry(settings.database_url, alone=True) as registry, checked_once():
         yield Context(spec, registry, PastStore(settings.artifact_root, settings.cache), settings, past)
 
 

@@ -15,12 +15,12 @@ from db.verdict_records import BlockLoss, NewScores
 from evaluation.losses import Floats, figures, row_losses
 from learning.changes import MADE_FOR, comparable
 from learning.data import Blocks, select, weights_of
-from learning.prediction import predict
 from learning.startup import start_tensorflow
 from monitoring.decision import Pending
 from monitoring.served import Service, service
 from monitoring.track_record import CONSTANT
 from tasks.run import Context, Run, step
+from tasks.said import said
 from tasks.unlearned import judged_since
 from tasks.watch_champion import predecessor
 
@@ -57,9 +57,7 @@ def score_arrivals(
     if not partitions or not comparable(version.plan.get(MADE_FOR), spec):
         return
     start_tensorflow()
-    files, own = context.model_files(version), context.spec_of(version)
-    paths, since = context.partition_files(partitions), judged_since(context)
-    found = predict(own, files, paths, split="all", cache=context.settings.cache, since=since)
+    found = said(context, version, partitions, split="all", since=judged_since(context))
     if only:
         found = found.take(served_by(only, number, found, partitions))
     usual, scores = usual_constant(context, number), []
