@@ -80,12 +80,14 @@ class Figure:
         higher: whether more of it is better.
         of: its value for each group of rows.
         of_rows: the values whose mean it is; None of a figure that is no mean over rows.
+        signed: whether it may lie below 0.
     """
 
     name: str
     higher: bool
     of: Callable[[Judged], Floats]
     of_rows: Callable[[Judged], Floats] | None = None
+    signed: bool = False
 
     def value(self, target: Floats, prediction: Floats, weight: Floats | None = None) -> float:
         """Its value on rows that are one group; NaN where it has none, as of a single class."""
@@ -107,6 +109,7 @@ WHOLE: Mapping[str, tuple[bool, Callable[[Judged], Floats], Kinds]] = MappingPro
         "r2": (True, figures.r2, (Regression,)),
     }
 )
+SIGNED = ("r2",)  # which may lie below 0, so that they can fall by more than all of it
 MEANS: Mapping[str, tuple[bool, Callable[[Judged], Floats], Kinds]] = MappingProxyType(
     {
         "log_loss": (False, figures.log_loss, CLASSES),
@@ -190,7 +193,7 @@ def own(function: Own) -> Figure:
                 raise InvalidSpec(f"figure '{name}'", gist(error), "mend the function in the model's file") from error
         return values
 
-    return Figure(name, name.endswith(BEST_HIGH), of)
+    return Figure(name, name.endswith(BEST_HIGH), of, signed=True)
 
 
 def directed(metric: Metric) -> bool:
@@ -212,7 +215,7 @@ def weighs(metric: Metric) -> bool:
 
 def _plain(name: str, objective: Objective) -> Figure | None:
     if name in WHOLE and isinstance(objective, WHOLE[name][2]):
-        return Figure(name, *WHOLE[name][:2])
+        return Figure(name, *WHOLE[name][:2], signed=name in SIGNED)
     if name in MEANS and isinstance(objective, MEANS[name][2]):
         return _mean(name, *MEANS[name][:2])
     return None
@@ -230,8 +233,8 @@ def _given(function: Callable[[Judged, float], Floats], part: float, rows: Judge
     return function(rows, part)
 
 
-def _mean(name: str, higher: bool, of_rows: Callable[[Judged], Floats]) -> Figure:
-    return Figure(name, higher, lambda rows: rows.mean(of_rows(rows)), of_rows)
+def _mean(name: str, higher: bool, of_rows: Callable[[Judged], Floats], *, signed: bool = False) -> Figure:
+    return Figure(name, higher, lambda rows: rows.mean(of_rows(rows)), of_rows, signed)
 
 
 def _cost(cost: Cost, objective: Objective) -> Figure:
@@ -239,4 +242,4 @@ def _cost(cost: Cost, objective: Objective) -> Figure:
     if objective.class_count != len(cost.matrix):
         there = f"{objective!r} has {objective.class_count or 'no'} classes"
         raise InvalidSpec(repr(cost), there, "write a row and a column for each class")
-    return _mean("cost", False, cost.rows)
+    return _mean("cost", False, cost.rows, signed=min(map(min, cost.matrix)) < 0)

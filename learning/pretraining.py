@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 
 TRIED_ROWS = 64
 
+Parts = tuple["keras.Model", "keras.Model", "keras.Model"]  # base, head, and both as one with what augments
+
 
 def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first two by name
     spec: ModelSpec,
@@ -95,12 +97,9 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
     def train_anew() -> Trained:
         rows = select(spec.schema, history, "train", since=since, before=before)
         refuse_negative(spec.objective, rows)
-        divided: Divided = all_of(rows), []
-        if refit is None:
-            classes = spec.objective.class_count is not None
-            divided = hold_back(spec.schema, rows, plan, seed, classes=classes, every=moves_chances(spec))
         known = None if refit is None else (refit[plan.name], fitted or Fitted())
-        files, state, found = _pretrain(spec, plan, divided, context, known)
+        divided, parts = _divided(spec, plan, all_of(rows), context, held=refit is None)
+        files, state, found = _pretrain(spec, plan, divided, parts, context, known)
         best = f"the best was epoch {state.best_epoch}, validation loss {state.best:.4f}{state.remark}"
         reason = (
             f"learned from {row_count(divided[0]):,} rows of {len(history)} partitions in {state.epoch} epochs; "
@@ -113,21 +112,42 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
         return train_once(work, task_digest(spec, record, (), [history]), train_anew)
 
 
-def _pretrain(
+def _divided(
+    spec: ModelSpec, plan: Pretrain, rows: list[Selection], context: TrainingContext, *, held: bool
+) -> tuple[Divided, Parts]:
+    """Rows to learn from and rows held back, if they are; and the parts as built from the former.
+
+    More rows are held back where they can put the head's chances right, which only the head that was built says.
+    """
+    classes = spec.objective.class_count
+    for calibrated in (classes or 0, 0) if held and moves_chances(spec) else (0,):
+        divided: Divided = rows, []
+        if held:
+            divided = hold_back(
+                spec.schema, rows, plan, context.seed, classes=classes is not None, calibrated=calibrated
+            )
+        set_seed(context.seed)
+        parts = _checked_parts(spec, sample(spec, divided[0], plan.sample_rows), context.work)
+        if not calibrated or calibrates(spec, parts[1]):
+            break
+    return divided, parts
+
+
+def _pretrain(  # noqa: PLR0913 - what the steps before gave, in their order
     spec: ModelSpec,
     plan: Pretrain,
     divided: Divided,
+    parts: Parts,
     context: TrainingContext,
     known: tuple[int, Fitted] | None,
 ) -> tuple[ModelFiles, TrainingState, Fitted]:
-    """Build base and head, check them, train them: their files, where training ended, and what was fitted then.
+    """Train base and head, as they were built: their files, where training ended, and what was fitted then.
 
     Of a refit it is `known` how many epochs it learns, and what was fitted.
     """
     learning, validating = divided
     apart = held_apart(learning, validating)
-    set_seed(context.seed)
-    base, head, model = _checked_parts(spec, sample(spec, learning, plan.sample_rows), context.work)
+    base, head, model = parts
     target = np.concatenate([selection.target for selection in learning])
     if spec.loss is None:  # which sees errors in the target's own unit: a head in another would learn by longer steps
         head = first_answers(spec.objective, head, target, balanced=plan.class_weight is not None)
@@ -166,8 +186,8 @@ def build(spec: ModelSpec, rows: Columns, work: Path) -> ModelFiles:
     return ModelFiles(*paths, save_model(base, paths[0]), save_model(head, paths[1]))
 
 
-def _checked_parts(spec: ModelSpec, rows: Columns, work: Path) -> tuple[keras.Model, keras.Model, keras.Model]:
-    """Build base and head, and refuse what would fail later, in training or in service; the third is both as one."""
+def _checked_parts(spec: ModelSpec, rows: Columns, work: Path) -> Parts:
+    """Build base and head, and refuse what would fail later, in training or in service."""
     base, head, augment = _build(spec, rows)
     refuse_weights(base, "the base as it was built", BUILT, InvalidSpec)
     refuse_weights(head, "the head as it was built", BUILT, InvalidSpec)
