@@ -214,8 +214,8 @@ def show(draft: Draft) -> None:
     first, *more = draft.outputs
     if more:
         say(f"{known}; {len(draft.outputs)} outputs, of whose losses the weighted sum decides:")
-        for one in draft.outputs:
-            say(f"  {one.name}: target {one.target}, {one.objective}, weight {one.weight:g}")
+        for output in draft.outputs:
+            say(f"  {output.name}: target {output.target}, {output.objective}, weight {output.weight:g}")
     else:
         say(f"{known}, target {first.target}: {first.objective}")
     for one in existing.inputs:

@@ -17,7 +17,6 @@ from learning.data import Columns, PartitionFile, read_inputs
 from learning.existing import ModelInput, inputs_of
 from learning.files import ModelFiles, Trained
 from learning.graph import graph_of, has_graph, output_names
-from learning.multi_output import MultiOutput
 from learning.pretraining import build
 from learning.schema import Schema
 from learning.split import INPUTS, cut_of, head_behind
@@ -190,9 +189,8 @@ def adopted_in(spec: ModelSpec) -> Adopted:
         raise InvalidSpec(
             f"model '{spec.name}'", "its file defines no `adopted`", "`evergreen adopt` writes such a file"
         )
-    several = isinstance(spec.objective, MultiOutput)
-    wanted, given = spec.objective.output_names if several else "", found.output
-    if several and given != wanted:
+    wanted, given = getattr(spec.objective, "output_names", None), found.output
+    if wanted and given != wanted:
         raise InvalidSpec(
             f"Adopted(output={given!r})", f"the objective is of {wanted!r}", "name the same, in one order"
         )

@@ -114,7 +114,8 @@ def even_weight(objective: str, target: Floats) -> float:
         0.04
     """
     kind, _, count = objective.removesuffix(")").partition("(")
-    known = Multiclass(int(count)) if count else {"Binary": Binary(), "Regression": Regression()}[kind]
+    one_number = Binary() if kind == "Binary" else Regression()
+    known: Binary | Multiclass | Regression = Multiclass(int(count)) if count else one_number
     constant = known.constant(target)
     loss = float(np.mean(known.row_loss(target, np.broadcast_to(constant, (len(target), len(constant))))))
     return float(f"{1 / loss:.2g}") if loss > 0 else 1.0

@@ -90,7 +90,7 @@ def hidden() -> Model:
 
 THREE = {"numeric": ("a", "b", "c")}
 IN_ORDER = ("a", "b", "c")
-KINDS: list[tuple[Callable[[], Model], dict[str, Any], str, str]] = [
+KINDS: list[tuple[Callable[[], Model], dict[str, Any], str, str | tuple[str, ...]]] = [
     (elsewhere.sequential, THREE, "norm", ""),
     (elsewhere.sequential, THREE, INPUTS, ""),
     (elsewhere.skip, THREE, INPUTS, ""),
@@ -101,6 +101,8 @@ KINDS: list[tuple[Callable[[], Model], dict[str, Any], str, str]] = [
     (elsewhere.nested, {"tensors": {"pixels": (8, 8, 1)}}, INPUTS, ""),
     (elsewhere.lstm, {"tensors": {"steps": (5, 2)}}, "memory", ""),
     (elsewhere.two_outputs, THREE, "hidden", "amount"),
+    (elsewhere.two_outputs, THREE, "hidden", ("amount", "chance")),
+    (elsewhere.two_outputs, THREE, INPUTS, ("chance", "amount")),
     (embedded, {"numeric": ("size", "code")}, "both", ""),
     (embedded, {"numeric": ("size", "code")}, INPUTS, ""),
     (text, {"categorical": ("word",)}, "deep", ""),
@@ -109,7 +111,7 @@ KINDS: list[tuple[Callable[[], Model], dict[str, Any], str, str]] = [
 
 @pytest.mark.parametrize(("build", "inputs", "at", "output"), KINDS)
 def test_what_was_trained_elsewhere_answers_as_before(
-    build: Callable[[], Model], inputs: dict[str, Any], at: str, output: str, tmp_path: Path
+    build: Callable[[], Model], inputs: dict[str, Any], at: str, output: str | tuple[str, ...], tmp_path: Path
 ) -> None:
     """To the last bit: from named columns, through the two files, wherever it is cut."""
     path = saved(build, tmp_path)
