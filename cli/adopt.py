@@ -169,7 +169,7 @@ def drafted(path: Path, saved: Saved, columns: Columns, folder: Path) -> Draft:
     from cli.drafting import outputs
     from cli.drafting.fitting import fit
     from cli.drafting.sample import read_sample
-    from cli.drafting.source import AdoptedModel, adopted_source
+    from cli.drafting.source import AdoptedModel, adopted_source, objective_source
     from cli.drafting.written import as_typed
     from learning.adoption import Adopted
     from learning.existing import keep, look, run_code
@@ -190,7 +190,7 @@ def drafted(path: Path, saved: Saved, columns: Columns, folder: Path) -> Draft:
     adopted = Adopted(kept, found.schema, existing.at, found.inputs, output)
     found, fresh = outputs.with_objectives(asked, existing.activations, found, adopted, rows, folder)
     text = saved.code.read_text(encoding="utf-8") if saved.code else ""
-    objective, kinds = outputs.objective_source(fresh), outputs.kinds_of(fresh)
+    objective, kinds = objective_source(fresh), outputs.kinds_of(fresh)
     model = AdoptedModel(name, saved.file.name, found, objective, existing.at, output, text, kinds)
     told = (*found.doubts, *(doubt for one in fresh for doubt in one.doubts))
     return Draft(name, path, kept, adopted_source(model), existing, found, fresh, told)

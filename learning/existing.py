@@ -129,7 +129,7 @@ def look(kept: Path, at: str = "", output: str | tuple[str, ...] = "") -> Existi
     """
     model = _loaded(kept)
     types = tuple(sorted({str(weight.dtype) for weight in model.weights}))
-    if not has_graph(model):
+    if not has_graph(model) and isinstance(output, str):
         inputs = inputs_of(model)
         line = LayerLine(model.name, type(model).__name__, _weights(model), (), head=True)
         return Existing(inputs, ("output",), (line,), INPUTS, ("",), types)

@@ -117,19 +117,21 @@ def graph_of(model: keras.Model, output: str | tuple[str, ...] = "") -> Graph:
         raise CannotSplit(
             f"a {type(model).__name__}", "its graph is hidden in call()", "build it with the Functional API"
         )
-    if isinstance(model, keras.Sequential) and isinstance(output, str):
+    if isinstance(model, keras.Sequential):
         [first] = model.inputs
         inputs = [keras.Input(batch_shape=first.shape, dtype=first.dtype, name=first.name)]
         last = inputs[0]
         for layer in model.layers:
             last = record(layer, last)
-        return Graph(tuple(inputs), tuple(steps), _one_of(["output"], [last], output))
-    again = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=record)
-    names = output_names(model)
+        names, outputs = ["output"], [last]
+    else:
+        again = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=record)
+        inputs, names, outputs = again.inputs, output_names(model), again.outputs
     if isinstance(output, str):
-        return Graph(tuple(again.inputs), tuple(steps), _one_of(names, again.outputs, output))
-    parts = [_one_of(names, again.outputs, name) for name in output]
-    return Graph(tuple(again.inputs), tuple(steps), record(beside(), parts))
+        found = _one_of(names, outputs, output)
+    else:
+        found = record(beside(), [_one_of(names, outputs, name) for name in output])
+    return Graph(tuple(inputs), tuple(steps), found)
 
 
 def beside() -> keras.layers.Layer:

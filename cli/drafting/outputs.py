@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -130,18 +129,6 @@ def refuse_unknown(asked: Sequence[Fresh], rows: pl.DataFrame) -> None:
     if len({one.target for one in asked}) < len(asked):
         received = ", ".join(f"--output {one.name}={one.target}" for one in asked)
         raise CannotAdopt(received, "two outputs have the same column", "give each output a column of its own")
-
-
-def objective_source(fresh: Sequence[Fresh]) -> str:
-    """The objective of all, as Python inside a call that is indented by four."""
-    if len(fresh) == 1:
-        return fresh[0].objective
-    lines = (
-        f"            Output({json.dumps(one.name)}, {one.objective}, target={json.dumps(one.target)}, "
-        f"weight={one.weight:g}),\n"
-        for one in fresh
-    )
-    return f"MultiOutput(\n        (\n{''.join(lines)}        )\n    )"
 
 
 def kinds_of(fresh: Sequence[Fresh]) -> set[str]:

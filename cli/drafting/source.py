@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
 from cli.drafting.fitting import Fit
 from cli.drafting.guess import Guess
+from cli.drafting.outputs import Fresh
 from errors import InvalidSpec
 from evergreen_client.shown import UNSEEN, plain
 from learning.schema import Schema
@@ -133,6 +134,18 @@ def adopted_source(model: AdoptedModel) -> str:
         written=fit.written.options(schema.time),
         scale=WHOLE_SCALE if model.at == INPUTS else HEAD_SCALE,
     )
+
+
+def objective_source(outputs: Sequence[Fresh]) -> str:
+    """The objective of all outputs, as Python inside a call that is indented by four."""
+    if len(outputs) == 1:
+        return outputs[0].objective
+    each = (
+        f"Output({_quoted(one.name)}, {one.objective}, target={_quoted(one.target)}, weight={one.weight:g})"
+        for one in outputs
+    )
+    lines = "".join(f"            {one},\n" for one in each)
+    return f"MultiOutput(\n        (\n{lines}        )\n    )"
 
 
 def _imported(names: Iterable[str]) -> str:

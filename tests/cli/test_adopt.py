@@ -14,8 +14,8 @@ import pytest
 
 from cli.adopt import instant_after
 from cli.drafting.fitting import fit, objective_of, of_words
-from cli.drafting.outputs import Fresh, asked_outputs, kinds_of, objective_source, refuse_unknown
-from cli.drafting.source import AdoptedModel, adopted_source
+from cli.drafting.outputs import Fresh, asked_outputs, kinds_of, refuse_unknown
+from cli.drafting.source import AdoptedModel, adopted_source, objective_source
 from cli.landing import divided, landed
 from errors import CannotAdopt, InvalidSpec
 from learning.adoption import adopted_in

@@ -120,6 +120,17 @@ def test_what_was_trained_elsewhere_answers_as_before(
     refuse_others(Adopted(path, schema(**inputs), at, filled, output), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("build", "why"), [(hidden, r"hidden in call\(\)"), (elsewhere.sequential, "output 'chance': the model has none")]
+)
+def test_a_model_without_the_outputs_that_are_named_is_refused(
+    build: Callable[[], Model], why: str, tmp_path: Path
+) -> None:
+    """Also one that hides its layers, and one that has one output only."""
+    with pytest.raises(CannotSplit, match=why):
+        look(saved(build, tmp_path), output=("chance", "amount"))
+
+
 def test_text_cannot_pass_a_base_as_it_is(tmp_path: Path) -> None:
     """Features are numbers, and the refusal says where to cut."""
     adopted = Adopted(saved(text, tmp_path), schema(categorical=("word",)))

@@ -39,6 +39,7 @@ from learning.spec import (
     Source,
 )
 from tasks.drift_outputs import prediction_names
+from tasks.drift_windows import compared_columns
 
 BOTH = MultiOutput(
     (Output("late", Binary(), "late"), Output("delay", Regression(), "minutes", weight=0.01)),
@@ -219,3 +220,5 @@ def test_curves_and_columns_of_outputs_bear_their_names() -> None:
         "champion/mode, class bus",
         "champion/mode, class tram",
     ]
+    targets = [(one.name, one.kind) for one in compared_columns(several(THREE)) if one.role == "target"]
+    assert targets == [("late", "number"), ("minutes", "number"), ("mode", "category")]
