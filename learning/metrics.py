@@ -17,6 +17,7 @@ from errors import InvalidSpec
 from evergreen_client.shown import gist
 from learning import figures
 from learning.judged import Floats, Judged
+from learning.multi_output import MultiOutput
 from learning.objectives import Binary, Multiclass, Objective
 from learning.regression import Regression
 
@@ -136,6 +137,8 @@ def names(objective: Objective) -> list[str]:
         >>> names(Regression())
         ['absolute_error', 'pinball@0.5', 'r2', 'rmse', 'squared_error']
     """
+    if isinstance(objective, MultiOutput):
+        return [f"{one.name}/{name}" for one in objective.outputs for name in names(one.objective)]
     plain = [name for table in (WHOLE, MEANS) for name, (*_, kinds) in table.items() if isinstance(objective, kinds)]
     shares = [f"{name}@{listed}" for name, (*_, kinds, listed) in SHARES.items() if isinstance(objective, kinds)]
     return sorted([*plain, *shares])
@@ -145,7 +148,8 @@ def figure(metric: Metric, objective: Objective) -> Figure:
     """The figure that a gate names.
 
     Args:
-        metric: a name, as "pr_auc" or "recall@0.01"; a Cost; or a function of target and prediction.
+        metric: a name, as "pr_auc" or "recall@0.01", of one of several outputs as "late/pr_auc"; a Cost; or a function
+            of target and prediction.
         objective: what predictions are for.
 
     Raises:
@@ -159,8 +163,7 @@ def figure(metric: Metric, objective: Objective) -> Figure:
         return _cost(metric, objective)
     if not isinstance(metric, str):
         return own(metric)
-    name, at, given = metric.partition("@")
-    found = _with_share(name, given, objective) if at else _plain(name, objective)
+    found = _of_output(metric, objective) if isinstance(objective, MultiOutput) else _named(metric, objective)
     if found is None:
         fix = f"choose from {', '.join(names(objective))} (any share after an @), a Cost or a function of your own"
         raise InvalidSpec(f"figure {metric!r}", f"there is none such of {objective!r}", fix)
@@ -211,6 +214,27 @@ def called(metric: Metric) -> str:
 def weighs(metric: Metric) -> bool:
     """Whether a figure can weigh rows: a user's function only if it takes `sample_weight`."""
     return not inspect.isfunction(metric) or "sample_weight" in inspect.signature(metric).parameters
+
+
+def _named(metric: str, objective: Objective) -> Figure | None:
+    name, at, given = metric.partition("@")
+    return _with_share(name, given, objective) if at else _plain(name, objective)
+
+
+def _of_output(metric: str, objective: MultiOutput) -> Figure | None:
+    """A figure of one of several outputs, as "late/auc"."""
+    output, _, name = metric.partition("/")
+    place = next((place for place, one in enumerate(objective.outputs) if one.name == output), None)
+    found = None if place is None else _named(name, objective.outputs[place].objective)
+    if place is None or found is None:
+        return None
+
+    def mine(rows: Judged) -> Judged:
+        *_, target, prediction = list(objective.parts(rows.target, rows.prediction))[place]
+        return Judged(target, prediction, rows.weight, rows.group, rows.groups)
+
+    of, of_rows = found.of, found.of_rows
+    return Figure(metric, found.higher, lambda rows: of(mine(rows)), of_rows and (lambda rows: of_rows(mine(rows))))
 
 
 def _plain(name: str, objective: Objective) -> Figure | None:

@@ -42,7 +42,8 @@ class Predictions:
     """Rows of some partitions, in order, and what a version says about them.
 
     Args:
-        target: shape (rows,); NaN of a row without label, where those were asked for.
+        target: shape (rows,), of several outputs (rows, outputs); NaN of a row without label, where those were asked
+            for.
         prediction: shape (rows, outputs).
         partition: each row's place in the list of partitions, shape (rows,).
         rows: each row's place in its partition, shape (rows,).

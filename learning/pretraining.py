@@ -32,11 +32,13 @@ from learning.files import ModelFiles, Progress, Trained, save_model
 from learning.finite import BUILT, refuse_hidden_nulls, refuse_weights
 from learning.first_answers import first_answers, loss_of_one, unit_of
 from learning.fitted import Fitted, fit_held_back
+from learning.graph import joined
 from learning.held_back import Divided, all_of, held_apart, hold_back, refuse_negative
 from learning.keras_private import set_seed
 from learning.loop import Learner, TrainingContext, predictor, refuse_rate_setters, train
 from learning.lora import refuse_unadaptable
 from learning.losses import Measure, own, plain, refuse_useless
+from learning.multi_output import MultiOutput
 from learning.regression import Regression
 from learning.split import as_graph
 from learning.steps import Steps
@@ -244,6 +246,8 @@ def _build(spec: ModelSpec, rows: Columns) -> tuple[keras.Model, keras.Model, ke
     head = spec.build_head(tuple(base.output_shape[1:]))
     if head is None:
         raise InvalidSpec("build_head", "it gives back nothing", "let it return a keras.Model")
+    if isinstance(spec.objective, MultiOutput):
+        head = joined(head, spec.objective)
     return base, head, spec.augment(rows) if spec.augment else None
 
 
@@ -263,7 +267,7 @@ def _assembled(
         why = gist(error) if isinstance(error, tf.errors.OpError) else f"{type(error).__name__}: {words}"
         fix = "look at the inputs' shapes and dtypes, and at what the head takes"
         raise InvalidSpec("base and head as they were built", f"rows do not pass through them ({why})", fix) from error
-    count, width = len(next(iter(few.values()))), len(spec.objective.constant(np.zeros(1)))
+    count, width = len(next(iter(few.values()))), spec.objective.width
     if answers.shape != (count, width):
         raise InvalidSpec(
             f"a head that gives shape {answers.shape[1:]} for a row",
@@ -276,12 +280,14 @@ def _assembled(
             "it cannot learn",
             "look for weights and inputs that are NaN",
         )
-    if not isinstance(spec.objective, Regression) and (answers.min() < 0 or answers.max() > 1):
-        raise InvalidSpec(
-            f"predictions from {answers.min():.2g} to {answers.max():.2g}",
-            f"{spec.objective} takes chances between 0 and 1",
-            "end the head with a sigmoid or softmax activation",
-        )
+    for name, objective, said in spec.objective.outputs_of(answers):
+        if not isinstance(objective, Regression) and (said.min() < 0 or said.max() > 1):
+            of = f" of output '{name}'" if name else ""
+            raise InvalidSpec(
+                f"predictions{of} from {said.min():.2g} to {said.max():.2g}",
+                f"{objective} takes chances between 0 and 1",
+                "end the head with a sigmoid or softmax activation",
+            )
     return model
 
 

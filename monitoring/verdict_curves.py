@@ -32,8 +32,17 @@ def curves_section(seen: Judged) -> str:
         RESIDUALS: residuals,
         QUANTILES: quantiles,
     }
-    found = {kind: {curve.side: curve for curve in seen.curves if curve.name == kind} for kind in kinds}
-    figures = [figure(*kinds[kind](sides)) for kind, sides in found.items() if len(sides) == 2]
+    found: dict[tuple[str, str], Sides] = {}
+    for curve in seen.curves:
+        output, _, kind = curve.name.rpartition("/")
+        found.setdefault((output, kind), {})[curve.side] = curve
+    figures = [
+        figure(f"{output}: {words}" if output else words, plot)
+        for kind, of in kinds.items()
+        for (output, known), sides in found.items()
+        if known == kind and len(sides) == 2
+        for words, plot in [of(sides)]
+    ]
     if not figures:
         return "<h2>Curves</h2><p>None were recorded: there were too few rows, or it was judged before curves were.</p>"
     against = f"version {seen.evaluation.champion}" if seen.evaluation.champion else "the best constant"
