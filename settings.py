@@ -16,6 +16,8 @@ QUIET = {
     "KERAS_BACKEND": "tensorflow",
 }
 
+DIRECT = "127.0.0.1,localhost"  # hosts that no proxy stands before
+
 
 class Settings(BaseSettings):
     """One field per environment variable; `EVERGREEN_HOME=/data/evergreen` moves everything at once."""
@@ -106,4 +108,12 @@ def get_settings() -> Settings:
     """Read the environment once, and quieten the libraries that are about to be imported."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    keep_here()
     return Settings()
+
+
+def keep_here() -> None:
+    """Let what is asked of this machine go past a proxy that the environment names: it would leave the machine."""
+    named = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    if named != "*" and DIRECT not in named:
+        os.environ["no_proxy"] = os.environ["NO_PROXY"] = f"{named},{DIRECT}".lstrip(",")

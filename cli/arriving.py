@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.printing import say
+from cli.printing import say, tell
 from errors import EvergreenError
 
 if TYPE_CHECKING:
@@ -62,16 +62,16 @@ class Arriving:
 
     def look(self) -> None:
         """Look once at all of them; one that cannot be reached stops none of the others, and is told once."""
-        from httpx import HTTPError
+        from tasks.flow_runs import UNTOLD
 
         for spec in self.specs:
             try:
                 self._look_at(spec)
                 self._told.pop(spec.name, None)
-            except (EvergreenError, HTTPError) as error:
+            except (*UNTOLD, EvergreenError) as error:
                 told = f"could not look at what has landed for {spec.name}, and will again: {error}"
                 if self._told.get(spec.name) != told:
-                    say(told, err=True)
+                    tell(told, err=True)
                 self._told[spec.name] = told
 
     def _look_at(self, spec: ModelSpec) -> None:

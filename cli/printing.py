@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -21,6 +22,12 @@ WIDE = 200  # columns of a table that goes into a file or a pipe, where nobody c
 def say(text: str, *, err: bool = False) -> None:
     """Print text, in which nothing that came out of data steers the terminal, and no secret stands."""
     typer.echo("\n".join(masked(plain(line)) for line in text.split("\n")), err=err)
+
+
+def tell(text: str, *, err: bool = False) -> None:
+    """Say something that nobody may hear any more: what looks after processes goes on when its terminal is closed."""
+    with suppress(OSError):
+        say(text, err=err)
 
 
 def print_json(value: Any) -> None:

@@ -8,6 +8,7 @@ told by a content security policy what a page may reach does not ask. `evergreen
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -16,6 +17,7 @@ Receive = Callable[[], Awaitable[Scope]]
 Send = Callable[[Scope], Awaitable[None]]
 
 APP = "cli.private_server:create_app"  # in the command of the server's process
+PROCESS = "evergreen-process"  # a header of every answer: the number of the process that gave it
 REACH = {
     "default-src": "'self'",
     "script-src": "'self' 'unsafe-eval'",  # the drawing of a run, and the form to start one, make functions
@@ -41,17 +43,18 @@ def create_app() -> Private:
 
 
 class Private:
-    """An ASGI application whose answers all carry the policy."""
+    """An ASGI application whose answers all carry the policy, and the number of its process."""
 
     def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
         self.app = app
+        self.headers = (*HEADERS, (PROCESS.encode(), str(os.getpid()).encode()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, and add the headers."""
 
         async def with_policy(message: Scope) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *HEADERS]
+                message["headers"] = [*message.get("headers", ()), *self.headers]
             await send(message)
 
         await self.app(scope, receive, with_policy)

@@ -155,6 +155,6 @@ def remove_unnamed(client: SyncPrefectClient, names: Sequence[str], folder: Path
 
 
 def _made_here(found: DeploymentResponse, folder: Path) -> bool:
-    from tasks.tidy import folders_of
+    from tasks.flow_runs import folders_of
 
     return TAG in found.tags and folders_of(found.pull_steps) == [str(folder)]

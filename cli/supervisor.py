@@ -8,10 +8,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cli.printing import say
+from cli.printing import tell
 from cli.private_server import APP
 from errors import ServerFailed
 
@@ -57,7 +57,7 @@ class Service:
         if len(self.ends) > RESTARTS:
             why = f"it ended {len(self.ends)} times in {WITHIN_SECONDS // 60} minutes, the last time {how(code)}"
             raise ServerFailed(f"the {self.name}", why, "read its last lines above")
-        say(f"the {self.name} ended {how(code)}; it starts again ({len(self.ends)} of at most {RESTARTS} times)")
+        tell(f"the {self.name} ended {how(code)}; it starts again ({len(self.ends)} of at most {RESTARTS} times)")
         return self.begin()
 
     def kill(self) -> None:
@@ -77,10 +77,12 @@ class Service:
             return
         os.killpg(self.process.pid, signal.SIGTERM)
         deadline = time.monotonic() + seconds
-        while self.process.poll() is None and time.monotonic() < deadline:
-            meanwhile()
-            time.sleep(0.2)
-        self.kill()
+        try:
+            while self.process.poll() is None and time.monotonic() < deadline:
+                meanwhile()
+                time.sleep(0.2)
+        finally:
+            self.kill()
 
 
 def how(code: int | None) -> str:
@@ -129,11 +131,25 @@ def end_left_over(file: Path) -> int:
     """
     ended = 0
     for number in filter(str.isdigit, file.read_text(encoding="utf-8").split()):
-        # The number may be another process's by now.
-        if any(mark in command_of(number) for mark in ("-m prefect ", APP)):
-            os.killpg(int(number), signal.SIGKILL)
-            ended += 1
+        # The number may be another process's by now: one that is somebody else's, or leads no group, is none of ours.
+        with suppress(PermissionError, ProcessLookupError):
+            if is_service(number):
+                os.killpg(int(number), signal.SIGKILL)
+                ended += 1
+                wait_until_gone(number)
     return ended
+
+
+def is_service(number: str) -> bool:
+    """Whether a process is a server or a worker, by its command."""
+    return any(mark in command_of(number) for mark in ("-m prefect ", APP))
+
+
+def wait_until_gone(number: str) -> None:
+    """Wait for a killed process to give its port back."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while is_service(number) and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def command_of(process: str) -> str:

@@ -8,8 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,8 +20,8 @@ from cli.arriving import Arriving, asking_specs
 from cli.capacity import cores, memory, runs_at_once
 from cli.notifying import keep_notifying
 from cli.prefect_home import keep_prefect_here
-from cli.printing import say
-from cli.private_server import APP
+from cli.prefect_server import COMMAND, HOST, refuse_taken, wait_until_answers
+from cli.printing import say, tell
 from cli.registering import POOL, keep_what_is_set, limit_pool, names_in, offer_models, remove_unnamed
 from cli.serving import ABOVE, serving
 from cli.supervisor import Process, Service, held
@@ -36,14 +34,11 @@ if TYPE_CHECKING:
 
     from db.registry import ModelRegistry
 
-HOST = "127.0.0.1"
-SERVER_SECONDS = 300  # a cold server compiles its bytecode and migrates its database, also on a machine that is busy
 INTERRUPT_SECONDS = 40  # for runs to end in order: a step of training, and two requests
 SECONDS_BETWEEN_LOOKS = 15.0  # for runs that were killed
 BEGINNING = timedelta(seconds=45)  # until a run whose worker was killed has begun by itself, or never will
 FILE = Path("prefect.yaml")
-# As `prefect server start` does it, but for the policy of its pages.
-SERVER = ("uvicorn", "--factory", APP, "--timeout-keep-alive", "5", "--log-level", "warning")
+ENDS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 WORKER = ("--pool", POOL, "--name", "local-worker")
 
 
@@ -72,7 +67,7 @@ class Up:
 
 
 def up(
-    port: Annotated[int, typer.Option(help="Port of the server and its UI, on 127.0.0.1.")] = 4200,
+    port: Annotated[int, typer.Option(help="Port of the server and its UI, on 127.0.0.1.", min=1, max=65535)] = 4200,
 ) -> None:
     """Start the Prefect server and UI, register the deployments, and work on their runs until Ctrl-C."""
     from db.registry import open_registry
@@ -82,10 +77,9 @@ def up(
     keep_prefect_here(settings)
     # The UI asks the address that it was opened at, be that 127.0.0.1, localhost or a proxy.
     environment = {"PREFECT_UI_API_URL": "/api"} | os.environ | {"PREFECT_API_URL": f"{url}/api", "PREFECT_UI_URL": url}
-    for signal_number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs ignore SIGINT by default
-        signal.signal(signal_number, interrupt)
+    end_when_told()
     place = "--host", HOST, "--port", str(port)
-    server = Service("server", lambda: started(environment, *SERVER, *place))
+    server = Service("server", lambda: started(environment, *COMMAND, *place))
     worker = Service("worker", lambda: started(environment, "prefect", "worker", "start", *WORKER))
     with open_registry(settings.database_url) as registry:
         arriving = Arriving(asking_specs(settings), registry, settings.landing, lambda: client_of(url))
@@ -93,9 +87,7 @@ def up(
         with held(all_of_it.noted, port) as left_over:
             if left_over:
                 say("ended the server and the worker of an `evergreen up` that was killed")
-            if answers(url):
-                fix = "stop it, or choose another --port"
-                raise ServerFailed(f"port {port}", "something answers there already", fix)
+            refuse_taken(port)
             with serving(settings.reports, port + ABOVE) as address:
                 if not settings.reports_url:
                     environment["EVERGREEN_REPORTS_URL"] = address
@@ -110,7 +102,7 @@ def run_until_interrupted(all_of_it: Up) -> None:
             time.sleep(0.5)
             keep_running(all_of_it)
     except KeyboardInterrupt:
-        say("\nstopping: runs end where they are, and go on at the next start …")
+        tell("\nstopping: runs end where they are, and go on at the next start …")
     finally:
         stop(all_of_it)
 
@@ -166,6 +158,7 @@ def keep_running(all_of_it: Up) -> None:
     if server.ended:
         worker.kill()  # without a server it only tells so, at length; its runs are processes of their own, and go on
         server.begin_again()
+        all_of_it.note()
         wait_until_answers(all_of_it.url, server)
         worker.begin()
         all_of_it.note()
@@ -178,32 +171,33 @@ def keep_running(all_of_it: Up) -> None:
 
 def look(all_of_it: Up, beginning: timedelta = BEGINNING) -> None:
     """Look once for runs that were killed, or that wait for nothing; a fault of the server's is told, and no end."""
-    from httpx import HTTPError
-
+    from tasks.flow_runs import UNTOLD
     from tasks.tidy import Place, tidy
 
     try:
         with client_of(all_of_it.url) as client:
             done = tidy(client, Place(all_of_it.registry, all_of_it.settings.running, POOL, beginning))
-    except (HTTPError, EvergreenError) as error:
-        say(f"could not look for killed runs, and will again: {error or type(error).__name__}", err=True)
+    except (*UNTOLD, EvergreenError) as error:
+        tell(f"could not look for killed runs, and will again: {error or type(error).__name__}", err=True)
     else:
         if str(done):
-            say(f"{datetime.now(UTC):%H:%M:%S} UTC: {done}")
+            tell(f"{datetime.now(UTC):%H:%M:%S} UTC: {done}")
     all_of_it.looked = time.monotonic()
 
 
 def stop(all_of_it: Up) -> None:
     """Stop in order: the worker takes nothing new, its runs end where they are, and then the server stops."""
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signal_number, signal.SIG_IGN)
+    for number in ENDS:
+        signal.signal(number, signal.SIG_IGN)
     told: set[int] = set()
-    all_of_it.arriving.end()
-    all_of_it.worker.stop(INTERRUPT_SECONDS, lambda: signal_runs(all_of_it, signal.SIGTERM, told))
-    signal_runs(all_of_it, signal.SIGKILL, set())
-    if all_of_it.worker.process is not None and not all_of_it.server.ended:
-        look(all_of_it, beginning=timedelta(0))
-    all_of_it.server.stop()
+    try:
+        all_of_it.arriving.end()
+        all_of_it.worker.stop(INTERRUPT_SECONDS, lambda: signal_runs(all_of_it, signal.SIGTERM, told))
+        signal_runs(all_of_it, signal.SIGKILL, set())
+        if all_of_it.worker.process is not None and not all_of_it.server.ended:
+            look(all_of_it, beginning=timedelta(0))
+    finally:
+        all_of_it.server.stop()
 
 
 def signal_runs(all_of_it: Up, number: signal.Signals, told: set[int]) -> None:
@@ -216,7 +210,7 @@ def signal_runs(all_of_it: Up, number: signal.Signals, told: set[int]) -> None:
     try:
         running = all_of_it.registry.open_runs()
     except EvergreenError as error:  # the server is to be stopped all the same
-        say(f"could not tell the runs to end: {error}", err=True)
+        tell(f"could not tell the runs to end: {error}", err=True)
         return
     for run in running:
         process = process_of(all_of_it.settings.running, run)
@@ -242,8 +236,16 @@ def check_deployments(file: Path) -> None:
         raise ServerFailed(f"{file}", "it has no deployments yet", "add a model: evergreen new NAME --from FILE")
 
 
+def end_when_told() -> None:
+    """Stop on a polite kill, and when the terminal is closed, as on Ctrl-C, so that the children are stopped too."""
+    for number in ENDS:
+        # A shell's background jobs ignore SIGINT by default; `nohup` asks to go on without the terminal.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, interrupt)
+
+
 def interrupt(_signal: int, _frame: object) -> None:
-    """Stop on a polite kill as on Ctrl-C, so that the children are stopped too."""
+    """Do what Python does on Ctrl-C."""
     raise KeyboardInterrupt
 
 
@@ -259,23 +261,3 @@ def run_prefect(environment: dict[str, str], *words: str) -> None:
     if done.returncode:
         say(done.stdout + done.stderr, err=True)
         raise ServerFailed(f"prefect {' '.join(words)}", f"it ended with {done.returncode}", "see its output above")
-
-
-def answers(url: str) -> bool:
-    """Whether a Prefect server, or anything, answers at the address."""
-    try:
-        with urllib.request.urlopen(f"{url}/api/health", timeout=2):  # noqa: S310 - the address is our own
-            return True
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False
-
-
-def wait_until_answers(url: str, server: Service) -> None:
-    """Wait for the server to be healthy."""
-    deadline = time.monotonic() + SERVER_SECONDS
-    while not answers(url):
-        if server.ended or time.monotonic() > deadline:
-            raise ServerFailed("the Prefect server", "it did not start", "read its last lines above")
-        time.sleep(0.5)

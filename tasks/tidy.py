@@ -4,52 +4,29 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from httpx import HTTPError
 from prefect import runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import (
-    FlowFilter,
-    FlowFilterName,
-    FlowRunFilter,
-    FlowRunFilterExpectedStartTime,
-    FlowRunFilterId,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-    TaskRunFilter,
-    TaskRunFilterState,
-    TaskRunFilterStateType,
-)
 from prefect.client.schemas.objects import FlowRun, State, StateType
-from prefect.exceptions import ObjectNotFound
-from prefect.states import Cancelled, Crashed, Scheduled
+from prefect.states import Cancelled, Scheduled
 
 from db.records import INTERRUPTED, LOST, RunRecord
 from db.registry import ModelRegistry, open_registry
 from db.runs import LEASE
 from settings import get_settings
+from tasks.flow_runs import UNTOLD, crash, find, find_all, folders_behind, since
 from tasks.lease import forget, has_process, is_dead_here, process_of
 from tasks.logs import by_prefect, run_logger
 
-FLOWS = [
-    "adopt",
-    "approve",
-    "bootstrap",
-    "online",
-    "retrain",
-    "tidy",
-    "watch",
-]  # those that record a run, and tidy itself
 POOL = "local"  # of a tidy flow that was started by hand: the one of `evergreen up`
 BEGINNING = timedelta(seconds=90)  # a flow that shows nothing for longer has no process: it records its run at once
-PAGE = 200  # how many runs Prefect gives at most
 LOGGER = logging.getLogger(__name__)
 
 
@@ -149,7 +126,7 @@ def clear_away_lost(registry: ModelRegistry, running: Path) -> None:
         try:
             with get_client(sync_client=True) as client:
                 crash_recorded(client, lost)
-        except HTTPError as error:  # the run that begins is not to fail for it, and the next look tells Prefect
+        except UNTOLD as error:  # the run that begins is not to fail for it, and the next look tells Prefect
             LOGGER.warning("Prefect could not be told of it: %s", error or type(error).__name__)
 
 
@@ -176,8 +153,8 @@ def resume(client: SyncPrefectClient, registry: ModelRegistry) -> tuple[RunRecor
     """Start again what was cut short, if no run of its model has come since; a person's cancelling stays."""
     resumed = []
     for run in registry.cut_short((INTERRUPTED, LOST)):
-        found = _find(client, run.flow_run_id)
-        if found and found.deployment_id and found.state and found.state.is_crashed():
+        found = find(client, run.flow_run_id)
+        if found and found.state and found.state.is_crashed() and folders_behind(client, found) is not None:
             again: State[Any] = Scheduled(name="Resuming", message=f"it goes on: run {run.id} was cut short")
             client.set_flow_run_state(found.id, again, force=True)
             resumed.append(run)
@@ -186,15 +163,15 @@ def resume(client: SyncPrefectClient, registry: ModelRegistry) -> tuple[RunRecor
 
 def crash_recorded(client: SyncPrefectClient, lost: Iterable[RunRecord]) -> int:
     """Tell Prefect which runs were killed, so that they free their slot; returns how many it did not know of."""
-    found = ((_find(client, run.flow_run_id), run.reason or "") for run in lost)
-    return sum(_crash(client, one, reason) for one, reason in found if one is not None)
+    found = ((find(client, run.flow_run_id), run.reason or "") for run in lost)
+    return sum(crash(client, one, reason) for one, reason in found if one is not None)
 
 
 def crash_left(client: SyncPrefectClient, place: Place) -> int:
     """Crash what Prefect takes for running although the registry knows that it ended, or that it never began."""
     return sum(
-        _crash(client, found, reason)
-        for found in _found(client, StateType.RUNNING)
+        crash(client, found, reason)
+        for found in find_all(client, StateType.RUNNING)
         if found.id != place.but and (reason := why_crashed(client, found, place))
     )
 
@@ -202,16 +179,16 @@ def crash_left(client: SyncPrefectClient, place: Place) -> int:
 def why_crashed(client: SyncPrefectClient, found: FlowRun, place: Place) -> str:
     """Why a flow run that Prefect takes for running is not, or ""."""
     (run,) = place.registry.runs_of_flow(str(found.id)) or (None,)
-    if run is None or (run.finished_at and run.finished_at < _since(found)):  # its present start recorded nothing yet
+    if run is None or (run.finished_at and run.finished_at < since(found)):  # its present start recorded nothing yet
         return "its process was killed before it recorded a run" if _is_stale(client, found, place) else ""
-    if run.finished_at is None or place.now - run.finished_at < BEGINNING / 3:  # it may be telling so just now
+    if run.finished_at is None or abs(place.now - run.finished_at) < BEGINNING / 3:  # it may be telling so just now
         return ""
     return f"its process was killed: run {run.id} ended {run.outcome}, {run.reason}"
 
 
 def reschedule_pending(client: SyncPrefectClient, place: Place) -> int:
     """Let those begin again whose worker, or process, was gone before they began; returns how many."""
-    stale = [found for found in _found(client, StateType.PENDING) if _is_stale(client, found, place)]
+    stale = [found for found in find_all(client, StateType.PENDING) if _is_stale(client, found, place)]
     for found in stale:
         again: State[Any] = Scheduled(name="Rescheduled", message="its worker was gone before it began")
         client.set_flow_run_state(found.id, again, force=True)
@@ -220,7 +197,7 @@ def reschedule_pending(client: SyncPrefectClient, place: Place) -> int:
 
 def skip_doubled(client: SyncPrefectClient, place: Place) -> int:
     """Of the runs of one deployment that are due, and are asked for the same, leave one; returns how many went."""
-    due = [found for found in _found(client, StateType.SCHEDULED, due=place.now) if _is_due(found, place)]
+    due = [found for found in find_all(client, StateType.SCHEDULED, due=place.now) if _is_due(found, place)]
     doubled = doubles(due)
     for found in doubled:
         message = "skipped: another run of this deployment, which is due too, does the same work"
@@ -231,7 +208,7 @@ def skip_doubled(client: SyncPrefectClient, place: Place) -> int:
 def doubles(due: Sequence[FlowRun]) -> tuple[FlowRun, ...]:
     """Those that another one stands for: one that a person asked for, else the newest."""
     stays: dict[tuple[UUID | None, str], FlowRun] = {}
-    for found in sorted(due, key=lambda one: (not one.auto_scheduled, one.expected_start_time or _since(one))):
+    for found in sorted(due, key=lambda one: (not one.auto_scheduled, one.expected_start_time or since(one))):
         stays[found.deployment_id, json.dumps(found.parameters, sort_keys=True, default=str)] = found
     kept = {found.id for found in stays.values()}
     return tuple(found for found in due if found.id not in kept)
@@ -239,62 +216,15 @@ def doubles(due: Sequence[FlowRun]) -> tuple[FlowRun, ...]:
 
 def _is_stale(client: SyncPrefectClient, found: FlowRun, place: Place) -> bool:
     """Whether a flow run is one of our pool and folder, and has shown nothing for too long, and no process here."""
-    if place.now - _since(found) <= place.beginning or found.work_pool_name != place.pool or not found.deployment_id:
+    if abs(place.now - since(found)) <= place.beginning or found.work_pool_name != place.pool:
         return False
     if has_process(str(found.id)):  # it is slow, as all are on a busy machine: put back, it would lose its slot
         return False
-    return set(folders_of(client.read_deployment(found.deployment_id).pull_steps)) <= {None, str(place.folder)}
-
-
-def folders_of(pull_steps: Sequence[Mapping[str, Any]] | None) -> list[str | None]:
-    """The folder that each pull step of a deployment names, if it names one: anybody's may have no arguments at all.
-
-    Example:
-        >>> folders_of([{"set_working_directory": {"directory": "/shop"}}, {"mine.fetch": None}])
-        ['/shop', None]
-    """
-    given = (arguments for step in pull_steps or () for arguments in step.values())
-    return [arguments.get("directory") if isinstance(arguments, dict) else None for arguments in given]
+    folders = folders_behind(client, found)
+    return folders is not None and folders <= {None, str(place.folder)}
 
 
 def _is_due(found: FlowRun, place: Place) -> bool:
     # One that waits for a slot is put off by half a minute again and again: what it was expected at stays.
     expected = found.expected_start_time
     return found.work_pool_name == place.pool and expected is not None and expected <= place.now
-
-
-def _found(client: SyncPrefectClient, state: StateType, due: datetime | None = None) -> Iterator[FlowRun]:
-    """Evergreen's flow runs in one type of state; more than a page of them are seen the next time."""
-    yield from client.read_flow_runs(
-        flow_filter=FlowFilter(name=FlowFilterName(any_=FLOWS)),
-        flow_run_filter=FlowRunFilter(
-            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[state])),
-            expected_start_time=FlowRunFilterExpectedStartTime.model_validate({"before_": due}) if due else None,
-        ),
-        limit=PAGE,
-    )
-
-
-def _find(client: SyncPrefectClient, flow_run_id: str | None) -> FlowRun | None:
-    """A flow run, if this server knows it: it may have been another one's."""
-    try:
-        return client.read_flow_run(UUID(flow_run_id)) if flow_run_id else None
-    except ObjectNotFound:
-        return None
-
-
-def _crash(client: SyncPrefectClient, found: FlowRun, reason: str) -> bool:
-    """Crash a flow run and its tasks, unless it has ended."""
-    if found.state is None or found.state.is_final():
-        return False
-    client.set_flow_run_state(found.id, Crashed(message=reason), force=True)
-    states = TaskRunFilterState(type=TaskRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING]))
-    of_run = FlowRunFilter(id=FlowRunFilterId(any_=[found.id]))
-    for step in client.read_task_runs(task_run_filter=TaskRunFilter(state=states), flow_run_filter=of_run):
-        client.set_task_run_state(step.id, Crashed(message=reason), force=True)
-    return True
-
-
-def _since(found: FlowRun) -> datetime:
-    """Since when a flow run is in its state."""
-    return found.state.timestamp if found.state else datetime.now(UTC)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from settings import Settings, get_settings
+from settings import DIRECT, Settings, get_settings
 
 
 def test_everything_lives_in_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,3 +39,24 @@ def test_reading_settings_keeps_the_libraries_quiet(monkeypatch: pytest.MonkeyPa
     get_settings()
     assert os.environ["DO_NOT_TRACK"] == "1"
     assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("", DIRECT), ("intranet.example", f"intranet.example,{DIRECT}"), (f"a,{DIRECT}", f"a,{DIRECT}"), ("*", "*")],
+)
+def test_no_request_to_this_machine_goes_through_a_proxy(
+    before: str, after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would leave the machine, and no Prefect server would ever answer; what is set already stays."""
+    import os
+    from urllib.request import proxy_bypass
+
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, before)
+    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+    get_settings.cache_clear()
+    get_settings()
+    assert (os.environ["no_proxy"], os.environ["NO_PROXY"]) == (after, after)
+    assert all(proxy_bypass(host) for host in ("127.0.0.1:4200", "localhost:4200"))
+    assert bool(proxy_bypass("elsewhere.example")) == (before == "*")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-from cli.private_server import APP, Private, Receive, Scope, Send
+from cli.private_server import APP, PROCESS, Private, Receive, Scope, Send
 from cli.supervisor import end_left_over
 
 
@@ -34,6 +35,7 @@ def test_every_answer_says_what_its_page_may_reach() -> None:
     policy = headers[b"content-security-policy"].decode()
     assert {"default-src 'self'", "connect-src 'self'"} <= set(policy.split("; "))
     assert "http" not in policy, "no place outside is named"
+    assert headers[PROCESS.encode()] == str(os.getpid()).encode()
     assert body["body"] == b"page"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.prefect_server import refuse_taken
 from cli.supervisor import RESTARTS, Process, Service, end_left_over
 from errors import ServerFailed
 
@@ -65,14 +66,46 @@ STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); 
 
 
 def test_what_a_killed_up_left_is_ended_and_nothing_else(tmp_path: Path) -> None:
-    """A number that is another program's by now is left alone."""
+    """A number that is another program's by now is left alone, also one that leads no group: ours do."""
     left = subprocess.Popen([sys.executable, "-c", SLEEPS, "-m prefect worker"], start_new_session=True)
-    other = start(SLEEPS)
+    other, typed = start(SLEEPS), subprocess.Popen([sys.executable, "-c", SLEEPS, "-m prefect worker"])
     noted = tmp_path / "up.pids"
-    noted.write_text(f"{left.pid} {other.pid}")
+    noted.write_text(f"{left.pid} {typed.pid} {other.pid}")
     assert end_left_over(noted) == 1
     assert left.wait(10) == -signal.SIGKILL
-    assert other.poll() is None
-    other.kill()
-    other.wait()
+    for process in (typed, other):
+        assert process.poll() is None
+        process.kill()
+        process.wait()
     assert end_left_over(noted) == 0
+
+
+def test_a_port_is_free_once_what_had_it_was_ended(tmp_path: Path) -> None:
+    """A process that is killed has its port for some moments still: they are waited for."""
+    serves = "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True)"
+    left = subprocess.Popen(
+        [sys.executable, "-S", "-c", f"{serves}; time.sleep(60)", "-m prefect server"],
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with left:
+        assert left.stdout is not None
+        port = int(left.stdout.readline())
+        (noted := tmp_path / "up.pids").write_text(str(left.pid))
+        assert end_left_over(noted) == 1
+        refuse_taken(port)
+
+
+def test_a_line_that_nobody_reads_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The terminal was closed, or what read a pipe has ended; the process is started again all the same."""
+
+    def closed(*_: object, **__: object) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("cli.printing.typer.echo", closed)
+    service = Service("worker", lambda: start(SLEEPS))
+    service.begin()
+    service.kill()
+    assert service.begin_again().poll() is None
+    service.kill()

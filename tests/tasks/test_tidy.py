@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from subprocess import Popen
@@ -21,7 +22,7 @@ from db.registry import ModelRegistry, open_registry
 from settings import Settings
 from tasks.tidy import Place, doubles, resume, tidy
 
-DEPLOYMENT = uuid4()
+DEPLOYMENT, DELETED = uuid4(), uuid4()
 AGO = datetime.now(UTC) - timedelta(minutes=5)
 
 
@@ -57,7 +58,9 @@ class Server:
         return self.runs[key]
 
     def read_deployment(self, key: UUID) -> SimpleNamespace:
-        """The folder that it was registered from."""
+        """The folder that it was registered from; somebody has deleted the one that is DELETED."""
+        if key == DELETED:
+            raise ObjectNotFound(http_exc=KeyError(key))
         folder = str(Path.cwd()) if key == DEPLOYMENT else "/of/another/project"
         named = {"prefect.deployments.steps.set_working_directory": {"directory": folder}}
         return SimpleNamespace(pull_steps=[{"anybody.s.step": None}, named])
@@ -145,6 +148,26 @@ def test_what_never_began_begins_again_and_what_recorded_nothing_is_crashed(plac
     assert [server.named(run)[0] for run in (elsewhere, far, foreign)] == ["Pending", "Running", "Running"]
 
 
+def test_runs_of_a_deleted_deployment_are_left_alone_and_stop_nothing(place: Place) -> None:
+    """Nobody knows any more which folder they were of; the other ones are tidied all the same."""
+    left, running, pending = flow_run(Running()), flow_run(Running()), flow_run(Pending())
+    running.deployment_id = pending.deployment_id = DELETED
+    server = Server(running, pending, left)
+    assert (tidy(server, place).crashed, server.named(left)[0]) == (1, "Crashed")
+    assert [server.named(run)[0] for run in (running, pending)] == ["Running", "Pending"]
+
+
+def test_a_clock_that_was_set_back_hides_nothing(place: Place) -> None:
+    """What ended, or was handed to a worker, at an instant that is yet to come is as old as it is."""
+    ended, silent = flow_run(Running()), flow_run(Running())
+    assert silent.state is not None
+    silent.state.timestamp = datetime.now(UTC)
+    run = place.registry.start_run("tiny", trigger="deployment x", flow_run_id=str(ended.id))
+    place.registry.finish_run(run.id, RunEnding("rejected", "retrain", "no better"))
+    server = Server(ended, silent)
+    assert tidy(server, replace(place, now=datetime.now(UTC) - timedelta(hours=1))).crashed == 2
+
+
 def test_what_takes_long_to_begin_is_left_to_its_process(place: Place) -> None:
     """On a busy machine; put back, it would begin twice, and lose its slot as soon as it begins."""
     slow, silent = flow_run(Pending()), flow_run(Running())
@@ -194,9 +217,10 @@ def test_what_a_person_asked_for_is_the_one_that_stays() -> None:
 
 def test_what_was_interrupted_goes_on_and_what_a_person_cancelled_does_not(registry: ModelRegistry) -> None:
     """Once: when a run of the model has come since, or it was put to wait already, nothing is started."""
-    cut, finished = flow_run(Crashed()), flow_run(Completed())
-    server = Server(cut, finished)
-    for model, found in (("tiny", cut), ("other", finished)):
+    cut, finished, removed = flow_run(Crashed()), flow_run(Completed()), flow_run(Crashed())
+    removed.deployment_id = DELETED  # a worker would find nothing to begin
+    server = Server(cut, finished, removed)
+    for model, found in (("tiny", cut), ("other", finished), ("old", removed)):
         registry.add_model(model)
         run = registry.start_run(model, trigger="deployment x", flow_run_id=str(found.id))
         registry.finish_run(run.id, RunEnding(INTERRUPTED, "none", "told to stop"))
