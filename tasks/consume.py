@@ -20,6 +20,7 @@ from tasks.online import Consumer
 from tasks.online_learner import Begin, Learner, Pace
 from tasks.online_sources import consumer_name, open_source
 from tasks.run import Run
+from tasks.watch_champion import roll_back
 
 if TYPE_CHECKING:
     from db.records import VersionRecord
@@ -106,6 +107,18 @@ def save(consumer: Consumer) -> bool:
     if consumer.over or not consumer.is_due:  # of a retired model nothing is promoted; it is saved on the way out
         return False
     consumer.checkpoint()
+    return True
+
+
+def take_back(consumer: Consumer) -> bool:
+    """Whether the champion was taken back, since it is shown worse than the version that it replaced.
+
+    The learner follows between two events, as it follows anybody's promotion.
+    """
+    done = roll_back(consumer.run.context)
+    if done is None:
+        return False
+    consumer.run.attention.append(f"rolled back to version {done.number}: {done.reason}")
     return True
 
 
