@@ -28,10 +28,13 @@ Minutes = Annotated[
 def online(model: Model, source: From = "partitions", minutes: Minutes = 0) -> None:
     """Predict, score and learn each event once; what was learned challenges the champion. Exit code 3: attention."""
     from cli.main import prepare, run_to_its_end
-    from tasks.online_sources import refuse_secret
+    from learning.catalog import load_spec
+    from settings import get_settings
+    from tasks.online_sources import refuse_source
 
     prepare(model)
-    refuse_secret(source)
+    settings = get_settings()
+    refuse_source(source, load_spec(model, settings.model_folders), settings)
     with large_import("prefect"):
         from flows.online_learning import online as flow
 

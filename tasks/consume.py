@@ -20,7 +20,7 @@ from tasks.online import Consumer
 from tasks.online_learner import Begin, Learner, Pace
 from tasks.online_sources import consumer_name, open_source
 from tasks.run import Run
-from tasks.watch_champion import roll_back
+from tasks.watch_champion import roll_back_if_worse
 
 if TYPE_CHECKING:
     from db.records import VersionRecord
@@ -115,11 +115,7 @@ def take_back(consumer: Consumer) -> bool:
 
     The learner follows between two events, as it follows anybody's promotion.
     """
-    done = roll_back(consumer.run.context)
-    if done is None:
-        return False
-    consumer.run.attention.append(f"rolled back to version {done.number}: {done.reason}")
-    return True
+    return roll_back_if_worse.fn(consumer.run)  # no step of Prefect: it is asked at every checkpoint
 
 
 def ending_of(consumer: Consumer) -> RunEnding:

@@ -1,8 +1,8 @@
 """A consumer of events: each is predicted and scored, then learned, once; position and weights are one fact.
 
 After `kill -9` a consumer goes on from its newest checkpoint, and reads again what came behind it. It then comes to the
-very bits of a run that nobody killed, since all that it does to weights, scores and counts depends on the events alone:
-never on the clock, nor on how many events were there at a time (a burst is learned as its events one by one).
+very bits of a run that nobody killed, since weights, scores and counts depend on the events alone: never on the clock
+(but to refuse what lies ahead of it), nor on how many there were at a time (a burst is learned as if one by one).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from arrivals.events import Event, LateLabel, Refused
+from clock import now
 from db.online_records import ONLINE, CheckpointRecord, NewCheckpoint
 from db.remembered import Remembered
 from errors import TrainingDiverged
@@ -116,8 +117,11 @@ class Consumer:
         """Why an event is refused beside those that came before, or "": rows of partitions were seen to at intake."""
         if self.source.checked:
             return ""
+        time_column = self.run.context.spec.schema.event_time
+        if event.at > now().timestamp() + DAY:  # else each that comes after it would be older
+            return f"{time_column} lies more than a day ahead of the clock"
         if event.at < self.newest:
-            return f"{self.run.context.spec.schema.event_time} is older than that of an event before it"
+            return f"{time_column} is older than that of an event before it"
         return "" if self.remembered.is_new(event.key) else "another event has the same key"
 
     def _unfit(self, row: Row, label: float | None) -> str:

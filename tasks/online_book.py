@@ -19,11 +19,11 @@ from learning.prediction import predict
 from learning.schema import ARRIVAL
 from learning.stored import lacking
 from tasks.event_file import written
+from tasks.online_learner import Row
 from tasks.score_champion import by_block
 from tasks.watch_champion import predecessor
 
 if TYPE_CHECKING:
-    from tasks.online_learner import Row
     from tasks.run import Context, Run
 
 

@@ -31,6 +31,28 @@ def test_a_misspelt_model_is_refused_before_anything_starts() -> None:
         CliRunner().invoke(app, ["online", "fligths"], catch_exceptions=False)
 
 
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("nofile.jsonl", r"nofile\.jsonl: it cannot be read \(No such file or directory\); name a file"),
+        (".", "it is no file; name a file"),
+        ("", "events from nowhere: no events come from such a place; name a file"),
+        ("kafka://host/topic", "events from kafka://host/topic: no events come from such a place"),
+        ("redis://127.0.0.1:9", "the address names no stream; write redis://host/stream"),
+        ("redis://127.0.0.1:9/stream", r"events from redis://127\.0\.0\.1:9/stream: no answer"),
+    ],
+)
+def test_what_no_events_come_from_is_refused_before_anything_starts(
+    source: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one line: no server is started for it, and no run is recorded."""
+    monkeypatch.setattr("cli.main.prepare", lambda _: None)
+    monkeypatch.setattr("cli.main.run_to_its_end", lambda *_, **__: pytest.fail("a run was started"))
+    with pytest.raises(UnreachableSource, match=why) as refused:
+        CliRunner().invoke(app, ["online", "flights", "--from", source], catch_exceptions=False)
+    assert "\n" not in str(refused.value)
+
+
 def test_an_address_with_a_password_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Prefect keeps what a run was given; the password belongs into the environment, and is not told."""
     monkeypatch.setattr("cli.main.prepare", lambda _: None)
