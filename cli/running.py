@@ -19,15 +19,18 @@ from settings import get_settings
 if TYPE_CHECKING:
     from prefect import Flow, State
 
+    from learning.spec import ModelSpec
+
 SOMEBODY_SHOULD_LOOK = 3  # exit code
 
 
-def prepare(model: str) -> None:
+def prepare(model: str) -> ModelSpec:
     """Refuse a misspelled name before Prefect is imported, and let it keep its things beside the registry."""
     from learning.catalog import load_spec
 
-    load_spec(model, get_settings().model_folders)
+    spec = load_spec(model, get_settings().model_folders)
     keep_prefect_here(get_settings())
+    return spec
 
 
 def run_to_its_end(flow: Flow[..., Any], model: str, **asked: Any) -> str:

@@ -191,6 +191,7 @@ class ModelRegistry:
     add_checkpoint = writing(online.add_checkpoint)
     newest_checkpoint = reading(online.newest_checkpoint)
     checkpoints = reading(online.checkpoints)
+    online_losses = reading(online.online_losses)
 
     # Runs
     start_run = writing(run_records.start_run)

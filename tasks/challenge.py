@@ -5,19 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-import polars as pl
-
-from arrivals.events import as_frame
-from arrivals.keys import HOLDOUT
-from arrivals.validation import Validator
 from clock import now
-from db.arrival_records import PartitionRecord
 from db.records import AWAITING
 from db.verdict_records import NewEvaluation
 from errors import TrainingDiverged, UnusableVersion
@@ -29,6 +22,7 @@ from learning.data import PartitionFile
 from learning.prediction import Predictions, predict
 from tasks.deliver import deliver_promotions
 from tasks.evaluate import EARLIER, PromotionDecision
+from tasks.event_file import written
 from tasks.infra_check import begin_try_out, infra_check, try_out_version
 from tasks.logs import run_logger
 from tasks.online import Consumer
@@ -172,7 +166,7 @@ def evaluate(consumer: Consumer, number: int, folder: Path) -> PromotionDecision
     run, context = consumer.run, consumer.run.context
     registry, spec = context.registry, context.spec
     challenger, champion = (registry.version(spec.name, one) for one in (number, consumer.parent))
-    record, file = written(consumer, folder)
+    record, file = written(spec, *zip(*consumer.remembered.proof(), strict=True), folder=folder)
     since = judged_since(context)
     past = judging(registry.trained_on(spec.name, champion.number), since)
     rows = EventRows(past, (record,), record.time_from, since, file=file)
@@ -193,31 +187,6 @@ def evaluate(consumer: Consumer, number: int, folder: Path) -> PromotionDecision
     registry.record_metrics(spec.name, number, {m.metric: m.challenger_value for m in newest})
     judged = verdict.passed, verdict.passed, verdict.blocked, verdict.reason
     return PromotionDecision(number, champion.number, consumer.seen, evaluation_id, *judged)
-
-
-def written(consumer: Consumer, folder: Path) -> tuple[PartitionRecord, PartitionFile]:
-    """The rows that came after the challenger, as a file like a partition's; no partition of the registry's."""
-    spec = consumer.run.context.spec
-    kept, labels = zip(*consumer.remembered.proof(), strict=True)
-    frame = as_frame(
-        [one["row"] for one in kept], spec.schema, Validator(spec.schema, spec.objective, spec.source).kinds
-    )
-    target = spec.schema.target
-    frame = frame.with_columns(
-        pl.Series(target, labels, pl.Float64), pl.Series(HOLDOUT, [one["holdout"] for one in kept], pl.Boolean)
-    )
-    frame = frame.with_columns(spec.schema.as_arrived(pl.col(target)).alias(target))
-    frame = frame.sort(spec.schema.event_time, maintain_order=True)
-    path, times = folder / "events.parquet", frame[spec.schema.event_time]
-    frame.write_parquet(path)
-    first, last = times[0], times[-1]
-    digest = f"online-{consumer.number}"
-    record = PartitionRecord(
-        *(spec.name, digest, consumer.name, "", "", 0, frame.height, int(frame[HOLDOUT].sum()), frame.height),
-        *(first, last),
-        arrived_at=datetime.now(UTC),
-    )
-    return record, PartitionFile(digest, path)
 
 
 def _cooldown(context: Context) -> float:

@@ -19,6 +19,7 @@ from tasks.online import Consumer
 from tasks.online_learner import Begin, Learner, Pace
 from tasks.online_sources import consumer_name, open_source
 from tasks.run import Run
+from tasks.watch_champion import roll_back_if_worse
 
 if TYPE_CHECKING:
     from db.records import VersionRecord
@@ -106,6 +107,14 @@ def save(consumer: Consumer) -> bool:
         return False
     consumer.checkpoint()
     return True
+
+
+def take_back(consumer: Consumer) -> bool:
+    """Whether the champion was taken back, since it is shown worse than the version that it replaced.
+
+    The learner follows between two events, as it follows anybody's promotion.
+    """
+    return roll_back_if_worse.fn(consumer.run)  # no step of Prefect: it is asked at every checkpoint
 
 
 def ending_of(consumer: Consumer) -> RunEnding:
