@@ -166,7 +166,7 @@ def evaluate(consumer: Consumer, number: int, folder: Path) -> PromotionDecision
     run, context = consumer.run, consumer.run.context
     registry, spec = context.registry, context.spec
     challenger, champion = (registry.version(spec.name, one) for one in (number, consumer.parent))
-    record, file = written(spec, *zip(*consumer.remembered.proof(), strict=True), folder=folder)
+    record, file = written(spec, consumer.remembered.proof(), folder)
     since = judged_since(context)
     past = judging(registry.trained_on(spec.name, champion.number), since)
     rows = EventRows(past, (record,), record.time_from, since, file=file)

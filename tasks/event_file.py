@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,17 +21,16 @@ if TYPE_CHECKING:
 
 
 def written(
-    spec: ModelSpec, kept: Sequence[Row], labels: Sequence[float], folder: Path
+    spec: ModelSpec, events: Iterable[tuple[Row, float]], folder: Path
 ) -> tuple[PartitionRecord, PartitionFile]:
     """Labelled events as a file, by time, and what a partition's record says of it; no partition of the registry's.
 
     Args:
         spec: the model.
-        kept: each one's "row", and whether it is of the "holdout".
-        labels: one each.
+        events: of each its "row", and whether it is of the "holdout"; and its label. At least one.
         folder: where the file goes; only one at a time has a place there.
     """
-    schema = spec.schema
+    schema, (kept, labels) = spec.schema, zip(*events, strict=True)
     frame = as_frame([one["row"] for one in kept], schema, Validator(schema, spec.objective, spec.source).kinds)
     frame = frame.with_columns(
         pl.Series(schema.target, labels, pl.Float64), pl.Series(HOLDOUT, [one["holdout"] for one in kept], pl.Boolean)

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from arrivals.events import Event, LateLabel, Refused
-from clock import now
 from db.online_records import ONLINE, CheckpointRecord, NewCheckpoint
 from db.remembered import Remembered
 from errors import TrainingDiverged
@@ -117,11 +116,8 @@ class Consumer:
         """Why an event is refused beside those that came before, or "": rows of partitions were seen to at intake."""
         if self.source.checked:
             return ""
-        time_column = self.run.context.spec.schema.event_time
-        if event.at > now().timestamp() + DAY:  # else each that comes after it would be older
-            return f"{time_column} lies more than a day ahead of the clock"
         if event.at < self.newest:
-            return f"{time_column} is older than that of an event before it"
+            return f"{self.run.context.spec.schema.event_time} is older than that of an event before it"
         return "" if self.remembered.is_new(event.key) else "another event has the same key"
 
     def _unfit(self, row: Row, label: float | None) -> str:

@@ -75,7 +75,7 @@ def lost(context: Context, numbers: Sequence[int], events: Sequence[tuple[Row, f
     versions = [context.registry.version(context.spec.name, number) for number in numbers]
     specs = [context.spec_of(version) for version in versions]
     with TemporaryDirectory() as folder:
-        record, file = written(context.spec, *zip(*events, strict=True), folder=Path(folder))
+        record, file = written(context.spec, events, Path(folder))
         if any(lacking(spec.schema, file) for spec in specs):
             return
         for version, spec in zip(versions, specs, strict=True):
