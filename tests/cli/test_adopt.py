@@ -190,9 +190,7 @@ def test_outputs_without_a_column_are_refused(given: list[str], target: str, why
 
 def test_outputs_of_no_column_or_of_one_column_are_refused() -> None:
     """With the columns there are."""
-    with pytest.raises(
-        InvalidSpec, match="target 'pay' of output 'sum': there is no such column. To fix it: choose from at,"
-    ):
+    with pytest.raises(InvalidSpec, match=r"target 'pay' of output 'sum': there is no such column.*choose from at,"):
         refuse_unknown(asked_outputs(["out=late", "sum=pay"], ""), table())
     with pytest.raises(CannotAdopt, match="two outputs have the same column"):
         refuse_unknown(asked_outputs(["out=late", "sum=late"], ""), table())
