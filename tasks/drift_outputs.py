@@ -119,7 +119,8 @@ def prediction_names(objective: Objective, width: int) -> list[str]:
         words = one.names if len(one.names) == count else [str(place) for place in range(count)]
         of = OUTPUT.format(output)
         found += [of] if count == 1 else [f"{of}, class {word}" if output else CLASS.format(word) for word in words]
-    return found
+    # A champion that was made for other outputs may have more of them.
+    return found + [CLASS.format(place) for place in range(len(found), width)]
 
 
 def _enough(window: WindowFiles, columns: tuple[str, ...], most: int, what: str) -> Sample:

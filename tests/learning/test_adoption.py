@@ -178,9 +178,9 @@ def test_what_a_file_tells_is_shown_before_anything_is_written(tmp_path: Path) -
         ("out", True),
     ]
     assert str(found.inputs[0]) == "pixels (8, 8, 1, float32)"
-    assert (found.at, found.activation) == ("pool", "softmax")
-    assert look(saved(elsewhere.mobilenet, tmp_path)).activation == "softmax"
-    assert look(saved(elsewhere.lstm, tmp_path)).activation == "linear"
+    assert (found.at, found.activations) == ("pool", ("softmax",))
+    assert look(saved(elsewhere.mobilenet, tmp_path)).activations == ("softmax",)
+    assert look(saved(elsewhere.lstm, tmp_path)).activations == ("linear",)
     assert look(saved(hidden, tmp_path)).at == INPUTS
 
 
@@ -188,7 +188,9 @@ def test_one_of_several_outputs_has_to_be_named(tmp_path: Path) -> None:
     """And the others are listed."""
     with pytest.raises(CannotSplit, match="chance, amount"):
         look(saved(elsewhere.two_outputs, tmp_path))
-    assert look(saved(elsewhere.two_outputs, tmp_path), output="chance").activation == "sigmoid"
+    assert look(saved(elsewhere.two_outputs, tmp_path), output="chance").activations == ("sigmoid",)
+    both = look(saved(elsewhere.two_outputs, tmp_path), output=("amount", "chance"))
+    assert (both.activations, both.at) == (("linear", "sigmoid"), "hidden")
 
 
 CODE = """
