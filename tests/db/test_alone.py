@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from filled import MODEL, add_partition, add_version, promote
+from filled import MODEL, START, add_partition, add_version, promote
 from sqlalchemy import event
 
 from db.registry import ModelRegistry, open_registry
+from db.verdict_records import BlockLoss
 from errors import NoChampion
 
 
@@ -57,6 +59,29 @@ def test_after_a_write_it_is_asked_again(alone: ModelRegistry) -> None:
     promote(alone, 2)
     add_partition(alone, "p2", day=2)
     assert (alone.champion(MODEL).number, len(alone.partitions(MODEL))) == (2, 2)
+
+
+def test_what_a_write_does_not_touch_stays_known(alone: ModelRegistry) -> None:
+    """That a run began is no news about partitions and versions; it is about runs."""
+    assert (len(alone.trained_on(MODEL, 1)), len(alone.runs(MODEL))) == (1, 0)
+    alone.start_run(MODEL, trigger="by hand")
+    with statements_of(alone) as asked:
+        assert len(alone.trained_on(MODEL, 1)) == 1
+        assert not asked
+    assert len(alone.runs(MODEL)) == 1
+
+
+def test_what_a_view_says_is_asked_again_after_a_write_to_its_tables(alone: ModelRegistry) -> None:
+    """The statement names the view alone."""
+    add_version(alone, parent=1)
+    promote(alone, 2)
+    (before,) = alone.promises(MODEL)
+    block = START + timedelta(days=3)
+    for number in (1, 2):
+        loss = BlockLoss("p1", block, 10, float(number))
+        alone.record_block_losses(MODEL, number, (loss,), proving=False)
+    (after,) = alone.promises(MODEL)
+    assert (before.blocks or 0, after.blocks) == (0, 1)
 
 
 def test_a_list_may_be_asked_about(alone: ModelRegistry) -> None:
