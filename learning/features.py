@@ -167,8 +167,8 @@ class FrozenBase:
 
     @functools.cached_property
     def bytes(self) -> int:
-        """Size of its file, which is that of its weights, or about."""
-        return self.path.stat().st_size
+        """Size of its file, which is that of its weights, or about; where all features are there, nobody needs it."""
+        return self.path.stat().st_size if self.path.exists() else 0
 
     def write_features(self, partition: PartitionFile, path: Path) -> None:
         """Run all rows of a partition through the base, into a new file."""

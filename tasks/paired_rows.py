@@ -20,7 +20,7 @@ from learning.prediction import Predictions
 from learning.startup import start_tensorflow
 from learning.thresholds import threshold_of
 from monitoring.track_record import world_turned
-from tasks.said import said
+from tasks.predictions import predict_with
 from tasks.unlearned import later
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ class Rows:
         """What a version says of them: new rows first, then those of the past."""
         split: Split = "holdout" if self.since is None else "all"
         since = later(self.since, self.learned_before)
-        first = said(context, version, self.new, split=split, columns=columns, since=since)
-        second = said(context, version, self.past, split="holdout", columns=columns, since=self.learned_before)
+        first = predict_with(context, version, self.new, split=split, columns=columns, since=since)
+        second = predict_with(context, version, self.past, split="holdout", columns=columns, since=self.learned_before)
         return first.followed_by(second, len(self.new))
 
 
@@ -157,7 +157,7 @@ def best_of_each_era(
         version, since = registry.version(spec.name, learner), rows.learned_before
         if not comparable(version.plan.get(MADE_FOR), spec):
             continue
-        then = said(context, version, partitions, split="holdout", since=since).prediction
+        then = predict_with(context, version, partitions, split="holdout", since=since).prediction
         of = None if after.weight is None or not after.weight[mine].any() else after.weight[mine]
         losses = (row_losses(spec.objective, after.target[mine], one) for one in (then, before[mine]))
         if np.average(next(losses), weights=of) < np.average(next(losses), weights=of):

@@ -19,8 +19,8 @@ from learning.startup import start_tensorflow
 from monitoring.decision import Pending
 from monitoring.served import Service, service
 from monitoring.track_record import CONSTANT
+from tasks.predictions import predict_with
 from tasks.run import Context, Run, step
-from tasks.said import said
 from tasks.unlearned import judged_since
 from tasks.watch_champion import predecessor
 
@@ -57,7 +57,7 @@ def score_arrivals(
     if not partitions or not comparable(version.plan.get(MADE_FOR), spec):
         return
     start_tensorflow()
-    found = said(context, version, partitions, split="all", since=judged_since(context))
+    found = predict_with(context, version, partitions, split="all", since=judged_since(context))
     if only:
         found = found.take(served_by(only, number, found, partitions))
     usual, scores = usual_constant(context, number), []

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from filled import MODEL, add_partition, add_version, promote
+from filled import MODEL, START, add_partition, add_version, promote
 from sqlalchemy import event
 
 from db.registry import ModelRegistry, open_registry
+from db.verdict_records import BlockLoss
 from errors import NoChampion
 
 
@@ -57,6 +58,27 @@ def test_after_a_write_it_is_asked_again(alone: ModelRegistry) -> None:
     promote(alone, 2)
     add_partition(alone, "p2", day=2)
     assert (alone.champion(MODEL).number, len(alone.partitions(MODEL))) == (2, 2)
+
+
+def test_what_a_write_does_not_touch_stays_known(alone: ModelRegistry) -> None:
+    """That a run began is no news about partitions and versions; it is about runs."""
+    assert (len(alone.trained_on(MODEL, 1)), len(alone.runs(MODEL))) == (1, 0)
+    alone.start_run(MODEL, trigger="by hand")
+    with statements_of(alone) as asked:
+        assert len(alone.trained_on(MODEL, 1)) == 1
+        assert not asked
+    assert len(alone.runs(MODEL)) == 1
+
+
+def test_what_a_view_says_is_asked_again_after_a_write_to_its_tables(alone: ModelRegistry) -> None:
+    """The statement names the view alone."""
+    alone.promises(MODEL)
+    with statements_of(alone) as asked:
+        alone.promises(MODEL)
+        assert not asked
+        alone.record_block_losses(MODEL, 1, (BlockLoss("p1", START, 10, 0.5),), proving=False)
+        alone.promises(MODEL)
+    assert "FROM promise" in asked[-1]
 
 
 def test_a_list_may_be_asked_about(alone: ModelRegistry) -> None:

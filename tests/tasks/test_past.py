@@ -22,7 +22,7 @@ from monitoring.windows import compare_rows
 from tasks.check_drift import Comparison, broken_inputs
 from tasks.drift_windows import WindowFiles, compared_columns
 from tasks.past import Past
-from tasks.said import said
+from tasks.predictions import predict_with
 from tiny import TINY
 
 VERDICT = "the whole check's verdict"
@@ -110,7 +110,7 @@ def test_two_policies_ask_the_same_weights_about_the_same_rows_once(
     def predict(*_: object, kept: Any, **__: object) -> Any:
         return kept(lambda: made.append("made") or len(made)) if kept else "asked"
 
-    monkeypatch.setattr("tasks.said.predict", predict)
+    monkeypatch.setattr("tasks.predictions.predict", predict)
 
     def ask(head: str, rows: str, split: Any, past: Past | None) -> Any:
         context: Any = SimpleNamespace(
@@ -121,7 +121,7 @@ def test_two_policies_ask_the_same_weights_about_the_same_rows_once(
             partition_files=lambda _: [PartitionFile(rows, tmp_path / rows)],
         )
         version: Any = None
-        return said(context, version, (), split=split)
+        return predict_with(context, version, (), split=split)
 
     def policy() -> Past:
         return Past((), tmp_path / "shared")

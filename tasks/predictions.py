@@ -14,7 +14,7 @@ from learning.prediction import Predictions, predict
 from tasks.run import Context
 
 
-def said(  # noqa: PLR0913 - all but the first three by name
+def predict_with(  # noqa: PLR0913 - all but the first three by name
     context: Context,
     version: VersionRecord,
     partitions: Sequence[PartitionRecord],
