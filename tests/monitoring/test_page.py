@@ -209,5 +209,12 @@ def test_drawings_of_nothing() -> None:
     assert path([(0, math.nan), None]) == ""
     assert cells([]) == []
     assert bars([]) == bars([0, 0]) == bars([math.nan]) == []
-    assert axis([], 100).at(0.5) == 50
+    assert 0 < axis([], 100).at(0.5) < 100
     assert axis([3.0], 100).at(3.0) == 50
+
+
+def test_no_loss_below_zero_is_on_an_axis() -> None:
+    """Room is left below the lowest value, but not where no value can be."""
+    assert axis([0.1, 9.0], 100).low == 0.0
+    assert axis([-0.1, 9.0], 100).low < -0.1
+    assert 0 < axis([8.9, 9.0], 100).low < 8.9
