@@ -63,8 +63,8 @@ th{font-weight:600}thead th{color:var(--soft);font-weight:400}
 .cats td:last-child{width:55%}.bar{height:.5rem;margin:.12rem 0}
 .bar.ref{background:var(--grey)}.bar.new{background:var(--blue)}
 @media(max-width:40rem){body{padding:.7rem;font-size:15px}.words{font-size:.8rem}.grid thead th:first-child{width:37%}
-.grid thead .n{width:21%}.grid .n{white-space:normal}.forest thead .n{width:19%}
-.wide{display:none}.field{height:10rem}.names{width:4.4rem}}
+.grid thead .n{width:21%}.grid .n{white-space:normal;overflow-wrap:normal;padding-right:.2rem}
+.forest thead .n{width:19%}.wide{display:none}.field{height:10rem}.names{width:4.4rem}}
 """
 
 
