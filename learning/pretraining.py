@@ -100,11 +100,11 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
         rows = select(spec.schema, history, "train", since=since, before=before)
         refuse_negative(spec.objective, rows)
         known = None if refit is None else (refit[plan.name], fitted or Fitted())
-        divided, parts = _divided(spec, plan, all_of(rows), context, held=refit is None)
-        files, state, found = _pretrain(spec, plan, divided, parts, context, known)
+        ready = _divided(spec, plan, all_of(rows), context, held=refit is None)
+        files, state, found = _pretrain(spec, plan, ready, context, known)
         best = f"the best was epoch {state.best_epoch}, validation loss {state.best:.4f}{state.remark}"
         reason = (
-            f"learned from {row_count(divided[0]):,} rows of {len(history)} partitions in {state.epoch} epochs; "
+            f"learned from {row_count(ready[0][0]):,} rows of {len(history)} partitions in {state.epoch} epochs; "
             f"{f'{best}{found.remark}' if refit is None else 'as many as its proof kept'}"
         )
         made = record | found.recorded
@@ -135,11 +135,10 @@ def _divided(
     return divided, parts
 
 
-def _pretrain(  # noqa: PLR0913 - what the steps before gave, in their order
+def _pretrain(
     spec: ModelSpec,
     plan: Pretrain,
-    divided: Divided,
-    parts: Parts,
+    ready: tuple[Divided, Parts],
     context: TrainingContext,
     known: tuple[int, Fitted] | None,
 ) -> tuple[ModelFiles, TrainingState, Fitted]:
@@ -147,9 +146,8 @@ def _pretrain(  # noqa: PLR0913 - what the steps before gave, in their order
 
     Of a refit it is `known` how many epochs it learns, and what was fitted.
     """
-    learning, validating = divided
+    (learning, validating), (base, head, model) = ready
     apart = held_apart(learning, validating)
-    base, head, model = parts
     target = np.concatenate([selection.target for selection in learning])
     if spec.loss is None:  # which sees errors in the target's own unit: a head in another would learn by longer steps
         head = first_answers(spec.objective, head, target, balanced=plan.class_weight is not None)

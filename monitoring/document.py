@@ -39,7 +39,7 @@ figure{margin:.6rem 0}.two{display:grid;grid-template-columns:repeat(auto-fit,mi
 .plot .ticks{grid-column:1}.plot .field{grid-column:2}.plot .names{grid-column:3}
 .over{position:relative;height:1.4rem;grid-column:2}.over b{transform:translateX(-50%);font-weight:400}
 .dates{grid-column:2;display:flex;gap:.4rem;justify-content:space-between;font-size:.8rem;color:var(--soft)}
-.day,.dates span{white-space:nowrap}th small{font-weight:400}
+.whole,.dates span{white-space:nowrap}th small{font-weight:400}
 svg.axes{display:block;width:100%;height:auto;max-width:34rem}
 svg *{vector-effect:non-scaling-stroke;fill:none}
 svg .line{stroke:var(--blue);stroke-width:1.6}svg .dots{stroke:var(--blue);stroke-width:5;stroke-linecap:round}
@@ -59,13 +59,12 @@ th{font-weight:600}thead th{color:var(--soft);font-weight:400}
 .grid{table-layout:fixed}.grid thead th:first-child{width:24%}.grid thead .n{width:12%}
 .grid td,.grid th{vertical-align:middle}
 .strip{position:relative;height:1.35rem}
-.key{display:inline-block;width:.85em;height:.85em;vertical-align:-.05em;margin:0 .3em 0 .8em}
-.key:first-child{margin-left:0}
+.key{display:inline-block;width:.85em;height:.85em;vertical-align:-.05em;margin-right:.3em}
 .cats td:last-child{width:55%}.bar{height:.5rem;margin:.12rem 0}
 .bar.ref{background:var(--grey)}.bar.new{background:var(--blue)}
-@media(max-width:40rem){body{padding:.7rem;font-size:15px}.words{font-size:.8rem}.grid thead th:first-child{width:30%}
-.grid thead .n{width:21%}.forest thead th:first-child{width:37%}.forest thead .n{width:19%}
-.wide{display:none}.field{height:10rem}.names{width:4.4rem}}
+@media(max-width:40rem){body{padding:.7rem;font-size:15px}.words{font-size:.8rem}.grid thead th:first-child{width:37%}
+.grid thead .n{width:21%}.grid .n{white-space:normal;overflow-wrap:normal;padding-right:.2rem}
+.forest thead .n{width:19%}.wide{display:none}.field{height:10rem}.names{width:4.4rem}}
 """
 
 

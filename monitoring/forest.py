@@ -117,9 +117,10 @@ def scale(metrics: Sequence[EvaluationMetric]) -> Axis:
     most = MANY * reaches[len(reaches) // 2] or reaches[-1] or 0.01
     low, high = (pick((0.0, *(end for some in ends for end in some))) for pick in (min, max))
     room = ROOM * (min(high, most) - max(low, -most)) or 0.01
-    return Axis(max(low, -most) - room, min(high, most) + room, WIDE)
+    left = max(low, -most) - room
+    return Axis(left if low < -1 else max(left, -1.0), min(high, most) + room, WIDE)  # of a loss no more than all goes
 
 
 def unbroken(text: str) -> str:
     """A name in which a day is not broken at its hyphens; HTML already."""
-    return DAY.sub(r'<span class="day">\g<0></span>', name(text))
+    return DAY.sub(r'<span class="whole">\g<0></span>', name(text))

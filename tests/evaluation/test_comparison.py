@@ -97,6 +97,7 @@ def test_a_loss_falls_by_all_of_it_at_most() -> None:
     day = np.repeat(np.arange(3), 10)
     unlike = replace(losses(0.5, 0.0, PROVING, rows=30), after=np.array([0.01, 0.2, 0.01])[day])
     found = compare(replace(unlike, clusters={"blocks": day}, events=30), "log_loss", Gate(min_rows=1), 0.9)
+    assert found.interval is not None
     assert found.figure.ci_low == -1.0
     assert found.figure.ci_high == pytest.approx(found.interval.mean + 2.92 * found.interval.error, rel=1e-3)
     assert "between -100.0% and" in found.change
