@@ -78,7 +78,7 @@ class House:
 
     def client(self) -> Any:
         """Open a client of the server."""
-        from cli.up import client_of
+        from cli.prefect_server import client_of
 
         return client_of(f"http://127.0.0.1:{PORT}")
 

@@ -165,6 +165,7 @@ def losses(house: House) -> dict[str, int]:
             "weeks learned twice in the champion's line": sum(count > 1 for count in learned.values()),
             "gaps in the promotions": sum(one.sequence != place for place, one in enumerate(history, 1)),
             "runs that ended without a reason": sum(not (run.finished_at and run.reason) for run in runs),
+            "runs that ended as nobody foresaw": sum("nobody foresaw" in str(run.reason) for run in runs),
             "files that the registry names and that are gone": len(registry.named_files() - set(store.find())),
             "orphans after gc": len(orphans(registry, store, timedelta(0))),
             "runs Running in the UI that are not": sum(str(run.id) not in known for run in running(client)),

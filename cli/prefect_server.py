@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,8 @@ from cli.private_server import APP, PROCESS
 from errors import ServerFailed
 
 if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
     from cli.supervisor import Service
 
 HOST = "127.0.0.1"
@@ -58,3 +62,34 @@ def wait_until_answers(url: str, server: Service) -> None:
         if server.ended or time.monotonic() > deadline:
             raise ServerFailed("the Prefect server", "it did not start", "read its last lines above")
         time.sleep(0.5)
+
+
+@contextmanager
+def answering(url: str, refused: str) -> Iterator[None]:
+    """Say in a sentence that a server does not answer, or lets nobody in; raises ServerFailed.
+
+    Args:
+        url: of its API.
+        refused: what to do where it answers with an error.
+    """
+    from httpx import HTTPError, HTTPStatusError
+
+    try:
+        yield
+    except HTTPStatusError as error:
+        why = f"it answers {error.response.status_code} {error.response.reason_phrase}".rstrip()
+        raise ServerFailed(f"the Prefect server at {url}", why, refused) from error
+    except HTTPError as error:
+        why = f"it gives no answer ({error or type(error).__name__})"
+        raise ServerFailed(
+            f"the Prefect server at {url}", why, "start it, or set PREFECT_API_URL to another"
+        ) from error
+
+
+def client_of(url: str) -> SyncPrefectClient:
+    """A client of the server at an address, with the user and password of Prefect's settings where it asks for them."""
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.settings import get_current_settings
+
+    word = get_current_settings().api.auth_string
+    return SyncPrefectClient(f"{url}/api", auth_string=word.get_secret_value() if word else None)

@@ -20,7 +20,7 @@ from cli.arriving import Arriving, asking_specs
 from cli.capacity import cores, memory, runs_at_once
 from cli.notifying import keep_notifying
 from cli.prefect_home import keep_prefect_here
-from cli.prefect_server import COMMAND, HOST, refuse_taken, wait_until_answers
+from cli.prefect_server import COMMAND, HOST, answering, client_of, refuse_taken, wait_until_answers
 from cli.printing import say, tell
 from cli.registering import POOL, keep_what_is_set, limit_pool, names_in, offer_models, remove_unnamed
 from cli.serving import ABOVE, serving
@@ -38,6 +38,7 @@ INTERRUPT_SECONDS = 40  # for runs to end in order: a step of training, and two 
 SECONDS_BETWEEN_LOOKS = 15.0  # for runs that were killed
 BEGINNING = timedelta(seconds=45)  # until a run whose worker was killed has begun by itself, or never will
 FILE = Path("prefect.yaml")
+REFUSED = "read its last lines above; where it asks for a password, set PREFECT_API_AUTH_STRING as well"
 ENDS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 WORKER = ("--pool", POOL, "--name", "local-worker")
 
@@ -117,7 +118,7 @@ def start(all_of_it: Up) -> None:
     all_of_it.note()
     wait_until_answers(url, all_of_it.server)
     say("registering the deployments …")
-    with client_of(url) as client:
+    with answering(url, REFUSED), client_of(url) as client:
         register(client, all_of_it.environment)
         look(all_of_it, beginning=timedelta(0))  # nothing has a worker yet
         for run in resume(client, all_of_it.registry):
@@ -218,13 +219,6 @@ def signal_runs(all_of_it: Up, number: signal.Signals, told: set[int]) -> None:
             told.add(run.id)
             with suppress(ProcessLookupError):
                 os.kill(process, number)
-
-
-def client_of(url: str) -> SyncPrefectClient:
-    """A client of the server."""
-    from prefect.client.orchestration import SyncPrefectClient
-
-    return SyncPrefectClient(f"{url}/api")
 
 
 def check_deployments(file: Path) -> None:

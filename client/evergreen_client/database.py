@@ -12,6 +12,8 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError,
 from evergreen_client.errors import RegistryUnavailable
 
 BUSY_SECONDS = 30.0  # how long to wait for another process on SQLite
+UNUSABLE = "see that it runs, is writable, has space, and that EVERGREEN_DATABASE_URL names it"
+HELD = f"see which program has held it for {BUSY_SECONDS:.0f} s, such as an SQL shell: end that, and try again"
 CONNECT_SECONDS = 10  # how long to wait for a PostgreSQL server that does not answer
 
 
@@ -41,8 +43,6 @@ def clear_errors(engine: Engine) -> Iterator[None]:
         cause = error.orig if isinstance(error, DBAPIError) else error
         if isinstance(error, IntegrityError | ProgrammingError | DataError):
             raise  # a mistake of ours
-        raise RegistryUnavailable(
-            f"database {engine.url}",
-            str(cause).strip().splitlines()[0],
-            "see that it runs, is writable, has space, and that EVERGREEN_DATABASE_URL names it",
-        ) from error
+        is_held = getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+        why = str(cause).strip().splitlines()[0]
+        raise RegistryUnavailable(f"database {engine.url}", why, HELD if is_held else UNUSABLE) from error

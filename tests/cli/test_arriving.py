@@ -147,6 +147,22 @@ def test_a_source_that_is_not_there_is_told_once_and_stops_no_other(
     assert len(server.keys) == 1
 
 
+def test_a_deployment_that_somebody_deletes_just_then_stops_nothing(
+    registry: ModelRegistry, home: Settings, landing: Landing, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Prefect says that it is not there, and the next look asks again: the thread that looks lives on."""
+    server = Server()
+
+    def deleted(*_: object, **__: object) -> None:
+        raise ObjectNotFound(http_exc=KeyError("gone"), help_message="Deployment not found")
+
+    server.create_flow_run_from_deployment = deleted  # type: ignore[method-assign]
+    landing.land(3)
+    arriving(server, registry, home).look()
+    told = "could not look at what has landed for tiny, and will again: Deployment not found"
+    assert told in capsys.readouterr().err
+
+
 def test_only_models_that_ask_for_it_are_watched(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """The shipped ones do not; and a query cannot."""
     assert asking_specs(home) == ()

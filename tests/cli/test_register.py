@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
+from cli.prefect_server import answering, client_of
 from cli.register import register
 from errors import ServerFailed
 
@@ -67,4 +68,17 @@ def test_it_comes_with_the_password_of_the_settings(locked: str) -> None:
         register()
     assert "secret" not in str(refused.value)
     assert all(path.startswith("/api/") and "/api/api" not in path for path, _ in REFUSED)
+    assert any(header and header.startswith("Basic ") for _, header in REFUSED)
+
+
+def test_so_does_what_looks_after_the_server_of_up(locked: str) -> None:
+    """Else a server that asks for a password would end `evergreen up` with HTTP's words for it."""
+    REFUSED.clear()
+    with (
+        temporary_settings({PREFECT_API_AUTH_STRING: "ada:secret"}),
+        pytest.raises(ServerFailed, match=r"it answers 401 .* To fix it: ask Ada"),
+        answering(locked, "ask Ada"),
+        client_of(locked) as client,
+    ):
+        client.read_work_pool("local")
     assert any(header and header.startswith("Basic ") for _, header in REFUSED)

@@ -140,7 +140,7 @@ def test_a_locked_database_is_said_clearly(tmp_path: Path, monkeypatch: pytest.M
     with open_registry(f"sqlite:///{tmp_path / 'registry.db'}") as registry:
         other = sqlite3.connect(tmp_path / "registry.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(RegistryUnavailable, match="database is locked"):
+        with pytest.raises(RegistryUnavailable, match=r"database is locked\. To fix it: see which program has held it"):
             registry.add_model(MODEL)
         other.execute("ROLLBACK")
         other.close()

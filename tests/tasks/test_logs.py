@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -107,3 +109,32 @@ def test_a_failure_is_told_once() -> None:
     assert shows("2 rows were refused")
     assert shows("Encountered exception during execution: StepFailed()", places="File models/shop.py, line 3")
     assert not shows("Encountered exception during execution: StepFailed()", places="File models/shop.py, line 3")
+
+
+OUTLIVES = """
+import os, sys, time
+from rich.console import Console
+from tasks.logs import go_on_unheard
+go_on_unheard()
+print("begun", flush=True)
+nowhere = os.stat(os.devnull)
+while not all(os.path.samestat(os.fstat(stream), nowhere) for stream in (1, 2)):
+    time.sleep(0.01)
+print("who reads that?", flush=True)
+Console(file=sys.stderr).print("or that?")
+sys.exit(7)
+"""
+
+
+def test_a_run_goes_on_when_nobody_reads_what_it_prints_any_more() -> None:
+    """Its worker was killed, or the server, for whose sake the worker is ended: the run is a process of its own."""
+    run = subprocess.Popen([sys.executable, "-c", OUTLIVES], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert run.stdout is not None
+    assert run.stderr is not None
+    assert run.stdout.readline() == b"begun\n"
+    run.stdout.close()
+    run.stderr.close()
+    try:
+        assert run.wait(30) == 7
+    finally:
+        run.kill()
