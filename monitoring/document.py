@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+import re
 from pathlib import Path
 
 from evergreen_client.durable import written_whole
 from evergreen_client.shown import said
 
 NAME, SENTENCE = 60, 600  # characters of a name, and of a sentence: what is longer fills a page and says no more
+DAY = re.compile(r"\b\d{4}-\d\d-\d\d\b")
 
 # `unsafe-inline` for styles only: places in a drawing are style attributes, and no text of anybody's stands in them.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -89,6 +91,11 @@ def shown(text: object, most: int = SENTENCE) -> str:
 def name(text: str) -> str:
     """The name of a column, a category or a file, as `shown` shows it."""
     return shown(text, NAME)
+
+
+def unbroken(text: str) -> str:
+    """A name in which a day is not broken at its hyphens; HTML already."""
+    return DAY.sub(r'<span class="whole">\g<0></span>', name(text))
 
 
 def table(columns: dict[str, str], rows: list[list[str]], caption: str = "", kind: str = "") -> str:

@@ -184,9 +184,6 @@ def cells(classes: Sequence[str]) -> list[tuple[str, str]]:
 
 def key(entries: Mapping[str, str]) -> str:
     """What the colours of cells mean: class to words."""
-    square = '<svg class="key" viewBox="0 0 1 1" aria-hidden="true">'
-    drawn = (
-        f'<span class="whole">{square}<path class="{kind}" d="M0 0h1v1h-1z"/></svg>{words}</span>'
-        for kind, words in entries.items()
-    )
-    return f"<p><small>{'&ensp; '.join(drawn)}</small></p>"
+    head = '<span class="whole"><svg class="key" viewBox="0 0 1 1" aria-hidden="true">'
+    drawn = (f'{head}<path class="{kind}" d="M0 0h1v1h-1z"/></svg>{words}</span>' for kind, words in entries.items())
+    return f"<p><small>{' &ensp;'.join(drawn)}</small></p>"

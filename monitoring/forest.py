@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from monitoring.document import name, shown, table
+from monitoring.document import name, shown, table, unbroken
 from monitoring.drawings import HIGH, WIDE, Axis, below, boxes, dots, strip
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ SHOWN = {"shown", "no prediction"}  # said of figures that nothing is judged by
 FOUND = "found"  # the dataset of slices that nobody named
 MANY = 4  # times the middle interval's reach, beyond which an interval is cut off
 ROOM = 0.04  # of the axis, left free at its ends
-DAY = re.compile(r"\b\d{4}-\d\d-\d\d\b")
 BAR = 34  # percent of a line's height that an interval takes
 
 
@@ -119,8 +117,3 @@ def scale(metrics: Sequence[EvaluationMetric]) -> Axis:
     room = ROOM * (min(high, most) - max(low, -most)) or 0.01
     left = max(low, -most) - room
     return Axis(left if low < -1 else max(left, -1.0), min(high, most) + room, WIDE)  # of a loss no more than all goes
-
-
-def unbroken(text: str) -> str:
-    """A name in which a day is not broken at its hyphens; HTML already."""
-    return DAY.sub(r'<span class="whole">\g<0></span>', name(text))

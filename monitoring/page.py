@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from monitoring.document import document, facts, shown, table
+from monitoring.document import document, facts, shown, table, unbroken
 from monitoring.drawings import bars, boxes, strip
 from monitoring.drift_map import drift_section
 from monitoring.loss_charts import date, estimates_section, loss_section
@@ -124,9 +124,8 @@ def line(runs: Sequence[RunRecord]) -> list[str]:
     """Runs that ended alike, one after the other, newest first."""
     newest, oldest = runs[0], runs[-1]
     numbers = f"{newest.id}" if len(runs) == 1 else f"{oldest.id} to {newest.id}"
-    days = dict.fromkeys((date(oldest.started_at), date(newest.started_at)))
-    started = " to ".join(f'<span class="whole">{day}</span>' for day in days)
-    return [numbers, started, shown(newest.decision or ""), outcome(newest), shown(newest.reason or "")]
+    days = dict.fromkeys(unbroken(date(run.started_at)) for run in (oldest, newest))
+    return [numbers, " to ".join(days), shown(newest.decision or ""), outcome(newest), shown(newest.reason or "")]
 
 
 def ended(run: RunRecord) -> str:

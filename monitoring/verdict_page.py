@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from db.verdict_records import EvaluationMetric, RuleVerdict
 from evergreen_client.shown import number
-from monitoring.document import document, facts, name, shown, table
-from monitoring.forest import HARM, changes, forest_section, unbroken
+from monitoring.document import document, facts, name, shown, table, unbroken
+from monitoring.forest import HARM, changes, forest_section
 from monitoring.verdict_curves import curves_section, learning_section
 from monitoring.verdict_origin import drift_section, origin_section
 

@@ -71,7 +71,9 @@ def test_all_that_matters_is_on_the_page(sixty_days: Overview) -> None:
         "1 without a finite loss",
         f"limit {LIMIT:.3g}",
         "rows refused",
-        "1,000 new rows against 30,000",
+        '1,000 new rows (<span class="whole">2013-03-01</span> to ',
+        '<span class="whole">2013-03-02</span>) against 30,000 (',
+        '<td><span class="whole">',  # the day of a run
         "intervals held it",
         "not shown better: +0.3%",
         "↩v",
