@@ -60,7 +60,7 @@ def wanted_of(spec: ModelSpec, kind: str, *, labels: bool) -> Wanted:
         return Wanted(tuple(dict.fromkeys((*schema.key, schema.target))), ignore=source.ignore, commas=commas)
     optional: tuple[str, ...] = (schema.target,) if source.labels else ()
     if kind == "jsonl":  # where a key that is left out means null
-        optional += (schema.target, *schema.nullable)
+        optional += (*schema.targets, *schema.nullable)
     return Wanted(schema.arriving, optional, source.ignore, commas)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 FIRST = "0-0"
 COUNTED = 1_000  # entries that are counted at most, where it is asked how many wait
 SECONDS = 10.0  # of waiting for an answer
+PATIENCE = 60.0  # seconds in which a server that answered before may come back, as after a restart
 
 
 class RedisStream(Stream):
@@ -39,8 +41,9 @@ class RedisStream(Stream):
         if not self._stream:
             fix = "write redis://host/stream, or unix:///path/of.sock/stream"
             raise UnreachableSource(f"events from {self._shown}", "the address names no stream", fix)
-        self._client = _client(server, password)
+        self._client, self._patience = _client(server, password), 0.0  # of a wrong address it is said at once
         self._removed = self._told_of("max-deleted-entry-id", FIRST)
+        self._patience = PATIENCE
 
     def begin(self) -> str:
         """The oldest entry that is there."""
@@ -89,12 +92,21 @@ class RedisStream(Stream):
 
     def _ask(self, command: str, *arguments: Any) -> Any:
         from redis import RedisError
+        from redis.exceptions import ConnectionError as Gone
+        from redis.exceptions import TimeoutError as Slow
 
-        try:
-            return getattr(self._client, command)(*arguments)
-        except (RedisError, OSError) as error:
-            fix = "see that Redis runs there, and that the address is right; the next run goes on where this one was"
-            raise UnreachableSource(f"events from {self._shown}", f"no answer ({gist(error)})", fix) from error
+        end = time.monotonic() + self._patience
+        while True:
+            try:
+                return getattr(self._client, command)(*arguments)
+            except (RedisError, OSError) as error:
+                if isinstance(error, Gone | Slow) and time.monotonic() < end:
+                    time.sleep(0.5)
+                    continue
+                fix = (
+                    "see that Redis runs there, and that the address is right; the next run goes on where this one was"
+                )
+                raise UnreachableSource(f"events from {self._shown}", f"no answer ({gist(error)})", fix) from error
 
 
 def parted(url: str) -> tuple[str, str]:
@@ -116,12 +128,15 @@ def parted(url: str) -> tuple[str, str]:
 def _client(url: str, password: str) -> Any:
     try:
         from redis import Redis
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
     except ImportError as error:
         fix = "install it: `pip install redis`"
         raise UnreachableSource("events from Redis", "its client library is not installed", fix) from error
     how = {"socket_timeout": SECONDS, "socket_connect_timeout": SECONDS, "password": password or None}
+    at_once = Retry(NoBackoff(), 0)  # how long it is tried again is ours to say
     try:
-        return Redis.from_url(url, protocol=2, **how)  # what servers before version 6 know, too
+        return Redis.from_url(url, protocol=2, retry=at_once, **how)  # what servers before version 6 know, too
     except (ValueError, TypeError) as error:
         fix = "write redis://host:port/stream, with a number as port"
         raise UnreachableSource(f"events from {masked(url)}", f"it is no address ({gist(error)})", fix) from error

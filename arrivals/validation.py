@@ -24,7 +24,8 @@ from clock import now
 
 if TYPE_CHECKING:
     from db.arrival_records import RefusalKind
-    from learning.objectives import Objective
+    from learning.objectives import Binary, Multiclass, Objective
+    from learning.regression import Regression
     from learning.source import Source
     from learning.spec import ModelSpec, Schema
 
@@ -87,12 +88,17 @@ class Validator:
     json: bool = False
 
     @cached_property
+    def labels(self) -> Mapping[str, Binary | Multiclass | Regression]:
+        """What each column of labels is for."""
+        return self.objective.by_target(self.schema.target)
+
+    @cached_property
     def kinds(self) -> dict[str, pl.DataType]:
         """The type of each column in a partition, in the schema's order."""
         schema = self.schema
         kinds: dict[str, pl.DataType] = {name: pl.String() for name in schema.columns}
         kinds |= {name: pl.Float64() for name in (*schema.numeric, schema.weight) if name is not None}
-        kinds[schema.target] = pl.String() if self.objective.names else pl.Float64()
+        kinds |= {name: pl.String() if one.names else pl.Float64() for name, one in self.labels.items()}
         kinds |= {name: pl.Array(pl.Float32, prod(shape)) for name, shape in schema.tensors.items()}
         kinds[schema.event_time] = INSTANT
         return {name: kinds[name] for name in schema.columns}
@@ -149,8 +155,8 @@ class Validator:
 
     def _faults(self, typed: pl.Series, raw: pl.Series) -> list[tuple[str, pl.Series]]:
         """Each fault that the column has, in words, with the rows that have it."""
-        name, schema = typed.name, self.schema
-        nullable = name == schema.target or (name in schema.nullable and name not in (*schema.key, *schema.entity))
+        name, schema, label = typed.name, self.schema, self.labels.get(typed.name)
+        nullable = label is not None or (name in schema.nullable and name not in (*schema.key, *schema.entity))
         faults: list[tuple[str, pl.Series]] = []
         if typed.null_count():
             absent = missing(raw) if typed.dtype == pl.Float64 or raw.dtype != pl.String else raw.is_null()
@@ -163,9 +169,9 @@ class Validator:
             faults += self._odd_numbers(typed)
         if name in schema.text:
             faults.append((f"{name} is longer than {LONGEST_TEXT:,} characters", typed.str.len_chars() > LONGEST_TEXT))
-        words = (self.objective.names or None) if name == schema.target else schema.allowed.get(name)
+        words = (label.names or None) if label else schema.allowed.get(name)
         if words is not None:
-            what = "classes" if name == schema.target else "allowed values"
+            what = "classes" if label else "allowed values"
             faults.append((f"{name} is none of the {what}", ~typed.is_in(list(words)) & typed.is_not_null()))
         return [(text, rows) for text, rows in faults if rows.any()]
 
@@ -220,14 +226,14 @@ class Validator:
 
     def _odd_numbers(self, numbers: pl.Series) -> list[tuple[str, pl.Series]]:
         """Numbers that the schema or the objective does not allow."""
-        name, schema = numbers.name, self.schema
-        classes = self.objective.class_count if name == schema.target else None
+        name, schema, label = numbers.name, self.schema, self.labels.get(numbers.name)
+        classes = label.class_count if label else None
         low, high = (0, classes - 1) if classes else schema.ranges.get(name, (-LARGEST, LARGEST))
         low = 0 if name == schema.weight else low
         faults = _out_of(low, high, numbers)
         if classes:
             faults.append((f"{name} is no whole number", numbers != numbers.round()))
-        if self.objective.log and name == schema.target:
+        if label and label.log:
             faults.append((f"{name} is below 0, and Regression(log=True) takes its logarithm", numbers < 0))
         if name in (*schema.key, *schema.entity):
             why = f"{name} is a number above 2**53, which is not exact: a key of so many digits must be text"

@@ -7,6 +7,7 @@ setting for all (the defaults of `Online`, which were chosen on made streams: SE
 hyperplane, Friedman) beside River's own models. An hour; `quality Phishing` runs one stream.
 `deep_river`: the same streams, beside deep-river's own models in an environment of their own. Ten minutes.
 `memory`: what a million events leave behind. Ten minutes.
+`command`: `evergreen online` as a command against TensorFlow's import. Three minutes.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.claims import Claims
+from benchmarks.online_command import command
 from benchmarks.online_deep_river import beside_deep_river
 from benchmarks.online_streams import STREAMS, Stream, accuracy_or_error, river_models
 from learning.files import ModelFiles, save_model
@@ -181,6 +183,7 @@ def main(arguments: Iterator[str]) -> int:
         "quality": quality,
         "deep_river": beside_deep_river,
         "memory": memory,
+        "command": command,
     }
     partial(parts[part], claims)(*more)
     return claims.exit_code

@@ -117,8 +117,6 @@ def home(folder: Path) -> Context:
 
 def child(folder: Path, stream: Path) -> None:
     """Learn what is there, and say after every portion how far it has come."""
-    from prefect.logging import disable_run_logger
-
     from db.records import RunEnding
     from tasks.consume import follow_champion, open_consumer, save
     from tasks.online_learner import Pace
@@ -130,10 +128,7 @@ def child(folder: Path, stream: Path) -> None:
         context.registry.lose_run(run, "killed")
     end_lost_runs(context.registry, context.settings.running)
     run_id = context.registry.start_run(NAME, trigger="benchmark").id
-    with (
-        disable_run_logger(),
-        open_consumer(Run(run_id, context), str(stream), Pace(stretch=500, seconds=0.5)) as consumer,
-    ):
+    with open_consumer(Run(run_id, context), str(stream), Pace(stretch=500, seconds=0.5)) as consumer:
         for events in consumer.portions(0):
             consumer.test_then_train(events)
             follow_champion(consumer)

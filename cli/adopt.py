@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +24,7 @@ from settings import get_settings
 
 if TYPE_CHECKING:
     from cli.drafting.fitting import Fit
+    from cli.drafting.outputs import Fresh
     from learning.existing import Existing
 
 MORNING = datetime.min.time()
@@ -48,8 +48,7 @@ class Draft:
         source: text of the model's file.
         existing: what the saved model tells.
         fit: the columns that fill its inputs.
-        objective: as Python.
-        output: the one that is kept fresh, of several.
+        outputs: those that are kept fresh, and what for.
         doubts: what a person should look at.
     """
 
@@ -59,8 +58,7 @@ class Draft:
     source: str
     existing: Existing
     fit: Fit
-    objective: str
-    output: str
+    outputs: tuple[Fresh, ...]
     doubts: tuple[str, ...]
 
 
@@ -74,7 +72,10 @@ def adopt(  # noqa: PLR0913, PLR0917 - typer makes every parameter an option
     trained_until: Annotated[
         str, typer.Option(help="Last day, or instant in UTC, that it was trained on; by default all of the data.")
     ] = "",
-    output: Annotated[str, typer.Option(help="Of several outputs, the one that is kept fresh.")] = "",
+    output: Annotated[
+        list[str] | None,
+        typer.Option(help="Of several outputs, the one that is kept fresh; for several OUTPUT=COLUMN, once for each."),
+    ] = None,
     code: Annotated[Path | None, typer.Option(help="Python file that defines and registers layers of its own.")] = None,
     time: Time = "",
     target: Target = "",
@@ -85,7 +86,7 @@ def adopt(  # noqa: PLR0913, PLR0917 - typer makes every parameter an option
     path = free_place(name)
     with tempfile.TemporaryDirectory() as folder:
         columns = Columns(data, time, target, tuple(key or ()))
-        draft = drafted(path, Saved(model, at, output, code), columns, Path(folder))
+        draft = drafted(path, Saved(model, at, tuple(output or ()), code), columns, Path(folder))
         show(draft)
         exit_code = install(draft, data, before)
     say(LEARNED_UNTIL.format(before) if before else ALL_LEARNED.format(data.name))
@@ -103,7 +104,7 @@ class Saved:
 
     file: Path
     at: str
-    output: str
+    outputs: tuple[str, ...]
     code: Path | None
 
 
@@ -164,35 +165,34 @@ def free_place(name: str) -> Path:
 
 def drafted(path: Path, saved: Saved, columns: Columns, folder: Path) -> Draft:
     """Read model and rows, and find out how they fit; nothing is written but in the given folder."""
-    from cli.drafting.fitting import fit, objective_of, of_words
-    from cli.drafting.sample import read_sample, rows_as_read
-    from cli.drafting.source import AdoptedModel, adopted_source
+    from cli.drafting import outputs
+    from cli.drafting.fitting import fit
+    from cli.drafting.sample import read_sample
+    from cli.drafting.source import AdoptedModel, adopted_source, objective_source
     from cli.drafting.written import as_typed
     from learning.adoption import Adopted
     from learning.existing import keep, look, run_code
     from learning.startup import start_tensorflow
 
+    asked = outputs.asked_outputs(saved.outputs, columns.target)
     rows, written = as_typed(read_sample(columns.file))
+    outputs.refuse_unknown(asked, rows)
     start_tensorflow()
     name, kept = path.stem, folder / f"{path.stem}.keras"
     if saved.code:
         run_code(saved.code, name)
     keep(saved.file, kept)
-    existing = look(kept, saved.at, saved.output)
-    found = fit(rows, existing.inputs, time=columns.time, target=columns.target, key=columns.key).read_by(written)
-    tried, values = rows_as_read(found.numbered(rows), found.schema, folder)
-    said = Adopted(kept, found.schema, existing.at, found.inputs, saved.output).answers(values)
-    finite = said.reshape(len(said), -1).astype("float64").sum(axis=1)
-    there = finite == finite  # noqa: PLR0124 - NaN is not equal to itself
-    if not there.all():
-        found = found.without_nulls(found.schema.numeric)
-    objective, doubts = objective_of(existing.activation, said[there], tried[there])
-    if found.classes:
-        objective, doubts = of_words(objective, found.classes, said[there], tried[there])
+    output = outputs.output_of(asked)
+    existing = look(kept, saved.at, output)
+    inputs = rows.drop(one.target for one in asked[1:])
+    found = fit(inputs, existing.inputs, time=columns.time, target=asked[0].target, key=columns.key).read_by(written)
+    adopted = Adopted(kept, found.schema, existing.at, found.inputs, output)
+    found, fresh = outputs.with_objectives(asked, existing.activations, found, adopted, rows, folder)
     text = saved.code.read_text(encoding="utf-8") if saved.code else ""
-    model = AdoptedModel(name, saved.file.name, found, objective, existing.at, saved.output, text)
-    told = (*found.doubts, *doubts)
-    return Draft(name, path, kept, adopted_source(model), existing, found, objective, saved.output, told)
+    objective, kinds = objective_source(fresh), outputs.kinds_of(fresh)
+    model = AdoptedModel(name, saved.file.name, found, objective, existing.at, output, text, kinds)
+    told = (*found.doubts, *(doubt for one in fresh for doubt in one.doubts))
+    return Draft(name, path, kept, adopted_source(model), existing, found, fresh, told)
 
 
 def show(draft: Draft) -> None:
@@ -209,14 +209,22 @@ def show(draft: Draft) -> None:
     for part, chosen in (("base", False), ("head", True)):
         say(f"{part}: {sum(line.weights for line in existing.layers if line.head == chosen):,} weights")
     say(f"cut at '{existing.at}'; --at LAYER cuts behind another layer, --at inputs lets the whole model learn")
-    say(f"time {schema.time or 'of arrival'}, key {listed(schema.key)}, target {schema.target}: {draft.objective}")
+    known = f"time {schema.time or 'of arrival'}, key {listed(schema.key)}"
+    first, *more = draft.outputs
+    if more:
+        say(f"{known}; {len(draft.outputs)} outputs, of whose losses the weighted sum decides:")
+        for output in draft.outputs:
+            say(f"  {output.name}: target {output.target}, {output.objective}, weight {output.weight:g}")
+    else:
+        say(f"{known}, target {first.target}: {first.objective}")
     for one in existing.inputs:
         say(f"input {one}: {listed(draft.fit.inputs.get(one.name, (one.name,)))}")
     if draft.fit.ignored:
         say(f"left out: {listed(draft.fit.ignored)}")
-    if len(existing.outputs) > 1:
-        others = ", ".join(name for name in existing.outputs if name != draft.output)
-        say(f"one output is kept fresh; of the others ({others}) Evergreen has nothing: serve them as before")
+    kept = {one.name for one in draft.outputs}
+    if others := [name for name in existing.outputs if name not in kept] if "" not in kept else []:
+        many = f"{len(kept)} outputs are" if more else "one output is"
+        say(f"{many} kept fresh; of the others ({', '.join(others)}) Evergreen has nothing: serve them as before")
     for doubt in draft.doubts:
         say(f"look at {doubt}")
 
@@ -238,8 +246,8 @@ def install(draft: Draft, data: Path, before: datetime | None) -> int:
         The exit code: 3 where somebody should look at the run.
     """
     from cli.landing import divided, in_folder, landed
-    from cli.main import run_to_its_end
     from cli.prefect_home import keep_prefect_here
+    from cli.running import run_to_its_end
     from learning.startup import large_import
 
     keep_prefect_here(get_settings())
@@ -258,7 +266,7 @@ def install(draft: Draft, data: Path, before: datetime | None) -> int:
         stack.enter_context(landed(files, folder))
         rehearse(draft.name, settings, before)
         try:
-            run_to_its_end(partial(flow, trained_before=before), draft.name)
+            run_to_its_end(flow, draft.name, trained_before=before)
         except typer.Exit as ended:
             stack.pop_all()
             return ended.exit_code

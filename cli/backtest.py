@@ -111,9 +111,13 @@ def side_by_side(workers: int) -> Mapped:
         from loky import get_reusable_executor
 
         from flows.backtest import live_by_name
+        from learning.catalog import load_spec
+        from learning.overrides import in_rounds
 
         executor = get_reusable_executor(max_workers=min(workers, len(policies)), timeout=60)
-        waiting = [executor.submit(live_by_name, history, one) for one in policies]
+        spec = load_spec(history.model, history.settings.model_folders)
+        begun = {one.name: executor.submit(live_by_name, history, one) for one in in_rounds(spec, policies)}
+        waiting = [begun[one.name] for one in policies]
         try:
             watch(history, policies, waiting)
             return [one.result() for one in waiting]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -49,16 +48,9 @@ def run(model: Model = "flights", arrivals: Arrivals = None) -> None:
 
     from demo.demos import DEMOS
 
-    settings, shown, console = get_settings(), DEMOS[model], Console()
+    shown, console = DEMOS[model], Console()
     arrivals = arrivals or shown.at_once
-    # The demo asks for no server and touches no one's: its own home, its own short-lived one.
-    prefect_home = settings.home / "prefect-demo"
-    prefect_home.mkdir(parents=True, exist_ok=True)
-    os.environ["PREFECT_HOME"] = str(prefect_home)
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
-    os.environ.pop("PREFECT_API_URL", None)
-
-    console.print(f"[bold]Evergreen demo[/]: {shown.subject}, {arrivals} {shown.unit}ly arrivals. Starting Prefect …")
+    console.print(f"[bold]Evergreen demo[/]: {shown.subject}, {arrivals} {shown.unit}ly arrivals.")
     from flows.demo import demo
     from tasks.run import open_context
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import gc
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -30,16 +27,15 @@ from cli import (
     up,
 )
 from cli.arguments import open_named_registry
-from cli.prefect_home import keep_prefect_here
 from cli.printing import say
+from cli.running import prepare, reached_server, run_to_its_end
 from cli.whole_files import refusal
-from db.records import DRY_RUN, NEEDS_ATTENTION
-from errors import EvergreenError, ServerFailed
+from db.records import DRY_RUN
+from errors import EvergreenError
 from evergreen_client.shown import said
 from learning.startup import large_import
 from settings import get_settings
 
-SOMEBODY_SHOULD_LOOK = 3  # exit code
 EXIT_CODES = (
     "Exit codes: 0 done; 1 not done, and a line on stderr says why; 2 the command is not understood; "
     "3 the run came to its end, and somebody should look at it (needs attention, stuck, awaiting approval), or at a "
@@ -124,64 +120,6 @@ def watch(model: Model) -> None:
         from flows.watch import watch as flow
 
     run_to_its_end(flow, model)
-
-
-def prepare(model: str) -> None:
-    """Refuse a misspelled name before Prefect starts; let the process end in order."""
-    from learning.catalog import load_spec
-
-    load_spec(model, get_settings().model_folders)
-    keep_prefect_here(get_settings())
-    # Ended at once, as SIGTERM does by default, the process would leave its temporary Prefect server running.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-
-
-def run_to_its_end(flow: Callable[..., Any], model: str, **asked: Any) -> str:
-    """Run a flow, print what became of it, and give it back; end with an exit code of its own for who should look."""
-    from prefect.settings import get_current_settings
-
-    from tasks.logs import tell_errors_once
-    from tasks.run import TO_BE_SEEN
-
-    if not get_current_settings().api.url:
-        say("PREFECT_API_URL names no server, so a temporary one starts for this run: that takes a while", err=True)
-    tell_errors_once()
-    state = flow(model, return_state=True, **asked)
-    outcome: str = state.result()
-    say(outcome)
-    if outcome in TO_BE_SEEN:
-        say(f"evergreen: {state.message}", err=True)
-        if outcome == NEEDS_ATTENTION and "Needs attention (" in str(state.message):
-            where = (
-                f"the warnings above are complete, and `evergreen partitions refused {model}` lists what was refused"
-            )
-            say(f"evergreen: {where}", err=True)
-        raise typer.Exit(SOMEBODY_SHOULD_LOOK)
-    return outcome
-
-
-@contextmanager
-def reached_server() -> Iterator[None]:
-    """Say that the Prefect server does not answer in a sentence, instead of 130 lines of HTTP."""
-    try:
-        yield
-    except RuntimeError as error:
-        if "connect to ephemeral Prefect API server" in str(error):
-            fix = "run it again when the machine is less busy, or start a server that stays: `evergreen up`"
-            raise ServerFailed("Prefect's temporary server", "it did not start in time", fix) from error
-        _, found, address = str(error).partition("Failed to reach API at ")
-        if not found:
-            raise
-        why = f"it gives no answer ({error.__cause__ or 'for no reason it knows'})"
-        fix = "start it (`make up` does), or unset PREFECT_API_URL, here and with `prefect config unset`"
-        raise ServerFailed(f"the Prefect server at {address.rstrip('.')}", why, fix) from error
-    except Exception as error:
-        if "tasks.logs" in sys.modules:  # a flow was called
-            from tasks.logs import dead_server
-
-            if died := dead_server(error):
-                raise died from error
-        raise
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli.running import prepare, run_to_its_end
 from learning.startup import large_import
 
 Model = Annotated[str, typer.Argument(help="Name of a model, as models/NAME.py defines it.")]
@@ -27,11 +28,10 @@ Minutes = Annotated[
 
 def online(model: Model, source: From = "partitions", minutes: Minutes = 0) -> None:
     """Predict, score and learn each event once; what was learned challenges the champion. Exit code 3: attention."""
-    from cli.main import prepare, run_to_its_end
-    from tasks.online_sources import refuse_secret
+    from settings import get_settings
+    from tasks.online_sources import refuse_source
 
-    prepare(model)
-    refuse_secret(source)
+    refuse_source(source, prepare(model), get_settings())
     with large_import("prefect"):
         from flows.online_learning import online as flow
 

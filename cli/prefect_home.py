@@ -34,7 +34,7 @@ def keep_prefect_here(settings: Settings) -> None:
         return
     usual, here = USUAL.expanduser(), settings.home / "prefect"
     is_new = not here.exists()
-    here.mkdir(parents=True, exist_ok=True)  # Prefect's temporary server does not make it
+    here.mkdir(parents=True, exist_ok=True)
     os.environ["PREFECT_HOME"] = str(here)
     os.environ.setdefault("PREFECT_PROFILES_PATH", str(usual / "profiles.toml"))
     if is_new and (usual / "prefect.db").exists():

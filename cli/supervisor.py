@@ -14,7 +14,6 @@ from pathlib import Path
 from cli.printing import tell
 from cli.private_server import APP
 from errors import ServerFailed
-from tasks.temporary_server import listed
 
 RESTARTS = 5  # of one process,
 WITHIN_SECONDS = 600  # in so long: what ends more often will not get well by itself
@@ -143,7 +142,7 @@ def end_left_over(file: Path) -> int:
 
 def is_service(number: str) -> bool:
     """Whether a process is a server or a worker, by its command."""
-    return any(mark in line for line in listed("-p", "args=", number) for mark in ("-m prefect ", APP))
+    return any(mark in command_of(number) for mark in ("-m prefect ", APP))
 
 
 def wait_until_gone(number: str) -> None:
@@ -151,3 +150,12 @@ def wait_until_gone(number: str) -> None:
     deadline = time.monotonic() + STOP_SECONDS
     while is_service(number) and time.monotonic() < deadline:
         time.sleep(0.1)
+
+
+def command_of(process: str) -> str:
+    """The command of a process, by its number; "" if it is gone, or the system has no `ps`, as slim images."""
+    asked = ["ps", "-p", process, "-ww", "-o", "args="]
+    try:
+        return subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+    except OSError:
+        return ""

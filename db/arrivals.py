@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
@@ -28,6 +28,18 @@ from db.lookups import model_id, partition_ids
 from db.statements import Row, Statement, add_row, add_rows, portions, read, row_of, select_as
 from db.tables import Model
 from errors import ArrivalConflict, UnknownPartition
+
+Older = aliased(Partition)
+Newer = aliased(Partition)
+
+# Every step that reads rows asks for it, and building it costs several times as much as running it.
+SUPERSEDED = (
+    select(Older.digest.label("partition"), Newer.digest.label("by"), Supersession.rows)
+    .join(Older, Older.id == Supersession.partition_id)
+    .join(Newer, Newer.id == Supersession.by_id)
+    .where(Newer.model_id == bindparam("model"), Newer.id.not_in(select(Recall.partition_id)))
+    .order_by(Newer.id)
+)
 
 
 def record_arrival(session: Session, arrival: NewArrival) -> tuple[PartitionRecord, ...]:
@@ -81,11 +93,7 @@ def add_superseded(session: Session, model: int, superseded: Sequence[Superseded
 
 def superseded(session: Session, model: str) -> tuple[Superseded, ...]:
     """Which partitions have newer rows in which, in the order in which these arrived; none in one that was recalled."""
-    older, newer = aliased(Partition), aliased(Partition)
-    found = select(older.digest.label("partition"), newer.digest.label("by"), Supersession.rows)
-    found = found.join(older, older.id == Supersession.partition_id).join(newer, newer.id == Supersession.by_id)
-    live = newer.id.not_in(select(Recall.partition_id))
-    return read(session, found.where(newer.model_id == model_id(session, model), live).order_by(newer.id), Superseded)
+    return read(session, SUPERSEDED, Superseded, {"model": model_id(session, model)})
 
 
 def partitions(session: Session, model: str) -> tuple[PartitionRecord, ...]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import or_, select, update
+from collections.abc import Sequence
+from functools import partial
+
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from clock import now
 from db.lookups import model_id, version_id
 from db.online_records import CheckpointRecord, NewCheckpoint
-from db.online_tables import OnlineCheckpoint, OnlineConsumer
+from db.online_tables import OnlineCheckpoint, OnlineConsumer, OnlineLoss
 from db.statements import Statement, add_if_new, add_row, read, row_of, select_as
 from db.tables import Run, Version
+from db.verdict_records import BlockLossRecord
 from errors import AnotherConsumer
 
 KEPT = 20  # checkpoints of a consumer whose files stay; only the newest is gone on from
@@ -41,13 +45,16 @@ def add_checkpoint(session: Session, new: NewCheckpoint) -> tuple[str, ...]:
     champion = version_id(session, new.model, new.champion)
     file = {name: value for name, value in vars(new.stored).items() if name != "kind"}
     try:
-        add_row(
+        number = add_row(
             session,
             OnlineCheckpoint,
             row_of(OnlineCheckpoint, new, model_id=row, champion_id=champion, at=now()) | file,
         )
     except IntegrityError as error:
         raise _another(new.model) from error
+    for one in new.losses:
+        of = {"version_id": version_id(session, new.model, one.number), "checkpoint_id": number}
+        add_row(session, OnlineLoss, row_of(OnlineLoss, one, **of))
     old = OnlineCheckpoint.number <= new.number - KEPT
     mine = OnlineCheckpoint.model_id == row, OnlineCheckpoint.consumer == new.consumer
     unnamed = update(OnlineCheckpoint).where(*mine, old, OnlineCheckpoint.uri.is_not(None))
@@ -68,6 +75,27 @@ def checkpoints(session: Session, model: str, limit: int = 20) -> tuple[Checkpoi
     """The checkpoints of all consumers of a model, newest first."""
     found = _select(session, model).order_by(OnlineCheckpoint.id.desc()).limit(limit)
     return read(session, found, CheckpointRecord)
+
+
+def online_losses(session: Session, model: str, numbers: Sequence[int]) -> tuple[BlockLossRecord, ...]:
+    """The losses of some versions on a model's events, by time block, oldest first; a consumer stands for a partition.
+
+    The newest block of each consumer is left out: it is not over.
+    """
+    rows, total = func.sum(OnlineLoss.rows), func.sum(OnlineLoss.rows * OnlineLoss.loss)
+    consumer, number = OnlineCheckpoint.consumer, Version.number
+    by_block = (
+        select(consumer.label("partition"), OnlineLoss.block, rows.label("rows"), (total / rows).label("loss"), number)
+        .select_from(OnlineLoss)
+        .join(OnlineCheckpoint)
+        .join(Version, Version.id == OnlineLoss.version_id)
+        .where(Version.model_id == model_id(session, model), number.in_(numbers))
+        .group_by(consumer, OnlineLoss.block, number)
+        .order_by(OnlineLoss.block, consumer, number)
+    )
+    found = read(session, by_block, partial(BlockLossRecord, proving=False))
+    newest = {one.partition: one.block for one in found}  # the last one of each
+    return tuple(one for one in found if one.block < newest[one.partition])
 
 
 def _select(session: Session, model: str) -> Statement:

@@ -10,6 +10,16 @@ from evergreen_client.artifacts import StoredArtifact
 
 
 @dataclass(frozen=True)
+class OnlineLoss:
+    """A version's mean loss on the events of one time block that came since the checkpoint before."""
+
+    number: int
+    block: datetime
+    rows: int
+    loss: float
+
+
+@dataclass(frozen=True)
 class NewCheckpoint:
     """Where a consumer is; the file of its state is stored already.
 
@@ -27,6 +37,7 @@ class NewCheckpoint:
         loss: their mean loss.
         window_loss: the same of the newest of them.
         stored: the file with the weights.
+        losses: of the champion and the version that it replaced, both as they were registered, on the events since.
     """
 
     model: str
@@ -42,6 +53,7 @@ class NewCheckpoint:
     loss: float
     window_loss: float
     stored: StoredArtifact
+    losses: tuple[OnlineLoss, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The tables of online learning: who learns a model's events now, and where each consumer of them is."""
+"""The tables of online learning: who learns a model's events, where each consumer is, and what versions lost there."""
 
 from __future__ import annotations
 
@@ -47,3 +47,15 @@ class OnlineCheckpoint(Base):
     sha256: Mapped[Hash]
     bytes: Mapped[Count]
     at: Mapped[datetime]
+
+
+class OnlineLoss(Base):
+    """A version's mean loss on a time block of the events that came since the checkpoint before this one."""
+
+    __tablename__ = "online_loss"
+
+    version_id: Mapped[int] = mapped_column(ForeignKey("version.id"), primary_key=True)
+    checkpoint_id: Mapped[int] = mapped_column(ForeignKey(OnlineCheckpoint.id), primary_key=True)
+    block: Mapped[datetime] = mapped_column(primary_key=True)
+    rows: Mapped[Count]
+    loss: Mapped[Measured]

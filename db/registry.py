@@ -18,13 +18,18 @@ from db import promotions as production
 from db import runs as run_records
 from db import versions as version_records
 from db.engine import open_engine, read_scope, session_scope
+from db.known import Known
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def open_registry(url: str) -> ModelRegistry:
+def open_registry(url: str, *, alone: bool = False) -> ModelRegistry:
     """Open the registry at a database URL; in an empty database its tables are made first.
+
+    Args:
+        url: the database.
+        alone: whether nobody else writes to it meanwhile.
 
     Raises:
         RegistryUnavailable: the database cannot be reached, or the URL names none.
@@ -36,7 +41,7 @@ def open_registry(url: str) -> ModelRegistry:
     except BaseException:
         engine.dispose()
         raise
-    return ModelRegistry(engine)
+    return ModelRegistry(engine, alone=alone)
 
 
 def in_transaction(
@@ -52,7 +57,20 @@ def in_transaction(
     return method
 
 
-reading = partial(in_transaction, read_scope)
+def reading(function: Callable[Concatenate[Session, P], R]) -> Callable[Concatenate[ModelRegistry, P], R]:
+    """The same for one that only reads: whoever is alone asks the database once until what it says may have changed."""
+    asked = in_transaction(read_scope, function)
+
+    @wraps(function)
+    def method(registry: ModelRegistry, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        if registry.known is None:
+            return asked(registry, *args, **kwargs)
+        question = function, args, tuple(sorted(kwargs.items()))
+        return registry.known.answer(question, lambda: asked(registry, *args, **kwargs))
+
+    return method
+
+
 writing = partial(in_transaction, session_scope)
 
 
@@ -63,6 +81,8 @@ class ModelRegistry:
 
     Args:
         engine: a database that has the registry's tables; `open_registry` sees to that.
+        alone: whether nobody else writes to it while this is open, as to a backtest's: what was read is known then
+            until a table that it came from is written to.
 
     Example:
         >>> with open_registry("sqlite:///registry.db") as registry:
@@ -71,8 +91,9 @@ class ModelRegistry:
         ()
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, alone: bool = False) -> None:
         self.engine = engine
+        self.known = Known(engine) if alone else None
 
     def __enter__(self) -> Self:
         return self
@@ -170,6 +191,7 @@ class ModelRegistry:
     add_checkpoint = writing(online.add_checkpoint)
     newest_checkpoint = reading(online.newest_checkpoint)
     checkpoints = reading(online.checkpoints)
+    online_losses = reading(online.online_losses)
 
     # Runs
     start_run = writing(run_records.start_run)

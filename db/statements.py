@@ -6,7 +6,7 @@ A key that is taken is found by its constraint, never by looking first.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from inspect import signature
 from itertools import groupby
 from operator import itemgetter
@@ -34,6 +34,7 @@ def columns_of(table: type[Base], record: type, **elsewhere: Any) -> list[Column
     return [column.label(name) for name, column in found if column is not None]
 
 
+@lru_cache(maxsize=64)  # what comes from elsewhere may be made anew by each call
 def select_as(record: type, table: type[Base], **elsewhere: Any) -> Statement:
     """The statement that `read` makes records of; fields that are no column of the table come from elsewhere."""
     return select(*columns_of(table, record, **elsewhere)).select_from(table)

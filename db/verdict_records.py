@@ -183,7 +183,8 @@ class EvaluationCurve:
     """A curve of one of the two versions on the rows that decided.
 
     Args:
-        name: CALIBRATION, PRECISION (at each recall), RESIDUALS or QUANTILES.
+        name: CALIBRATION, PRECISION (at each recall), RESIDUALS or QUANTILES; of one of several outputs as
+            "late/residuals".
         side: "champion" or "challenger".
         rows: on how many it rests.
         points: coordinate to its values, all of one length.

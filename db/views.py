@@ -51,17 +51,32 @@ VIEWS = {
                ON successor.model_id = p.model_id AND successor.sequence = p.sequence + 1
     """,
     "promise": """
-        WITH pair AS (
-            SELECT p.id AS promotion_id, CAST(sum(mine.rows) AS bigint) AS rows, count(DISTINCT mine.block) AS blocks,
-                   sum(mine.rows * mine.loss) AS loss, sum(mine.rows * theirs.loss) AS predecessor_loss
+        WITH promoted AS (
+            SELECT p.id AS promotion_id, p.at, p.version_id, previous.version_id AS predecessor_id
             FROM promotion p
             JOIN promotion previous ON previous.model_id = p.model_id AND previous.sequence = p.sequence - 1
-            JOIN block_loss mine ON mine.version_id = p.version_id AND NOT mine.proving AND mine.loss IS NOT NULL
-            JOIN block_loss theirs ON theirs.version_id = previous.version_id AND theirs.block = mine.block
-                 AND theirs.partition_id = mine.partition_id AND NOT theirs.proving AND theirs.loss IS NOT NULL
-            JOIN partition arrived ON arrived.id = mine.partition_id AND arrived.arrived_at > p.at
-            WHERE p.kind = 'promote' AND NOT EXISTS (SELECT 1 FROM recall r WHERE r.partition_id = arrived.id)
-            GROUP BY p.id
+            WHERE p.kind = 'promote'
+        ), compared AS (
+            SELECT promoted.promotion_id, mine.rows, mine.block, mine.loss, theirs.loss AS predecessor_loss
+            FROM promoted
+            JOIN block_loss mine ON mine.version_id = promoted.version_id AND NOT mine.proving
+            JOIN block_loss theirs ON theirs.version_id = promoted.predecessor_id AND theirs.block = mine.block
+                 AND theirs.partition_id = mine.partition_id AND NOT theirs.proving
+            JOIN partition arrived ON arrived.id = mine.partition_id AND arrived.arrived_at > promoted.at
+            WHERE NOT EXISTS (SELECT 1 FROM recall r WHERE r.partition_id = arrived.id)
+            UNION ALL
+            SELECT promoted.promotion_id, mine.rows, mine.block, mine.loss, theirs.loss
+            FROM promoted
+            JOIN online_loss mine ON mine.version_id = promoted.version_id
+            JOIN online_loss theirs ON theirs.version_id = promoted.predecessor_id AND theirs.block = mine.block
+                 AND theirs.checkpoint_id = mine.checkpoint_id
+            JOIN online_checkpoint reached ON reached.id = mine.checkpoint_id AND reached.at > promoted.at
+        ), pair AS (
+            SELECT promotion_id, CAST(sum(rows) AS bigint) AS rows, count(DISTINCT block) AS blocks,
+                   sum(rows * loss) AS loss, sum(rows * predecessor_loss) AS predecessor_loss
+            FROM compared
+            WHERE loss IS NOT NULL AND predecessor_loss IS NOT NULL
+            GROUP BY promotion_id
         ), found AS (
             SELECT m.name AS model, p.sequence, v.number AS version, predecessor.number AS predecessor, p.at AS since,
                    successor.at AS until, p.evaluation_id, e.announced, e.announced_low AS low,

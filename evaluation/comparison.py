@@ -132,6 +132,7 @@ def compare(losses: Losses, metric: str, gate: Gate, confidence: float) -> Compa
     if not losses.lacking(gate):
         clusters = tuple(losses.clusters.values())
         found = mean_interval((losses.after - losses.before) / scale, clusters, confidence, losses.weight)
+        found = found.from_at_least(-1.0) if found else None
     figure = EvaluationMetric(
         dataset=losses.dataset,
         slice=losses.slice,

@@ -49,7 +49,7 @@ def curves(paired: Paired, objective: Objective) -> tuple[EvaluationCurve, ...]:
     return tuple(
         EvaluationCurve(name, side, len(chosen), points)
         for side, said in sides.items()
-        for name, points in _of_one(target, said.reshape(len(rows), -1)[chosen].astype("float64"), objective)
+        for name, points in _of_outputs(target, said.reshape(len(rows), -1)[chosen].astype("float64"), objective)
     )
 
 
@@ -59,6 +59,14 @@ def _deciding(paired: Paired) -> Marks:
         if rows.any():
             return rows
     return np.ones(len(paired.target), bool)
+
+
+def _of_outputs(target: Floats, said: Floats, objective: Objective) -> Iterator[tuple[str, dict[str, list[float]]]]:
+    """One version's curves of each output; those of several bear its name."""
+    labels = target.reshape(len(target), -1).T
+    for label, (output, one, mine) in zip(labels, objective.outputs_of(said), strict=True):
+        for name, points in _of_one(label, mine, one):
+            yield f"{output}/{name}" if output else name, points
 
 
 def _of_one(target: Floats, said: Floats, objective: Objective) -> Iterator[tuple[str, dict[str, list[float]]]]:

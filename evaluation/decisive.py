@@ -44,6 +44,7 @@ def decisive(paired: Paired, losses: Losses, objective: Objective, gate: Gate) -
     found = None
     if not losses.lacking(gate) and np.isfinite(values).all():
         found = interval(Pairs(target, before, after, weight, scale), losses, figure, gate)
+        found = found.from_at_least(-1.0) if found and not figure.signed else found
     metric = EvaluationMetric(
         dataset=losses.dataset,
         slice="",

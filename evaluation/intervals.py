@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,10 @@ class Interval:
     error: float
     clusters: int
     effective_rows: float
+
+    def from_at_least(self, least: float) -> Interval:
+        """The same interval, of what cannot lie lower: a loss of 0 or more falls by all of it at most."""
+        return replace(self, low=max(self.low, least))
 
 
 def mean_interval(

@@ -6,8 +6,6 @@ from collections import defaultdict
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from evaluation.gate import PROVING
 from evaluation.sequential import Look
 
@@ -50,14 +48,15 @@ def earlier_changes(
 ) -> tuple[tuple[float, float], ...]:
     """The changes that earlier proving windows showed, promoted or not, each with its standard error.
 
-    They are changes of the loss, whatever figure decided: `loss_name` tells it from others that have an interval.
+    They are changes of the loss, whatever figure decided: `loss_name` tells it from others that have an interval. Its
+    upper half says how wide the interval is, as the lower one ends where a loss is 0.
     """
     from scipy.special import stdtrit
 
     shown = [m for e in evaluations for m in e.metrics if m.dataset == PROVING and not m.slice]
     found = [m for m in shown if m.ci_low is not None and loss_name in {None, m.metric}]
     return tuple(
-        (m.delta, float(np.ptp([m.ci_low, m.ci_high]) / 2 / stdtrit(max(m.blocks - 1, 1), 0.5 + confidence / 2)))
+        (m.delta, float((m.ci_high - m.delta) / stdtrit(max(m.blocks - 1, 1), 0.5 + confidence / 2)))
         for m in found
         if m.blocks and m.ci_high is not None
     )

@@ -59,7 +59,9 @@ class PolicyLosses:
         values = (self.of[policy] - self.of[other])[:until]
         if len(values) < FEWEST or not np.isfinite(values).all():
             return None
-        return mean_interval(values, [stretches(len(values))], confidence, self.rows[:until])
+        found = mean_interval(values, [stretches(len(values))], confidence, self.rows[:until])
+        least = -float(np.average(self.of[other][:until], weights=self.rows[:until]))
+        return found.from_at_least(least) if found else None
 
     def gain_kept(self, policy: str, other: str, never: str, confidence: float = CONFIDENCE) -> Interval | None:
         """Which share of another's gain over never retraining a policy keeps; None where no gain is shown."""

@@ -84,7 +84,7 @@ def opened(spec: ModelSpec, history: History, database: Path, *, always: bool = 
     """What a policy's runs work with: a registry of its own, and what all share."""
     settings = history.settings.model_copy(update={"database_url": f"sqlite:///{database}"})
     past = Past(history.came.arrivals, history.settings.home / "shared", always=always)
-    with open_registry(settings.database_url) as registry, checked_once():
+    with open_registry(settings.database_url, alone=True) as registry, checked_once():
         yield Context(spec, registry, PastStore(settings.artifact_root, settings.cache), settings, past)
 
 
@@ -132,14 +132,15 @@ def made_then(context: Context, moment: datetime) -> VersionRecord:
 
 def live(spec: ModelSpec, history: History, policy: Policy) -> Lived:
     """Go through the past under one policy, from the last whole step on, if it was begun before."""
-    first, own = first_version(spec, history), overridden(spec, policy)
+    own = overridden(spec, policy)
     folder = policy_folder(own, history, policy)
+    if steps_done(folder) < history.came.last:  # now, as another process may be at version 1 meanwhile
+        started(own)
+    first = first_version(spec, history)
     with locked(folder / "lock"):
         done = begun_again(own, history, folder, first)
-        if done < history.came.last:  # else the first step of the first policy would pay for these imports
-            start_tensorflow()
-            if "drift" in own.retrain.when:
-                after_large_import("evidently.metrics", len, ())
+        if done < history.came.last:
+            started(own)
         with opened(own, history, folder / REGISTRY, always=policy.always) as context:
             for number in range(done + 1, history.came.last + 1):
                 one_step(context, history.came.steps.at(number))
@@ -149,6 +150,13 @@ def live(spec: ModelSpec, history: History, policy: Policy) -> Lived:
             if policy.name == PRESENT:
                 return Lived(result, baselines(own, history.came))
             return Lived(result, crossed=crossed(context, history.came) if policy.name == ALWAYS else ())
+
+
+def started(spec: ModelSpec) -> None:
+    """Import what the steps need, once a process: else the first step of the first policy would pay for it."""
+    start_tensorflow()
+    if "drift" in spec.retrain.when:
+        after_large_import("evidently.metrics", len, ())
 
 
 def begun_again(spec: ModelSpec, history: History, folder: Path, first: Path) -> int:

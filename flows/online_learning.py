@@ -5,7 +5,7 @@ from prefect import flow
 from db.records import RunEnding
 from tasks.challenge import challenge
 from tasks.check_model import check_model
-from tasks.consume import ending_of, follow_champion, open_consumer, save
+from tasks.consume import ending_of, follow_champion, open_consumer, save, take_back
 from tasks.find_pending import unstarted
 from tasks.online_sources import PARTITIONS
 from tasks.online_view import shown
@@ -34,7 +34,7 @@ def online(model: str, source: str = PARTITIONS, for_minutes: float = 59.0) -> s
             for events in consumer.portions(for_minutes):
                 consumer.test_then_train(events)  # refuse, predict, score, learn
                 follow_champion(consumer)  # if somebody promoted another one meanwhile
-                if save(consumer):  # position, weights, scores and counts: one fact
+                if save(consumer) and not take_back(consumer):  # position, weights, scores and counts: one fact
                     challenge(consumer)  # frozen a while ago, proven on what came since
                 show()
             ending = ending_of(consumer)

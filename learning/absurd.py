@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from errors import TrainingDiverged
 from learning.data import PartitionFile
-from learning.stored import filled
+from learning.stored import filled, wanted
 
 if TYPE_CHECKING:
     from learning.spec import ModelSpec, Schema
@@ -66,7 +66,8 @@ def find_absurd(schema: Schema, new: Sequence[PartitionFile], old: Sequence[Part
     """
     import polars as pl
 
-    sizes = {name: pl.col(name).abs() for name in (*schema.numeric, *[schema.target] * (not schema.classes))}
+    numbers = [name for name, kind in wanted(schema).items() if name in schema.targets and kind == pl.Float64]
+    sizes = {name: pl.col(name).abs() for name in (*schema.numeric, *numbers)}
     for name in schema.tensors:
         sizes[name] = pl.col(name).cast(pl.List(pl.Float64)).list.eval(pl.element().abs()).list.max()
     if not sizes:

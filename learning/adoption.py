@@ -42,14 +42,15 @@ class Adopted:
         at: name of the base's last layer; "inputs": the base passes rows through, the head is the whole model.
         inputs: name of an input to the columns that fill it, one after the other; one that is not named here is
             filled by the column of its own name.
-        output: name of the output that is kept fresh, where the model has several.
+        output: name of the output that is kept fresh, where the model has several; or the names of those that are, in
+            the order of the objective's.
     """
 
     file: Path
     schema: Schema
     at: str = INPUTS
     inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    output: str = ""
+    output: str | tuple[str, ...] = ""
 
     def base(self) -> keras.Model:
         """From a dict of columns to features.
@@ -113,7 +114,10 @@ class Adopted:
             return np.asarray(called(model, given))
         alone = isinstance(model, keras.Sequential)
         said = keras.tree.flatten(model(given[0] if alone else keras.tree.pack_sequence_as(model.input, given)))
-        return np.asarray(said[output_names(model).index(self.output) if self.output else 0])
+        if isinstance(self.output, str):
+            return np.asarray(said[output_names(model).index(self.output) if self.output else 0])
+        parts = [np.asarray(said[output_names(model).index(name)]) for name in self.output]
+        return np.concatenate([part.astype("float32") for part in parts], axis=-1)
 
     def _load(self) -> keras.Model:
         return load_model(self.file)
@@ -164,7 +168,7 @@ def fed(value: np.ndarray, one: ModelInput) -> Any:
     return tf.constant(value) if one.dtype == "string" else tf.cast(tf.constant(value), one.dtype)
 
 
-def called(model: keras.Model, values: Sequence[Any], output: str = "") -> Any:
+def called(model: keras.Model, values: Sequence[Any], output: str | tuple[str, ...] = "") -> Any:
     """A model's one output, of values for its inputs in order."""
     if has_graph(model):
         graph = graph_of(model, output)
@@ -184,6 +188,11 @@ def adopted_in(spec: ModelSpec) -> Adopted:
     if not isinstance(found, Adopted):
         raise InvalidSpec(
             f"model '{spec.name}'", "its file defines no `adopted`", "`evergreen adopt` writes such a file"
+        )
+    wanted, given = getattr(spec.objective, "output_names", None), found.output
+    if wanted and given != wanted:
+        raise InvalidSpec(
+            f"Adopted(output={given!r})", f"the objective is of {wanted!r}", "name the same, in one order"
         )
     return found
 
@@ -210,7 +219,7 @@ def adopt(spec: ModelSpec, known: Sequence[PartitionFile], *, work: Path, traine
         "kind": KIND,
         "file": adopted.file.name,
         "at": adopted.at,
-        "output": adopted.output,
+        "output": adopted.output if isinstance(adopted.output, str) else list(adopted.output),
         "trained_before": trained_before.isoformat(),
     }
     parts = f"{base.count_params():,} weights in the base and {head.count_params():,} in the head"

@@ -40,7 +40,7 @@ def block_of(times: pl.Expr, block: str) -> pl.Expr:
 
 def labelled(schema: Schema) -> pl.Expr:
     """Whether a row is an example whose label is known."""
-    return schema.label().is_not_null() & schema.examples()
+    return schema.labelled() & schema.examples()
 
 
 def fewest(held: NDArray[np.integer[Any]], wanted: float) -> int:

@@ -6,6 +6,7 @@ import ast
 import hashlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from learning.environment import PARSING
@@ -25,18 +26,27 @@ def builder_texts(spec: ModelSpec) -> dict[str, str]:
 
 def _digest(function: Callable[..., Any]) -> str:
     try:
-        with PARSING:
-            module = ast.parse(inspect.getsource(inspect.getmodule(function) or function))
-        name = function.__name__
+        source, name = inspect.getsource(inspect.getmodule(function) or function), function.__name__
+        # Columns, objective and plans are compared by themselves, and most of their fields do not matter to a builder.
+        values = dict(getattr(function, "__globals__", {}))
+        apart = frozenset(known for known, value in values.items() if isinstance(value, Schema | ModelSpec))
+        found = _used(source, name, apart)
     except (OSError, TypeError, AttributeError, SyntaxError):
         return str(getattr(function, "__qualname__", type(function).__qualname__))
+    return found or hashlib.sha256(inspect.getsource(function).encode()).hexdigest()
+
+
+@lru_cache(maxsize=64)  # several steps of a run ask, and to parse a file takes longer than to ask a registry
+def _used(source: str, name: str, apart: frozenset[str]) -> str:
+    """A digest of what a name makes use of in a file; "" where it is made inside of another function."""
+    with PARSING:
+        module = ast.parse(source)
     parts = dict(_defined(module.body))
-    if name not in parts:  # made inside of another function
-        return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()
-    used, waiting, values = dict[str, str](), [name], getattr(function, "__globals__", {})
+    if name not in parts:
+        return ""
+    used, waiting = dict[str, str](), [name]
     while waiting:
-        # Columns, objective and plans are compared by themselves, and most of their fields do not matter to a builder.
-        if (part := waiting.pop()) in used or part not in parts or isinstance(values.get(part), Schema | ModelSpec):
+        if (part := waiting.pop()) in used or part not in parts or part in apart:
             continue
         used[part] = ast.dump(_bare(parts[part]))
         waiting += [node.id for node in ast.walk(parts[part]) if isinstance(node, ast.Name)]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from learning.builders import builder_texts
 from learning.media import media_of, media_record
+from learning.multi_output import MultiOutput
 from learning.policies import DriftPolicy
 from learning.schema import Schema
 from learning.window import Window, window_of, window_record
@@ -62,6 +63,8 @@ def made_for(spec: ModelSpec, parent: Record | None = None) -> dict[str, Any]:
     """
     texts = builder_texts(spec) if parent is None else dict(parent.get("builders", {}))
     schema = {name: value for name, value in asdict(spec.schema).items() if name not in RULES}
+    if not spec.schema.others:  # as versions of one output have it
+        del schema["others"]
     plain = {name: list(value) if isinstance(value, tuple) else value for name, value in schema.items()}
     plain["tensors"] = {name: [int(size) for size in shape] for name, shape in spec.schema.tensors.items()}
     plain["files"] = {name: media_record(one) for name, one in spec.schema.files.items()}
@@ -86,18 +89,24 @@ def schema_of(record: Record) -> Schema:
     values["tensors"] = {name: tuple(shape) for name, shape in values["tensors"].items()}
     values["files"] = {name: media_of(one) for name, one in record["schema"].get("files", {}).items()}
     values["window"] = window_of(record["schema"].get("window"))
-    return Schema(**values).named(tuple(record["schema"].get("classes", ())))
+    others = tuple((name, tuple(words)) for name, words in record["schema"].get("others", ()))
+    return Schema(**values).named(tuple(record["schema"].get("classes", ())), others)
 
 
 def spec_for(spec: ModelSpec, record: Record) -> ModelSpec:
     """A spec with the columns, and for the answers, that a version was made for; the very same if it has them."""
     old = schema_of(record)
-    if kinds(old) == kinds(spec.schema) and old.target == spec.schema.target:
+    if kinds(old) == kinds(spec.schema) and old.targets == spec.schema.targets:
         return spec
     if spec.schema.weight not in old.columns:  # how much a row counts is no matter of the version that is judged by it
-        old = replace(old, weight=spec.schema.weight).named(old.classes)
+        old = replace(old, weight=spec.schema.weight).named(old.classes, old.others)
     source = replace(spec.source, query="", cursor="")  # who only predicts takes nothing from there
-    return replace(spec, schema=old, source=source, drift=DriftPolicy(), gate=replace(spec.gate, slices=()))
+    objective = spec.objective
+    if isinstance(objective, MultiOutput) and old.targets != spec.schema.targets:
+        objective = objective.outputs[0].objective  # any: who only predicts has no labels of another target
+    return replace(
+        spec, schema=old, objective=objective, source=source, drift=DriftPolicy(), gate=replace(spec.gate, slices=())
+    )
 
 
 def kinds(schema: Schema) -> dict[str, str]:
@@ -167,6 +176,9 @@ def _named(objective: Record) -> str:
         >>> _named({"kind": "Regression", "quantile": 0.9, "log": True})
         'Regression(quantile=0.9, log=True)'
     """
+    if "outputs" in objective:
+        outputs = (f"{one['name']}={_named(one['objective'])} of '{one['target']}'" for one in objective["outputs"])
+        return f"{objective['kind']}({', '.join(outputs)})"
     classes, quantile = objective.get("classes") or "", objective.get("quantile")
     said = [f"classes={tuple(classes)}" if isinstance(classes, list) else str(classes)] * bool(classes)
     said += [f"quantile={quantile}"] * bool(quantile) + ["log=True"] * bool(objective.get("log"))

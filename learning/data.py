@@ -43,7 +43,7 @@ class Selection:
     Args:
         partition: where they are.
         rows: their ascending positions.
-        target: their targets, in the same order.
+        target: their targets, in the same order, shape (rows,); of several outputs (rows, outputs).
         block: start of each one's time block; None where the schema has no blocks.
         weight: how much each one counts; None where all count the same.
     """
@@ -116,8 +116,7 @@ def select(  # noqa: PLR0913 - all but the first three by name
         wanted &= time >= since
     if before is not None:
         wanted &= time < before
-    target = schema.label().fill_null(float("nan"))
-    columns = {"rows": pl.int_range(pl.len(), dtype=pl.Int64), "target": target}
+    columns = {"rows": pl.int_range(pl.len(), dtype=pl.Int64), "target": schema.labels()}
     if schema.block:
         columns["block"] = block_of(time, schema.block)
     if schema.weight is not None:  # a row from before there were weights counts as any other

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Parts of a config that say how a model was built, not what it computes.
 INCIDENTAL = {"name", "build_config", "compile_config", "trainable", "seed", "vocabulary", "vocabulary_size"}
+PRECISION, USUAL = "DTypePolicy", "float32"
 
 
 def model_digest(model: keras.Model) -> str:
@@ -76,7 +77,11 @@ def _places(model: keras.Model) -> dict[str, str]:
 
 def _normal(config: Any, places: dict[str, str]) -> Any:
     if isinstance(config, dict):
-        return {key: _normal(value, places) for key, value in config.items() if key not in INCIDENTAL}
+        kept = {key: _normal(value, places) for key, value in config.items() if key not in INCIDENTAL}
+        # A precision's name says how a layer computes. The usual one is left out, as digests of old versions have none.
+        if config.get("class_name") == PRECISION and (name := config["config"]["name"]) != USUAL:
+            kept["config"]["name"] = name
+        return kept
     if isinstance(config, list | tuple):
         return [_normal(value, places) for value in config]
     return places.get(config, config) if isinstance(config, str) else config

@@ -25,7 +25,7 @@ Read = Callable[[PartitionFile, Indices], Any]
 class Examples:
     """Selected rows, given out in blocks of at most `memory_bytes`; one block where all of them fit.
 
-    Where rows have weights, these stand beside the target, in a second column of the labels; their mean is 1, so that a
+    Where rows have weights, these stand beside the target, in one more column of the labels; their mean is 1, so that a
     learning rate means the same as without.
 
     Args:
@@ -52,7 +52,7 @@ class Examples:
         return None if all(one.weight is None for one in self.selections) or not found.sum() > 0 else found
 
     def blocks(self) -> Iterator[Block]:
-        """Inputs and labels (rows, 1), or with weights (rows, 2), as tensors, in order."""
+        """Inputs and labels (rows, outputs), and with weights one more column, as tensors, in order."""
         return map(self._load, self._groups())
 
     def shuffled(self, random: np.random.Generator) -> Iterator[Block]:
@@ -94,7 +94,8 @@ class Examples:
         if self._whole is not None:
             return self._whole
         inputs = concatenate([self._read(piece.partition, piece.rows) for piece in group])
-        target = np.concatenate([piece.target for piece in group]).astype("float32").reshape(-1, 1)
+        target = np.concatenate([piece.target for piece in group]).astype("float32")
+        target = target.reshape(len(target), -1)
         if self.weight is not None:
             target = np.column_stack([target, (_weights(group) / self.weight.mean()).astype("float32")])
         block = tf.nest.map_structure(tf.constant, inputs), tf.constant(target)

@@ -74,7 +74,7 @@ class Existing:
         outputs: names of what it gives.
         layers: its layers in order; one, where it hides them.
         at: the layer behind which it is cut.
-        activation: the last one, as "sigmoid"; "" where it is hidden.
+        activations: the last one of each output that is kept fresh, as "sigmoid"; "" where it is hidden.
         types: the types in which its weights are kept.
     """
 
@@ -82,7 +82,7 @@ class Existing:
     outputs: tuple[str, ...]
     layers: tuple[LayerLine, ...]
     at: str
-    activation: str
+    activations: tuple[str, ...]
     types: tuple[str, ...]
 
 
@@ -120,7 +120,7 @@ def run_code(code: Path, name: str) -> None:
         raise CannotAdopt(f"file '{code}'", why, "let it hold the imports and classes that the model needs") from error
 
 
-def look(kept: Path, at: str = "", output: str = "") -> Existing:
+def look(kept: Path, at: str = "", output: str | tuple[str, ...] = "") -> Existing:
     """What a kept file tells, cut behind a layer: by default where it is best cut.
 
     Raises:
@@ -129,10 +129,10 @@ def look(kept: Path, at: str = "", output: str = "") -> Existing:
     """
     model = _loaded(kept)
     types = tuple(sorted({str(weight.dtype) for weight in model.weights}))
-    if not has_graph(model):
+    if not has_graph(model) and isinstance(output, str):
         inputs = inputs_of(model)
         line = LayerLine(model.name, type(model).__name__, _weights(model), (), head=True)
-        return Existing(inputs, ("output",), (line,), INPUTS, "", types)
+        return Existing(inputs, ("output",), (line,), INPUTS, ("",), types)
     graph = graph_of(model, output)
     at = at or proposed_cut(graph)
     parts = zip(graph.steps, in_head(graph, at), strict=True)
@@ -140,7 +140,9 @@ def look(kept: Path, at: str = "", output: str = "") -> Existing:
         LayerLine(step.name, type(step.operation).__name__, _weights(step.operation), step.gives[0].shape[1:], head)
         for step, head in parts
     )
-    return Existing(inputs_of(model), tuple(output_names(model)), tuple(lines), at, last_activation(graph), types)
+    each = (output,) if isinstance(output, str) else output
+    activations = tuple(last_activation(graph_of(model, one)) for one in each)
+    return Existing(inputs_of(model), tuple(output_names(model)), tuple(lines), at, activations, types)
 
 
 def inputs_of(model: keras.Model) -> tuple[ModelInput, ...]:

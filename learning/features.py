@@ -36,7 +36,8 @@ MAX_BYTES = 20 * 2**30
 SEAL = 8  # bytes at the end of an entry: its checksum
 TRIES = 3
 Features = NDArray[np.float32]
-_newest: list[FrozenBase] = []  # at most one
+BASES, BASE_BYTES = 4, 32 * 2**20  # that are kept: of a champion, its challenger and those before; one however large
+_newest: list[FrozenBase] = []
 CHECKED: ContextVar[set[tuple[Path, int]] | None] = ContextVar("checked", default=None)  # paths, and which files
 
 
@@ -164,6 +165,11 @@ class FrozenBase:
         model.trainable = False
         return model
 
+    @functools.cached_property
+    def bytes(self) -> int:
+        """Size of its file, which is that of its weights, or about; where all features are there, nobody needs it."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
     def write_features(self, partition: PartitionFile, path: Path) -> None:
         """Run all rows of a partition through the base, into a new file."""
         rows = count_rows(partition)
@@ -201,11 +207,13 @@ class FrozenBase:
 
 
 def frozen_base(path: Path, digest: str, schema: Schema) -> FrozenBase:
-    """A base, the very one that was asked for before if it is the newest: to load and trace one takes over a second."""
-    if _newest and (_newest[0].path, _newest[0].digest, _newest[0].schema) == (path, digest, schema):
-        return _newest[0]
-    _newest[:] = [FrozenBase(path, digest, schema)]
-    return _newest[0]
+    """A base, the very one that was asked for before if that was lately: to load and trace one takes over a second."""
+    alike = (one for one in _newest if (one.path, one.digest, one.schema) == (path, digest, schema))
+    found = next(alike, None) or FrozenBase(path, digest, schema)
+    _newest[:] = [found, *(one for one in _newest if one is not found)][:BASES]
+    while sum(one.bytes for one in _newest) > BASE_BYTES and len(_newest) > 1:
+        _newest.pop()
+    return found
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from evergreen_client.model_files import load_model
 from learning.absurd import absurd_rows_named
 from learning.alike import graph_digest
 from learning.assembly import assemble, freeze_except, named_layers, weights_outside
-from learning.calibration import calibrates, fold
+from learning.calibration import calibrates, fold, moves_chances
 from learning.checkpoint import TrainingState
 from learning.data import PartitionFile, Selection, read_inputs, row_count, select
 from learning.digests import weights_digest
@@ -119,7 +119,8 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
         wanted = old if replays(plan) or plan.anchor else ()
         past = select(spec.schema, wanted, "train", since=replay_since, before=before)
         refuse_negative(spec.objective, [*fresh, *past])
-        rows = taught_rows(spec, plan, fresh, past, (seed, refit))
+        calibrated = moves_chances(spec) and calibrates(spec, load_model(champion.head))
+        rows = taught_rows(spec, plan, fresh, past, (seed, refit), calibrated=calibrated)
         start = readapt(spec, champion, [*fresh, *rows.replayed], work) if plan.readapt else champion
         challenger = _Challenger(spec, plan, start, rows, context)
         # A base that readapts is trained on afterwards: to keep its features of whole partitions would be for nothing.

@@ -125,7 +125,7 @@ def _passes(model: keras.Model, few: Columns, nulls: Sequence[str], objective: O
     import tensorflow as tf
 
     rows = {name: tf.constant(_every_second_null(few[name]) if name in nulls else few[name]) for name in few}
-    target, loss = tf.zeros((len(next(iter(few.values()))), 1)), mean_loss(objective)
+    target, loss = tf.zeros((len(next(iter(few.values()))), objective.label_count)), mean_loss(objective)
     weights = [weight.value for weight in model.trainable_variables]
     with tf.GradientTape() as tape:
         answers = model(rows, training=False)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from learning.graph import has_graph
+from learning.multi_output import MultiOutput
 from learning.objectives import Binary, Floats, Multiclass, Objective
 from learning.regression import Regression
 
@@ -33,7 +34,7 @@ def first_answers(objective: Objective, head: keras.Model, target: Floats, *, ba
     """
     if isinstance(objective, Regression):
         return in_units_of(objective, head, target)
-    if balanced:
+    if balanced and not isinstance(objective, MultiOutput):
         begin_at_shares(objective, head, target)
     return head
 

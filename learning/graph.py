@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from errors import CannotSplit
+from learning.multi_output import refuse_names
 
 if TYPE_CHECKING:
     import keras
+
+    from learning.multi_output import MultiOutput
 
 
 Tensor = Any  # a keras.KerasTensor: what a layer will give, known by its shape and type
@@ -90,12 +93,13 @@ class Graph:
         return crossing
 
 
-def graph_of(model: keras.Model, output: str = "") -> Graph:
+def graph_of(model: keras.Model, output: str | tuple[str, ...] = "") -> Graph:
     """The graph of a Functional or Sequential model.
 
     Args:
         model: it shares its layers with the graph.
-        output: name of one of its outputs, where it has several.
+        output: name of one of its outputs, where it has several; or the names of some, which stand beside each other
+            in the graph's one output.
 
     Raises:
         CannotSplit: the model is no graph of layers, or it is not clear which output is meant.
@@ -119,9 +123,39 @@ def graph_of(model: keras.Model, output: str = "") -> Graph:
         last = inputs[0]
         for layer in model.layers:
             last = record(layer, last)
-        return Graph(tuple(inputs), tuple(steps), _one_of(["output"], [last], output))
-    again = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=record)
-    return Graph(tuple(again.inputs), tuple(steps), _one_of(output_names(model), again.outputs, output))
+        names, outputs = ["output"], [last]
+    else:
+        again = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=record)
+        inputs, names, outputs = again.inputs, output_names(model), again.outputs
+    if isinstance(output, str):
+        found = _one_of(names, outputs, output)
+    else:
+        found = record(beside(), [_one_of(names, outputs, name) for name in output])
+    return Graph(tuple(inputs), tuple(steps), found)
+
+
+def beside() -> keras.layers.Layer:
+    """A layer that puts several outputs beside each other, in single precision."""
+    import keras
+
+    return keras.layers.Concatenate(name="outputs", dtype="float32")
+
+
+def joined(head: keras.Model, objective: MultiOutput) -> keras.Model:
+    """A head of several outputs as one of all of them, in the order of the objective; one of a single output as it is.
+
+    Raises:
+        InvalidSpec: it has others than the objective names.
+    """
+    import keras
+
+    if not has_graph(head) or len(head.outputs) == 1:
+        return head
+    names = output_names(head)
+    refuse_names(tuple(names), objective)
+    parts = dict(zip(names, head.outputs, strict=True))
+    output = beside()([parts[name] for name in objective.output_names])
+    return keras.Model(head.input, output, name=head.name)
 
 
 def has_graph(model: keras.Model) -> bool:
@@ -146,7 +180,8 @@ def _one_of(names: Sequence[str], outputs: Sequence[Tensor], wanted: str) -> Ten
     if names.count(wanted) != 1:
         received = f"output '{wanted}'" if wanted else f"{len(outputs)} outputs"
         why = "the model has none of this name" if wanted else "a head has one"
-        raise CannotSplit(received, why, f"name the one that is to be kept fresh: {', '.join(names)}")
+        several = "; `evergreen adopt` takes several, as --output NAME=COLUMN" if len(outputs) > 1 else ""
+        raise CannotSplit(received, why, f"name the one that is to be kept fresh: {', '.join(names)}{several}")
     return outputs[list(names).index(wanted)]
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST = 0.5  # share of the new rows that may choose
 RARE = 0.1  # of an even share of the rows, below which a class is rare: of two classes, 5 %
 EVENTS = 30  # of a rare class, that should choose: of ten, chance alone says half more or fewer
+CALIBRATE = 40  # of a class, so that by chance there are hardly ever fewer than the 30 that calibration takes
 CLASSES = 100  # of more, there are always some of which there are few
 FEWEST = 10  # rows of a class, below which a third of them would say no more than a tenth
 MOST_FOR_EVENTS = 1 / 3  # share of the rows that is held back for these, at most
@@ -51,7 +52,7 @@ def hold_back(  # noqa: PLR0913 - the last three by name
     replayed: Sequence[Selection] = (),
     *,
     classes: bool = True,
-    every: bool = False,
+    calibrated: int = 0,
 ) -> Divided:
     """Rows to learn from, and rows to choose the best epoch by; with too few rows both are all rows.
 
@@ -69,19 +70,18 @@ def hold_back(  # noqa: PLR0913 - the last three by name
         seed: decides which, where they are a random share.
         replayed: old rows.
         classes: whether targets are classes; of counts and ratings, a value that is seen once is no rare class.
-        every: whether 30 rows of every class are asked for, rare or not, as chances are put right by them.
+        calibrated: of how many classes the chances are put right by the rows held back; 0 where they are not.
 
     Raises:
         NotEnoughData: there are no new rows.
     """
     rows = [*all_of(chosen), *replayed]
     rare, share = rare_classes(rows) if classes else {}, min(plan.validation, plan.validation_rows / row_count(rows))
-    counted = rare_classes(rows, np.inf) if every and classes else rare
-    if some := [count for count in counted.values() if count >= FEWEST]:
+    if some := [count for count in rare.values() if count >= FEWEST]:
         share = max(share, min(EVENTS / min(some), MOST_FOR_EVENTS))
-    marks = _newest_blocks(chosen, share * row_count(chosen))
+    marks = _newest_blocks(chosen, max(share, _share_to_calibrate(chosen, calibrated)) * row_count(chosen))
     if marks is None:
-        marks = _random_share(schema, rows, share, seed)
+        marks = _random_share(schema, rows, max(share, _share_to_calibrate(rows, calibrated)), seed)
     held = np.flatnonzero(marks)
     learning = np.setdiff1d(np.arange(row_count(rows)), held, assume_unique=True)
     if not len(held) or not len(learning):
@@ -106,13 +106,26 @@ def held_apart(learning: Sequence[Selection], held: Sequence[Selection]) -> bool
     return bool(held) and not any(id(one) in trained for one in held)
 
 
-def rare_classes(chosen: Sequence[Selection], part: float = RARE) -> dict[float, int]:
-    """Classes of less than a part of an even share of the rows, and how many rows each has."""
+def rare_classes(chosen: Sequence[Selection]) -> dict[float, int]:
+    """Classes of less than a tenth of an even share of the rows, and how many rows each has."""
     values, counts = np.unique(np.concatenate([one.target for one in chosen]), return_counts=True)
     if len(values) > CLASSES:
         return {}
-    few = counts < part * counts.sum() / len(counts)
+    few = counts < RARE * counts.sum() / len(counts)
     return dict(zip(values[few].tolist(), counts[few].tolist(), strict=True))
+
+
+def _share_to_calibrate(chosen: Sequence[Selection], classes: int) -> float:
+    """Share of the rows by which chances of so many classes can be put right; 0 where none that is allowed would do.
+
+    It takes rows of each class; of several classes, for the scale alone, as many that are not of the largest.
+    """
+    if not classes:
+        return 0.0
+    counts = np.bincount(np.concatenate([one.target for one in chosen]).astype("int64"), minlength=classes)
+    counted = [counts.min()] if classes == 2 else [counts.min(), counts.sum() - counts.max()]
+    shares = [CALIBRATE / float(rows) for rows in counted if rows]
+    return next((share for share in shares if share <= MOST_FOR_EVENTS), 0.0)
 
 
 def _thinned(held: list[Selection], most: int, rare: Sequence[float]) -> list[Selection]:

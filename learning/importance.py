@@ -76,7 +76,9 @@ def importance(
             break
         rows = np.arange(start, min(start + piece, len(target)))
         prediction = np.asarray(head(base.features(shuffled(inputs, rows, donors, columns))))
-        of_rows = spec.objective.row_loss(np.tile(target[rows], copies), prediction.reshape(copies * len(rows), -1))
+        of_rows = spec.objective.row_loss(
+            np.concatenate([target[rows]] * copies), prediction.reshape(copies * len(rows), -1)
+        )
         losses.append(of_rows.reshape(copies, len(rows)))
     loss = np.concatenate(losses, axis=1)
     return Importance(loss.shape[1], dict(zip(columns, _rises(spec, loss, target), strict=True)))

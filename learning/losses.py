@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from errors import InvalidSpec
 from evergreen_client.batches import rows_of
 from evergreen_client.shown import gist
+from learning.multi_output import MultiOutput
 from learning.objectives import Objective
 from learning.regression import Regression
 
@@ -60,10 +61,10 @@ def shifted(chances: tf.Tensor, shift: Sequence[float]) -> tf.Tensor:
 def mean_loss(objective: Objective, measure: Measure | None = None) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """The mean of the objective's Keras loss, of labels and predictions, each row as often as it counts."""
     measure = measure or Measure()
-    loss = keras_loss(objective, measure.unit)
+    loss, count = keras_loss(objective, measure.unit), objective.label_count
 
     def of_predictions(labels: tf.Tensor, prediction: tf.Tensor) -> tf.Tensor:
-        target, weight = parted(labels)
+        target, weight = parted(labels, count)
         return weighted_mean(loss(*measure.compared(*learned(objective, target, single(prediction)))), weight)
 
     return of_predictions
@@ -78,16 +79,38 @@ def learned(objective: Objective, *values: tf.Tensor) -> tuple[tf.Tensor, ...]:
     return tuple(keras.ops.log1p(keras.ops.maximum(one, LOWEST)) for one in values)
 
 
-def keras_loss(objective: Objective, unit: float = 1.0) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """The loss of each row, of targets and predictions that are so many units."""
+def keras_loss(
+    objective: Objective, unit: float = 1.0, *, soft: bool = False
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """The loss of each row, of targets and predictions that are so many units.
+
+    Args:
+        objective: names it.
+        unit: of a regression's errors.
+        soft: targets are a teacher's predictions.
+    """
     import keras
 
+    if isinstance(objective, MultiOutput):
+        return partial(weighted_sum, objective, soft=soft)
     if isinstance(objective, Regression) and objective.delta is not None:
         return partial(keras.losses.huber, delta=objective.delta / unit)
     if isinstance(objective, Regression) and objective.quantile is not None:
         return partial(pinball, quantile=objective.quantile)
-    found: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = keras.losses.get(objective.loss)
+    name = SOFT.get(objective.loss, objective.loss) if soft else objective.loss
+    found: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = keras.losses.get(name)
     return found
+
+
+def weighted_sum(objective: MultiOutput, target: tf.Tensor, prediction: tf.Tensor, *, soft: bool) -> tf.Tensor:
+    """The losses of all outputs of each row, each times its weight; a teacher's outputs are as wide as predictions."""
+    total, start = 0.0, 0
+    for place, one in enumerate(objective.outputs):
+        mine = slice(start, start + one.objective.width)
+        label = target[:, mine] if soft else target[:, place : place + 1]
+        total += one.weight * keras_loss(one.objective, soft=soft)(label, prediction[:, mine])
+        start = mine.stop
+    return total
 
 
 def pinball(target: tf.Tensor, prediction: tf.Tensor, quantile: float) -> tf.Tensor:
@@ -98,9 +121,9 @@ def pinball(target: tf.Tensor, prediction: tf.Tensor, quantile: float) -> tf.Ten
     return keras.ops.mean(keras.ops.maximum(quantile * low, (quantile - 1) * low), axis=-1)
 
 
-def parted(labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
-    """A batch's targets, shape (rows, 1), and how much each row counts, shape (rows,); None where all are alike."""
-    return (labels, None) if labels.shape[-1] == 1 else (labels[:, :1], labels[:, 1])
+def parted(labels: tf.Tensor, count: int = 1) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """A batch's targets, shape (rows, count), and how much each row counts, shape (rows,); None where all are alike."""
+    return (labels, None) if labels.shape[-1] == count else (labels[:, :count], labels[:, count])
 
 
 def weighted_mean(losses: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
@@ -188,7 +211,7 @@ def distilled(objective: Objective, teacher: keras.Model, share: float, measure:
     import keras
 
     hard, alone = mean_loss(objective, measure), Measure(unit=measure.unit if measure else 1.0)
-    soft = keras.losses.get(SOFT[objective.loss]) if objective.loss in SOFT else keras_loss(objective, alone.unit)
+    soft = keras_loss(objective, alone.unit, soft=True)
 
     def of_batch(model: keras.Model, inputs: Any, target: tf.Tensor) -> tf.Tensor:
         prediction = model(inputs, training=True)

@@ -17,6 +17,7 @@ from errors import InvalidSpec
 from evergreen_client.shown import gist
 from learning import figures
 from learning.judged import Floats, Judged
+from learning.multi_output import MultiOutput
 from learning.objectives import Binary, Multiclass, Objective
 from learning.regression import Regression
 
@@ -80,12 +81,14 @@ class Figure:
         higher: whether more of it is better.
         of: its value for each group of rows.
         of_rows: the values whose mean it is; None of a figure that is no mean over rows.
+        signed: whether it may lie below 0.
     """
 
     name: str
     higher: bool
     of: Callable[[Judged], Floats]
     of_rows: Callable[[Judged], Floats] | None = None
+    signed: bool = False
 
     def value(self, target: Floats, prediction: Floats, weight: Floats | None = None) -> float:
         """Its value on rows that are one group; NaN where it has none, as of a single class."""
@@ -107,6 +110,7 @@ WHOLE: Mapping[str, tuple[bool, Callable[[Judged], Floats], Kinds]] = MappingPro
         "r2": (True, figures.r2, (Regression,)),
     }
 )
+SIGNED = ("r2",)  # which may lie below 0, so that they can fall by more than all of it
 MEANS: Mapping[str, tuple[bool, Callable[[Judged], Floats], Kinds]] = MappingProxyType(
     {
         "log_loss": (False, figures.log_loss, CLASSES),
@@ -133,6 +137,8 @@ def names(objective: Objective) -> list[str]:
         >>> names(Regression())
         ['absolute_error', 'pinball@0.5', 'r2', 'rmse', 'squared_error']
     """
+    if isinstance(objective, MultiOutput):
+        return [f"{one.name}/{name}" for one in objective.outputs for name in names(one.objective)]
     plain = [name for table in (WHOLE, MEANS) for name, (*_, kinds) in table.items() if isinstance(objective, kinds)]
     shares = [f"{name}@{listed}" for name, (*_, kinds, listed) in SHARES.items() if isinstance(objective, kinds)]
     return sorted([*plain, *shares])
@@ -142,7 +148,8 @@ def figure(metric: Metric, objective: Objective) -> Figure:
     """The figure that a gate names.
 
     Args:
-        metric: a name, as "pr_auc" or "recall@0.01"; a Cost; or a function of target and prediction.
+        metric: a name, as "pr_auc" or "recall@0.01", of one of several outputs as "late/pr_auc"; a Cost; or a function
+            of target and prediction.
         objective: what predictions are for.
 
     Raises:
@@ -156,8 +163,7 @@ def figure(metric: Metric, objective: Objective) -> Figure:
         return _cost(metric, objective)
     if not isinstance(metric, str):
         return own(metric)
-    name, at, given = metric.partition("@")
-    found = _with_share(name, given, objective) if at else _plain(name, objective)
+    found = _of_output(metric, objective) if isinstance(objective, MultiOutput) else _named(metric, objective)
     if found is None:
         fix = f"choose from {', '.join(names(objective))} (any share after an @), a Cost or a function of your own"
         raise InvalidSpec(f"figure {metric!r}", f"there is none such of {objective!r}", fix)
@@ -190,7 +196,7 @@ def own(function: Own) -> Figure:
                 raise InvalidSpec(f"figure '{name}'", gist(error), "mend the function in the model's file") from error
         return values
 
-    return Figure(name, name.endswith(BEST_HIGH), of)
+    return Figure(name, name.endswith(BEST_HIGH), of, signed=True)
 
 
 def directed(metric: Metric) -> bool:
@@ -210,9 +216,30 @@ def weighs(metric: Metric) -> bool:
     return not inspect.isfunction(metric) or "sample_weight" in inspect.signature(metric).parameters
 
 
+def _named(metric: str, objective: Objective) -> Figure | None:
+    name, at, given = metric.partition("@")
+    return _with_share(name, given, objective) if at else _plain(name, objective)
+
+
+def _of_output(metric: str, objective: MultiOutput) -> Figure | None:
+    """A figure of one of several outputs, as "late/auc"."""
+    output, _, name = metric.partition("/")
+    place = next((place for place, one in enumerate(objective.outputs) if one.name == output), None)
+    found = None if place is None else _named(name, objective.outputs[place].objective)
+    if place is None or found is None:
+        return None
+
+    def mine(rows: Judged) -> Judged:
+        *_, target, prediction = list(objective.parts(rows.target, rows.prediction))[place]
+        return Judged(target, prediction, rows.weight, rows.group, rows.groups)
+
+    of, of_rows = found.of, found.of_rows
+    return Figure(metric, found.higher, lambda rows: of(mine(rows)), of_rows and (lambda rows: of_rows(mine(rows))))
+
+
 def _plain(name: str, objective: Objective) -> Figure | None:
     if name in WHOLE and isinstance(objective, WHOLE[name][2]):
-        return Figure(name, *WHOLE[name][:2])
+        return Figure(name, *WHOLE[name][:2], signed=name in SIGNED)
     if name in MEANS and isinstance(objective, MEANS[name][2]):
         return _mean(name, *MEANS[name][:2])
     return None
@@ -230,8 +257,8 @@ def _given(function: Callable[[Judged, float], Floats], part: float, rows: Judge
     return function(rows, part)
 
 
-def _mean(name: str, higher: bool, of_rows: Callable[[Judged], Floats]) -> Figure:
-    return Figure(name, higher, lambda rows: rows.mean(of_rows(rows)), of_rows)
+def _mean(name: str, higher: bool, of_rows: Callable[[Judged], Floats], *, signed: bool = False) -> Figure:
+    return Figure(name, higher, lambda rows: rows.mean(of_rows(rows)), of_rows, signed)
 
 
 def _cost(cost: Cost, objective: Objective) -> Figure:
@@ -239,4 +266,4 @@ def _cost(cost: Cost, objective: Objective) -> Figure:
     if objective.class_count != len(cost.matrix):
         there = f"{objective!r} has {objective.class_count or 'no'} classes"
         raise InvalidSpec(repr(cost), there, "write a row and a column for each class")
-    return _mean("cost", False, cost.rows)
+    return _mean("cost", False, cost.rows, signed=min(map(min, cost.matrix)) < 0)

@@ -3,7 +3,7 @@
 Each objective names the Keras loss that training minimises (`loss`), the mean of its `row_loss` as the registry stores
 it (`loss_name`), and how many classes a target names as whole numbers from 0 on (`class_count`). Where the target
 arrives as words, `names` are these words in the order of those numbers. The best prediction that looks at no input, its
-`constant` for one row, is what any model must beat.
+`constant` for one row, is what any model must beat. A prediction of a row is so many numbers as its `width` says.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from errors import InvalidSpec
 from learning import figures
 from learning.judged import Judged
+from learning.multi_output import MultiOutput
+from learning.one_output import OneOutput
 from learning.regression import Regression
 
 Floats = NDArray[np.floating[Any]]
@@ -24,7 +26,7 @@ RARE = 0.05  # share of events below which accuracy says nothing by itself
 
 
 @dataclass(frozen=True)
-class Binary:
+class Binary(OneOutput):
     """Targets 0 or 1; predictions are probabilities of 1, shape (rows, 1) or (rows,).
 
     Args:
@@ -42,6 +44,7 @@ class Binary:
     loss: str = "binary_crossentropy"
     loss_name: str = "log_loss"
     class_count: ClassVar[int] = 2
+    width: ClassVar[int] = 1
     log: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -85,7 +88,7 @@ class Binary:
 
 
 @dataclass(frozen=True)
-class Multiclass:
+class Multiclass(OneOutput):
     """Targets 0 … classes-1; predictions are probabilities, shape (rows, classes).
 
     Args:
@@ -112,6 +115,11 @@ class Multiclass:
         return self.classes if isinstance(self.classes, int) else len(self.classes)
 
     @property
+    def width(self) -> int:
+        """A chance for each class."""
+        return self.class_count
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The words that the target arrives as; none where it is a number."""
         return () if isinstance(self.classes, int) else self.classes
@@ -134,7 +142,7 @@ class Multiclass:
         return counts / (len(target) if weight is None else weight.sum())
 
 
-Objective = Binary | Multiclass | Regression
+Objective = Binary | Multiclass | Regression | MultiOutput
 
 
 def _check_names(objective: Binary | Multiclass, names: object) -> None:

@@ -22,6 +22,7 @@ from evergreen_client.model_files import load_model
 from learning.features import FrozenBase
 from learning.first_answers import unit_of
 from learning.keras_private import own_random_numbers, set_seed
+from learning.multi_output import MultiOutput
 from learning.online_features import BaseFeatures, ColdFeatures
 from learning.online_plan import Online
 from learning.online_rows import ColdRows, Row, label_of, packed, weight_of
@@ -270,6 +271,9 @@ def _refuse(spec: ModelSpec) -> None:
     if spec.schema.window:
         fix = "retrain it, as `evergreen retrain` does"
         raise InvalidSpec("a Schema with a window, online", "a row alone is no window", fix)
+    if isinstance(spec.objective, MultiOutput):
+        fix = "retrain it, as `evergreen retrain` does"
+        raise InvalidSpec(f"{len(spec.objective.outputs)} outputs, online", "an event has one label", fix)
     if spec.objective.log:
         fix = "retrain it, or leave log=True out"
         raise InvalidSpec("Regression(log=True), online", "events are learned in the target's own unit", fix)

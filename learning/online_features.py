@@ -140,7 +140,9 @@ class ColdFeatures:
         numbers, missing = kept[:, : self.numbers], tf.math.is_nan(kept[:, : self.numbers])
         scaled = (numbers - self.scales.mean.value) / self.scales.deviation()
         scaled = tf.clip_by_value(tf.where(tf.math.is_nan(scaled), tf.zeros_like(scaled), scaled), -FAR, FAR)
-        parts = [scaled, tf.cast(tf.gather(missing, self.nullable, axis=1), "float64")]
+        if len(self.nullable) < self.numbers:  # to gather all of them takes longer than all else here
+            missing = tf.gather(missing, self.nullable, axis=1)
+        parts = [scaled, tf.cast(missing, "float64")]
         for place in range(self.categories):
             slot = tf.cast(kept[:, self.numbers + place], "int32")
             parts.append(tf.one_hot(slot, self.plan.slots, dtype="float64"))  # of an unknown word, no slot

@@ -223,7 +223,9 @@ class OnlineStep:
         import tensorflow as tf
 
         rows = self.features.features(self.rows.value)
-        far = tf.reduce_sum(features**2, 1)[:, None] - 2 * features @ tf.transpose(rows) + tf.reduce_sum(rows**2, 1)
+        # Squared and multiplied in one operation each: within a loop of one thread nobody makes these of others.
+        lengths = [tf.reduce_sum(tf.square(one), 1) for one in (features, rows)]
+        far = lengths[0][:, None] - 2 * tf.matmul(features, rows, transpose_b=True) + lengths[1]
         far = tf.where(self._held_places(), tf.maximum(far, 0.0), NOWHERE)
         weights = nearness(far, min(self.neighbours, self.rows.shape[0]))
         total = weights @ self._as_predictions(self.targets.value[:, 0])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from itertools import product
+from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -133,6 +135,26 @@ def overridden(spec: ModelSpec, wanted: Policy) -> ModelSpec:
         else:
             parts.setdefault(part, {})[rest] = value
     return replace(spec, **{part: _replaced(getattr(spec, part), some, part) for part, some in parts.items()})
+
+
+def in_rounds(spec: ModelSpec, policies: Sequence[Policy]) -> list[Policy]:
+    """An order to begin them in: of those that differ only in when they retrain, one in each round.
+
+    Side by side they want the same trainings at the same time, and all but one wait; later on, they find them done.
+
+    Example:
+        >>> from models.flights import spec
+        >>> asked = map(policy, ["present", "weekly", "monthly", "finetune.replay.share=0"])
+        >>> [one.name for one in in_rounds(spec, list(asked))]
+        ['present', 'finetune.replay.share=0', 'weekly', 'monthly']
+    """
+    alike, found = Counter[str](), list[tuple[int, Policy]]()
+    for one in policies:
+        own = overridden(spec, one)
+        trains = repr((own.finetune, own.gate, one.always))
+        found.append((alike[trains], one))
+        alike[trains] += 1
+    return [one for _, one in sorted(found, key=itemgetter(0))]
 
 
 def _whole(spec: ModelSpec, part: str, value: str) -> ModelSpec:

@@ -34,6 +34,7 @@ from learning.spec import ModelSpec, Schema
 PROBE_ROWS, PROBE_NUMBERS = 64, 2**20  # whichever is fewer
 PROBED_ROWS = 1024
 BLOCK_BYTES = 32 * 2**20  # rows pass by once; a small block stays in the processor's cache
+Made = Callable[[], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Predictions:
     """Rows of some partitions, in order, and what a version says about them.
 
     Args:
-        target: shape (rows,); NaN of a row without label, where those were asked for.
+        target: shape (rows,), of several outputs (rows, outputs); NaN of a row without label, where those were asked
+            for.
         prediction: shape (rows, outputs).
         partition: each row's place in the list of partitions, shape (rows,).
         rows: each row's place in its partition, shape (rows,).
@@ -94,6 +96,7 @@ def predict(  # noqa: PLR0913 - all but the first three by name
     since: datetime | None = None,
     before: datetime | None = None,
     unlabelled: bool = False,
+    kept: Callable[[Made], NDArray[np.float32]] | None = None,
 ) -> Predictions:
     """A version's predictions on the labelled rows of a split.
 
@@ -107,6 +110,7 @@ def predict(  # noqa: PLR0913 - all but the first three by name
         since: only rows from this time on.
         before: only rows before this time.
         unlabelled: also on rows whose label is not known; their target is NaN.
+        kept: given a function that predicts, it gives what that would, which it may have kept.
     """
     chosen = select(spec.schema, partitions, split, since=since, before=before, unlabelled=unlabelled)
     base = frozen_base(files.base, files.base_digest, spec.schema)
@@ -116,9 +120,13 @@ def predict(  # noqa: PLR0913 - all but the first three by name
         nothing = {name: np.empty(0, "object") for name in columns}
         none = np.empty(0, "int64")
         return Predictions(np.empty(0), np.empty((0, 1), "float32"), none, none, nothing, blocks_of(chosen))
+
+    def made() -> NDArray[np.float32]:
+        return predictor(head_of(files))(examples)
+
     return Predictions(
         target=examples.target,
-        prediction=predictor(head_of(files))(examples),
+        prediction=kept(made) if kept else made(),
         partition=np.repeat(np.arange(len(chosen)), counts),
         rows=np.concatenate([selection.rows for selection in chosen]),
         columns=concatenate([read_columns(spec.schema, part.partition, columns, part.rows) for part in chosen]),

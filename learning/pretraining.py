@@ -32,11 +32,13 @@ from learning.files import ModelFiles, Progress, Trained, save_model
 from learning.finite import BUILT, refuse_hidden_nulls, refuse_weights
 from learning.first_answers import first_answers, loss_of_one, unit_of
 from learning.fitted import Fitted, fit_held_back
+from learning.graph import joined
 from learning.held_back import Divided, all_of, held_apart, hold_back, refuse_negative
 from learning.keras_private import set_seed
 from learning.loop import Learner, TrainingContext, predictor, refuse_rate_setters, train
 from learning.lora import refuse_unadaptable
 from learning.losses import Measure, own, plain, refuse_useless
+from learning.multi_output import MultiOutput
 from learning.regression import Regression
 from learning.split import as_graph
 from learning.steps import Steps
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
     from learning.spec import ModelSpec, Pretrain
 
 TRIED_ROWS = 64
+
+Parts = tuple["keras.Model", "keras.Model", "keras.Model"]  # base, head, and both as one with what augments
 
 
 def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first two by name
@@ -95,15 +99,12 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
     def train_anew() -> Trained:
         rows = select(spec.schema, history, "train", since=since, before=before)
         refuse_negative(spec.objective, rows)
-        divided: Divided = all_of(rows), []
-        if refit is None:
-            classes = spec.objective.class_count is not None
-            divided = hold_back(spec.schema, rows, plan, seed, classes=classes, every=moves_chances(spec))
         known = None if refit is None else (refit[plan.name], fitted or Fitted())
-        files, state, found = _pretrain(spec, plan, divided, context, known)
+        ready = _divided(spec, plan, all_of(rows), context, held=refit is None)
+        files, state, found = _pretrain(spec, plan, ready, context, known)
         best = f"the best was epoch {state.best_epoch}, validation loss {state.best:.4f}{state.remark}"
         reason = (
-            f"learned from {row_count(divided[0]):,} rows of {len(history)} partitions in {state.epoch} epochs; "
+            f"learned from {row_count(ready[0][0]):,} rows of {len(history)} partitions in {state.epoch} epochs; "
             f"{f'{best}{found.remark}' if refit is None else 'as many as its proof kept'}"
         )
         made = record | found.recorded
@@ -113,21 +114,40 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
         return train_once(work, task_digest(spec, record, (), [history]), train_anew)
 
 
+def _divided(
+    spec: ModelSpec, plan: Pretrain, rows: list[Selection], context: TrainingContext, *, held: bool
+) -> tuple[Divided, Parts]:
+    """Rows to learn from and rows held back, if they are; and the parts as built from the former.
+
+    More rows are held back where they can put the head's chances right, which only the head that was built says.
+    """
+    classes = spec.objective.class_count
+    for calibrated in (classes or 0, 0) if held and moves_chances(spec) else (0,):
+        divided: Divided = rows, []
+        if held:
+            divided = hold_back(
+                spec.schema, rows, plan, context.seed, classes=classes is not None, calibrated=calibrated
+            )
+        set_seed(context.seed)
+        parts = _checked_parts(spec, sample(spec, divided[0], plan.sample_rows), context.work)
+        if not calibrated or calibrates(spec, parts[1]):
+            break
+    return divided, parts
+
+
 def _pretrain(
     spec: ModelSpec,
     plan: Pretrain,
-    divided: Divided,
+    ready: tuple[Divided, Parts],
     context: TrainingContext,
     known: tuple[int, Fitted] | None,
 ) -> tuple[ModelFiles, TrainingState, Fitted]:
-    """Build base and head, check them, train them: their files, where training ended, and what was fitted then.
+    """Train base and head, as they were built: their files, where training ended, and what was fitted then.
 
     Of a refit it is `known` how many epochs it learns, and what was fitted.
     """
-    learning, validating = divided
+    (learning, validating), (base, head, model) = ready
     apart = held_apart(learning, validating)
-    set_seed(context.seed)
-    base, head, model = _checked_parts(spec, sample(spec, learning, plan.sample_rows), context.work)
     target = np.concatenate([selection.target for selection in learning])
     if spec.loss is None:  # which sees errors in the target's own unit: a head in another would learn by longer steps
         head = first_answers(spec.objective, head, target, balanced=plan.class_weight is not None)
@@ -166,8 +186,8 @@ def build(spec: ModelSpec, rows: Columns, work: Path) -> ModelFiles:
     return ModelFiles(*paths, save_model(base, paths[0]), save_model(head, paths[1]))
 
 
-def _checked_parts(spec: ModelSpec, rows: Columns, work: Path) -> tuple[keras.Model, keras.Model, keras.Model]:
-    """Build base and head, and refuse what would fail later, in training or in service; the third is both as one."""
+def _checked_parts(spec: ModelSpec, rows: Columns, work: Path) -> Parts:
+    """Build base and head, and refuse what would fail later, in training or in service."""
     base, head, augment = _build(spec, rows)
     refuse_weights(base, "the base as it was built", BUILT, InvalidSpec)
     refuse_weights(head, "the head as it was built", BUILT, InvalidSpec)
@@ -224,6 +244,8 @@ def _build(spec: ModelSpec, rows: Columns) -> tuple[keras.Model, keras.Model, ke
     head = spec.build_head(tuple(base.output_shape[1:]))
     if head is None:
         raise InvalidSpec("build_head", "it gives back nothing", "let it return a keras.Model")
+    if isinstance(spec.objective, MultiOutput):
+        head = joined(head, spec.objective)
     return base, head, spec.augment(rows) if spec.augment else None
 
 
@@ -243,7 +265,7 @@ def _assembled(
         why = gist(error) if isinstance(error, tf.errors.OpError) else f"{type(error).__name__}: {words}"
         fix = "look at the inputs' shapes and dtypes, and at what the head takes"
         raise InvalidSpec("base and head as they were built", f"rows do not pass through them ({why})", fix) from error
-    count, width = len(next(iter(few.values()))), len(spec.objective.constant(np.zeros(1)))
+    count, width = len(next(iter(few.values()))), spec.objective.width
     if answers.shape != (count, width):
         raise InvalidSpec(
             f"a head that gives shape {answers.shape[1:]} for a row",
@@ -256,12 +278,14 @@ def _assembled(
             "it cannot learn",
             "look for weights and inputs that are NaN",
         )
-    if not isinstance(spec.objective, Regression) and (answers.min() < 0 or answers.max() > 1):
-        raise InvalidSpec(
-            f"predictions from {answers.min():.2g} to {answers.max():.2g}",
-            f"{spec.objective} takes chances between 0 and 1",
-            "end the head with a sigmoid or softmax activation",
-        )
+    for name, objective, said in spec.objective.outputs_of(answers):
+        if not isinstance(objective, Regression) and (said.min() < 0 or said.max() > 1):
+            of = f" of output '{name}'" if name else ""
+            raise InvalidSpec(
+                f"predictions{of} from {said.min():.2g} to {said.max():.2g}",
+                f"{objective} takes chances between 0 and 1",
+                "end the head with a sigmoid or softmax activation",
+            )
     return model
 
 

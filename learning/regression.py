@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from errors import InvalidSpec
 from learning import figures
 from learning.judged import Judged
+from learning.one_output import OneOutput
 
 Floats = NDArray[np.floating[Any]]
 PINBALL = "pinball"
@@ -24,7 +25,7 @@ NUMBER_LOSSES = {
 
 
 @dataclass(frozen=True)
-class Regression:
+class Regression(OneOutput):
     """Targets and predictions are numbers, in the target's own unit.
 
     Args:
@@ -51,6 +52,7 @@ class Regression:
     delta: float | None = None
     log: bool = False
     class_count: ClassVar[None] = None  # a target is any number
+    width: ClassVar[int] = 1
     names: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:

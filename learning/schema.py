@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from learning.media import Media
+    from learning.objectives import Objective
 
 
 ARRIVED = "arrived"  # the column of a partition that holds when its rows arrived, where they bring no time
@@ -72,6 +73,8 @@ class Schema:
     window: Window | None = None
     weight: str | None = None
     classes: tuple[str, ...] = field(default=(), init=False, repr=False)  # the objective's words, as a ModelSpec says
+    others: tuple[tuple[str, tuple[str, ...]], ...] = field(default=(), init=False, repr=False)  # of several outputs:
+    # the targets of all but the first, each with its words
 
     def __post_init__(self) -> None:
         """Refuse a schema that contradicts itself.
@@ -159,9 +162,12 @@ class Schema:
 
     def labelled_examples(self, rows: pl.DataFrame) -> int:
         """How many rows of a partition are examples whose label is known."""
-        if self.target not in rows.columns:  # it was another one then
+        import polars as pl
+
+        if not set(self.targets) <= set(rows.columns):  # they were others then
             return 0
-        return int(rows.select((self.examples() & rows[self.target].is_not_null()).sum()).item())
+        known = (pl.col(name).is_not_null() for name in self.targets)
+        return int(rows.select(pl.all_horizontal(self.examples(), *known).sum()).item())
 
     @property
     def strings(self) -> tuple[str, ...]:
@@ -189,7 +195,12 @@ class Schema:
     def columns(self) -> tuple[str, ...]:
         """Every column of a typed row, without repeats."""
         weight = () if self.weight is None else (self.weight,)
-        return tuple(dict.fromkeys((self.event_time, *self.key, *self.entity, *self.inputs, self.target, *weight)))
+        return tuple(dict.fromkeys((self.event_time, *self.key, *self.entity, *self.inputs, *self.targets, *weight)))
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns of the labels: one, or one for each output."""
+        return (self.target, *(name for name, _ in self.others))
 
     @property
     def arriving(self) -> tuple[str, ...]:
@@ -213,24 +224,44 @@ class Schema:
         """The column of a partition that keeps a column's windows."""
         return kept_window(name)
 
-    def named(self, classes: tuple[str, ...]) -> Schema:
-        """The same schema of a target that arrives as words, or as numbers where there are none."""
-        if classes == self.classes:
+    def answering(self, objective: Objective) -> Schema:
+        """The same schema with the targets of an objective, and their words; raises InvalidSpec."""
+        first, *others = ((name, one.names) for name, one in objective.by_target(self.target).items())
+        taken = {self.event_time, *self.key, *self.entity, *self.inputs, self.weight}
+        if strangers := sorted(name for name, _ in others if name in taken or name == "holdout" or "/" in name):
+            why = "such a column is an input, or says which row it is, how much it counts, or whether it is held out"
+            raise InvalidSpec(f"targets {strangers}", why, "give each output a column of its own")
+        return self.named(first[1], tuple(others))
+
+    def named(self, classes: tuple[str, ...], others: tuple[tuple[str, tuple[str, ...]], ...] = ()) -> Schema:
+        """The same schema of a target that arrives as words, or as numbers where there are none; and of others."""
+        if (classes, others) == (self.classes, self.others):
             return self
         schema = replace(self)
         object.__setattr__(schema, "classes", classes)  # init=False: a user names them in the objective, and once
+        object.__setattr__(schema, "others", others)
         return schema
 
     def label(self) -> pl.Expr:
-        """A row's label as the number that a model learns: of words their place; null where it is not known."""
+        """A row's label as the number that a model learns: of words their place; null where it is not known.
+
+        Of several outputs it is the first one's: the one that may come later than its row.
+        """
+        return _number(self.target, self.classes)
+
+    def labels(self) -> pl.Expr:
+        """What a model learns of a row: a number, of several outputs an array of them; NaN where it is not known."""
         import polars as pl
 
-        target = pl.col(self.target)
-        if self.classes:
-            numbers = [float(place) for place in range(len(self.classes))]
-            words = target.cast(pl.String)  # of a partition from before there were words, which then has no labels
-            target = words.replace_strict(self.classes, numbers, default=None, return_dtype=pl.Float64)
-        return target.cast(pl.Float64, strict=False).fill_nan(None)
+        numbers = [_number(*one).fill_null(float("nan")) for one in ((self.target, self.classes), *self.others)]
+        return pl.concat_arr(numbers) if self.others else numbers[0]
+
+    def labelled(self) -> pl.Expr:
+        """Whether all labels of a row are known."""
+        import polars as pl
+
+        others = (_number(*one).is_not_null() for one in self.others)
+        return pl.all_horizontal(self.label().is_not_null(), *others) if self.others else self.label().is_not_null()
 
     def as_arrived(self, label: pl.Expr) -> pl.Expr:
         """A label's number as the target arrives: the word again, where it has words."""
@@ -240,3 +271,15 @@ class Schema:
             return label
         numbers = [float(place) for place in range(len(self.classes))]
         return label.replace_strict(numbers, self.classes, default=None, return_dtype=pl.String)
+
+
+def _number(target: str, classes: tuple[str, ...]) -> pl.Expr:
+    """A label as a number: of words the place among them; null where it is not known."""
+    import polars as pl
+
+    label = pl.col(target)
+    if classes:
+        numbers = [float(place) for place in range(len(classes))]
+        words = label.cast(pl.String)  # of a partition from before there were words, which then has no labels
+        label = words.replace_strict(classes, numbers, default=None, return_dtype=pl.Float64)
+    return label.cast(pl.Float64, strict=False).fill_nan(None)

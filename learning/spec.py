@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from errors import InvalidSpec, valid_name
 from learning.media import audio, image
 from learning.metrics import Cost
+from learning.multi_output import MultiOutput, Output
 from learning.objectives import Binary, Multiclass, Objective
 from learning.plans import FineTune, FromScratch, Pretrain, Replay, Stage
 from learning.policies import DriftPolicy, Gate, RetrainPolicy
@@ -35,7 +36,9 @@ __all__ = [
     "FromScratch",
     "Gate",
     "ModelSpec",
+    "MultiOutput",
     "Multiclass",
+    "Output",
     "Pretrain",
     "Regression",
     "Replay",
@@ -58,6 +61,7 @@ class ModelSpec:
         name: lower-case letters, digits, - and _, a letter first; the file models/NAME.py defines it as `spec`.
         schema: the columns of a row.
         objective: Binary(), Multiclass(n) or Regression(); with words as classes where the target arrives as words.
+            MultiOutput((Output(...), Output(...))) of a model with several outputs.
         source: where rows arrive.
         build_base: from a sample of training rows (name to array) to a Keras model that takes a dict of raw
             columns and gives features, preprocessing layers inside.
@@ -95,7 +99,8 @@ class ModelSpec:
             InvalidSpec: a policy names a column that the schema does not have, or two parts contradict each other.
         """
         valid_name(self.name)
-        object.__setattr__(self, "schema", self.schema.named(self.objective.names))
+        object.__setattr__(self, "schema", self.schema.answering(self.objective))
+        self._check_outputs()
         if self.loss is not None and isinstance(self.finetune, FineTune) and self.finetune.distill:
             why = "a teacher's part is of predictions, which a loss of your own keeps to itself"
             raise InvalidSpec("loss and FineTune.distill", why, "leave distill out, or the loss")
@@ -124,7 +129,7 @@ class ModelSpec:
             raise InvalidSpec('Source(late="keep")', "rows that bring no time are never late", "leave it out")
         self.gate.check_figures(self.objective, weighted=schema.weight is not None)
         known = {
-            "drift.columns": (self.drift.columns, (*schema.numeric, *schema.strings, schema.target)),
+            "drift.columns": (self.drift.columns, (*schema.numeric, *schema.strings, *schema.targets)),
             "gate.slices": (
                 self.gate.slices,
                 (*schema.numeric, *schema.categorical, *[schema.target] * bool(schema.classes)),
@@ -134,6 +139,28 @@ class ModelSpec:
             strangers = sorted(set(named) - set(there))
             if strangers:
                 raise InvalidSpec(f"{where}: {strangers}", "the schema has none such", f"choose from {sorted(there)}")
+
+    def _check_outputs(self) -> None:
+        """Refuse beside several outputs what is there for one only."""
+        if not isinstance(self.objective, MultiOutput):
+            return
+        tuning = self.finetune
+        plans = (self.pretrain, getattr(tuning, "pretrain", None), *getattr(tuning, "stages", ()))
+        weighed = any(getattr(plan, "class_weight", None) is not None for plan in plans)
+        by_class = isinstance(tuning, FineTune) and tuning.replay.balance == "classes"
+        again = 'land whole rows again, with Source(corrections="replace"), once all their labels are there'
+        for what, there, fix in (
+            ("a loss of your own", self.loss is not None, "weigh the outputs' losses, by Output(weight=...)"),
+            ("Source(labels=...)", bool(self.source.labels), again),
+            ("class_weight", weighed, "let Schema.weight say how much rows count"),
+            ('Replay(balance="classes")', by_class, "leave it out"),
+        ):
+            if there:
+                raise InvalidSpec(f"{what} and {self.objective.label_count} outputs", "it is there for one output", fix)
+        first = self.objective.targets[0]
+        if self.schema.target != first:
+            why = f"the first output's is '{first}'"
+            raise InvalidSpec(f"Schema(target='{self.schema.target}')", why, "name the same column in both")
 
     def _check_class_weights(self) -> None:
         """Refuse weights of what are no classes, and beside a loss that says itself how much a row counts."""

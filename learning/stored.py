@@ -41,7 +41,7 @@ def filled(schema: Schema, partition: PartitionFile) -> pl.LazyFrame:
 
 def labels_of(schema: Schema, partition: PartitionFile) -> pl.LazyFrame:
     """The same rows where no input is asked for: only the target, and how much a row counts, may be added."""
-    return _with_columns(partition, {schema.target: wanted(schema)[schema.target]} | _weighed(schema))
+    return _with_columns(partition, {name: wanted(schema)[name] for name in schema.targets} | _weighed(schema))
 
 
 def lacking(schema: Schema, partition: PartitionFile) -> tuple[str, ...]:
@@ -51,17 +51,18 @@ def lacking(schema: Schema, partition: PartitionFile) -> tuple[str, ...]:
     found = _absent(wanted(schema), pl.read_parquet_schema(partition.path))
     kept = {schema.kept(name): name for name in schema.files} | {kept_window(name): name for name in schema.inputs}
     names = dict.fromkeys(kept.get(name, name) for name in found)
-    return tuple(name for name in names if name != schema.target and name not in schema.nullable)
+    return tuple(name for name in names if name not in schema.targets and name not in schema.nullable)
 
 
 def wanted(schema: Schema) -> dict[str, pl.DataType]:
-    """The type of each input, and of the target, in a partition's file."""
+    """The type of each input, and of each target, in a partition's file."""
     import polars as pl
 
     tensors = {name: pl.Array(pl.Float32, prod(shape)) for name, shape in schema.tensors.items()}
-    target = {schema.target: pl.String() if schema.classes else pl.Float64()}
+    words = dict([(schema.target, schema.classes), *schema.others])
+    targets = {name: pl.String() if classes else pl.Float64() for name, classes in words.items()}
     numbers, strings = dict.fromkeys(schema.numeric, pl.Float64()), dict.fromkeys(schema.strings, pl.String())
-    return {**numbers, **strings, **tensors, **schema.kept_kinds(), **target}
+    return {**numbers, **strings, **tensors, **schema.kept_kinds(), **targets}
 
 
 def _with_columns(partition: PartitionFile, kinds: dict[str, pl.DataType]) -> pl.LazyFrame:

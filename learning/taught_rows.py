@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from learning.calibration import moves_chances
 from learning.checkpoint import TrainingState
 from learning.data import Selection, row_count
 from learning.held_back import Divided, all_of, hold_back
@@ -43,12 +42,14 @@ class TaughtRows:
         return None if self.refit is None else self.refit[stage.name]
 
 
-def taught_rows(
+def taught_rows(  # noqa: PLR0913 - the last by name
     spec: ModelSpec,
     plan: FineTune,
     fresh: Sequence[Selection],
     past: Sequence[Selection],
     how: tuple[int, Mapping[str, int] | None],
+    *,
+    calibrated: bool,
 ) -> TaughtRows:
     """New rows and replayed ones, divided.
 
@@ -58,6 +59,7 @@ def taught_rows(
         fresh: the new rows.
         past: the old ones, of which some are replayed if the plan says so.
         how: the seed, and epochs by stage where those were chosen before: then no row is held back.
+        calibrated: whether chances are put right by the rows held back.
 
     Raises:
         NotEnoughData: there are no new rows.
@@ -69,8 +71,9 @@ def taught_rows(
     choosing = [] if evenly else replayed
     divided: Divided = [*all_of(fresh), *choosing], []
     if refit is None:
-        classes = spec.objective.class_count is not None
-        divided = hold_back(spec.schema, fresh, plan, seed, choosing, classes=classes, every=moves_chances(spec))
+        count = spec.objective.class_count or 0
+        put_right = count if calibrated else 0
+        divided = hold_back(spec.schema, fresh, plan, seed, choosing, classes=count > 0, calibrated=put_right)
     learning, validating = divided
     more = None
     if evenly:

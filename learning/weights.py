@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.data import Selection, row_count
+from learning.multi_output import MultiOutput
 from learning.objectives import Binary, Multiclass, Objective
 from learning.plans import BALANCED, ClassWeight, Pretrain, Stage
 from learning.regression import Regression
@@ -60,7 +61,7 @@ def counted(
         learning: the rows.
         more: how much more often than usual each class is among them, where it is.
     """
-    if isinstance(objective, Regression):
+    if isinstance(objective, Regression | MultiOutput):
         return list(learning), ()
     much = np.ones(objective.class_count) if more is None else more
     if plan.class_weight is None:

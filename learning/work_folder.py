@@ -20,6 +20,7 @@ from learning.digests import json_digest
 from learning.environment import code_digest, custom_digest, environment
 from learning.files import Trained, locked
 from learning.keras_private import own_random_numbers
+from learning.multi_output import MultiOutput
 from learning.objectives import Objective
 from learning.plans import FineTune, FromScratch, Pretrain
 from learning.spec import DriftPolicy, Gate, ModelSpec, RetrainPolicy
@@ -35,6 +36,9 @@ KEPT_DAYS = 45  # a killed monthly run is resumed by the next one
 def plan_of(plan: Plan | Objective) -> dict[str, Any]:
     """A frozen plan, policy or objective as JSON can hold it; functions by their names."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(plan), default=_name_of))
+    if isinstance(plan, MultiOutput):
+        for one, output in zip(plan.outputs, plain["outputs"], strict=True):
+            output["objective"] = plan_of(one.objective)
     return {"kind": type(plan).__name__, **plain}
 
 

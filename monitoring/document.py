@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+import re
 from pathlib import Path
 
 from evergreen_client.durable import written_whole
 from evergreen_client.shown import said
 
 NAME, SENTENCE = 60, 600  # characters of a name, and of a sentence: what is longer fills a page and says no more
+DAY = re.compile(r"\b\d{4}-\d\d-\d\d\b")
 
 # `unsafe-inline` for styles only: places in a drawing are style attributes, and no text of anybody's stands in them.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -39,7 +41,7 @@ figure{margin:.6rem 0}.two{display:grid;grid-template-columns:repeat(auto-fit,mi
 .plot .ticks{grid-column:1}.plot .field{grid-column:2}.plot .names{grid-column:3}
 .over{position:relative;height:1.4rem;grid-column:2}.over b{transform:translateX(-50%);font-weight:400}
 .dates{grid-column:2;display:flex;gap:.4rem;justify-content:space-between;font-size:.8rem;color:var(--soft)}
-.day,.dates span{white-space:nowrap}th small{font-weight:400}
+.whole,.dates span{white-space:nowrap}th small{font-weight:400}
 svg.axes{display:block;width:100%;height:auto;max-width:34rem}
 svg *{vector-effect:non-scaling-stroke;fill:none}
 svg .line{stroke:var(--blue);stroke-width:1.6}svg .dots{stroke:var(--blue);stroke-width:5;stroke-linecap:round}
@@ -59,13 +61,12 @@ th{font-weight:600}thead th{color:var(--soft);font-weight:400}
 .grid{table-layout:fixed}.grid thead th:first-child{width:24%}.grid thead .n{width:12%}
 .grid td,.grid th{vertical-align:middle}
 .strip{position:relative;height:1.35rem}
-.key{display:inline-block;width:.85em;height:.85em;vertical-align:-.05em;margin:0 .3em 0 .8em}
-.key:first-child{margin-left:0}
+.key{display:inline-block;width:.85em;height:.85em;vertical-align:-.05em;margin-right:.3em}
 .cats td:last-child{width:55%}.bar{height:.5rem;margin:.12rem 0}
 .bar.ref{background:var(--grey)}.bar.new{background:var(--blue)}
-@media(max-width:40rem){body{padding:.7rem;font-size:15px}.words{font-size:.8rem}.grid thead th:first-child{width:30%}
-.grid thead .n{width:21%}.forest thead th:first-child{width:37%}.forest thead .n{width:19%}
-.wide{display:none}.field{height:10rem}.names{width:4.4rem}}
+@media(max-width:40rem){body{padding:.7rem;font-size:15px}.words{font-size:.8rem}.grid thead th:first-child{width:37%}
+.grid thead .n{width:21%}.grid .n{white-space:normal;overflow-wrap:normal;padding-right:.2rem}
+.forest thead .n{width:19%}.wide{display:none}.field{height:10rem}.names{width:4.4rem}}
 """
 
 
@@ -90,6 +91,11 @@ def shown(text: object, most: int = SENTENCE) -> str:
 def name(text: str) -> str:
     """The name of a column, a category or a file, as `shown` shows it."""
     return shown(text, NAME)
+
+
+def unbroken(text: str) -> str:
+    """A name in which a day is not broken at its hyphens; HTML already."""
+    return DAY.sub(r'<span class="whole">\g<0></span>', name(text))
 
 
 def table(columns: dict[str, str], rows: list[list[str]], caption: str = "", kind: str = "") -> str:

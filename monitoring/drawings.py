@@ -47,7 +47,7 @@ def axis(values: Iterable[float], size: float, *, zero: bool = False) -> Axis:
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
     room = (high - low) * ROOM or abs(high) * ROOM or 1.0
-    return Axis(low if zero and low == 0 else low - room, high + room, size)
+    return Axis(max(low - room, 0.0) if low >= 0 else low - room, high + room, size)  # of losses there is none below 0
 
 
 def path(points: Iterable[Point | None]) -> str:
@@ -184,9 +184,6 @@ def cells(classes: Sequence[str]) -> list[tuple[str, str]]:
 
 def key(entries: Mapping[str, str]) -> str:
     """What the colours of cells mean: class to words."""
-    square = 'viewBox="0 0 1 1"'
-    drawn = (
-        f'<svg class="key" {square} aria-hidden="true"><path class="{kind}" d="M0 0h1v1h-1z"/></svg>{words}'
-        for kind, words in entries.items()
-    )
-    return f"<p><small>{''.join(drawn)}</small></p>"
+    head = '<span class="whole"><svg class="key" viewBox="0 0 1 1" aria-hidden="true">'
+    drawn = (f'{head}<path class="{kind}" d="M0 0h1v1h-1z"/></svg>{words}</span>' for kind, words in entries.items())
+    return f"<p><small>{' &ensp;'.join(drawn)}</small></p>"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from monitoring.document import name, shown, table
+from monitoring.document import name, shown, table, unbroken
 from monitoring.drawings import HIGH, bars, below, boxes, cells, key, strip
 from monitoring.loss_charts import date
 from monitoring.worst import MISSING, excess, worst_first, worst_measures
@@ -43,16 +43,14 @@ def drift_section(seen: Overview) -> str:
 def compared(check: DriftCheckRecord) -> str:
     """Which rows the check compared, and where its own page lies."""
     old, new = check.reference, check.current
-    windows = (
-        "" if old is None or new is None else f"{new.rows:,} new rows against {old.rows:,} ({span(new)}, {span(old)}). "
-    )
+    windows = f"{new.rows:,} new rows ({span(new)}) against {old.rows:,} ({span(old)}). " if old and new else ""
     page = f"Its page: {shown(check.report_uri)}" if check.report_uri else ""
     return f"<p><small>{windows}{page}</small></p>" if windows or page else ""
 
 
 def span(window: Window) -> str:
     """From when until when a window's rows are."""
-    return f"{date(window.time_from)} to {date(window.time_to)}"
+    return " to ".join(unbroken(date(end)) for end in (window.time_from, window.time_to))
 
 
 def when(check: DriftCheckRecord) -> datetime:
@@ -73,7 +71,8 @@ def drift_map(checks: Sequence[DriftCheckRecord]) -> str:
     rows = [map_row(column, [found.get(column) for found in by_check]) for column in wanted]
     more = f", the first {ROWS} of {len(latest):,}" if len(latest) > ROWS else ""
     caption = (
-        f"A row a column, what matters most on top{more}; a cell a check, {len(checks):,} in all, the newest right"
+        f"A row a column, what matters most on top{more}; a cell a check, {len(checks):,} in all, the newest right; "
+        "now: the newest measure by its threshold"
     )
     dates = below(dict.fromkeys((date(when(checks[0])), date(when(checks[-1])))))
     return table({"column": "", dates: "", "now": "n", "importance": "n wide"}, rows, caption, "grid")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from monitoring.document import name, shown, table
+from monitoring.document import name, shown, table, unbroken
 from monitoring.drawings import HIGH, WIDE, Axis, below, boxes, dots, strip
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ SHOWN = {"shown", "no prediction"}  # said of figures that nothing is judged by
 FOUND = "found"  # the dataset of slices that nobody named
 MANY = 4  # times the middle interval's reach, beyond which an interval is cut off
 ROOM = 0.04  # of the axis, left free at its ends
-DAY = re.compile(r"\b\d{4}-\d\d-\d\d\b")
 BAR = 34  # percent of a line's height that an interval takes
 
 
@@ -117,9 +115,5 @@ def scale(metrics: Sequence[EvaluationMetric]) -> Axis:
     most = MANY * reaches[len(reaches) // 2] or reaches[-1] or 0.01
     low, high = (pick((0.0, *(end for some in ends for end in some))) for pick in (min, max))
     room = ROOM * (min(high, most) - max(low, -most)) or 0.01
-    return Axis(max(low, -most) - room, min(high, most) + room, WIDE)
-
-
-def unbroken(text: str) -> str:
-    """A name in which a day is not broken at its hyphens; HTML already."""
-    return DAY.sub(r'<span class="day">\g<0></span>', name(text))
+    left = max(low, -most) - room
+    return Axis(left if low < -1 else max(left, -1.0), min(high, most) + room, WIDE)  # of a loss no more than all goes

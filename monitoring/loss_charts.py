@@ -82,7 +82,8 @@ def loss_chart(seen: Overview) -> str:
 def promotions_in_words(seen: Overview) -> str:
     """How many there were."""
     back = sum(promotion.kind == "rollback" for promotion, _ in seen.marks)
-    return f"{len(seen.marks) - back:,} promotions, {back:,} rollbacks."
+    there = (len(seen.marks) - back, "promotion"), (back, "rollback")
+    return ", ".join(f"{count:,} {what}{'s' * (count != 1)}" for count, what in there) + "."
 
 
 def between(seen: Overview, when: datetime | None) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from monitoring.document import document, facts, shown, table
+from monitoring.document import document, facts, shown, table, unbroken
 from monitoring.drawings import bars, boxes, strip
 from monitoring.drift_map import drift_section
 from monitoring.loss_charts import date, estimates_section, loss_section
@@ -53,9 +53,7 @@ def head(seen: Overview, promises: str) -> str:
             "performance": performance(seen),
             "drift": drift(seen),
             "promises": shown(promises) if seen.promises else "",
-            "last run": f"{outcome(run)}, {run.started_at:%Y-%m-%d %H:%M} UTC: {shown(run.reason or '')}"
-            if run
-            else "",
+            "last run": ended(run) if run else "",
         }
     )
 
@@ -117,7 +115,7 @@ def runs_section(seen: Overview) -> str:
     alike = [
         list(some) for _, some in groupby(reversed(seen.runs), lambda run: (run.decision, run.outcome, run.reason))
     ]
-    heads = {"run": "", "started": "", "decision": "", "outcome": "", "because": ""}
+    heads = {"run": "", "started": "", "decision": "wide", "outcome": "", "because": ""}
     lines = table(heads, [*map(line, alike[:LINES])], kind="words")
     return f"<h2>Runs</h2><p>The newest {len(seen.runs):,}: {words}.</p>{lines}"
 
@@ -126,8 +124,14 @@ def line(runs: Sequence[RunRecord]) -> list[str]:
     """Runs that ended alike, one after the other, newest first."""
     newest, oldest = runs[0], runs[-1]
     numbers = f"{newest.id}" if len(runs) == 1 else f"{oldest.id} to {newest.id}"
-    days = dict.fromkeys((date(oldest.started_at), date(newest.started_at)))
+    days = dict.fromkeys(unbroken(date(run.started_at)) for run in (oldest, newest))
     return [numbers, " to ".join(days), shown(newest.decision or ""), outcome(newest), shown(newest.reason or "")]
+
+
+def ended(run: RunRecord) -> str:
+    """How a run ended, when it began, and why it ended so; of one that goes on, that it is open."""
+    why = f": {shown(run.reason)}" if run.reason else ""
+    return f"{outcome(run)}, {run.started_at:%Y-%m-%d %H:%M} UTC{why}"
 
 
 def outcome(run: RunRecord) -> str:

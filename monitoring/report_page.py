@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from monitoring.counted import LARGEST
 from monitoring.document import document, facts, name, save, shown, table
 from monitoring.drawings import HIGH, WIDE, below, boxes, path, svg
 from monitoring.worst import each_worst, excess, worst_first
@@ -139,7 +140,7 @@ def distribution(column: str, reference: NDArray[np.generic], current: NDArray[n
 def numbers(column: str, reference: NDArray[np.generic], current: NDArray[np.generic]) -> str:
     """Two histograms over the same bins: the reference filled, the current one a line."""
     sides = [side.astype("float64") for side in (reference, current)]
-    finite = [side[np.isfinite(side)] for side in sides]
+    finite = [side[np.isfinite(side)].clip(-LARGEST, LARGEST) for side in sides]
     if not all(map(len, finite)):
         return "<p>A window has no number in it.</p>"
     ends = [np.quantile(side, (TAILS, 1 - TAILS)) for side in finite]

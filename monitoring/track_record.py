@@ -98,8 +98,8 @@ def track_record(spec: ModelSpec, registry: ModelRegistry, files: Files) -> tupl
         return ()
 
     def targets(partitions: Sequence[PartitionRecord]) -> NDArray[np.floating]:
-        rows = pl.scan_parquet([file.path for file in files(partitions)])
-        return rows.select(spec.schema.label()).drop_nulls().collect().to_series().to_numpy()
+        rows = pl.scan_parquet([file.path for file in files(partitions)]).filter(spec.schema.labelled())
+        return rows.select(target=spec.schema.labels()).collect().to_series().to_numpy()
 
     usual = objective.constant(targets(registry.trained_on(spec.name, FIRST)))
     record = []

@@ -32,8 +32,17 @@ def curves_section(seen: Judged) -> str:
         RESIDUALS: residuals,
         QUANTILES: quantiles,
     }
-    found = {kind: {curve.side: curve for curve in seen.curves if curve.name == kind} for kind in kinds}
-    figures = [figure(*kinds[kind](sides)) for kind, sides in found.items() if len(sides) == 2]
+    found: dict[tuple[str, str], Sides] = {}
+    for curve in seen.curves:
+        output, _, kind = curve.name.rpartition("/")
+        found.setdefault((output, kind), {})[curve.side] = curve
+    figures = [
+        figure(f"{output}: {words}" if output else words, plot)
+        for kind, of in kinds.items()
+        for (output, known), sides in found.items()
+        if known == kind and len(sides) == 2
+        for words, plot in [of(sides)]
+    ]
     if not figures:
         return "<h2>Curves</h2><p>None were recorded: there were too few rows, or it was judged before curves were.</p>"
     against = f"version {seen.evaluation.champion}" if seen.evaluation.champion else "the best constant"
@@ -45,8 +54,8 @@ def curves_section(seen: Judged) -> str:
 def key(challenger: str, champion: str) -> str:
     """Which line is whose."""
     return (
-        f'<span class="ink-blue">━ challenger, {shown(challenger)}</span> &nbsp; '
-        f'<span class="ink-grey">╌ champion, {shown(champion)}</span>'
+        f'<span class="whole ink-blue">━ challenger, {shown(challenger)}</span>&nbsp; '
+        f'<span class="whole ink-grey">╌ champion, {shown(champion)}</span>'
     )
 
 
@@ -88,7 +97,10 @@ def precision(sides: Sides) -> tuple[str, Plot]:
         if not edge:
             lines[-1] = Line([], [], INK[side])
     half = {side: at_half(curve) for side, curve in sides.items()}
-    words = "Precision and recall: which share of alarms is right, at each share of events that are found."
+    words = (
+        "Precision and recall: which share of alarms is right, at each share of events that are found (of several "
+        "classes, each is looked for in every row)."
+    )
     if all(map(math.isfinite, half.values())):
         ours, its = half["challenger"], half["champion"]
         words += f" Where half of them are found, {ours:.1%} of alarms are right; the champion's, {its:.1%}."
@@ -166,10 +178,10 @@ def stage_figure(stage: str, epochs: Sequence[EpochMetric]) -> str:
     words += f", {number(last['val_loss'])} on rows held back" if "val_loss" in last else ""
     plot = Plot(lines, "epoch", "loss", f"Stage {stage}: {words}", whole=True)
     keys = {
-        "val_loss": '<span class="ink-blue">━ rows held back</span>',
-        "loss": '<span class="ink-grey">╌ rows that it learned</span>',
+        "val_loss": '<span class="whole ink-blue">━ rows held back</span>',
+        "loss": '<span class="whole ink-grey">╌ rows that it learned</span>',
     }
-    legend = " &nbsp; ".join(key for which, key in keys.items() if which in found)
+    legend = "&nbsp; ".join(key for which, key in keys.items() if which in found)
     return f"<figure><h3>{name(stage)}</h3>{drawn(plot)}<figcaption>{shown(words)}. {legend}</figcaption></figure>"
 
 

@@ -29,6 +29,7 @@ class Judged:
         challenger: the version.
         refit: the version that was trained like it on all that was pending; None where there is none.
         promotion: with which it, or its refit, was put in production; None if it was not.
+        replaced: with which another version took its place; None as long as none has.
         promise: what was announced of that, and came; None where nothing was.
         promises: every promise of the model.
         epochs: how its training went.
@@ -47,6 +48,7 @@ class Judged:
     challenger: VersionRecord
     refit: int | None
     promotion: PromotionRecord | None
+    replaced: PromotionRecord | None
     promise: PromiseRecord | None
     promises: tuple[PromiseRecord, ...]
     epochs: tuple[EpochMetric, ...]
@@ -74,7 +76,9 @@ def judged(registry: ModelRegistry, model: str, number: int | None = None) -> Ju
     evaluation = evaluations[-1]
     challenger = evaluation.challenger
     refit, learned = registry.refit(model, challenger), registry.trained_on(model, challenger)
-    promotion = next((p for p in registry.promotions(model) if p.number in {challenger, refit}), None)
+    promotions = registry.promotions(model)
+    promotion = next((p for p in promotions if p.number in {challenger, refit}), None)
+    replaced = next((p for p in promotions if promotion and p.sequence > promotion.sequence), None)
     promises = registry.promises(model)
     checks = registry.drift_checks(model) if evaluation.run_id is not None else ()
     return Judged(
@@ -86,6 +90,7 @@ def judged(registry: ModelRegistry, model: str, number: int | None = None) -> Ju
         challenger=registry.version(model, challenger),
         refit=refit,
         promotion=promotion,
+        replaced=replaced,
         promise=next((p for p in promises if promotion and p.sequence == promotion.sequence), None),
         promises=promises,
         epochs=registry.learning_curves(model, challenger),

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from db.verdict_records import EvaluationMetric, RuleVerdict
 from evergreen_client.shown import number
-from monitoring.document import document, facts, name, shown, table
-from monitoring.forest import HARM, changes, forest_section, unbroken
+from monitoring.document import document, facts, name, shown, table, unbroken
+from monitoring.forest import HARM, changes, forest_section
 from monitoring.verdict_curves import curves_section, learning_section
 from monitoring.verdict_origin import drift_section, origin_section
 
 if TYPE_CHECKING:
+    from db.records import PromotionRecord
     from db.verdict_records import EvaluationRecord
     from monitoring.verdict_facts import Judged
 
@@ -112,8 +113,16 @@ def became(seen: Judged) -> str:
     refit = f" as version {seen.refit}, its refit on all that was pending" if seen.refit else ""
     if seen.promotion is None:
         return f"no{f'; version {seen.refit} is its refit' if seen.refit else ''}"
-    by = f" ({seen.promotion.kind} by {shown(seen.promotion.actor)})"
-    return f"since {seen.promotion.at:%Y-%m-%d %H:%M} UTC{refit if seen.promotion.number == seen.refit else ''}{by}"
+    what = f"{refit if seen.promotion.number == seen.refit else ''} ({made_by(seen.promotion)})"
+    if seen.replaced is None:
+        return f"since {seen.promotion.at:%Y-%m-%d %H:%M} UTC{what}"
+    until = f"from {seen.promotion.at:%Y-%m-%d %H:%M} to {seen.replaced.at:%Y-%m-%d %H:%M} UTC{what}"
+    return f"{until}; then version {seen.replaced.number} ({made_by(seen.replaced)})"
+
+
+def made_by(promotion: PromotionRecord) -> str:
+    """Whether it was a promotion or a rollback, and by whom."""
+    return f"{promotion.kind} by {shown(promotion.actor)}"
 
 
 def rules_section(evaluation: EvaluationRecord) -> str:

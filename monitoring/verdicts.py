@@ -43,7 +43,7 @@ def verdict(
     if deciding:
         word = " and ".join(sorted({roles[name] for name in deciding}))
         return True, share, f"{reason}; a drift of the {word} is one by itself"
-    return share >= policy.share, share, f"{reason}; {policy.share:.0%} make a drift"
+    return share >= policy.share, share, f"{reason}; a drift needs {policy.share:.0%}"
 
 
 def weighed_share(found: Iterable[DriftColumn], used: float = 0.0) -> tuple[float, bool]:

@@ -5,20 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-import polars as pl
-from prefect import get_run_logger
-
-from arrivals.events import as_frame
-from arrivals.keys import HOLDOUT
-from arrivals.validation import Validator
 from clock import now
-from db.arrival_records import PartitionRecord
 from db.records import AWAITING
 from db.verdict_records import NewEvaluation
 from errors import TrainingDiverged, UnusableVersion
@@ -30,7 +22,9 @@ from learning.data import PartitionFile
 from learning.prediction import Predictions, predict
 from tasks.deliver import deliver_promotions
 from tasks.evaluate import EARLIER, PromotionDecision
+from tasks.event_file import written
 from tasks.infra_check import begin_try_out, infra_check, try_out_version
+from tasks.logs import run_logger
 from tasks.online import Consumer
 from tasks.online_learner import Candidate
 from tasks.paired_rows import Rows, meet
@@ -130,13 +124,13 @@ def judge_candidate(run: Run, consumer: Consumer, candidate: Candidate) -> None:
     """Let the gate compare it with the champion on what came after it, and promote it if it passes."""
     with TemporaryDirectory() as folder:
         decision = evaluate(consumer, candidate.number, Path(folder))
-    get_run_logger().info("version %d: %s", candidate.number, decision.reason)
+    run_logger().info("version %d: %s", candidate.number, decision.reason)
     settle(run, consumer, candidate, decision)
 
 
 def settle(run: Run, consumer: Consumer, candidate: Candidate, decision: PromotionDecision) -> None:
     """Promote what passed and can be used, or ask a person, by the same rule as a retrain; and tell of it at once."""
-    registry, log = run.context.registry, get_run_logger()
+    registry, log = run.context.registry, run_logger()
     passed = decision.accepted and is_usable(run, consumer, candidate.number)
     ending = promote(run.context, decision, candidate.number) if passed else None
     if ending is None:  # refused; or somebody else promoted, whose version is followed at the next event
@@ -163,7 +157,7 @@ def is_usable(run: Run, consumer: Consumer, number: int) -> bool:
         run.attention.append(str(error))
         return False
     if slow:
-        get_run_logger().info("version %d: %s", number, slow)
+        run_logger().info("version %d: %s", number, slow)
     return not slow
 
 
@@ -172,7 +166,7 @@ def evaluate(consumer: Consumer, number: int, folder: Path) -> PromotionDecision
     run, context = consumer.run, consumer.run.context
     registry, spec = context.registry, context.spec
     challenger, champion = (registry.version(spec.name, one) for one in (number, consumer.parent))
-    record, file = written(consumer, folder)
+    record, file = written(spec, consumer.remembered.proof(), folder)
     since = judged_since(context)
     past = judging(registry.trained_on(spec.name, champion.number), since)
     rows = EventRows(past, (record,), record.time_from, since, file=file)
@@ -193,31 +187,6 @@ def evaluate(consumer: Consumer, number: int, folder: Path) -> PromotionDecision
     registry.record_metrics(spec.name, number, {m.metric: m.challenger_value for m in newest})
     judged = verdict.passed, verdict.passed, verdict.blocked, verdict.reason
     return PromotionDecision(number, champion.number, consumer.seen, evaluation_id, *judged)
-
-
-def written(consumer: Consumer, folder: Path) -> tuple[PartitionRecord, PartitionFile]:
-    """The rows that came after the challenger, as a file like a partition's; no partition of the registry's."""
-    spec = consumer.run.context.spec
-    kept, labels = zip(*consumer.remembered.proof(), strict=True)
-    frame = as_frame(
-        [one["row"] for one in kept], spec.schema, Validator(spec.schema, spec.objective, spec.source).kinds
-    )
-    target = spec.schema.target
-    frame = frame.with_columns(
-        pl.Series(target, labels, pl.Float64), pl.Series(HOLDOUT, [one["holdout"] for one in kept], pl.Boolean)
-    )
-    frame = frame.with_columns(spec.schema.as_arrived(pl.col(target)).alias(target))
-    frame = frame.sort(spec.schema.event_time, maintain_order=True)
-    path, times = folder / "events.parquet", frame[spec.schema.event_time]
-    frame.write_parquet(path)
-    first, last = times[0], times[-1]
-    digest = f"online-{consumer.number}"
-    record = PartitionRecord(
-        *(spec.name, digest, consumer.name, "", "", 0, frame.height, int(frame[HOLDOUT].sum()), frame.height),
-        *(first, last),
-        arrived_at=datetime.now(UTC),
-    )
-    return record, PartitionFile(digest, path)
 
 
 def _cooldown(context: Context) -> float:

@@ -14,8 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from prefect import get_run_logger
-
 from db.garbage import keep_newest
 from db.verdict_records import NewDriftCheck
 from errors import NotEnoughData, ServerFailed
@@ -28,6 +26,7 @@ from monitoring.references import Reference, rows
 from monitoring.windows import compare_rows, drawn
 from tasks.drift_outputs import expected_columns, output_sides
 from tasks.drift_windows import WindowFiles, chosen_reference, compared_columns, window_files, without_late_labels
+from tasks.logs import run_logger
 from tasks.run import GIVEN, Context, Run, step
 from tasks.seeing import show_on_timeline
 from tasks.weigh_columns import known_weights, weights
@@ -165,7 +164,7 @@ def verdict_of(run: Run, champion: int, comparison: Comparison) -> DriftVerdict 
             remarks.append(f"{what} not compared: {error}")
     verdict = together(found[0], found[1], tuple(remarks))
     if verdict is None:
-        get_run_logger().warning("no check for drift: %s", "; ".join(remarks))
+        run_logger().warning("no check for drift: %s", "; ".join(remarks))
     return verdict
 
 
@@ -173,7 +172,7 @@ def verdict_of(run: Run, champion: int, comparison: Comparison) -> DriftVerdict 
 def check_drift(run: Run, pending: Pending, comparison: Comparison | None) -> DriftVerdict | None:
     """Have the pending rows drifted away from what they are compared with?"""
     if comparison is None:
-        get_run_logger().info("too few rows to check for drift")
+        run_logger().info("too few rows to check for drift")
         return None
     try:
         past = run.context.past
@@ -196,5 +195,5 @@ def check_drift(run: Run, pending: Pending, comparison: Comparison | None) -> Dr
         keep_newest(report_path(run).parent, REPORTS, PAGES)
         show_on_timeline(run)
     run.attention.extend(verdict.attention)
-    get_run_logger().info(verdict.reason)
+    run_logger().info(verdict.reason)
     return verdict

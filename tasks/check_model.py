@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import polars as pl
-from prefect import get_run_logger
 
 from db.records import NEEDS_ATTENTION, RunEnding, VersionRecord
 from learning.changes import MADE_FOR, Changes, changes
 from learning.plans import FineTune
 from learning.window import FROM, window_kinds
 from monitoring.decision import Asked
+from tasks.logs import run_logger
 from tasks.run import Context, Run, step
 
 FIXED = (
@@ -123,9 +123,9 @@ def check_model(run: Run, asked: Asked = "") -> RunEnding | None:
     if ending := retired(run.context):
         return ending
     if reason := objection(run.context, asked):
-        get_run_logger().warning(reason)
+        run_logger().warning(reason)
         return RunEnding(NEEDS_ATTENTION, "none", reason)
     if not asked and (remark := edited_builders(run.context)):
-        get_run_logger().warning(remark)
+        run_logger().warning(remark)
         run.remarks.append(remark)
     return None

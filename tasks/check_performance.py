@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from prefect import get_run_logger
-
 from db.verdict_records import NewPerformanceCheck
 from monitoring.decision import Pending
 from monitoring.performance import Performance, judge
 from monitoring.track_record import live_track
+from tasks.logs import run_logger
 from tasks.run import Context, Run, step
 
 
@@ -32,6 +31,6 @@ def check_performance(run: Run, pending: Pending) -> Performance:
     run.context.registry.record_performance(
         NewPerformanceCheck(run_id=run.id, model=run.model, champion=pending.champion, **vars(found))
     )
-    log = get_run_logger()
+    log = run_logger()
     (log.warning if found.state in ("warning", "broken") else log.info)("%s: %s", found.state, found.reason)
     return found

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from prefect import get_run_logger
-
 from db.online_records import ONLINE, CheckpointRecord
 from db.records import RunEnding
 from db.remembered import Remembered
@@ -16,10 +14,12 @@ from errors import ArtifactCorrupt, ArtifactMissing, InvalidSpec
 from learning.startup import start_tensorflow
 from tasks.check_model import retired
 from tasks.evaluate import ACTOR
+from tasks.logs import run_logger
 from tasks.online import Consumer
 from tasks.online_learner import Begin, Learner, Pace
 from tasks.online_sources import consumer_name, open_source
 from tasks.run import Run
+from tasks.watch_champion import roll_back_if_worse
 
 if TYPE_CHECKING:
     from db.records import VersionRecord
@@ -62,7 +62,7 @@ def open_consumer(run: Run, source: str, pace: Pace | None = None, begin: Begin 
 
 def begin_or_resume(run: Run, consumer: Consumer, found: CheckpointRecord | None) -> None:
     """Go on where this consumer was, or begin behind what the champion has learned."""
-    log, registry = get_run_logger(), run.context.registry
+    log, registry = run_logger(), run.context.registry
     consumer.seen, champion = registry.sequence(run.model), registry.champion(run.model)
     if found is None:
         consumer.position = consumer.source.begin()
@@ -107,6 +107,14 @@ def save(consumer: Consumer) -> bool:
         return False
     consumer.checkpoint()
     return True
+
+
+def take_back(consumer: Consumer) -> bool:
+    """Whether the champion was taken back, since it is shown worse than the version that it replaced.
+
+    The learner follows between two events, as it follows anybody's promotion.
+    """
+    return roll_back_if_worse.fn(consumer.run)  # no step of Prefect: it is asked at every checkpoint
 
 
 def ending_of(consumer: Consumer) -> RunEnding:
@@ -155,7 +163,7 @@ def _leave(consumer: Consumer, champion: VersionRecord) -> None:
     consumer.counts["champions followed"] += 1
     consumer.checkpoint()
     words = "version %d is champion: learning goes on from it; %s rows learned on from version %d are left behind"
-    get_run_logger().info(words, champion.number, f"{left:,}", parent)
+    run_logger().info(words, champion.number, f"{left:,}", parent)
 
 
 def begin_learner(spec: ModelSpec, files: ModelFiles, state: bytes | None) -> Learner:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from prefect import get_run_logger
-
 import clock
 from db.records import AWAITING, STUCK, WATCH, RunEnding, RunRecord, came_to
 from learning.spec import ModelSpec
@@ -15,6 +13,7 @@ from monitoring.drift import DriftVerdict
 from monitoring.performance import Performance
 from tasks.check_base import ageing
 from tasks.find_pending import is_void, work_key
+from tasks.logs import run_logger
 from tasks.run import Context, Run, step
 
 
@@ -87,7 +86,7 @@ def decide_retrain(
 ) -> RunEnding:
     """Whether the pending data are worth a retrain now; and whether the base is still one for them."""
     if remark := ageing(run.context, pending):
-        get_run_logger().warning(remark)
+        run_logger().warning(remark)
         run.remarks.append(remark)
     return decision(run.context, pending, drift, performance, run.started_at)
 

@@ -21,6 +21,7 @@ from errors import NotEnoughData
 from evergreen_client.durable import written_whole
 from learning.digests import json_digest
 from learning.environment import environment
+from learning.objectives import Objective
 from learning.outputs import Outputs, outputs
 from learning.startup import start_tensorflow
 from learning.stored import lacking
@@ -36,8 +37,9 @@ ROWS = 2_000  # of each side: a heavy base takes its time for each
 FITTED_ROWS = 1_000  # from which the main directions of features are found
 KEPT = 100  # references, of all models: each is what one version makes of one, in at most 300 KB
 CLASSES = 8  # so many outputs are compared at most, those that are largest on average
-PREDICTION, CLASS, DIRECTION, OFF = (
+PREDICTION, OUTPUT, CLASS, DIRECTION, OFF = (
     "champion/prediction",
+    "champion/{}",
     "champion/class {}",
     "base/direction {}",
     "base/off directions",
@@ -57,8 +59,7 @@ class OutputSides:
 
 def expected_columns(context: Context) -> int:
     """How many columns there will be; of free text among the categories nobody knows before it was looked at."""
-    classes = context.spec.objective.class_count
-    predictions = 1 if classes is None or classes == 2 else min(classes, CLASSES)
+    predictions = min(context.spec.objective.width, CLASSES)
     return predictions + (DIRECTIONS + 1 if context.spec.schema.opaque else 0)
 
 
@@ -87,8 +88,8 @@ def output_sides(context: Context, version: VersionRecord, windows: tuple[Window
     found = _outputs(context, version, current, new)
     projection = Projection(known["mean"], known["scale"], known["directions"]) if len(known["mean"]) else None
     shown = np.sort(np.argsort(-np.nan_to_num(known["prediction"]).mean(axis=0), kind="stable")[:CLASSES])
-    words = context.spec.objective.names if known["prediction"].shape[1] > 1 else ()
-    named = {int(place): words[place] if words else str(place) for place in shown}
+    names = prediction_names(context.spec.objective, known["prediction"].shape[1])
+    named = {int(place): names[place] for place in shown}
     sides = [
         sample.side(_table(prediction, features, named))
         for sample, prediction, features in (
@@ -100,6 +101,26 @@ def output_sides(context: Context, version: VersionRecord, windows: tuple[Window
         Compared(c, "number", "feature" if c.startswith("base/") else "prediction") for c in sides[0].values.columns
     ]
     return OutputSides(sides[0], sides[1], tuple(columns))
+
+
+def prediction_names(objective: Objective, width: int) -> list[str]:
+    """What each number of a prediction is called as a column.
+
+    Example:
+        >>> from learning.objectives import Binary, Multiclass
+        >>> prediction_names(Binary(), 1), prediction_names(Multiclass(classes=("cat", "dog")), 2)
+        (['champion/prediction'], ['champion/class cat', 'champion/class dog'])
+    """
+    if width == 1:
+        return [PREDICTION]
+    found = list[str]()
+    for output, one, said in objective.outputs_of(np.empty((0, width))):
+        count = said.shape[1]
+        words = one.names if len(one.names) == count else [str(place) for place in range(count)]
+        of = OUTPUT.format(output)
+        found += [of] if count == 1 else [f"{of}, class {word}" if output else CLASS.format(word) for word in words]
+    # A champion that was made for other outputs may have more of them.
+    return found + [CLASS.format(place) for place in range(len(found), width)]
 
 
 def _enough(window: WindowFiles, columns: tuple[str, ...], most: int, what: str) -> Sample:
@@ -139,8 +160,7 @@ def _outputs(context: Context, version: VersionRecord, window: WindowFiles, samp
 
 def _table(prediction: NDArray[Any], features: NDArray[Any], named: dict[int, str]) -> pl.DataFrame:
     """One column an output that is named, and one a direction; what is not finite is missing."""
-    single = prediction.shape[1] == 1
-    columns = {PREDICTION if single else CLASS.format(name): prediction[:, place] for place, name in named.items()}
+    columns = {name: prediction[:, place] for place, name in named.items()}
     names = [*(DIRECTION.format(place + 1) for place in range(features.shape[1] - 1)), OFF][: features.shape[1]]
     columns |= {name: features[:, place] for place, name in enumerate(names)}
     finite = {name: np.where(np.isfinite(values), values, np.nan) for name, values in columns.items()}

@@ -63,10 +63,11 @@ def without_late_labels(partitions: Sequence[PartitionRecord]) -> list[Partition
 def compared_columns(spec: ModelSpec) -> tuple[Compared, ...]:
     """The columns that arrive and are compared: numbers, categories, text, and the target, of classes a category."""
     schema = spec.schema
-    wanted = spec.drift.columns or (*schema.numeric, *schema.strings, schema.target)
+    wanted = spec.drift.columns or (*schema.numeric, *schema.strings, *schema.targets)
     kinds: dict[str, Kind] = {**dict.fromkeys(schema.categorical, "category"), **dict.fromkeys(schema.text, "text")}
-    if isinstance(spec.objective, Multiclass) or schema.classes:
-        kinds[schema.target] = "category"
+    for target, objective in spec.objective.by_target(schema.target).items():
+        if isinstance(objective, Multiclass) or objective.names:
+            kinds[target] = "category"
     return tuple(
-        Compared(name, kinds.get(name, "number"), "target" if name == schema.target else "input") for name in wanted
+        Compared(name, kinds.get(name, "number"), "target" if name in schema.targets else "input") for name in wanted
     )

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from textwrap import shorten
 
-from prefect import get_client, get_run_logger
-from prefect.context import TaskRunContext
+from prefect import get_client
 from prefect.events import emit_event
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from db.records import STUCK as IS_STUCK
 from db.records import WATCH, RunEnding, came_to
 from monitoring.alarms import REASON, STUCK, Alarm, news
+from tasks.logs import by_prefect, run_logger
 from tasks.run import Context, Run, step
 
 NEWEST = 20  # checks among which the one before is looked for
@@ -35,18 +35,19 @@ def emit(run: Run, alarms: tuple[Alarm, ...], flow: str) -> None:
 
     `flow` says who found it: what a retrain found starts no other one.
     """
-    if not alarms or run.dry or TaskRunContext.get() is None:
+    if not alarms or run.dry:
         return
     try:
-        if (silence := unanswered()) is not None:
-            get_run_logger().warning("%d events were not emitted: %s", len(alarms), silence)
+        if by_prefect() and (silence := unanswered()) is not None:
+            run_logger().warning("%d events were not emitted: %s", len(alarms), silence)
             return
         for alarm in alarms:
             resource = {"prefect.resource.id": f"evergreen.model.{run.model}", "evergreen.flow": flow}
-            emit_event(alarm.event, resource, payload=alarm.facts)
-            get_run_logger().warning("%s: %s", alarm.event, alarm.facts["reason"])
+            if by_prefect():
+                emit_event(alarm.event, resource, payload=alarm.facts)
+            run_logger().warning("%s: %s", alarm.event, alarm.facts["reason"])
     except Exception:  # noqa: BLE001 - whatever a server or the way to it may do
-        get_run_logger().warning("events could not be emitted", exc_info=True)
+        run_logger().warning("events could not be emitted", exc_info=True)
 
 
 def unanswered() -> Exception | None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from prefect import get_run_logger
 
 from db.verdict_records import NewEstimate, NewScores
 from evaluation.losses import figures
@@ -16,6 +15,7 @@ from learning.prediction import predict
 from learning.startup import start_tensorflow
 from monitoring.decision import Pending
 from monitoring.estimation import Estimator, Known
+from tasks.logs import run_logger
 from tasks.run import Context, Run, step
 from tasks.unlearned import judged_since, judging
 
@@ -38,7 +38,9 @@ def estimate_pending(context: Context, run_id: int | None, pending: Pending) -> 
     if not wanted:
         return
     if spec.objective.class_count is None:  # before anything is loaded for it
-        yield "cannot tell how the champion fares without labels: a predicted number does not say how sure it is"
+        why = "a predicted number does not say how sure it is"
+        why = "that is estimated of one output only" if spec.objective.label_count > 1 else why
+        yield f"cannot tell how the champion fares without labels: {why}"
         return
     champion = registry.version(spec.name, pending.champion)
     wanted = list(context.readable(champion, wanted))
@@ -125,5 +127,5 @@ def positions(file: PartitionFile, keys: pl.DataFrame) -> NDArray[np.int64]:
 def estimate_performance(run: Run, pending: Pending) -> None:
     """Estimate how the champion fares where labels are missing, and settle earlier estimates."""
     for told in estimate_pending(run.context, run.id, pending):
-        get_run_logger().info(told)
+        run_logger().info(told)
     settle(run.context, run.id)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 
-from prefect import get_run_logger
-
 from db.records import VersionRecord
 from db.verdict_records import NewEvaluation
 from evaluation.curves import curves
@@ -17,6 +15,7 @@ from evaluation.promises import announce
 from learning.changes import MADE_FOR, comparable
 from monitoring.decision import Pending
 from tasks.find_pending import no_opponent
+from tasks.logs import run_logger
 from tasks.paired_rows import Meeting, Rows, meet
 from tasks.run import Context, Run, step
 from tasks.score_champion import by_block
@@ -196,6 +195,6 @@ def evaluate_challenger(run: Run, challenger: int, pending: Pending | None = Non
     if run.context.past and run.context.past.always:
         decision = replace(decision, accepted=True)
     if decision.accepted and not decision.passed:
-        get_run_logger().warning("version %d is not shown to be better than a constant prediction", challenger)
-    get_run_logger().info("version %d: %s", challenger, decision.reason)
+        run_logger().warning("version %d is not shown to be better than a constant prediction", challenger)
+    run_logger().info("version %d: %s", challenger, decision.reason)
     return decision

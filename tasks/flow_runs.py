@@ -52,7 +52,7 @@ def find_all(client: SyncPrefectClient, state: StateType, due: datetime | None =
 
 
 def find(client: SyncPrefectClient, flow_run_id: str | None) -> FlowRun | None:
-    """A flow run, if this server knows it: a command may have had a temporary one."""
+    """A flow run, if this server knows it: it may have been another one's."""
     try:
         return client.read_flow_run(UUID(flow_run_id)) if flow_run_id else None
     except ObjectNotFound:

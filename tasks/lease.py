@@ -15,7 +15,6 @@ from typing import IO
 from db.records import RunRecord
 from db.registry import ModelRegistry
 from errors import RegistryError
-from tasks import temporary_server
 
 SECONDS_BETWEEN_BEATS = 10.0  # a sixth of the lease: some may fail before anybody takes the run for killed
 LOGGER = logging.getLogger(__name__)
@@ -38,7 +37,7 @@ def kept_alive(registry: ModelRegistry, run: RunRecord, folder: Path) -> Iterato
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        file.write(f"{os.getpid()}\n{temporary_server.started_here()}")
+        file.write(f"{os.getpid()}\n")
         file.flush()
         beating.start()
         try:
@@ -72,11 +71,8 @@ def has_process(flow_run_id: str) -> bool:
 
 
 def forget(folder: Path, run: RunRecord) -> None:
-    """Remove what a killed run left on this machine: its file, and its temporary Prefect server."""
-    path = _lock_path(folder, run)
-    if path.is_file():
-        temporary_server.end(path.read_text(encoding="utf-8").partition("\n")[2])
-        path.unlink(missing_ok=True)
+    """Remove the file that a killed run left on this machine."""
+    _lock_path(folder, run).unlink(missing_ok=True)
 
 
 def is_locked(file: IO[str]) -> bool:

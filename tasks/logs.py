@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from prefect import get_run_logger
+from prefect.context import FlowRunContext
+
 from errors import ArtifactMissing, EvergreenError, ServerFailed, StepFailed
 from evergreen_client.shown import gist, said
 
@@ -17,11 +20,34 @@ ENDED = "Finished in state Failed"
 FAILED = re.compile(
     rf"Task run failed with exception|Encountered exception during|{ENDED}|Engine execution exited|failed: "
 )
-LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
+PLAIN = "evergreen"
+LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine", PLAIN)
+Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
+
+
+def by_prefect() -> bool:
+    """Whether a flow runs here that Prefect began; else it is called as the plain function that it also is."""
+    return FlowRunContext.get() is not None
+
+
+def run_logger() -> Logger:
+    """Where a run writes what it finds: Prefect's log of it, or the console."""
+    return get_run_logger() if by_prefect() else logging.getLogger(PLAIN)
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Write nothing of the plain flows that are called here."""
+    log = logging.getLogger(PLAIN)
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
 
 
 def watch_logs() -> None:
-    """Let Prefect's loggers pass only what may be kept; once or often, it is the same."""
+    """Let the loggers of runs pass only what may be kept; once or often, it is the same."""
     for logger in LOGGERS:
         logging.getLogger(logger).addFilter(made_clean)
 
@@ -49,7 +75,9 @@ def tell_errors_once(*, on_worker: bool = False) -> None:
     """
     from prefect.logging.configuration import setup_logging
     from prefect.logging.handlers import PrefectConsoleHandler
+    from prefect.settings import get_current_settings
 
+    logging.getLogger(PLAIN).setLevel(get_current_settings().logging.level)
     setup_logging()  # else the first flow makes its handlers anew; they are the root's
     consoles = [one for one in logging.getLogger().handlers if isinstance(one, PrefectConsoleHandler)]
     for handler in (*consoles, *logging.getLogger("prefect").handlers):

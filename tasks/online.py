@@ -1,8 +1,8 @@
 """A consumer of events: each is predicted and scored, then learned, once; position and weights are one fact.
 
 After `kill -9` a consumer goes on from its newest checkpoint, and reads again what came behind it. It then comes to the
-very bits of a run that nobody killed, since all that it does to weights, scores and counts depends on the events alone:
-never on the clock, nor on how many events were there at a time (a burst is learned as its events one by one).
+very bits of a run that nobody killed, since weights, scores and counts depend on the events alone: never on the clock
+(but to refuse what lies ahead of it), nor on how many there were at a time (a burst is learned as if one by one).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from errors import TrainingDiverged
 from evaluation.prequential import Prequential
 from evergreen_client.artifacts import StoredArtifact
 from learning.online_rows import refusal
+from tasks.online_book import Book
 from tasks.online_learner import Begin, Candidate, Learner, Pace, Row, Waiting
 from tasks.run import Run
 
@@ -57,6 +58,7 @@ class Consumer:
         self.name = ""
         self._begin, self._spec = begin, run.context.spec  # the spec with the columns that the learner takes
         self.learner: Learner
+        self.book = Book(run, kept=not source.checked)  # of partitions, whoever takes them keeps it
         self.number = self.events = self.learned = self.seen = 0
         self.parent = self.origin = 0  # the champion, and the version that the learner was made from
         self.position = self.since = ""
@@ -200,6 +202,8 @@ class Consumer:
     def _score(self, kept: Row, label: float, prediction: list[float], version: int) -> None:
         self.scores.add(label, prediction, version=version)
         self.counts["held out"] += kept["holdout"]
+        if version == self.parent:  # else it came before the promotion
+            self.book.add(kept, label)
         if self.candidate and kept["event"] > self.candidate.events:
             self.remembered.prove(kept, label)
 
@@ -228,6 +232,7 @@ class Consumer:
         new = NewCheckpoint(
             *(self.run.model, self.name, number, self.run.id, self.parent, self.events, self.position),
             *(dict(self.counts), state, self.scores.rows, self.scores.loss, self.scores.window_loss, stored),
+            losses=self.book.losses(),
         )
         for uri in context.registry.add_checkpoint(new):
             context.store.remove(uri, unless_since=datetime.now(UTC))
@@ -249,6 +254,7 @@ class Consumer:
         """Learn on from a champion's weights; what was learned on top of another one's is left behind."""
         self.learner = self._learner(champion, None)
         self.parent = self.origin = champion.number
+        self.book.open(self.parent)
         self.learned, self.candidate = 0, None
         self.remembered.end_proof()
         self.position = self.source.past(self.position)
@@ -257,6 +263,7 @@ class Consumer:
     def win(self, candidate: Candidate) -> None:
         """The challenger is champion, and this learner, which has learned on from it, goes on as it is."""
         self.parent, self.since = candidate.number, candidate.position
+        self.book.open(self.parent)
         self.learned -= candidate.learned
         self.counts["promoted"] += 1
         self.end_challenge()
@@ -281,6 +288,7 @@ class Consumer:
             self.scores.restore(arrays)
             version = context.registry.version(self.run.model, self.origin)
             self.learner = self._learner(version, arrays["learner"].tobytes())
+        self.book.open(self.parent)
 
     def _learner(self, version: VersionRecord, state: bytes | None) -> Learner:
         context = self.run.context

@@ -12,6 +12,8 @@ from evergreen_client.shown import masked
 
 if TYPE_CHECKING:
     from arrivals.event_sources import Source
+    from learning.spec import ModelSpec
+    from settings import Settings
     from tasks.run import Context
 
 PARTITIONS, PIPE = "partitions", "-"
@@ -58,31 +60,56 @@ def consumer_name(name: str) -> str:
     return os.path.realpath(name)
 
 
+def refuse_source(name: str, spec: ModelSpec, settings: Settings) -> None:
+    """Refuse what no events of this model can come from, before anything is started.
+
+    Raises:
+        InvalidSpec: the model takes more of a row than an event holds.
+        UnreachableSource: nobody answers there, there is no such file, or the address has a password.
+    """
+    _refuse_more_than_rows(spec)
+    if name not in {PARTITIONS, PIPE}:
+        _stream(name, spec, settings)
+
+
 def open_source(name: str, context: Context) -> Source:
     """The source of this name: "partitions", "-", a Redis stream's address, or else a file.
 
     Raises:
-        InvalidSpec: the model takes more of a row than a line of JSON holds.
+        InvalidSpec: the model takes more of a row than an event holds.
         UnreachableSource: nobody answers there, there is no such file, or the address has a password.
     """
-    from arrivals.event_sources import GrowingFile, Pipe
-    from arrivals.events import EventReader
     from arrivals.partition_events import PartitionEvents
-    from arrivals.redis_stream import RedisStream
     from learning.data import PartitionFile
     from learning.stored import filled
 
-    schema = context.spec.schema
-    if schema.window or schema.files:
-        what = "windows" if schema.window else "files"
-        why = f"of an event neither {what} nor what else arrived is known"
-        raise InvalidSpec(f"learning model '{context.spec.name}' online", why, "retrain it on a schedule")
+    _refuse_more_than_rows(context.spec)
     if name == PARTITIONS:
+        schema = context.spec.schema
         return PartitionEvents(context.newest, lambda path: filled(schema, PartitionFile("", path)).collect())
-    reader = EventReader(context.spec)
+    return _stream(name, context.spec, context.settings)
+
+
+def _stream(name: str, spec: ModelSpec, settings: Settings) -> Source:
+    from arrivals.event_sources import GrowingFile, Pipe
+    from arrivals.events import EventReader
+    from arrivals.redis_stream import RedisStream
+
+    reader = EventReader(spec)
     if name == PIPE:
         return Pipe(reader)
     refuse_secret(name)
     if name.startswith(REDIS):
-        return RedisStream(name, reader, context.settings.redis_password.get_secret_value())
+        return RedisStream(name, reader, settings.redis_password.get_secret_value())
+    if "://" in name or not name:
+        why, fix = "no events come from such a place", f'name a file, "{PARTITIONS}", - or {REDIS[0]}host/stream'
+        raise UnreachableSource(f"events from {masked(name) or 'nowhere'}", why, fix)
     return GrowingFile(Path(consumer_name(name)), reader)
+
+
+def _refuse_more_than_rows(spec: ModelSpec) -> None:
+    schema = spec.schema
+    if schema.window or schema.files:
+        what = "windows" if schema.window else "files"
+        why = f"of an event neither {what} nor what else arrived is known"
+        raise InvalidSpec(f"learning model '{spec.name}' online", why, "retrain it on a schedule")

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from prefect import get_run_logger
-
 from learning.online_curves import curves
+from tasks.logs import run_logger
 
 if TYPE_CHECKING:
     from tasks.online import Consumer
@@ -84,7 +83,7 @@ def _on_a_terminal(consumer: Consumer) -> Iterator[Show]:
 
 
 def _in_the_log(consumer: Consumer) -> Show:
-    log, speed = get_run_logger(), _Speed(consumer)
+    log, speed = run_logger(), _Speed(consumer)
 
     def show() -> None:
         if speed.is_new(SECONDS_BETWEEN_LINES):

@@ -16,10 +16,11 @@ from evaluation.gate import NEWEST, PROVING, Paired
 from evaluation.losses import row_losses
 from learning.changes import MADE_FOR, comparable
 from learning.data import Split
-from learning.prediction import Predictions, predict
+from learning.prediction import Predictions
 from learning.startup import start_tensorflow
 from learning.thresholds import threshold_of
 from monitoring.track_record import world_turned
+from tasks.predictions import predict_with
 from tasks.unlearned import later
 
 if TYPE_CHECKING:
@@ -51,13 +52,11 @@ class Rows:
 
     def predicted(self, context: Context, version: VersionRecord, columns: Sequence[str] = ()) -> Predictions:
         """What a version says of them: new rows first, then those of the past."""
-        new, past = (context.partition_files(partitions) for partitions in (self.new, self.past))
-        spec, files, cache = context.spec_of(version), context.model_files(version), context.settings.cache
         split: Split = "holdout" if self.since is None else "all"
         since = later(self.since, self.learned_before)
-        first = predict(spec, files, new, split=split, cache=cache, columns=columns, since=since)
-        second = predict(spec, files, past, split="holdout", cache=cache, columns=columns, since=self.learned_before)
-        return first.followed_by(second, len(new))
+        first = predict_with(context, version, self.new, split=split, columns=columns, since=since)
+        second = predict_with(context, version, self.past, split="holdout", columns=columns, since=self.learned_before)
+        return first.followed_by(second, len(self.new))
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,7 @@ def best_of_each_era(
 
     Compared with the champion alone, a loss of a little at every step would never be seen.
     """
-    spec, registry, cache = context.spec, context.registry, context.settings.cache
+    spec, registry = context.spec, context.registry
     after, before, dataset = found
     references, against = before.copy(), dict[str, int]()
     learners = registry.learners(spec.name, champion.number)
@@ -158,12 +157,11 @@ def best_of_each_era(
         version, since = registry.version(spec.name, learner), rows.learned_before
         if not comparable(version.plan.get(MADE_FOR), spec):
             continue
-        files, own, paths = context.model_files(version), context.spec_of(version), context.partition_files(partitions)
-        said = predict(own, files, paths, split="holdout", cache=cache, since=since).prediction
+        then = predict_with(context, version, partitions, split="holdout", since=since).prediction
         of = None if after.weight is None or not after.weight[mine].any() else after.weight[mine]
-        losses = (row_losses(spec.objective, after.target[mine], one) for one in (said, before[mine]))
+        losses = (row_losses(spec.objective, after.target[mine], one) for one in (then, before[mine]))
         if np.average(next(losses), weights=of) < np.average(next(losses), weights=of):
-            references[mine], against[era] = said, learner
+            references[mine], against[era] = then, learner
     return references, against
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from prefect import get_run_logger
-
 from db.arrival_records import PartitionRecord
 from db.records import EpochMetric, NewVersion
 from learning.changes import MADE_FOR, made_for
@@ -14,6 +12,7 @@ from learning.environment import environment
 from learning.files import Trained
 from learning.plans import FineTune
 from learning.thresholds import break_even
+from tasks.logs import run_logger
 from tasks.run import Context, Run, step
 
 ONLINE = "online"  # kind of the plan of a version that was learned event by event
@@ -79,5 +78,5 @@ def register_version(run: Run, learned: Learned) -> int:
     if not run.rows:
         run.sees(learned.partitions)
     number = register(run.context, run.id, learned)
-    get_run_logger().info("version %d: %s", number, learned.trained.reason)
+    run_logger().info("version %d: %s", number, learned.trained.reason)
     return number

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
 from db.records import RunEnding
@@ -16,6 +15,7 @@ from evaluation.gate import NAMED
 from evaluation.promises import in_a_sentence
 from evergreen_client.shown import markdown, number, said
 from monitoring.forest import harm
+from tasks.logs import by_prefect, run_logger
 from tasks.run import Run, step
 from tasks.seeing import write_page
 
@@ -129,10 +129,12 @@ def _name(text: str) -> str:
 
 def publish(text: str, key: str, description: str) -> None:
     """Publish Markdown as an artifact in the Prefect UI; if that fails, the run is what it was."""
+    if not by_prefect():
+        return
     try:
         create_markdown_artifact(text, key=key.replace("_", "-"), description=markdown(description))
     except Exception:  # noqa: BLE001 - whatever a server or the way to it may do
-        get_run_logger().warning("%s could not be published", key, exc_info=True)
+        run_logger().warning("%s could not be published", key, exc_info=True)
 
 
 @step("write the report")

@@ -12,10 +12,9 @@ from datetime import datetime
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
-from prefect import Task, get_run_logger, runtime
+from prefect import Task, runtime
 from prefect.cache_policies import NO_CACHE
 from prefect.exceptions import TerminationSignal
-from prefect.logging import disable_run_logger
 from prefect.states import Completed
 
 import clock
@@ -36,6 +35,7 @@ from db.records import (
     VersionRecord,
 )
 from db.registry import ModelRegistry, open_registry
+from errors import StepFailed
 from learning.catalog import load_spec
 from learning.changes import MADE_FOR, spec_for
 from learning.data import PartitionFile
@@ -45,7 +45,7 @@ from learning.stored import lacking
 from settings import Settings, get_settings
 from tasks.deliver import deliver_promotions
 from tasks.lease import kept_alive
-from tasks.logs import ending_of, foreseen, tell_errors_once, watch_logs
+from tasks.logs import by_prefect, ending_of, foreseen, run_logger, tell_errors_once, unlogged, watch_logs
 from tasks.run_name import ended_name, more_of, period, rename, tags, trigger
 from tasks.tidy import clear_away_lost, promoted_before, what_remains
 
@@ -117,13 +117,10 @@ GIVEN: ContextVar[Context | None] = ContextVar("given", default=None)
 
 @contextmanager
 def given(context: Context) -> Iterator[None]:
-    """Let a flow that is called as a plain function, as in `retrain.fn("flights")`, work with this context.
-
-    Its steps are plain functions too, then: no server is asked, and nothing is logged.
-    """
+    """Let a flow that is called as a plain function, as in `retrain.fn("flights")`, work with this, unlogged."""
     token = GIVEN.set(context)
     try:
-        with disable_run_logger():
+        with unlogged():
             yield
     finally:
         GIVEN.reset(token)
@@ -223,10 +220,12 @@ def recorded_run(model: str, *, dry: bool = False) -> Iterator[Run]:
         except BaseException as error:
             said = ending_of(error), promoted_before(context.registry, run.id)
             end_run(run, RunEnding("failed", "none", "; ".join(filter(None, said))))
+            if isinstance(error, StepFailed) and not by_prefect():  # which would tell the places in the code
+                run_logger().error("Encountered exception during run %s", run.id, exc_info=error)
             raise
         finally:
             if context.past is None and (complaint := deliver_promotions(context.registry, context.settings)):
-                get_run_logger().warning(complaint)
+                run_logger().warning(complaint)
 
 
 @contextmanager
@@ -254,7 +253,7 @@ def end_run(run: Run, ending: RunEnding, work_key: str | None = None) -> str:
     if run.context.past is None:
         detail = more_of(run.context.registry, run.id, came_to, run.attention)
         rename(ended_name(run.model, run.rows, ending, detail), tags(runtime.flow_run.tags, run.model, ending.outcome))
-    get_run_logger().info("%s: %s", ending.outcome, ending.reason)
+    run_logger().info("%s: %s", ending.outcome, ending.reason)
     if ending.outcome not in STATES:
         return ending.outcome
     # To Prefect that is success under a name of its own; whoever calls the flow gets the state's data.
@@ -262,13 +261,11 @@ def end_run(run: Run, ending: RunEnding, work_key: str | None = None) -> str:
 
 
 class Step(Task[P, R]):
-    """A task that is a plain function to a flow that is one (`given`)."""
+    """A task that is a plain function to a flow that is one: no server is asked."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run it, by Prefect or not."""
-        if GIVEN.get() is not None:
-            return self.fn(*args, **kwargs)
-        return super().__call__(*args, **kwargs)
+        return super().__call__(*args, **kwargs) if by_prefect() else self.fn(*args, **kwargs)
 
 
 def step(name: str) -> Callable[[Callable[Concatenate[Run, P], R]], Task[Concatenate[Run, P], R]]:

@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from prefect import get_client, get_run_logger, runtime
+from prefect import get_client, runtime
 from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from db.records import CAME_TO, CUT_SHORT, DRY_RUN, NEEDS_ATTENTION, STUCK, RunEnding
+from tasks.logs import run_logger
 from tasks.start_on_arrival import ARRIVAL
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def rename(name: str, labels: Sequence[str]) -> None:
         ):
             client.update_flow_run(UUID(str(runtime.flow_run.id)), name=name, tags=labels)
     except Exception:  # noqa: BLE001 - whatever a server or the way to it may do
-        get_run_logger().warning("the run could not be named %r in Prefect", name, exc_info=True)
+        run_logger().warning("the run could not be named %r in Prefect", name, exc_info=True)
 
 
 def trigger() -> str:

@@ -15,11 +15,11 @@ from db.verdict_records import BlockLoss, NewScores
 from evaluation.losses import Floats, figures, row_losses
 from learning.changes import MADE_FOR, comparable
 from learning.data import Blocks, select, weights_of
-from learning.prediction import predict
 from learning.startup import start_tensorflow
 from monitoring.decision import Pending
 from monitoring.served import Service, service
 from monitoring.track_record import CONSTANT
+from tasks.predictions import predict_with
 from tasks.run import Context, Run, step
 from tasks.unlearned import judged_since
 from tasks.watch_champion import predecessor
@@ -57,9 +57,7 @@ def score_arrivals(
     if not partitions or not comparable(version.plan.get(MADE_FOR), spec):
         return
     start_tensorflow()
-    files, own = context.model_files(version), context.spec_of(version)
-    paths, since = context.partition_files(partitions), judged_since(context)
-    found = predict(own, files, paths, split="all", cache=context.settings.cache, since=since)
+    found = predict_with(context, version, partitions, split="all", since=judged_since(context))
     if only:
         found = found.take(served_by(only, number, found, partitions))
     usual, scores = usual_constant(context, number), []

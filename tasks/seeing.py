@@ -8,8 +8,6 @@ from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 
-from prefect import get_run_logger
-
 from clock import now
 from db.records import RunEnding
 from evaluation.promises import in_a_sentence
@@ -18,6 +16,7 @@ from learning.startup import after_large_import
 from monitoring.document import save
 from monitoring.overview import overview
 from monitoring.page import monitor_page
+from tasks.logs import run_logger
 from tasks.run import Run
 
 TIMELINE = "the drift check's place on Evidently's timeline"
@@ -65,7 +64,7 @@ def begin_to_show(run: Run) -> Future[None]:
     work = (add_to_timeline, run.context.settings.workspace, run.model)
     executor = get_reusable_executor(max_workers=1, reuse=True)
     writing: Future[None] = executor.submit(after_large_import, "evidently.metrics", *work, **facts)
-    writing.add_done_callback(partial(warn_of_failure, get_run_logger()))
+    writing.add_done_callback(partial(warn_of_failure, run_logger()))
     return writing
 
 
@@ -80,4 +79,4 @@ def unless_it_fails(write: Callable[[], object], what: str) -> None:
     try:
         write()
     except Exception:  # noqa: BLE001 - a full disk, a file that somebody holds open, a format that has moved
-        get_run_logger().warning("%s could not be written", what, exc_info=True)
+        run_logger().warning("%s could not be written", what, exc_info=True)

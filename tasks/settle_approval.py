@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from prefect import get_run_logger
-
 from db.approvals import Answer
 from db.records import NOT_APPROVED, OVERTAKEN, RunEnding
 from errors import PromotionConflict
+from tasks.logs import run_logger
 from tasks.run import Context, Run, step
 
 DECISION = "approval"  # of a run that neither trained nor watched
@@ -33,5 +32,5 @@ def settle(context: Context, answer: Answer) -> RunEnding:
 def settle_approval(run: Run, answer: Answer) -> RunEnding:
     """Promote what a person approves, by the same compare-and-swap as the gate's own promotions."""
     run.rows = f"version {answer.number}"
-    get_run_logger().info("%s says of version %d: %s", answer.actor, answer.number, answer.reason)
+    run_logger().info("%s says of version %d: %s", answer.actor, answer.number, answer.reason)
     return settle(run.context, answer)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from evergreen_client.shown import markdown
 from learning.files import Progress
+from tasks.logs import by_prefect
 from tasks.run import GIVEN
 
 SECONDS_BETWEEN_UPDATES = 5.0  # of the UI's artifact: every update is a request to the server, of about 20 ms
@@ -22,12 +23,11 @@ def shown_progress(title: str) -> Iterator[Progress]:
     On a terminal that is a bar, in the Prefect UI an artifact.
     """
     from prefect.artifacts import create_progress_artifact, update_progress_artifact
-    from prefect.context import TaskRunContext
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
-    artifact = create_progress_artifact(0.0, description=title) if TaskRunContext.get() else None
+    artifact = create_progress_artifact(0.0, description=title) if by_prefect() else None
     unseen = GIVEN.get() is not None or not sys.stderr.isatty()
     columns = (
         TextColumn("{task.description}", markup=False),

@@ -1,10 +1,9 @@
 """Take the rows that arrived for a run's model."""
 
-from prefect import get_run_logger
-
 from arrivals.ingest import ingest
 from arrivals.ingest_result import IngestResult
 from evergreen_client.shown import markdown
+from tasks.logs import run_logger
 from tasks.report import publish
 from tasks.run import Run, step
 from tasks.shown_progress import shown_progress
@@ -13,7 +12,7 @@ from tasks.shown_progress import shown_progress
 @step("take arrivals")
 def take_arrivals(run: Run) -> IngestResult:
     """Take what arrived for the run's model, and say so in the log; what needs attention in the UI too."""
-    context, log = run.context, get_run_logger()
+    context, log = run.context, run_logger()
     if context.past:
         return context.past.arrive(run)
     with shown_progress("arrivals") as progress:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from prefect import get_run_logger, runtime, task
+from prefect import runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State, StateType
@@ -23,6 +23,7 @@ from db.runs import LEASE
 from settings import get_settings
 from tasks.flow_runs import UNTOLD, crash, find, find_all, folders_behind, since
 from tasks.lease import forget, has_process, is_dead_here, process_of
+from tasks.logs import by_prefect, run_logger
 
 POOL = "local"  # of a tidy flow that was started by hand: the one of `evergreen up`
 BEGINNING = timedelta(seconds=90)  # a flow that shows nothing for longer has no process: it records its run at once
@@ -121,7 +122,7 @@ def clear_away_lost(registry: ModelRegistry, running: Path) -> None:
     lost = end_lost_runs(registry, running)
     for run in lost:
         LOGGER.warning("run %s of model '%s' was ended: %s", run.id, run.model, run.reason)
-    if any(run.flow_run_id for run in lost):
+    if by_prefect() and any(run.flow_run_id for run in lost):
         try:
             with get_client(sync_client=True) as client:
                 crash_recorded(client, lost)
@@ -144,7 +145,7 @@ def tidy_up() -> str:
     with open_registry(settings.database_url) as registry, get_client(sync_client=True) as client:
         here = client.read_flow_run(UUID(runtime.flow_run.id))
         done = tidy(client, Place(registry, settings.running, here.work_pool_name or POOL, but=here.id))
-    get_run_logger().info("%s", told := str(done) or "nothing to tidy")
+    run_logger().info("%s", told := str(done) or "nothing to tidy")
     return told
 
 

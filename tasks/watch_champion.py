@@ -29,7 +29,8 @@ def roll_back(context: Context) -> PromotionRecord | None:
     if not before or not spec.gate.watch:
         return None
     newest = registry.promotions(spec.name)[-1]
-    losses = registry.block_losses(spec.name, (newest.number, *before))
+    numbers = newest.number, *before
+    losses = *registry.block_losses(spec.name, numbers), *registry.online_losses(spec.name, numbers)
     lived = [loss for loss in losses if not loss.proving]
     champion, other = ([loss for loss in lived if loss.number == number] for number in (newest.number, *before))
     reason = shown_worse(champion, other, spec.gate)

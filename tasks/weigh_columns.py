@@ -7,8 +7,6 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from prefect import get_run_logger
-
 from db.records import VersionRecord
 from errors import EvergreenError
 from evergreen_client.durable import written_whole
@@ -16,6 +14,7 @@ from evergreen_client.shown import gist
 from learning.digests import json_digest
 from learning.importance import importance
 from learning.startup import start_tensorflow
+from tasks.logs import run_logger
 from tasks.run import Context, Run, step
 from tasks.unlearned import judged_since, judging
 
@@ -70,9 +69,9 @@ def weigh_columns(run: Run, number: int) -> None:
         found = weights(context, context.registry.version(run.model, number))
     except Exception as error:  # noqa: BLE001 - no reason against a promotion; the next drift check tries again
         why = error if isinstance(error, EvergreenError) else gist(error)
-        get_run_logger().warning("the columns could not be weighed: %s", why)
+        run_logger().warning("the columns could not be weighed: %s", why)
         return
     most = sorted(found.items(), key=lambda item: -item[1])[:3]
     if most:
         shown = ", ".join(f"{name} {rise:+.0%}" for name, rise in most)
-        get_run_logger().info("the loss rises most when these columns are shuffled: %s", shown)
+        run_logger().info("the loss rises most when these columns are shuffled: %s", shown)

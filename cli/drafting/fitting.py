@@ -86,10 +86,7 @@ def fit(rows: pl.DataFrame, wanted: Sequence[ModelInput], *, time: str, target: 
         InvalidSpec: none can be the time, the target or the key.
     """
     found = roles(rows, time=time, target=target, key=key)
-    classes = tuple(sorted(words_of(rows[found.target])))
-    if not (classes or _is_number(rows[found.target])):
-        fix = "write classes as the numbers that the model was trained with, 0, 1, 2 …, or name another --target"
-        raise CannotAdopt(f"target '{found.target}'", "it holds neither numbers, nor words that come again", fix)
+    classes = classes_of(rows, found.target)
     taken = {found.time, found.target}
     inputs: dict[str, tuple[str, ...]] = {}
     for one in wanted:
@@ -102,6 +99,15 @@ def fit(rows: pl.DataFrame, wanted: Sequence[ModelInput], *, time: str, target: 
     different = {name: filling for name, filling in inputs.items() if filling != (name,)}
     ignored = tuple(column for column in rows.columns if column not in schema.columns)
     return Fit(schema, different, ignored, tuple(_doubts(found, different, named={target, *key})), classes=classes)
+
+
+def classes_of(rows: pl.DataFrame, target: str) -> tuple[str, ...]:
+    """The words of a target, in the order of the alphabet; () of numbers. Raises CannotAdopt for anything else."""
+    classes = tuple(sorted(words_of(rows[target])))
+    if not (classes or _is_number(rows[target])):
+        fix = "write classes as the numbers that the model was trained with, 0, 1, 2 …, or name another --target"
+        raise CannotAdopt(f"target '{target}'", "it holds neither numbers, nor words that come again", fix)
+    return classes
 
 
 def _unnamed(rows: pl.DataFrame, one: ModelInput, wanted: Sequence[ModelInput], found: Roles) -> tuple[str, ...]:

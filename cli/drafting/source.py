@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
 from cli.drafting.fitting import Fit
 from cli.drafting.guess import Guess
+from cli.drafting.outputs import Fresh
 from errors import InvalidSpec
 from evergreen_client.shown import UNSEEN, plain
 from learning.schema import Schema
@@ -93,8 +94,9 @@ class AdoptedModel:
         fit: the columns that fill its inputs.
         objective: as Python.
         at: where it is cut.
-        output: the output that is kept fresh; "" where there is one only.
+        output: the output that is kept fresh, or the names of several; "" where there is one only.
         code: Python that registers its own layers, or "".
+        kinds: names that the objective takes from learning.spec; by default its first word.
     """
 
     name: str
@@ -102,20 +104,21 @@ class AdoptedModel:
     fit: Fit
     objective: str
     at: str
-    output: str = ""
+    output: str | tuple[str, ...] = ""
     code: str = ""
+    kinds: Iterable[str] = ()
 
 
 def adopted_source(model: AdoptedModel) -> str:
     """The text of models/NAME.py of a model that was trained elsewhere."""
     fit, schema = model.fit, model.fit.schema
-    kind = model.objective.partition("(")[0]
+    kinds = set(model.kinds) or {model.objective.partition("(")[0]}
     code = "".join(line for line in model.code.splitlines(keepends=True) if not line.startswith(FUTURE))
     return Template(ADOPTED.read_text(encoding="utf-8")).substitute(
         name=model.name,
         origin=plain(model.origin).replace("\\", "/").replace('"', "'"),
         code=f"\n{code.strip()}\n" if code else "",
-        imported=", ".join(sorted([*IMPORTED, kind])),
+        imported=_imported({*IMPORTED, *kinds}),
         objective=model.objective,
         time=_quoted(schema.time) if schema.time else "None",
         key=_written(schema.key),
@@ -126,11 +129,29 @@ def adopted_source(model: AdoptedModel) -> str:
         nullable=_written(schema.nullable),
         at=_quoted(model.at),
         inputs=_mapping({name: _written(columns) for name, columns in fit.inputs.items()}),
-        output=_quoted(model.output),
+        output=_quoted(model.output) if isinstance(model.output, str) else _written(model.output),
         ignored=_written(fit.ignored),
         written=fit.written.options(schema.time),
         scale=WHOLE_SCALE if model.at == INPUTS else HEAD_SCALE,
     )
+
+
+def objective_source(outputs: Sequence[Fresh]) -> str:
+    """The objective of all outputs, as Python inside a call that is indented by four."""
+    if len(outputs) == 1:
+        return outputs[0].objective
+    each = (
+        f"Output({_quoted(one.name)}, {one.objective}, target={_quoted(one.target)}, weight={one.weight:g})"
+        for one in outputs
+    )
+    lines = "".join(f"            {one},\n" for one in each)
+    return f"MultiOutput(\n        (\n{lines}        )\n    )"
+
+
+def _imported(names: Iterable[str]) -> str:
+    """Names behind an import, as a formatter writes them."""
+    line = ", ".join(sorted(names))
+    return line if len(line) <= LINE else "(\n" + "".join(f"    {name},\n" for name in sorted(names)) + ")"
 
 
 def _template(schema: Schema) -> str:

@@ -135,6 +135,24 @@ class Champion:
         """
         return self._loaded.predict_classes(columns)
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the outputs of a model that has several; none where there is one."""
+        return tuple(name for name, _ in self._loaded.version.outputs)
+
+    def predict_outputs(self, columns: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
+        """Predictions of each output by its name, shape (rows, its own numbers), of a model with several outputs.
+
+        `predict` gives the same numbers beside each other, in the order of `outputs`.
+
+        Args:
+            columns: as for `predict`.
+
+        Raises:
+            SchemaMismatch: an input column is missing, or the champion has one output only.
+        """
+        return self._loaded.predict_outputs(columns)
+
     def refresh(self) -> bool:
         """Ask for a new champion and load what of it is new; returns whether another version answers now.
 
@@ -199,8 +217,10 @@ class LoadedVersion:
         if not self.version.classes:
             raise SchemaMismatch(
                 f"version {self.version.number}",
-                "its classes have no words",
-                "call predict(), or name them with classes=(...) in the model's objective and train a version",
+                "it has several outputs" if self.version.outputs else "its classes have no words",
+                "call predict_outputs()"
+                if self.version.outputs
+                else "call predict(), or name them with classes=(...) in the model's objective and train a version",
             )
         chances = self.predict(columns)
         several = chances.shape[1] > 1
@@ -208,3 +228,15 @@ class LoadedVersion:
         named: NDArray[np.object_] = np.array(self.version.classes, "object")[places]
         named[~np.isfinite(chances).all(axis=1)] = None
         return named
+
+    def predict_outputs(self, columns: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
+        """Each output's part of the predictions."""
+        if not self.version.outputs:
+            raise SchemaMismatch(
+                f"version {self.version.number}", "it has one output, without a name", "call predict()"
+            )
+        said, found, start = self.predict(columns), dict[str, "NDArray[np.float32]"](), 0
+        for name, width in self.version.outputs:
+            found[name] = said[:, start : start + width]
+            start += width
+        return found

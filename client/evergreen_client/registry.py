@@ -31,6 +31,7 @@ class ChampionRecord:
         classes: the words of its classes, in the order of its outputs; none where they have no words.
         threshold: of two classes, the chance above which the second is decided: what costs least, where the model has
             costs.
+        outputs: of a model with several, the name of each and how many numbers it gives, in their order.
     """
 
     number: int
@@ -39,6 +40,7 @@ class ChampionRecord:
     head: StoredArtifact
     classes: tuple[str, ...] = ()
     threshold: float = 0.5
+    outputs: tuple[tuple[str, int], ...] = ()
 
 
 class RegistryReader:
@@ -76,7 +78,7 @@ class RegistryReader:
         plan = _plan(row.get("plan"))  # a view of an older registry has no such column
         files = _file(row, "base"), _file(row, "head")
         at = (plan.get("threshold") or {}).get("at", 0.5)
-        return ChampionRecord(row["version"], row["reason"], *files, _classes(plan), at)
+        return ChampionRecord(row["version"], row["reason"], *files, _classes(plan), at, _outputs(plan))
 
     def _read(self, model: str) -> RowMapping | None:
         with clear_errors(self._engine), self._engine.connect() as connection:
@@ -103,6 +105,20 @@ def _classes(plan: dict[str, Any]) -> tuple[str, ...]:
     """The words of the classes in a version's plan; a number there says how many."""
     classes = ((plan.get("made_for") or {}).get("objective") or {}).get("classes")
     return tuple(classes) if isinstance(classes, list) else ()
+
+
+def _outputs(plan: dict[str, Any]) -> tuple[tuple[str, int], ...]:
+    """The outputs in a version's plan, each with its width; none of a model that has only one."""
+    found = ((plan.get("made_for") or {}).get("objective") or {}).get("outputs", ())
+    return tuple((one["name"], _width(one["objective"])) for one in found)
+
+
+def _width(objective: dict[str, Any]) -> int:
+    """How many numbers an output is: a chance of each of several classes, and else one."""
+    classes = objective.get("classes")
+    if objective["kind"] != "Multiclass":
+        return 1
+    return len(classes) if isinstance(classes, list) else int(classes or 1)
 
 
 def _file(row: RowMapping, part: str) -> StoredArtifact:

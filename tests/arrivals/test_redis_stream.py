@@ -26,6 +26,7 @@ class FakeRedis(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), Answering)
         self.entries: dict[tuple[int, int], Fields] = {}
         self.removed = FIRST
+        self.away = 0  # commands that get no answer, as while the server is restarted
 
 
 class Answering(socketserver.StreamRequestHandler):
@@ -36,6 +37,9 @@ class Answering(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         """Command after command."""
         while words := command(self.rfile):
+            if self.server.away and words[0].upper() == "XRANGE":
+                self.server.away -= 1
+                return
             self.wfile.write(self.answer(*words))
 
     def answer(self, name: str, *words: str) -> bytes:
@@ -149,3 +153,17 @@ def test_a_stream_that_is_written_anew_while_it_is_read_is_read_from_its_beginni
     redis.entries = {(number, 0): {"event": "{}"} for number in (1, 2)}
     assert [place for _, place in source.read("6-0", 9)] == ["1-0", "2-0"]
     assert source.told == [f"{url} was written anew, or is that of an older backup: it is read from its beginning"]
+
+
+def test_a_server_that_goes_away_is_waited_for(redis: FakeRedis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restart ends no run of an hour; one that stays away does, and the next run goes on there."""
+    redis.entries = {(number, 0): {"event": "{}"} for number in (5, 6)}
+    source = RedisStream(f"redis://127.0.0.1:{redis.server_address[1]}/flights", EventReader(SPEC))
+    redis.away = 2
+    assert [place for _, place in source.read("5-0", 9)] == ["6-0"]
+    assert redis.away == 0
+    monkeypatch.setattr(source, "_patience", 0.6)
+    redis.away = 1_000
+    with pytest.raises(UnreachableSource, match="no answer"):
+        source.read("5-0", 9)
+    assert redis.away > 990

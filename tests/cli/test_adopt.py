@@ -14,11 +14,14 @@ import pytest
 
 from cli.adopt import instant_after
 from cli.drafting.fitting import fit, objective_of, of_words
-from cli.drafting.source import AdoptedModel, adopted_source
+from cli.drafting.outputs import Fresh, asked_outputs, kinds_of, refuse_unknown
+from cli.drafting.source import AdoptedModel, adopted_source, objective_source
 from cli.landing import divided, landed
-from errors import CannotAdopt
+from errors import CannotAdopt, InvalidSpec
+from learning.adoption import adopted_in
 from learning.catalog import load_spec
 from learning.existing import ModelInput
+from learning.spec import Binary, MultiOutput, Output, Regression
 
 COUNT = 6
 DAYS = [f"2026-01-0{day}" for day in range(1, COUNT + 1)]
@@ -151,6 +154,46 @@ def test_the_file_that_is_written_defines_the_model(name: str, tmp_path: Path) -
     )
     spec = load_spec(name, [tmp_path])
     assert spec.schema.numeric == ('si"ze', "a\\b")
+
+
+def test_the_file_of_several_outputs_names_each_with_its_column(tmp_path: Path) -> None:
+    """One place says the order: a head whose outputs stand otherwise is refused when version 1 is made."""
+    found = fit(table(size=[1.0] * COUNT), [ModelInput("x", (1,), "float32")], **NAMES)
+    fresh = (Fresh("out", "late", "Binary()", 1.4), Fresh("sum", 'p"ay', "Regression()", 0.00012))
+    text = objective_source(fresh)
+    model = AdoptedModel("orders", "x.keras", found, text, "inputs", ("out", "sum"), kinds=kinds_of(fresh))
+    (tmp_path / "orders.py").write_text(adopted_source(model))
+    spec = load_spec("orders", [tmp_path])
+    assert spec.schema.targets == ("late", 'p"ay')
+    assert spec.objective == MultiOutput(
+        (Output("out", Binary(), "late", 1.4), Output("sum", Regression(), 'p"ay', 0.00012))
+    )
+    assert adopted_in(spec).output == ("out", "sum")
+    turned = adopted_source(model).replace('("out", "sum")', '("sum", "out")').replace('"orders"', '"turned"')
+    (tmp_path / "turned.py").write_text(turned)
+    with pytest.raises(InvalidSpec, match=r"Adopted\(output=\('sum', 'out'\)\): the objective is of \('out', 'sum'\)"):
+        adopted_in(load_spec("turned", [tmp_path]))
+
+
+@pytest.mark.parametrize(
+    ("given", "target", "why"),
+    [
+        (["out", "sum=pay"], "", "--output out beside others: each of several has a label of its own"),
+        (["out=late", "sum=pay"], "late", "--target late beside --output OUTPUT=COLUMN"),
+    ],
+)
+def test_outputs_without_a_column_are_refused(given: list[str], target: str, why: str) -> None:
+    """And a column that is named twice."""
+    with pytest.raises(CannotAdopt, match=why):
+        asked_outputs(given, target)
+
+
+def test_outputs_of_no_column_or_of_one_column_are_refused() -> None:
+    """With the columns there are."""
+    with pytest.raises(InvalidSpec, match=r"target 'pay' of output 'sum': there is no such column.*choose from at,"):
+        refuse_unknown(asked_outputs(["out=late", "sum=pay"], ""), table())
+    with pytest.raises(CannotAdopt, match="two outputs have the same column"):
+        refuse_unknown(asked_outputs(["out=late", "sum=late"], ""), table())
 
 
 def test_the_day_that_it_was_trained_until_counts_as_a_whole() -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from cli.supervisor import held
 from errors import ServerFailed
-from tasks.temporary_server import end, started_here
 
 SLEEPS = [sys.executable, "-S", "-c", "import time; time.sleep(60)", "-m prefect server"]
 HOLDS = """
@@ -51,4 +50,4 @@ def test_nothing_fails_where_there_is_no_ps(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("PATH", str(tmp_path))
     (tmp_path / "up.pids").write_text("1")
     with held(tmp_path / "up.pids", 4200) as left_over:
-        assert (left_over, started_here(), end("1 Thu Jan 1 00:00:00 1970")) == (0, "", False)
+        assert left_over == 0

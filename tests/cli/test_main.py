@@ -10,7 +10,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli.main import app, main, run_to_its_end
+from cli.main import app, main
+from cli.running import run_to_its_end
 from db.records import RunEnding
 from db.registry import open_registry
 from settings import Settings
@@ -80,7 +81,8 @@ def test_a_run_that_needs_attention_has_an_exit_code_of_its_own(outcome: str, co
     message = "rejected: no better. Needs attention (1): a.csv: it is empty"
     ended = SimpleNamespace(message=message, result=lambda: outcome)
     one = typer.Typer()
-    one.command()(lambda: run_to_its_end(lambda *_, **__: ended, "tiny"))  # type: ignore[arg-type,return-value]
+    flow = SimpleNamespace(fn=lambda *_, **__: ended)
+    one.command()(lambda: run_to_its_end(flow, "tiny"))  # type: ignore[arg-type,return-value]
     done = CliRunner().invoke(one)
     assert (done.exit_code, done.stdout) == (code, f"{outcome}\n")
     assert (message in done.stderr) == ("evergreen partitions refused tiny" in done.stderr) == bool(code)
@@ -101,8 +103,8 @@ def test_a_bootstrap_that_is_rejected_is_no_success(home: Settings, monkeypatch:
         registry.finish_run(run.id, RunEnding("rejected", "bootstrap", "shown worse: look at the labels"))
     ended = SimpleNamespace(name="Completed", message="", result=lambda: "rejected")
     for name, code in (("bootstrap", 1), ("retrain", 0), ("watch", 0)):
-        flow = SimpleNamespace(**{name: lambda *_, **__: ended})
-        monkeypatch.setitem(sys.modules, f"flows.{name}", flow)
+        flow = SimpleNamespace(fn=lambda *_, **__: ended)
+        monkeypatch.setitem(sys.modules, f"flows.{name}", SimpleNamespace(**{name: flow}))
         done = CliRunner().invoke(app, [name, "flights"])
         assert (done.exit_code, done.stdout) == (code, "rejected\n")
         assert ("flights has no champion yet: shown worse: look at the labels" in done.stderr) == bool(code)

@@ -16,6 +16,7 @@ from db.registry import ModelRegistry
 from errors import SchemaMismatch
 from evergreen_client import load_champion
 from learning.files import save_model
+from learning.multi_output import MultiOutput, Output
 from learning.objectives import Binary, Multiclass, Objective
 from learning.work_folder import plan_of
 from settings import Settings
@@ -71,6 +72,24 @@ def test_of_two_classes_costs_say_from_which_chance_on(home: Settings, registry:
     with load_champion(MODEL) as champion:
         assert champion.threshold == 0.15
         assert champion.predict_classes({"chance": [0.1, 0.2]}).tolist() == ["no", "yes"]
+
+
+def test_several_outputs_come_by_their_names(home: Settings, registry: ModelRegistry) -> None:
+    """Each as wide as its objective says; of one output there is no name, and of several there are no words of all."""
+    both = Output("late", Binary(), "late"), Output("mode", Multiclass(classes=("bus", "tram")), "mode")
+    publish(home, registry, MultiOutput((*both, Output("hour", Multiclass(4), "hour"))), inputs=7)
+    with load_champion(MODEL) as champion:
+        row = [[0.2, 0.6, 0.4, 0.1, 0.2, 0.3, 0.4]]
+        told = champion.predict_outputs({"chance": row})
+        assert champion.outputs == ("late", "mode", "hour")
+        assert [(name, part.shape) for name, part in told.items()] == [
+            ("late", (1, 1)),
+            ("mode", (1, 2)),
+            ("hour", (1, 4)),
+        ]
+        np.testing.assert_array_equal(np.hstack(list(told.values())), champion.predict({"chance": row}))
+        with pytest.raises(SchemaMismatch, match=r"several outputs.*predict_outputs\(\)"):
+            champion.predict_classes({"chance": row})
 
 
 @pytest.mark.parametrize("objective", [Binary(), Multiclass(3)])

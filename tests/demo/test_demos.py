@@ -11,6 +11,7 @@ import pytest
 from demo.demos import DEMOS, DIGITS, Demo
 from demo.digits import MONTHS_PER_ERA, digits_month
 from learning.catalog import load_spec
+from monitoring.faults import Rows, fault
 
 MODELS = Path(__file__).parent.parent.parent / "models"
 
@@ -48,3 +49,11 @@ def test_the_look_changes_every_third_month_and_the_same_month_is_the_same() -> 
     assert np.ptp(eras, axis=1).max() < 0.05
     assert eras[3].min() > 2 * eras[:3].max()
     assert digits_month(5, rows=50).equals(digits_month(5, rows=50))
+
+
+def test_a_look_that_is_as_far_off_as_a_fault_stops_no_retrain() -> None:
+    """White on black lies beyond all that was, as values in another unit do; here it is the world that is like that."""
+    ink = [digits_month(month, rows=200)["ink"] for month in DIGITS.numbers]
+    known, white = (Rows(values, np.zeros(len(values), dtype=np.int64)) for values in (pl.concat(ink[:9]), ink[9]))
+    assert fault("number", "input", known, white)
+    assert not load_spec("digits", [MODELS]).drift.stop_when_broken

@@ -92,6 +92,17 @@ def test_harm_that_is_not_shown_is_none() -> None:
     assert compare(replace(unlike, clusters={}), "log_loss", GATE, 0.9).figure.verdict == "forgotten"
 
 
+def test_a_loss_falls_by_all_of_it_at_most() -> None:
+    """Of few unlike days chance alone would reach further; a loss below 0 there is none of."""
+    day = np.repeat(np.arange(3), 10)
+    unlike = replace(losses(0.5, 0.0, PROVING, rows=30), after=np.array([0.01, 0.2, 0.01])[day])
+    found = compare(replace(unlike, clusters={"blocks": day}, events=30), "log_loss", Gate(min_rows=1), 0.9)
+    assert found.interval is not None
+    assert found.figure.ci_low == -1.0
+    assert found.figure.ci_high == pytest.approx(found.interval.mean + 2.92 * found.interval.error, rel=1e-3)
+    assert "between -100.0% and" in found.change
+
+
 @pytest.mark.parametrize("dataset", [PROVING, NEWEST])
 @pytest.mark.parametrize(("change", "word"), [(-0.1, "better"), (-0.001, "same"), (0.0, "same"), (0.1, "worse")])
 def test_what_is_new_is_better_the_same_or_worse(dataset: str, change: float, word: str) -> None:

@@ -107,6 +107,18 @@ def failing_score(target: Floats, prediction: Floats) -> float:
     raise ZeroDivisionError
 
 
+@pytest.mark.parametrize(("metric", "ends"), [("rmse", True), ("squared_error", True), (mean_error, False)])
+def test_a_figure_that_cannot_be_negative_falls_by_all_of_it_at_most(metric: Any, ends: bool) -> None:
+    """Of three unlike days chance alone would reach further; of a function of one's own nobody knows."""
+    day = np.repeat(np.arange(3), 10)
+    errors = np.array([0.1, 1.6, 0.1])[day]
+    rows = Paired(np.zeros(30), np.full((30, 1), 2.0), errors[:, None], np.full(30, PROVING), {}, block=BLOCK[day])
+    first = judge(rows, Regression(), Gate(metric=metric, min_rows=1)).metrics[0]
+    assert first.ci_low is not None
+    assert (first.ci_low == -1.0) == ends
+    assert first.ci_low <= -1.0
+
+
 def test_a_function_of_ones_own_decides() -> None:
     """Its name says which way is better; without that it may bound, and not decide; a fault in it is told as one."""
     verdict = judge(paired(), Binary(), replace(GATE, metric=mean_error))

@@ -60,9 +60,9 @@ def registry(home: Settings) -> ModelRegistry:
     return open_registry(home.database_url)
 
 
-def adopt(here: Path, *more: str, name: str = "orders") -> str:
+def adopt(here: Path, *more: str, name: str = "orders", file: str = "sequential.keras") -> str:
     """Run the command; errors come through."""
-    given = [name, str(here / "sequential.keras"), "--data", str(here / "orders.csv"), "--key", "order_id", *more]
+    given = [name, str(here / file), "--data", str(here / "orders.csv"), "--key", "order_id", *more]
     result = CliRunner().invoke(app, ["adopt", *given], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.output
@@ -102,6 +102,54 @@ def test_it_is_adopted_gets_rows_and_is_retrained(here: Path, home: Settings, re
     assert min(loss.block for loss in registry.block_losses("orders")) >= UNTIL
     replayed = registry.learned_by("orders", 2, "replayed")
     assert {p.time_to < UNTIL for p in replayed} == {True}
+
+
+def test_a_model_of_two_outputs_is_retrained_by_the_sum_of_their_losses(
+    here: Path, home: Settings, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chance and a number of one plain model: both learn, the sum decides, and each has its figures everywhere."""
+
+    def paid(frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.with_columns(paid=pl.col("price") + 2)
+
+    model = saved(elsewhere.two_outputs, here)
+    paid(rows(0, 300)).write_csv(here / "orders.csv")
+    more = ("--output", "amount=paid", "--output", "chance=late", "--trained-until", "2026-01-10")
+    output = adopt(here, *more, file=model.name)
+    assert "amount: target paid, Regression(), weight " in output
+    assert "chance: target late, Binary(), weight 1.4" in output
+    first, some = registry.champion("orders"), rows(0, 5)
+    mine = keras.models.load_model(model)(some.select("size", "price", "age").to_numpy())
+    with load_champion("orders", database_url=home.database_url, artifact_root=home.artifact_root) as champion:
+        told = champion.predict_outputs(some.to_dict(as_series=False))
+        assert champion.outputs == tuple(told) == ("amount", "chance")
+        np.testing.assert_allclose(told["chance"], mine[0], rtol=1e-6)
+        np.testing.assert_allclose(told["amount"], mine[1], rtol=1e-6)
+
+    path = here / "shop" / "models" / "orders.py"
+    path.write_text(path.read_text().replace("learning_rate=1e-3", "learning_rate=5e-2"))  # it has learned nothing yet
+    monkeypatch.delitem(sys.modules, "models.orders")
+    paid(rows(300, 600)).write_csv(Path(home.landing) / "orders" / "next.csv")
+    assert retrain("orders") == "promoted"
+    second = registry.version("orders", 2)
+    assert (second.parent, second.base) == (1, first.base)
+    (verdict,) = registry.evaluations("orders", 2)
+    decided, *others = verdict.metrics
+    assert (decided.metric, decided.verdict) == ("weighted_loss", "better")
+    assert {"amount/squared_error", "amount/r2", "chance/log_loss", "chance/auc"} <= {m.metric for m in others}
+    parts = {m.metric: m.challenger_value for m in others if m.dataset == decided.dataset}
+    weights = [one["weight"] for one in second.plan["made_for"]["objective"]["outputs"]]
+    total = weights[0] * parts["amount/squared_error"] + weights[1] * parts["chance/log_loss"]
+    assert decided.challenger_value == pytest.approx(total, rel=1e-6)
+    known = {score.metric for score in registry.scores("orders")}
+    assert {"weighted_loss", "amount/rmse", "chance/accuracy"} <= known
+    result = CliRunner().invoke(
+        app, ["registry", "report", "orders", "2", "--out", str(here / "page.html")], catch_exceptions=False
+    )
+    assert result.exit_code == 0, result.output
+    page = (here / "page.html").read_text()
+    assert "chance/log_loss" in page
+    assert "amount: Residuals" in page
 
 
 def test_without_a_date_all_rows_count_as_learned(here: Path, registry: ModelRegistry) -> None:

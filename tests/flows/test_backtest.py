@@ -129,3 +129,21 @@ def until_then(context: Context, end: datetime | None) -> tuple[Step, list[Block
         made = list(weights(registry).values())
     assert len(made) == 3  # the first, a proof and its refit
     return replace(lived.steps[0], cpu_s=0.0), [score for score in lived.scores if score.block < then], made
+
+
+def test_a_process_imports_what_it_needs_while_another_one_makes_version_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would wait for that one, and import only then."""
+    context = past(tmp_path, turned=False)
+    history, order = prepared(context, Asked((), START, step=DAYS)), list[str]()
+
+    def made_by_another(*_: object) -> Path:
+        order.append("version 1")
+        raise Killed
+
+    monkeypatch.setattr(flows.backtest, "started", lambda _: order.append("imports"))
+    monkeypatch.setattr(flows.backtest, "first_version", made_by_another)
+    with pytest.raises(Killed):
+        live(TINY, history, policy("present"))
+    assert order == ["imports", "version 1"]

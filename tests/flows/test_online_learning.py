@@ -52,3 +52,8 @@ def test_what_was_learned_online_is_promoted_by_the_gate(
     assert newest is not None
     assert (newest.events, newest.champion) == (130, champion.number)
     assert newest.window_loss < 0.7
+    (promise,) = registry.promises("tiny")  # version 1 knows the world before it flipped
+    assert (promise.number, promise.predecessor, promise.blocks) == (2, 1, 1)
+    assert promise.rows >= 10
+    assert promise.came is not None
+    assert promise.came < -0.3

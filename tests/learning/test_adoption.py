@@ -90,7 +90,7 @@ def hidden() -> Model:
 
 THREE = {"numeric": ("a", "b", "c")}
 IN_ORDER = ("a", "b", "c")
-KINDS: list[tuple[Callable[[], Model], dict[str, Any], str, str]] = [
+KINDS: list[tuple[Callable[[], Model], dict[str, Any], str, str | tuple[str, ...]]] = [
     (elsewhere.sequential, THREE, "norm", ""),
     (elsewhere.sequential, THREE, INPUTS, ""),
     (elsewhere.skip, THREE, INPUTS, ""),
@@ -101,6 +101,8 @@ KINDS: list[tuple[Callable[[], Model], dict[str, Any], str, str]] = [
     (elsewhere.nested, {"tensors": {"pixels": (8, 8, 1)}}, INPUTS, ""),
     (elsewhere.lstm, {"tensors": {"steps": (5, 2)}}, "memory", ""),
     (elsewhere.two_outputs, THREE, "hidden", "amount"),
+    (elsewhere.two_outputs, THREE, "hidden", ("amount", "chance")),
+    (elsewhere.two_outputs, THREE, INPUTS, ("chance", "amount")),
     (embedded, {"numeric": ("size", "code")}, "both", ""),
     (embedded, {"numeric": ("size", "code")}, INPUTS, ""),
     (text, {"categorical": ("word",)}, "deep", ""),
@@ -109,13 +111,24 @@ KINDS: list[tuple[Callable[[], Model], dict[str, Any], str, str]] = [
 
 @pytest.mark.parametrize(("build", "inputs", "at", "output"), KINDS)
 def test_what_was_trained_elsewhere_answers_as_before(
-    build: Callable[[], Model], inputs: dict[str, Any], at: str, output: str, tmp_path: Path
+    build: Callable[[], Model], inputs: dict[str, Any], at: str, output: str | tuple[str, ...], tmp_path: Path
 ) -> None:
     """To the last bit: from named columns, through the two files, wherever it is cut."""
     path = saved(build, tmp_path)
     [first, *others] = look(path, at, output).inputs
     filled = {} if others or first.name in {"pixels", "steps", "word"} else {first.name: IN_ORDER}
     refuse_others(Adopted(path, schema(**inputs), at, filled, output), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("build", "why"), [(hidden, r"hidden in call\(\)"), (elsewhere.sequential, "output 'chance': the model has none")]
+)
+def test_a_model_without_the_outputs_that_are_named_is_refused(
+    build: Callable[[], Model], why: str, tmp_path: Path
+) -> None:
+    """Also one that hides its layers, and one that has one output only."""
+    with pytest.raises(CannotSplit, match=why):
+        look(saved(build, tmp_path), output=("chance", "amount"))
 
 
 def test_text_cannot_pass_a_base_as_it_is(tmp_path: Path) -> None:
@@ -165,9 +178,9 @@ def test_what_a_file_tells_is_shown_before_anything_is_written(tmp_path: Path) -
         ("out", True),
     ]
     assert str(found.inputs[0]) == "pixels (8, 8, 1, float32)"
-    assert (found.at, found.activation) == ("pool", "softmax")
-    assert look(saved(elsewhere.mobilenet, tmp_path)).activation == "softmax"
-    assert look(saved(elsewhere.lstm, tmp_path)).activation == "linear"
+    assert (found.at, found.activations) == ("pool", ("softmax",))
+    assert look(saved(elsewhere.mobilenet, tmp_path)).activations == ("softmax",)
+    assert look(saved(elsewhere.lstm, tmp_path)).activations == ("linear",)
     assert look(saved(hidden, tmp_path)).at == INPUTS
 
 
@@ -175,7 +188,9 @@ def test_one_of_several_outputs_has_to_be_named(tmp_path: Path) -> None:
     """And the others are listed."""
     with pytest.raises(CannotSplit, match="chance, amount"):
         look(saved(elsewhere.two_outputs, tmp_path))
-    assert look(saved(elsewhere.two_outputs, tmp_path), output="chance").activation == "sigmoid"
+    assert look(saved(elsewhere.two_outputs, tmp_path), output="chance").activations == ("sigmoid",)
+    both = look(saved(elsewhere.two_outputs, tmp_path), output=("amount", "chance"))
+    assert (both.activations, both.at) == (("linear", "sigmoid"), "hidden")
 
 
 CODE = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -97,6 +98,38 @@ def test_a_focal_loss_gives_chances_that_are_right(
     assert refit.plan["calibration"] == proof.plan["calibration"]
     assert refit.plan["threshold"] == proof.plan["threshold"]
     assert refit.files.head_digest != proof.files.head_digest
+
+
+@pytest.mark.parametrize("calibrates", [True, False])
+def test_more_rows_are_held_back_only_for_a_head_that_they_can_put_right(
+    focal: ModelSpec, partition: Callable[..., PartitionFile], tmp_path: Path, calibrates: bool
+) -> None:
+    """Until there are 40 of each class; of a head that hides its sums a tenth, as of any other."""
+    seen: list[int] = []
+
+    def loss(model: keras.Model, inputs: Any, target: Any) -> object:
+        seen.append(len(target))
+        return keras.losses.binary_focal_crossentropy(target, model(inputs))
+
+    def hidden(features: tuple[int, ...]) -> keras.Model:
+        layers = keras.layers.Dense(1), keras.layers.Activation("sigmoid")
+        return keras.Sequential([keras.Input(features), *layers])
+
+    spec = replace(
+        focal,
+        objective=Binary(),
+        loss=loss,
+        build_head=focal.build_head if calibrates else hidden,
+        pretrain=Pretrain(epochs=1, batch_size=25),
+        finetune=replace(focal.finetune, validation=0.1),
+    )
+    first = pretrain(spec, [partition("old", 400)], work=tmp_path / "first", seed=SEED)
+    assert f"learned from {213 if calibrates else 270} rows of" in first.reason
+    assert ("on 87 rows held back" if calibrates else "not calibrated: the head") in first.reason
+    seen.clear()
+    new = [partition("new", 400, seed=2)]
+    finetune(spec, first.files, new, [], work=tmp_path / "next", seed=SEED, cache=tmp_path / "cache")
+    assert sum(seen) == (217 if calibrates else 270)
 
 
 def test_few_rows_calibrate_nothing(focal: ModelSpec) -> None:

@@ -59,6 +59,13 @@ def test_a_builder_is_what_it_says_and_uses(tmp_path: Path, was: str, now: str, 
     assert texts[0]["build_head"] == texts[1]["build_head"]
 
 
+def test_a_builders_file_is_parsed_once(spec: ModelSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many steps of a run ask."""
+    first = builder_texts(spec)
+    monkeypatch.setattr("learning.builders.ast.parse", lambda _: pytest.fail("parsed again"))
+    assert builder_texts(spec) == first
+
+
 def test_what_is_recorded_can_be_read_again(spec: ModelSpec) -> None:
     """As JSON, which knows no tuples."""
     tensors = replace(spec, schema=replace(spec.schema, tensors={"image": (2, 2)}, nullable=("a",), entity=("c",)))

@@ -60,3 +60,20 @@ def test_another_vocabulary_is_another_model() -> None:
         for words in (["x", "y"], ["y", "x"])
     )
     assert model_digest(one) != model_digest(two)
+
+
+def test_another_precision_is_another_model_and_the_usual_one_has_the_digest_of_before() -> None:
+    """The same weights in float32 compute something else in half precision; so inside of other layers and models."""
+    same = keras.Input((3, 2)), np.ones((2, 2), "float32"), np.zeros(2, "float32")
+
+    def built(policy: str, *, inside: bool) -> keras.Model:
+        dense = keras.layers.Dense(2, dtype=policy)
+        model = keras.Sequential([same[0], keras.layers.TimeDistributed(dense) if inside else dense])
+        model.set_weights(same[1:])
+        return keras.Sequential([same[0], model]) if inside else model
+
+    for inside in (False, True):
+        digests = {model_digest(built(one, inside=inside)) for one in ("float32", "mixed_float16", "mixed_bfloat16")}
+        assert len(digests) == 3
+    usual = "2a104a2a65719b7fd1fa170e2fbff306517bbdf0a3750b4f3674e5153c9d7cbc"
+    assert model_digest(built("float32", inside=False)) == usual

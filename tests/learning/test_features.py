@@ -15,7 +15,7 @@ from forked import forked
 
 from evergreen_client.model_files import load_model
 from learning.data import PartitionFile, read_inputs
-from learning.features import FeatureCache, FrozenBase
+from learning.features import FeatureCache, FrozenBase, frozen_base
 from learning.files import ModelFiles, Trained
 from learning.spec import ModelSpec
 
@@ -39,6 +39,25 @@ def test_a_cached_partition_needs_no_base(tmp_path: Path) -> None:
     for _ in range(2):
         FeatureCache(tmp_path / "cache").open(base, part("p"))
     assert base.passes == 1
+
+
+def test_bases_that_are_asked_in_turn_are_loaded_once(
+    spec: ModelSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of a champion from scratch and of the one before it are, at each run; of large ones only the newest."""
+    paths = [tmp_path / f"{name}.keras" for name in ("champion", "predecessor")]
+    for path in paths:
+        path.write_bytes(b"a base")
+
+    def both() -> list[FrozenBase]:
+        return [frozen_base(path, path.stem, spec.schema) for path in paths]
+
+    first = both()
+    assert all(one is other for one, other in zip(first, both(), strict=True))
+    monkeypatch.setattr("learning.features.BASE_BYTES", 10)
+    large = both()
+    assert not any(one is other for one, other in zip(large, both(), strict=True))
+    assert frozen_base(paths[1], paths[1].stem, spec.schema) is frozen_base(paths[1], paths[1].stem, spec.schema)
 
 
 def test_another_base_has_features_of_its_own(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -118,3 +119,27 @@ def test_without_new_rows_there_is_nothing_to_learn(schema: Schema, partition: P
     old = select(schema, [partition("old")], "all")
     with pytest.raises(NotEnoughData, match="0 labelled"):
         hold_back(schema, [], FineTune(), seed=0, replayed=old)
+
+
+@pytest.mark.parametrize(
+    ("rows", "classes", "share"),
+    [
+        ((3_000, 3_000), 2, 0.1),
+        ((900, 130), 2, 0.308),
+        ((900, 115), 2, 0.1),
+        ((2_000, 160, 160), 3, 0.25),
+        ((300, 290, 25), 3, 0.127),
+        ((300, 290), 3, 0.138),
+        ((900, 55, 55), 3, 0.1),
+    ],
+)
+def test_chances_are_put_right_by_30_rows_of_each_class_or_no_more_rows_are_held_back(
+    schema: Schema, rows: tuple[int, ...], classes: int, share: float
+) -> None:
+    """Of several classes the scale takes as many that are not of the largest; a class may also be missing."""
+    target = np.random.default_rng(0).permutation(np.repeat(np.arange(float(len(rows))), rows))
+    chosen = [Selection(PartitionFile("p", Path()), np.arange(len(target)), target)]
+    _, held = hold_back(schema, chosen, Pretrain(), seed=0, calibrated=classes)
+    assert row_count(held) / len(target) == pytest.approx(share, abs=0.002)
+    if share > 0.2:
+        assert np.bincount(held[0].target.astype("int64")).min() >= 30

@@ -9,7 +9,7 @@ import numpy as np
 
 from learning.metrics import MEANS, SHARES, WHOLE, figure
 from learning.objectives import Binary
-from learning.spec import Gate
+from learning.spec import Gate, MultiOutput
 
 PAGE = (Path(__file__).parents[2] / "docs" / "objectives.md").read_text()
 
@@ -21,8 +21,11 @@ def test_the_examples_run_and_fit_a_model_of_events() -> None:
     gates = []
     for example in examples:
         exec(example, names)  # noqa: S102 - our own page
-        gates.append(names["gate"])
+        gates += [names.pop(name) for name in ("gate",) if name in names]
     assert len(gates) == 2
+    objective = names["objective"]
+    assert isinstance(objective, MultiOutput)
+    assert objective.targets == ("late", "minutes")
     for gate in gates:
         assert isinstance(gate, Gate)
         gate.check_figures(Binary(), weighted=False)

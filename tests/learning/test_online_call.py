@@ -7,7 +7,13 @@ import threading
 import numpy as np
 import tensorflow as tf
 
+from learning.objectives import Binary
+from learning.online import OnlineLearner
 from learning.online_call import in_this_thread
+from learning.online_plan import Online
+from learning.online_tables import spec_of
+
+SPEC = spec_of(["speed", "size"], [], Binary())
 
 
 def test_every_step_of_a_loop_runs_in_the_thread_that_asked() -> None:
@@ -32,3 +38,13 @@ def test_every_step_of_a_loop_runs_in_the_thread_that_asked() -> None:
     assert threads == {threading.get_ident()}
     graph(tf.constant([1.0] * 50))
     assert len(threads) > 1  # TensorFlow's own call does hand work on: the test above can fail
+
+
+def test_kept_rows_are_multiplied_as_they_lie() -> None:
+    """Nobody rewrites a loop that one thread runs, and to turn a thousand rows takes as long as a step of the head."""
+    learner = OnlineLearner(SPEC, None, Online(replay=8, batch=2))
+    asked = tf.TensorSpec((None, learner.step.features.shape[0]), "float32")
+    graph = tf.function(learner.step._remembered, input_signature=[asked], autograph=False).get_concrete_function()
+    kinds = {operation.type for operation in graph.graph.get_operations()}
+    assert "MatMul" in kinds
+    assert not kinds & {"Transpose", "Pow", "GatherV2"}

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from errors import EvergreenError, InvalidBacktest, InvalidSpec
-from learning.overrides import NAMED, checked, grid, overridden, policy
+from learning.overrides import NAMED, checked, grid, in_rounds, overridden, policy
 from learning.plans import FineTune, FromScratch
 from tiny import TINY
 
@@ -68,3 +68,10 @@ def test_what_cannot_be_is_refused_with_the_way(text: str, why: str) -> None:
 def test_each_policy_is_lived_through_once() -> None:
     """What the spec has now, and what always promotes, are there in any case."""
     assert [one.name for one in checked(TINY, [policy("never"), policy("never")])] == ["present", "never", "always"]
+
+
+def test_policies_that_train_alike_are_begun_in_different_rounds() -> None:
+    """So are two names for the same values; another gate makes other champions, and so other trainings."""
+    names = ["present", "finetune.replay.share=0", "monthly", "gate=off", "gate.rule=proven", "always"]
+    found = [one.name for one in in_rounds(TINY, [policy(name) for name in names])]
+    assert found == ["present", "gate=off", "gate.rule=proven", "finetune.replay.share=0", "always", "monthly"]

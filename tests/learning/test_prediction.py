@@ -33,6 +33,17 @@ def test_predictions_are_head_of_base_for_labelled_rows_in_order(
     assert predicted.columns["c"].tolist() == [value for part in rows for value in part["c"].ravel()]
 
 
+def test_what_was_predicted_before_needs_no_head(
+    spec: ModelSpec, champion: Trained, partition: Partition, tmp_path: Path
+) -> None:
+    """Whoever has kept it gives it back; targets and places are read all the same."""
+    new, cache, none = partition("new"), tmp_path / "cache", replace(champion.files, head=tmp_path / "none.keras")
+    made = predict(spec, champion.files, [new], split="all", cache=cache)
+    found = predict(spec, none, [new], split="all", cache=cache, kept=lambda _: made.prediction)
+    assert np.array_equal(found.prediction, made.prediction)
+    assert np.array_equal(found.target, made.target)
+
+
 def test_rows_are_predicted_from_a_moment_on_with_their_blocks(
     spec: ModelSpec, champion: Trained, partition: Partition, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -108,3 +109,15 @@ def test_a_sample_is_as_the_rows_are(tmp_path: Path) -> None:
     chosen = next(iter(choices(known, BLOCK, len(known))))
     places = np.array(chosen.files) / len(known)
     assert [np.sum((places >= q / 4) & (places < (q + 1) / 4)) for q in range(4)] == [5, 5, 5, 5]
+
+
+def test_more_partitions_than_files_may_be_open_are_drawn_from(tmp_path: Path) -> None:
+    """A year of small arrivals is many partitions, and a process may hold few files open."""
+    rows = of(tmp_path, 2_000, each=5, minutes=20)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, limits[1]))
+    try:
+        sample = draw(rows, ["number"], 2_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert sample.values["number"].to_list() == list(range(2_000))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from a_year import LIMIT, a_year
@@ -16,10 +17,12 @@ from filled import MODEL, START, add_partition, add_version, promote, three_cham
 from well_formed import well_formed
 
 from db.registry import ModelRegistry
-from db.verdict_records import BlockLoss, DriftColumn, NewDriftCheck, NewPerformanceCheck
+from db.verdict_records import BlockLoss, DriftColumn, EvaluationMetric, NewDriftCheck, NewPerformanceCheck
 from monitoring.drawings import axis, bars, cells, path
+from monitoring.forest import scale
+from monitoring.loss_charts import promotions_in_words
 from monitoring.overview import LiveBlock, Overview, overview
-from monitoring.page import monitor_page
+from monitoring.page import ended, monitor_page
 from monitoring.sparkline import WIDTH, sparkline
 from monitoring.sparkline import bars as text_bars
 from monitoring.worst import each_worst, worst_first
@@ -68,7 +71,9 @@ def test_all_that_matters_is_on_the_page(sixty_days: Overview) -> None:
         "1 without a finite loss",
         f"limit {LIMIT:.3g}",
         "rows refused",
-        "1,000 new rows against 30,000",
+        '1,000 new rows (<span class="whole">2013-03-01</span> to ',
+        '<span class="whole">2013-03-02</span>) against 30,000 (',
+        '<td><span class="whole">',  # the day of a run
         "intervals held it",
         "not shown better: +0.3%",
         "↩v",
@@ -209,5 +214,26 @@ def test_drawings_of_nothing() -> None:
     assert path([(0, math.nan), None]) == ""
     assert cells([]) == []
     assert bars([]) == bars([0, 0]) == bars([math.nan]) == []
-    assert axis([], 100).at(0.5) == 50
+    assert 0 < axis([], 100).at(0.5) < 100
     assert axis([3.0], 100).at(3.0) == 50
+
+
+def test_no_loss_below_zero_is_on_an_axis() -> None:
+    """Room is left below the lowest value, but not where no value can be."""
+    assert axis([0.1, 9.0], 100).low == 0.0
+    assert axis([-0.1, 9.0], 100).low < -0.1
+    assert 0 < axis([8.9, 9.0], 100).low < 8.9
+
+
+def test_a_change_of_a_loss_is_on_an_axis_that_ends_where_all_of_it_is_gone() -> None:
+    """A room below -100 % would be one for losses below 0."""
+    change = EvaluationMetric("newest", "", "log_loss", 100, 2.0, 0.1, -0.95, -0.97, -0.93, "better")
+    assert scale([change]).low == -1.0
+
+
+def test_one_is_no_plural_and_a_run_that_goes_on_has_no_reason() -> None:
+    """What a person reads first is a sentence."""
+    one = SimpleNamespace(marks=[(SimpleNamespace(kind="rollback"), None)])
+    assert promotions_in_words(one) == "0 promotions, 1 rollback."  # type: ignore[arg-type]
+    run = SimpleNamespace(outcome=None, reason=None, started_at=datetime(2026, 3, 1, tzinfo=UTC))
+    assert ended(run) == "open, 2026-03-01 00:00 UTC"  # type: ignore[arg-type]

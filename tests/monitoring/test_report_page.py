@@ -117,6 +117,7 @@ def test_the_page_says_what_was_compared_worst_column_first(tmp_path: Path) -> N
         (np.full(50, np.nan), np.zeros(50)),
         (np.zeros(50), np.zeros(50)),
         (np.array([np.inf, -np.inf, 1.0]), np.array([1e300, -1e300, np.nan])),
+        (np.zeros(50), np.full(50, 1.5e308)),
         (np.array([], float), np.array([1.0])),
         (np.array([None, None], object), np.array(["a", None], object)),
         (np.array([1, "1", None], object), np.array([], object)),

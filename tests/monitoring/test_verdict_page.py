@@ -160,6 +160,10 @@ def test_what_came_of_a_promotion_is_there(registry: ModelRegistry) -> None:
     assert "version 4 against version 3" in page
     assert "as version 5, its refit on all that was pending" in page
     assert "not known yet" in page
+    assert "<dd>since " in page
+    registry.promote(MODEL, 3, seen=registry.sequence(MODEL), kind="rollback", actor="watch", reason="worse")
+    page = verdict_page(judged(registry, MODEL, 5), "")
+    assert "its refit on all that was pending (promote by test); then version 3 (rollback by watch)" in page
 
 
 def test_nothing_that_data_hold_becomes_markup(registry: ModelRegistry) -> None:

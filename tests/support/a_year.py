@@ -92,7 +92,7 @@ def one_check(draw: random.Random, day: int, days: int, columns: int) -> NewDrif
     time = START + timedelta(days=day)
     windows = Window(30_000, 60, START, time), Window(1000, 1, time, time + timedelta(days=1))
     drifted = {column.column for column in found if column.drifted}
-    reason = f"{len(drifted)} of {columns} columns drifted; 30% make a drift"
+    reason = f"{len(drifted)} of {columns} columns drifted; a drift needs 30%"
     broken_ones = any(column.broken for column in found)
     share = len(drifted) / columns
     verdict = (share >= 0.3, share, reason)

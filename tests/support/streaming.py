@@ -131,11 +131,9 @@ def bits(registry: ModelRegistry, consumer: str) -> tuple[Any, ...]:
 
 def learn(source: str) -> None:
     """Learn what is there in a process of its own, and say after every portion how far it has come: to be killed."""
-    from prefect.logging import disable_run_logger
-
     from tasks.consume import follow_champion, save
 
-    with disable_run_logger(), Place().consumer(source, stretch=100, seconds=0.05) as consumer:
+    with Place().consumer(source, stretch=100, seconds=0.05) as consumer:
         for events in consumer.portions(0):
             consumer.test_then_train(events)
             follow_champion(consumer)

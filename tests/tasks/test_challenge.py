@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect.logging import disable_run_logger
 from streaming import Place, event, write
 
 from db.approvals import Answer
@@ -23,7 +21,7 @@ from tasks.online import Consumer
 
 
 @pytest.fixture
-def place(home: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def place(home: Settings, monkeypatch: pytest.MonkeyPatch) -> Place:
     """A home with a champion, a gate that lets everything pass, and challengers that always work."""
 
     def passed(consumer: Consumer, number: int, _folder: Path) -> PromotionDecision:
@@ -37,10 +35,9 @@ def place(home: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.setattr(file, "judge_candidate", file.judge_candidate.fn)
     monkeypatch.setattr(file, "is_proof_enough", lambda consumer, _: any(consumer.remembered.proof_labels().values()))
     home.home.mkdir(parents=True)
-    with disable_run_logger():
-        place = Place()
-        place.spec = replace(place.spec, retrain=RetrainPolicy(min_rows=5))
-        yield place
+    place = Place()
+    place.spec = replace(place.spec, retrain=RetrainPolicy(min_rows=5))
+    return place
 
 
 def learn(place: Place, stream: Path, first: int, **pace: Any) -> Consumer:

@@ -206,7 +206,6 @@ def checked(
     """What the step gives, where the other part comes to this."""
     monkeypatch.setattr(step, "compare_made", lambda *_: done(outputs))
     monkeypatch.setattr(step, "show_on_timeline", lambda _: None)
-    monkeypatch.setattr(step, "get_run_logger", lambda: SimpleNamespace(info=print, warning=print))
     return check_drift.fn(run, Pending(1, (), "key"), comparison)
 
 

@@ -8,7 +8,6 @@ from typing import cast
 
 import pytest
 from filled import MODEL
-from prefect.logging import disable_run_logger
 from served import Place
 
 from db.records import RunEnding
@@ -32,8 +31,7 @@ def test_a_turned_world_is_found_recorded_and_reported(tmp_path: Path, monkeypat
             one = place.arrive(1 + 7 * week, ([1.0] * share + [0.0] * (20 - share)) * 7, days=7)
             pending = Pending(1, (one,), "key")
             score_pending(place.context, place.run, pending)
-            with disable_run_logger():
-                states.append(check_performance.fn(run, pending).state)
+            states.append(check_performance.fn(run, pending).state)
         assert states == [*["cannot tell"] * 6, "in control", "in control", "broken"]
         newest = registry.performance_checks(MODEL)[0]
         assert (newest.state, newest.since, newest.blocks) == ("broken", one.time_from, 63)

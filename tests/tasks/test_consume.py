@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from prefect.logging import disable_run_logger
 from streaming import Place, event, write
 
 from db.records import came_to
@@ -18,11 +16,10 @@ from tasks.run import STATES
 
 
 @pytest.fixture
-def place(home: Settings) -> Iterator[Place]:
+def place(home: Settings) -> Place:
     """A home with a champion."""
     home.home.mkdir(parents=True)
-    with disable_run_logger():
-        yield Place()
+    return Place()
 
 
 def consume(place: Place, stream: Path) -> Consumer:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from cli.main import reached_server
+from cli.running import reached_server
 from errors import ServerFailed, StepFailed
 from tasks.logs import _Told, foreseen
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,14 @@ from typing import Any
 import polars as pl
 import pytest
 from arriving import Port, line
-from prefect.logging import disable_run_logger
 from streaming import Place, Slope, bits, event, write
 
 from errors import AnotherConsumer, TrainingDiverged, UnreachableSource
 from learning.spec import RetrainPolicy
 from settings import Settings
-from tasks.challenge import challenge, freeze, is_proof_enough, written
+from tasks.challenge import challenge, freeze, is_proof_enough
 from tasks.consume import ELSEWHERE, ending_of, follow_champion, save
+from tasks.event_file import written
 from tasks.online import Consumer
 from tasks.online_view import facts, shown
 
@@ -27,11 +26,10 @@ endings: list[str] = []  # what the newest consumer said of itself
 
 
 @pytest.fixture
-def place(home: Settings) -> Iterator[Place]:
+def place(home: Settings) -> Place:
     """A home with a champion."""
     home.home.mkdir(parents=True)
-    with disable_run_logger():
-        yield Place()
+    return Place()
 
 
 @pytest.fixture
@@ -125,6 +123,7 @@ def test_what_is_no_event_is_refused_with_a_reason_and_the_others_go_on(place: P
         "speed is outside 0 to 100": event(1, speed=1e6),
         "late is outside 0 to 1": event(1, late=7),
         "another event has the same key": event(0, speed=1.0),
+        "at is more than 1 day ahead of now": event(8, at="2190-01-01T00:00:00Z"),
         "at is older than that of an event before it": event(9, at="2023-12-31T00:00:00Z"),
         "a label of no event that waits for one": {"key": ["secret", "2024-01-01T00:00:00Z"], "label": 1},
         "the label is missing": {"key": ["1", "2024-01-01T00:00:00Z"], "label": None},
@@ -279,7 +278,7 @@ def test_rows_that_came_after_the_challenger_prove_it(place: Place, stream: Path
         freeze.fn(consumer.run, consumer)
         for events in consumer.portions(0):
             consumer.test_then_train(events)
-        record, file = written(consumer, tmp_path)
+        record, file = written(place.spec, consumer.remembered.proof(), tmp_path)
         assert is_proof_enough(consumer, replace(consumer.candidate, learned=0)) is False  # type: ignore[type-var]
     rows = pl.read_parquet(file.path)
     assert sorted(map(int, rows["id"])) == [n for n in range(20, 40) if n % 5 != 4 or n == 24]

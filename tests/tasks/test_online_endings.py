@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from arriving import SCHEMA, SPEC, new_registry
-from prefect.logging import disable_run_logger
 from streaming import Place, event, write
 
 from db.artifacts import ArtifactStore
@@ -23,13 +21,12 @@ WEIGHED = replace(SCHEMA, weight="worth")
 
 
 @pytest.fixture
-def stream(home: Settings, tmp_path: Path) -> Iterator[Path]:
+def stream(home: Settings, tmp_path: Path) -> Path:
     """A file of 20 events, of which the last 10 are worth nothing."""
     home.home.mkdir(parents=True)
     path = tmp_path / "events.jsonl"
     write(path, [event(n, worth=float(n < 10)) for n in range(20)])
-    with disable_run_logger():
-        yield path
+    return path
 
 
 def test_a_model_that_is_retired_ends_its_run_at_the_next_event(stream: Path) -> None:

@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import pytest
-from prefect.logging import disable_run_logger
 from redis_server import running_redis
 from streaming import Place, bits, event, learn, write
 
@@ -96,7 +95,7 @@ def test_a_real_redis_server_is_read_exactly_once_though_the_process_is_killed(h
         server.delete("killed")
         server.xadd("killed", event(1002), id="1-1")
         for source, sentence in ((whole, "may have gone unread"), (killed, "was written anew")):
-            with disable_run_logger(), place.consumer(source) as consumer:
+            with place.consumer(source) as consumer:
                 for events in consumer.portions(0):
                     consumer.test_then_train(events)
                 assert consumer.events == COUNT + 1

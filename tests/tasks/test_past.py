@@ -22,6 +22,7 @@ from monitoring.windows import compare_rows
 from tasks.check_drift import Comparison, broken_inputs
 from tasks.drift_windows import WindowFiles, compared_columns
 from tasks.past import Past
+from tasks.predictions import predict_with
 from tiny import TINY
 
 VERDICT = "the whole check's verdict"
@@ -98,6 +99,39 @@ def test_a_whole_check_is_made_only_where_it_can_change_what_is_decided(  # noqa
     run: Any = SimpleNamespace(context=SimpleNamespace(spec=spec, registry=registry), model="tiny", started_at=None)
     comparison = Comparison(Reference("champion", ()), (window(path), window(path)))
     assert Past((), tmp_path / "shared").drift_verdict(run, Pending(1, (), "key"), comparison) == found
+
+
+def test_two_policies_ask_the_same_weights_about_the_same_rows_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other rows, another split or other weights are another question; one in the present asks each time."""
+    made = list[str]()
+
+    def predict(*_: object, kept: Any, **__: object) -> Any:
+        return kept(lambda: made.append("made") or len(made)) if kept else "asked"
+
+    monkeypatch.setattr("tasks.predictions.predict", predict)
+
+    def ask(head: str, rows: str, split: Any, past: Past | None) -> Any:
+        context: Any = SimpleNamespace(
+            past=past,
+            settings=SimpleNamespace(cache=tmp_path),
+            spec_of=lambda _: TINY,
+            model_files=lambda _: SimpleNamespace(base_digest="base", head_digest=head),
+            partition_files=lambda _: [PartitionFile(rows, tmp_path / rows)],
+        )
+        version: Any = None
+        return predict_with(context, version, (), split=split)
+
+    def policy() -> Past:
+        return Past((), tmp_path / "shared")
+
+    first = ask("head", "p1", "all", policy())
+    assert ask("head", "p1", "all", policy()) == first
+    others = [("other", "p1", "all"), ("head", "p2", "all"), ("head", "p1", "holdout")]
+    assert len({first, *(ask(*asked, policy()) for asked in others)}) == 4
+    assert len(made) == 4
+    assert ask("head", "p1", "all", None) == "asked"
 
 
 def test_a_training_for_other_costs_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from filled import stored
 from prefect.exceptions import TerminationSignal
-from prefect.logging import disable_run_logger
 
 from db.records import INTERRUPTED, NewVersion, RunRecord
 from db.registry import ModelRegistry, open_registry
@@ -26,7 +25,7 @@ from tiny import TINY
 def registry(home: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelRegistry]:
     """The registry of the tiny model, whose runs can be recorded outside of a flow."""
     monkeypatch.setattr("tasks.run.load_spec", lambda *_: TINY)
-    with open_registry(home.database_url) as registry, disable_run_logger():
+    with open_registry(home.database_url) as registry:
         registry.add_model("tiny")
         yield registry
 

@@ -10,7 +10,6 @@ from a_year import a_year
 from arriving import new_registry
 from filled import MODEL
 from loky import get_reusable_executor
-from prefect.logging import disable_run_logger
 
 from db.records import RunEnding
 from learning.catalog import load_spec
@@ -40,16 +39,14 @@ def test_a_page_that_cannot_be_written_fails_no_run(run: Run, home: Settings, ca
     """The log says so."""
     home.reports.mkdir(parents=True)
     home.monitor_page(MODEL).parent.write_text("a file where the folder should be")
-    with disable_run_logger():
-        write_page(run, RunEnding("promoted", "retrain", "better"))
+    write_page(run, RunEnding("promoted", "retrain", "better"))
     assert not home.monitor_page(MODEL).exists()
 
 
 @pytest.mark.slow
 def test_a_check_stands_on_the_timeline(run: Run, home: Settings) -> None:
     """Within its model's project."""
-    with disable_run_logger():
-        begin_to_show(run).result(120)
+    begin_to_show(run).result(120)
     assert len(list(home.workspace.rglob("snapshots/*.json"))) == 1
 
 
@@ -57,10 +54,9 @@ def test_a_timeline_that_cannot_be_written_fails_no_run(run: Run, home: Settings
     """Nor does anybody wait for it."""
     home.reports.mkdir(parents=True)
     home.workspace.write_text("a file where the folder should be")
-    with disable_run_logger():
-        started = time.perf_counter()
-        show_on_timeline(run)
-        assert time.perf_counter() - started < 30
-        with pytest.raises(OSError, match="workspace"):
-            begin_to_show(run).result(120)
+    started = time.perf_counter()
+    show_on_timeline(run)
+    assert time.perf_counter() - started < 30
+    with pytest.raises(OSError, match="workspace"):
+        begin_to_show(run).result(120)
     get_reusable_executor(reuse=True).shutdown(wait=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 from arriving import SCHEMA, Port, line
-from prefect.logging import disable_run_logger
 from streaming import Place, Slope, event, write
 
 from learning.online_rows import label_of, packed, weight_of
@@ -20,7 +19,7 @@ from tasks.online import Consumer
 
 
 @pytest.fixture
-def place(home: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def place(home: Settings, monkeypatch: pytest.MonkeyPatch) -> Place:
     """A home with a champion, whose learner is as strict as the real one."""
 
     def strict(spec: Any, files: Any, _state: Any) -> Slope:
@@ -39,8 +38,7 @@ def place(home: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
 
     monkeypatch.setattr("streaming.slope", strict)
     home.home.mkdir(parents=True)
-    with disable_run_logger():
-        yield Place()
+    return Place()
 
 
 def with_schema(place: Place, **changes: Any) -> Schema:

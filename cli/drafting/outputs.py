@@ -1,0 +1,137 @@
+"""The outputs of a saved model that are kept fresh: the column of each one's label, what it is for, and its weight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cli.drafting.fitting import Fit, classes_of, objective_of, of_words
+from cli.drafting.sample import rows_as_read
+from errors import CannotAdopt, InvalidSpec
+from learning.adoption import Adopted
+from learning.objectives import Binary, Multiclass
+from learning.regression import Regression
+
+if TYPE_CHECKING:
+    import polars as pl
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """An output that is kept fresh.
+
+    Args:
+        name: of the output; "" where the model has only one.
+        target: column of its label; "" where it is to be guessed.
+        objective: as Python.
+        weight: of its loss, beside those of others.
+        doubts: what a person should look at.
+    """
+
+    name: str
+    target: str
+    objective: str = ""
+    weight: float = 1.0
+    doubts: tuple[str, ...] = ()
+
+
+def asked_outputs(given: Sequence[str], target: str) -> tuple[Fresh, ...]:
+    """What a person asked for: one output, or several, each as OUTPUT=COLUMN.
+
+    Raises:
+        CannotAdopt: of several, one has no column, or there is a --target beside them.
+
+    Example:
+        >>> [(one.name, one.target) for one in asked_outputs(["late=is_late", "delay=minutes"], "")]
+        [('late', 'is_late'), ('delay', 'minutes')]
+        >>> asked_outputs([], "is_late")[0].target
+        'is_late'
+    """
+    pairs = [Fresh(name, column) for name, _, column in (one.partition("=") for one in given)]
+    if len(pairs) < 2 and not (pairs and pairs[0].target):
+        return (Fresh(pairs[0].name if pairs else "", target),)
+    if bare := [one.name for one in pairs if not one.target]:
+        fix = f"write --output {bare[0]}=COLUMN"
+        raise CannotAdopt(f"--output {bare[0]} beside others", "each of several has a label of its own", fix)
+    if target:
+        why = "each --output names its own column already"
+        raise CannotAdopt(f"--target {target} beside --output OUTPUT=COLUMN", why, "leave --target out")
+    return tuple(pairs)
+
+
+def output_of(fresh: Sequence[Fresh]) -> str | tuple[str, ...]:
+    """As `Adopted` names them."""
+    return fresh[0].name if len(fresh) == 1 else tuple(one.name for one in fresh)
+
+
+def with_objectives(  # noqa: PLR0913, PLR0917 - the model, its columns and the rows
+    asked: Sequence[Fresh], activations: Sequence[str], found: Fit, adopted: Adopted, rows: pl.DataFrame, folder: Path
+) -> tuple[Fit, tuple[Fresh, ...]]:
+    """Each output with what it is for, as its answers on the rows tell; nulls are taken back where it has none.
+
+    Args:
+        asked: the outputs.
+        activations: the last one of each.
+        found: the columns that fill the inputs; its target is the first output's.
+        adopted: the model.
+        rows: typed ones.
+        folder: for a copy of some of them.
+    """
+    known, finite, several = list[Fresh](), True, len(asked) > 1
+    for one, activation in zip(asked, activations, strict=True):
+        target = one.target or found.schema.target
+        own = replace(found, schema=replace(found.schema, target=target), classes=classes_of(rows, target))
+        labels, values = rows_as_read(own.numbered(rows), own.schema, folder)
+        said = replace(adopted, output=one.name).answers(values)
+        sums = said.reshape(len(said), -1).astype("float64").sum(axis=1)
+        there = sums == sums  # noqa: PLR0124 - NaN is not equal to itself
+        finite = finite and bool(there.all())
+        objective, doubts = objective_of(activation, said[there], labels[there])
+        weight = even_weight(objective, labels[there])
+        if own.classes:
+            objective, doubts = of_words(objective, own.classes, said[there], labels[there])
+        named = tuple(f"output {one.name}: {doubt}" for doubt in doubts) if several else doubts
+        known.append(Fresh(one.name, target, objective, weight, named))
+    if several:
+        told = "weights: by these each loss is 1 where nothing is known of a row; what is each output worth to you?"
+        known[-1] = replace(known[-1], doubts=(*known[-1].doubts, told))
+    return (found if finite else found.without_nulls(found.schema.numeric)), tuple(known)
+
+
+def even_weight(objective: str, target: Floats) -> float:
+    """The weight by which an output's loss is 1 where nothing is known of a row, so that no unit drowns the others.
+
+    Example:
+        >>> even_weight("Regression()", np.array([0.0, 10.0]))
+        0.04
+    """
+    kind, _, count = objective.removesuffix(")").partition("(")
+    one_number = Binary() if kind == "Binary" else Regression()
+    known: Binary | Multiclass | Regression = Multiclass(int(count)) if count else one_number
+    constant = known.constant(target)
+    loss = float(np.mean(known.row_loss(target, np.broadcast_to(constant, (len(target), len(constant))))))
+    return float(f"{1 / loss:.2g}") if loss > 0 else 1.0
+
+
+def refuse_unknown(asked: Sequence[Fresh], rows: pl.DataFrame) -> None:
+    """See that the rows have a column for each of several outputs, and no two the same; raises InvalidSpec."""
+    for one in asked[1:]:
+        if one.target not in rows.columns:
+            fix = f"choose from {', '.join(rows.columns)}"
+            raise InvalidSpec(f"target '{one.target}' of output '{one.name}'", "there is no such column", fix)
+    if len({one.target for one in asked}) < len(asked):
+        received = ", ".join(f"--output {one.name}={one.target}" for one in asked)
+        raise CannotAdopt(received, "two outputs have the same column", "give each output a column of its own")
+
+
+def kinds_of(fresh: Sequence[Fresh]) -> set[str]:
+    """The names that this text takes from learning.spec."""
+    kinds = {one.objective.partition("(")[0] for one in fresh}
+    return kinds | {"MultiOutput", "Output"} if len(fresh) > 1 else kinds

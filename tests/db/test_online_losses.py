@@ -1,0 +1,57 @@
+"""What versions lost on events that are no partition: for the book of promises, and for the watch."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from filled import MODEL, START, add_version, promote, stored
+
+from db.online_records import NewCheckpoint, OnlineLoss
+from db.registry import ModelRegistry
+from db.verdict_records import NewEvaluation
+
+
+def losses(hour: int, *values: float, rows: int = 10) -> tuple[OnlineLoss, ...]:
+    """Mean losses of versions 1, 2 and so on, on the events of one hour."""
+    block = START + timedelta(hours=hour)
+    return tuple(OnlineLoss(number, block, rows, value) for number, value in enumerate(values, 1))
+
+
+def save(registry: ModelRegistry, number: int, *lost: OnlineLoss) -> None:
+    """Add a checkpoint of the run that learns."""
+    run, figures = registry.runs(MODEL)[0].id, {"rows": number, "loss": 0.5, "window_loss": 0.5}
+    place = (MODEL, "events.jsonl", number, run, 1, number, f"{number}", {}, {})
+    registry.add_checkpoint(NewCheckpoint(*place, **figures, stored=stored("online", "a"), losses=lost))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def learning(registry: ModelRegistry) -> ModelRegistry:
+    """Version 1 learns events in run 1; then it is replaced by 2, of which 10 % less was announced."""
+    add_version(registry)
+    promote(registry, 1)
+    registry.claim_events(MODEL, registry.start_run(MODEL, trigger="by hand").id)
+    add_version(registry, parent=1, metrics={"loss": 1.0})
+    save(registry, 1, *losses(0, 9.0, 1.0))  # before it was promoted
+    verdict = NewEvaluation(None, MODEL, 2, 1, True, "better", (), (), -0.1, -0.25, 0.0)
+    evaluation = registry.record_evaluation(verdict)
+    registry.promote(MODEL, 2, seen=1, kind="promote", actor="gate", reason="better", evaluation_id=evaluation)
+    return registry
+
+
+def test_what_came_of_a_promotion_is_known_from_events(learning: ModelRegistry) -> None:
+    """By rows, over the checkpoints since; an hour in two checkpoints is one block."""
+    assert learning.promises(MODEL)[0].came is None
+    save(learning, 2, *losses(1, 0.5, 0.4))
+    save(learning, 3, *losses(1, 0.5, 0.4, rows=30), *losses(2, 0.5, 0.5))
+    (promise,) = learning.promises(MODEL)
+    assert promise.came == pytest.approx((0.4 * 40 + 0.5 * 10) / (0.5 * 50) - 1)
+    assert (promise.rows, promise.blocks, promise.held) == (50, 2, True)
+
+
+def test_the_newest_hour_is_not_over(learning: ModelRegistry) -> None:
+    """The watch looks once at each block: at one that still fills it would look at every checkpoint."""
+    save(learning, 2, *losses(1, 0.5, 0.4))
+    save(learning, 3, *losses(1, 0.7, 0.4, rows=30), *losses(2, 0.5, 0.5))
+    found = [one for one in learning.online_losses(MODEL, (1, 2)) if one.block > START]
+    assert [(one.number, one.rows, one.loss) for one in found] == [(1, 40, pytest.approx(0.65)), (2, 40, 0.4)]
