@@ -5,13 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import re
-import select
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
-from threading import Thread
 
 from prefect import get_run_logger
 from prefect.context import FlowRunContext
@@ -80,30 +77,23 @@ def tell_errors_once(*, on_worker: bool = False) -> None:
     from prefect.logging.handlers import PrefectConsoleHandler
     from prefect.settings import get_current_settings
 
-    if on_worker:
-        go_on_unheard()
     logging.getLogger(PLAIN).setLevel(get_current_settings().logging.level)
     setup_logging()  # else the first flow makes its handlers anew; they are the root's
     consoles = [one for one in logging.getLogger().handlers if isinstance(one, PrefectConsoleHandler)]
     for handler in (*consoles, *logging.getLogger("prefect").handlers):
         if isinstance(handler, logging.StreamHandler) and not any(isinstance(one, _Told) for one in handler.filters):
             handler.addFilter(_Told(on_worker=on_worker))
+        if on_worker and isinstance(handler, PrefectConsoleHandler):
+            # Rich would end the process at its next line, by SystemExit(1).
+            handler.console.on_broken_pipe = fall_silent  # type: ignore[method-assign]
 
 
-@cache
-def go_on_unheard() -> None:
-    """Let a run outlive the worker that reads what it prints: its next line would end it, by Rich's `SystemExit(1)`."""
-    hung_up = select.poll()
+def fall_silent() -> None:
+    """Print into nothing: the worker that read it was killed, and the run, a process of its own, goes on."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
-        hung_up.register(stream, 0)  # whatever is asked for: a pipe says that its reader has ended
-
-    def fall_silent() -> None:
-        hung_up.poll()
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in (1, 2):
-            os.dup2(nowhere, stream)
-
-    Thread(target=fall_silent, name="unheard", daemon=True).start()
+        os.dup2(nowhere, stream)
+    os.close(nowhere)
 
 
 class _Told(logging.Filter):
