@@ -83,13 +83,12 @@ def tell_errors_once(*, on_worker: bool = False) -> None:
     for handler in (*consoles, *logging.getLogger("prefect").handlers):
         if isinstance(handler, logging.StreamHandler) and not any(isinstance(one, _Told) for one in handler.filters):
             handler.addFilter(_Told(on_worker=on_worker))
-        if on_worker and isinstance(handler, PrefectConsoleHandler):
-            # Rich would end the process at its next line, by SystemExit(1).
+        if isinstance(handler, PrefectConsoleHandler):  # Rich would end the process at its next line, by SystemExit(1)
             handler.console.on_broken_pipe = fall_silent  # type: ignore[method-assign]
 
 
 def fall_silent() -> None:
-    """Print into nothing: the worker that read it was killed, and the run, a process of its own, goes on."""
+    """Print into nothing: whoever read it, a worker or `head`, has ended, and the run goes on."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(nowhere, stream)
