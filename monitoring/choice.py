@@ -23,7 +23,11 @@ SEED = 20130102
 
 @dataclass(frozen=True)
 class Known:
-    """What the registry knows of a partition's rows: a name for people, how many, from when until when."""
+    """What the registry knows of a partition's rows: a name for people, how many, from when until when.
+
+    They are as they arrived: of rows that were corrected since, the file that is read has fewer. To choose by, that is
+    good enough.
+    """
 
     name: str
     rows: int

@@ -64,10 +64,8 @@ class Rows:
 
     @property
     def counts(self) -> list[int]:
-        """How many rows each file has."""
-        if len(self.known) == len(self.files):
-            return [known.rows for known in self.known]
-        return [int(pl.scan_parquet(path).select(pl.len()).collect().item()) for path in self.files]
+        """How many rows each file has, by its footer: what is known counts rows too that were corrected since."""
+        return [int(c.item()) for c in pl.collect_all([pl.scan_parquet(p).select(pl.len()) for p in self.files])]
 
     @cached_property
     def schemas(self) -> dict[Path, pl.Schema]:

@@ -16,6 +16,7 @@ from db.verdict_records import DriftColumn
 from errors import NotEnoughData
 from learning.blocks import block_of
 from learning.spec import DriftPolicy
+from monitoring.choice import Known
 from monitoring.drift import Compared, DriftVerdict, Side
 from monitoring.samples import Layout, Rows, draw
 from monitoring.windows import FREE_TEXT, compare_rows
@@ -211,3 +212,19 @@ def test_declared_text_is_compared_by_its_length_whatever_it_holds(tmp_path: Pat
     verdict = compare_rows(reference, arrived, declared, DriftPolicy(), **how)
     assert recorded.columns[1].kind == "number"
     assert [column.remark for column in verdict.columns][1] == FREE_TEXT
+
+
+def test_of_a_partition_whose_rows_were_corrected_those_that_are_left_are_drawn(tmp_path: Path) -> None:
+    """The registry knows it as large as it arrived: by that, rows were drawn from wrong places or beyond its end."""
+    whole = 100_000
+    at = pl.datetime_range(START, START + timedelta(minutes=3 * whole - 1), "1m", eager=True)
+    all_rows = pl.DataFrame({"at": at, "number": range(3 * whole)})
+    first, *others = (all_rows[place * whole : (place + 1) * whole] for place in range(3))
+    corrected = first.filter(pl.col("number") % 5 < 3)
+    known = tuple(Known(str(n), whole, part["at"][0], part["at"][-1]) for n, part in enumerate((first, *others)))
+    rows = Rows(files(tmp_path, corrected, *others), Layout("at", DAYS.block), known=known)
+    sample = draw(rows, ["number"], 5_000)
+    there = pl.concat([corrected, *others])["number"]
+    assert sample.rows == len(there) == 260_000
+    assert sample.values["number"].to_list() == there.gather(sample.place).to_list()
+    assert sample.place[-1] > 250_000
