@@ -110,7 +110,7 @@ def predict(  # noqa: PLR0913 - all but the first three by name
         since: only rows from this time on.
         before: only rows before this time.
         unlabelled: also on rows whose label is not known; their target is NaN.
-        kept: given a function that predicts, it gives what that would, which it may have kept.
+        kept: calls the given function, or returns what it returned before for the same weights and rows: in backtests.
     """
     chosen = select(spec.schema, partitions, split, since=since, before=before, unlabelled=unlabelled)
     base = frozen_base(files.base, files.base_digest, spec.schema)

@@ -25,8 +25,11 @@ def predict_with(  # noqa: PLR0913 - all but the first three by name
 ) -> Predictions:
     """A version's predictions on the labelled rows of a split; see `learning.prediction.predict`."""
     spec, files, paths = context.spec_of(version), context.model_files(version), context.partition_files(partitions)
-    rows = [[file.digest for file in paths], split, str(since)]
-    of = [files.base_digest, files.head_digest, code_digest(spec), rows]
+    kept = None
+    if context.past:  # only then, as the digest of the code reads the files that it is in
+        rows = [[file.digest for file in paths], split, str(since)]
+        of = [files.base_digest, files.head_digest, code_digest(spec), rows]
+        kept = partial(context.past.kept_of, "predictions", of)
     return predict(
         spec,
         files,
@@ -35,5 +38,5 @@ def predict_with(  # noqa: PLR0913 - all but the first three by name
         cache=context.settings.cache,
         columns=columns,
         since=since,
-        kept=partial(context.past.kept_of, "predictions", of) if context.past else None,
+        kept=kept,
     )

@@ -31,8 +31,9 @@ class Place:
         self.folder, self.registry, self.files = folder, registry, 0
         registry.add_model(MODEL)
         self.run = registry.start_run(MODEL, trigger="test").id
+        for module in ("predictions", "estimate_performance"):
+            monkeypatch.setattr(f"tasks.{module}.predict", self.predict)
         for step in ("score_champion", "estimate_performance"):
-            monkeypatch.setattr(f"tasks.{step}.predict", self.predict)
             monkeypatch.setattr(f"tasks.{step}.start_tensorflow", lambda: None)
         self.spec, self.predicted = SPEC, list[int]()
 
@@ -42,7 +43,9 @@ class Place:
         given: dict[str, Any] = {"model_files": lambda version: version.number, "partition_files": self.partition_files}
         given |= {"spec_of": lambda _: self.spec, "readable": lambda _, partitions: tuple(partitions)}
         settings = SimpleNamespace(cache=self.folder)
-        return cast("Context", SimpleNamespace(spec=self.spec, registry=self.registry, settings=settings, **given))
+        return cast(
+            "Context", SimpleNamespace(spec=self.spec, registry=self.registry, settings=settings, past=None, **given)
+        )
 
     def arrive(
         self, day: int, late: Sequence[float | None], kind: PartitionKind = "rows", days: int = 1
@@ -81,12 +84,11 @@ class Place:
         files: Sequence[PartitionFile],
         *,
         split: Any,
-        cache: Path,
         unlabelled: bool = False,
         since: datetime | None = None,
+        **_: object,
     ) -> Predictions:
         """What a version says: the same of all rows."""
-        del cache
         self.predicted.append(number)
         chosen = select(spec.schema, files, split, unlabelled=unlabelled, since=since)
         if not chosen:

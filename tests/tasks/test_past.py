@@ -111,6 +111,8 @@ def test_two_policies_ask_the_same_weights_about_the_same_rows_once(
         return kept(lambda: made.append("made") or len(made)) if kept else "asked"
 
     monkeypatch.setattr("tasks.predictions.predict", predict)
+    read = list[Any]()
+    monkeypatch.setattr("tasks.predictions.code_digest", lambda spec: read.append(spec) or "code")
 
     def ask(head: str, rows: str, split: Any, past: Past | None) -> Any:
         context: Any = SimpleNamespace(
@@ -131,7 +133,9 @@ def test_two_policies_ask_the_same_weights_about_the_same_rows_once(
     others = [("other", "p1", "all"), ("head", "p2", "all"), ("head", "p1", "holdout")]
     assert len({first, *(ask(*asked, policy()) for asked in others)}) == 4
     assert len(made) == 4
+    read.clear()
     assert ask("head", "p1", "all", None) == "asked"
+    assert not read  # of the model's code nothing is read where nothing is kept
 
 
 def test_a_training_for_other_costs_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
