@@ -80,13 +80,16 @@ def answered(plan: Mapping[str, Any]) -> tuple[Any, ...]:
     Example:
         >>> answered({"made_for": {"schema": {"target": "price"}, "objective": {"loss": "huber", "delta": 2.0}}})
         ('price', None, 'huber', None, 2.0)
+        >>> answered({"made_for": {"schema": {"target": "late", "others": [["minutes", []]]}, "objective": {}}})
+        ('late', None, None, None, None, 'minutes')
         >>> answered({})
         ()
     """
     if not (made_for := plan.get("made_for")):
         return ()
-    objective = made_for["objective"]
-    return made_for["schema"]["target"], *(objective.get(name) for name in ("kind", "loss", "quantile", "delta"))
+    schema, objective = made_for["schema"], made_for["objective"]
+    loss = (objective.get(name) for name in ("kind", "loss", "quantile", "delta"))
+    return schema["target"], *loss, *(target for target, _ in schema.get("others", ()))
 
 
 def live_losses(losses: Sequence[BlockLossRecord], served: Service) -> list[LiveLoss]:

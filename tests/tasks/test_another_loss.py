@@ -14,8 +14,10 @@ from served import Place
 from db.registry import open_registry
 from learning.changes import MADE_FOR, comparable, made_for
 from learning.regression import Regression
+from learning.spec import ModelSpec, MultiOutput, Output
 from monitoring.decision import Pending
 from monitoring.overview import overview
+from monitoring.served import answered
 from monitoring.track_record import live_track, world_turned
 from tasks.check_performance import performance_of
 from tasks.score_champion import score_pending
@@ -67,3 +69,17 @@ def test_losses_of_two_kinds_never_share_a_chart(place: Place, objective: Regres
     losses, _ = live_track(place.registry, place.spec)
     assert [(one.version, one.block.day) for one in losses] == [(2, 4)]
     assert len(overview(place.registry, MODEL).blocks) == 1
+
+
+def test_another_target_of_a_later_output_is_another_answer(place: Place) -> None:
+    """Its losses share no chart with those of before; a model of one output is known as it was."""
+
+    def known(spec: ModelSpec) -> object:
+        return answered(json.loads(json.dumps({MADE_FOR: made_for(spec)})))
+
+    def two(target: str) -> ModelSpec:
+        first = Output("first", Regression(), place.spec.schema.target)
+        return replace(place.spec, objective=MultiOutput((first, Output("second", Regression(), target))))
+
+    assert known(two("minutes")) == known(two("minutes")) != known(two("seconds"))
+    assert known(place.spec) == (place.spec.schema.target, "Regression", "mean_squared_error", None, None)
