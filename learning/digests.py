@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 # Parts of a config that say how a model was built, not what it computes.
 INCIDENTAL = {"name", "build_config", "compile_config", "trainable", "seed", "vocabulary", "vocabulary_size"}
-PRECISION, USUAL = "DTypePolicy", "float32"
+PRECISION = "DTypePolicy"
+UNUSUAL = {"mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64"}
 
 
 def model_digest(model: keras.Model) -> str:
@@ -78,8 +79,9 @@ def _places(model: keras.Model) -> dict[str, str]:
 def _normal(config: Any, places: dict[str, str]) -> Any:
     if isinstance(config, dict):
         kept = {key: _normal(value, places) for key, value in config.items() if key not in INCIDENTAL}
-        # A precision's name says how a layer computes. The usual one is left out, as digests of old versions have none.
-        if config.get("class_name") == PRECISION and (name := config["config"]["name"]) != USUAL:
+        # A precision's name says how a layer computes. The usual one is left out, and so are the integers that some
+        # layers give (`Hashing`): digests of old versions have none.
+        if config.get("class_name") == PRECISION and (name := config["config"]["name"]) in UNUSUAL:
             kept["config"]["name"] = name
         return kept
     if isinstance(config, list | tuple):

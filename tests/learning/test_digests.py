@@ -77,3 +77,11 @@ def test_another_precision_is_another_model_and_the_usual_one_has_the_digest_of_
         assert len(digests) == 3
     usual = "2a104a2a65719b7fd1fa170e2fbff306517bbdf0a3750b4f3674e5153c9d7cbc"
     assert model_digest(built("float32", inside=False)) == usual
+
+
+def test_a_layer_of_integers_has_the_digest_of_before() -> None:
+    """Keras writes int64 as the precision of such a layer, also in a model of float32."""
+    layers = [keras.layers.Hashing(8), keras.layers.Embedding(8, 2)]
+    model = keras.Sequential([keras.Input((1,), dtype="string"), *layers])
+    model.set_weights([np.ones((8, 2), "float32")])
+    assert model_digest(model) == "83f8ceb4441fcc212e10b09c1bb9c7bb9269d14cfa191aaa35c7f44942667c4d"
