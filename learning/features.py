@@ -36,7 +36,8 @@ MAX_BYTES = 20 * 2**30
 SEAL = 8  # bytes at the end of an entry: its checksum
 TRIES = 3
 Features = NDArray[np.float32]
-BASES, BASE_BYTES = 4, 32 * 2**20  # that are kept: of a champion, its challenger and those before; one however large
+BASES = 4  # that are kept in memory: a champion's, its challenger's, and those of the two before
+BASE_BYTES = 32 * 2**20  # of all of these together; the newest is kept however large it is
 _newest: list[FrozenBase] = []
 CHECKED: ContextVar[set[tuple[Path, int]] | None] = ContextVar("checked", default=None)  # paths, and which files
 
@@ -146,6 +147,7 @@ class FrozenBase:
 
     def __init__(self, path: Path, digest: str, schema: Schema) -> None:
         self.path, self.digest, self.schema = path, digest, schema
+        self._bytes = 0
 
     @functools.cached_property
     def model(self) -> keras.Model:
@@ -165,10 +167,12 @@ class FrozenBase:
         model.trainable = False
         return model
 
-    @functools.cached_property
+    @property
     def bytes(self) -> int:
-        """Size of its file, which is that of its weights, or about; where all features are there, nobody needs it."""
-        return self.path.stat().st_size if self.path.exists() else 0
+        """Size of its file, which is that of its weights, or about; 0 for as long as it is not there."""
+        if not self._bytes and self.path.exists():
+            self._bytes = self.path.stat().st_size
+        return self._bytes
 
     def write_features(self, partition: PartitionFile, path: Path) -> None:
         """Run all rows of a partition through the base, into a new file."""

@@ -60,6 +60,16 @@ def test_bases_that_are_asked_in_turn_are_loaded_once(
     assert frozen_base(paths[1], paths[1].stem, spec.schema) is frozen_base(paths[1], paths[1].stem, spec.schema)
 
 
+def test_a_base_that_is_fetched_later_has_its_size_from_then_on(spec: ModelSpec, tmp_path: Path) -> None:
+    """Else large ones count as nothing, and all are kept in memory; a loaded one stays as large without its file."""
+    base = FrozenBase(tmp_path / "base.keras", "digest", spec.schema)
+    assert base.bytes == 0
+    base.path.write_bytes(b"a base")
+    assert base.bytes == 6
+    base.path.unlink()
+    assert base.bytes == 6
+
+
 def test_another_base_has_features_of_its_own(tmp_path: Path) -> None:
     """A version with a new base never sees the features of the old one."""
     for digest in ("one", "two"):
