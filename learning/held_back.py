@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MOST = 0.5  # share of the new rows that may choose
 RARE = 0.1  # of an even share of the rows, below which a class is rare: of two classes, 5 %
 EVENTS = 30  # of a rare class, that should choose: of ten, chance alone says half more or fewer
-CALIBRATE = 40  # of a class, so that by chance there are hardly ever fewer than the 30 that calibration takes
+CALIBRATE = 40  # of a class: calibration takes 30, and in 2 to 4 of 100 draws there are fewer
 CLASSES = 100  # of more, there are always some of which there are few
 FEWEST = 10  # rows of a class, below which a third of them would say no more than a tenth
 MOST_FOR_EVENTS = 1 / 3  # share of the rows that is held back for these, at most
