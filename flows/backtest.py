@@ -134,13 +134,12 @@ def live(spec: ModelSpec, history: History, policy: Policy) -> Lived:
     """Go through the past under one policy, from the last whole step on, if it was begun before."""
     own = overridden(spec, policy)
     folder = policy_folder(own, history, policy)
-    if steps_done(folder) < history.came.last:  # now, as another process may be at version 1 meanwhile
-        started(own)
+    # Before version 1 is asked for: where another process is just making it, this one would wait, and import only then.
+    if steps_done(folder) < history.came.last:
+        import_what_steps_need(own)
     first = first_version(spec, history)
     with locked(folder / "lock"):
         done = begun_again(own, history, folder, first)
-        if done < history.came.last:
-            started(own)
         with opened(own, history, folder / REGISTRY, always=policy.always) as context:
             for number in range(done + 1, history.came.last + 1):
                 one_step(context, history.came.steps.at(number))
@@ -152,8 +151,8 @@ def live(spec: ModelSpec, history: History, policy: Policy) -> Lived:
             return Lived(result, crossed=crossed(context, history.came) if policy.name == ALWAYS else ())
 
 
-def started(spec: ModelSpec) -> None:
-    """Import what the steps need, once a process: else the first step of the first policy would pay for it."""
+def import_what_steps_need(spec: ModelSpec) -> None:
+    """Import TensorFlow and the like, once a process: else the first step of the first policy would pay for it."""
     start_tensorflow()
     if "drift" in spec.retrain.when:
         after_large_import("evidently.metrics", len, ())

@@ -142,8 +142,24 @@ def test_a_process_imports_what_it_needs_while_another_one_makes_version_1(
         order.append("version 1")
         raise Killed
 
-    monkeypatch.setattr(flows.backtest, "started", lambda _: order.append("imports"))
+    monkeypatch.setattr(flows.backtest, "import_what_steps_need", lambda _: order.append("imports"))
     monkeypatch.setattr(flows.backtest, "first_version", made_by_another)
     with pytest.raises(Killed):
         live(TINY, history, policy("present"))
     assert order == ["imports", "version 1"]
+
+
+def test_the_import_is_asked_for_once_a_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before version 1, and not again where its steps begin."""
+    history, order = prepared(past(tmp_path, turned=False), Asked((), START, step=DAYS)), list[str]()
+
+    def killed(*_: object, **__: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(flows.backtest, "import_what_steps_need", lambda _: order.append("imports"))
+    monkeypatch.setattr(flows.backtest, "first_version", lambda *_: tmp_path)
+    monkeypatch.setattr(flows.backtest, "begun_again", lambda *_: 0)
+    monkeypatch.setattr(flows.backtest, "opened", killed)
+    with pytest.raises(Killed):
+        live(TINY, history, policy("present"))
+    assert order == ["imports"]
