@@ -21,6 +21,10 @@ IN_VIEWS = frozenset(WORD.findall(" ".join(VIEWS.values())))
 class Known:
     """Answers of a database, each with the words of the statements that it came from: tables are among them.
 
+    It has three limits. What is written must be SQLAlchemy's own statements: INSERT, UPDATE and DELETE in capitals, no
+    REPLACE, and no ON DELETE CASCADE, which writes to a table that no statement names. One thread alone may use it. And
+    answers are shared: whoever gets one must not change it.
+
     Args:
         engine: of the database; all that this process writes goes through it.
     """
