@@ -73,8 +73,8 @@ class Schema:
     window: Window | None = None
     weight: str | None = None
     classes: tuple[str, ...] = field(default=(), init=False, repr=False)  # the objective's words, as a ModelSpec says
-    others: tuple[tuple[str, tuple[str, ...]], ...] = field(default=(), init=False, repr=False)  # of several outputs:
-    # the targets of all but the first, each with its words
+    # Of several outputs: the targets of all but the first, each with its words.
+    others: tuple[tuple[str, tuple[str, ...]], ...] = field(default=(), init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse a schema that contradicts itself.

@@ -35,7 +35,7 @@ class Axis:
         return 100 * self.at(value) / self.size
 
 
-def axis(values: Iterable[float], size: float, *, zero: bool = False) -> Axis:
+def axis(values: Iterable[float], size: float) -> Axis:
     """An axis on which all these values have room; those that are no finite numbers are left out.
 
     Example:
@@ -44,8 +44,6 @@ def axis(values: Iterable[float], size: float, *, zero: bool = False) -> Axis:
     """
     finite = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
     low, high = min(finite), max(finite)
-    if zero:
-        low, high = min(low, 0.0), max(high, 0.0)
     room = (high - low) * ROOM or abs(high) * ROOM or 1.0
     return Axis(max(low - room, 0.0) if low >= 0 else low - room, high + room, size)  # of losses there is none below 0
 

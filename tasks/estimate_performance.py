@@ -38,8 +38,10 @@ def estimate_pending(context: Context, run_id: int | None, pending: Pending) -> 
     if not wanted:
         return
     if spec.objective.class_count is None:  # before anything is loaded for it
-        why = "a predicted number does not say how sure it is"
-        why = "that is estimated of one output only" if spec.objective.label_count > 1 else why
+        if spec.objective.label_count > 1:
+            why = "that is estimated of one output only"
+        else:
+            why = "a predicted number does not say how sure it is"
         yield f"cannot tell how the champion fares without labels: {why}"
         return
     champion = registry.version(spec.name, pending.champion)
