@@ -65,7 +65,7 @@ class Rows:
     @property
     def counts(self) -> list[int]:
         """How many rows each file has, by its footer: what is known counts rows too that were corrected since."""
-        return [int(c.item()) for c in pl.collect_all([pl.scan_parquet(p).select(pl.len()) for p in self.files])]
+        return [int(pl.scan_parquet(path).select(pl.len()).collect().item()) for path in self.files]
 
     @cached_property
     def schemas(self) -> dict[Path, pl.Schema]:
