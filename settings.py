@@ -16,7 +16,7 @@ QUIET = {
     "KERAS_BACKEND": "tensorflow",
 }
 
-DIRECT = "127.0.0.1,localhost"  # hosts that no proxy stands before
+DIRECT = ("127.0.0.1", "localhost")  # hosts that no proxy stands before
 
 
 class Settings(BaseSettings):
@@ -114,6 +114,7 @@ def get_settings() -> Settings:
 
 def keep_here() -> None:
     """Let what is asked of this machine go past a proxy that the environment names: it would leave the machine."""
-    named = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    if named != "*" and DIRECT not in named:
-        os.environ["no_proxy"] = os.environ["NO_PROXY"] = f"{named},{DIRECT}".lstrip(",")
+    named = [os.environ.get(name, "") for name in ("no_proxy", "NO_PROXY")]
+    if "*" not in named:
+        hosts = dict.fromkeys(host.strip() for host in ",".join((*named, *DIRECT)).split(","))
+        os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(filter(None, hosts))

@@ -158,7 +158,7 @@ def _differ(name: str, pairs: pl.DataFrame, schema: Schema) -> pl.Series:
     arrived, taken = pl.col(name), pl.col(name + WAS)
     if pairs.schema[name] == pl.Float64:
         arrived, taken = arrived.cast(pl.Float32), taken.cast(pl.Float32)  # as they were compared
-    said = arrived.is_not_null() if name == schema.target else pl.lit(value=True)
+    said = arrived.is_not_null() if name in schema.targets else pl.lit(value=True)
     return pairs.select((arrived.ne_missing(taken) & said).alias(name)).to_series()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -30,13 +32,22 @@ class RedisStream(Stream):
         url: where it is; the path names the stream.
         reader: reads its lines.
         password: if it asks for one.
+        warn: is told in a sentence that a server which answered before is waited for.
 
     Raises:
-        UnreachableSource: no Redis answers there, the URL names no stream, or the client library is not installed.
+        UnreachableSource: no Redis answers there, it refuses the password, the URL names no stream, or the client
+            library is not installed.
     """
 
-    def __init__(self, url: str, reader: EventReader, password: str = "") -> None:
+    def __init__(
+        self,
+        url: str,
+        reader: EventReader,
+        password: str = "",
+        warn: Callable[[str], object] = logging.getLogger(__name__).warning,
+    ) -> None:
         super().__init__(reader)
+        self._warn = warn
         self._shown, (server, self._stream) = masked(url), parted(url)
         if not self._stream:
             fix = "write redis://host/stream, or unix:///path/of.sock/stream"
@@ -92,15 +103,26 @@ class RedisStream(Stream):
 
     def _ask(self, command: str, *arguments: Any) -> Any:
         from redis import RedisError
+        from redis.exceptions import AuthenticationError as WrongPassword
         from redis.exceptions import ConnectionError as Gone
         from redis.exceptions import TimeoutError as Slow
 
-        end = time.monotonic() + self._patience
+        end, is_waiting = time.monotonic() + self._patience, False
         while True:
             try:
                 return getattr(self._client, command)(*arguments)
+            except WrongPassword as error:  # for redis-py a lost connection: waiting would not mend it
+                why, fix = (
+                    f"it refuses the password ({gist(error)})",
+                    "set EVERGREEN_REDIS_PASSWORD to the server's own",
+                )
+                fix += "; unset it where the server has none; a user goes into the address: redis://user@host/stream"
+                raise UnreachableSource(f"events from {self._shown}", why, fix) from error
             except (RedisError, OSError) as error:
                 if isinstance(error, Gone | Slow) and time.monotonic() < end:
+                    if not is_waiting:
+                        self._warn(f"events from {self._shown}: no answer; waiting up to a minute")
+                    is_waiting = True
                     time.sleep(0.5)
                     continue
                 fix = (

@@ -18,6 +18,7 @@ from arrivals.contents import LABEL, asked_rows, label_of
 from arrivals.history import LONG_AGO, History
 from arrivals.keys import HIGH, HOLDOUT, LOW, ROW, SEQUENCE, TIME, held_out, key_hashes, partition_digest
 from arrivals.known_keys import Storing
+from arrivals.label_gaps import without_gaps
 from arrivals.validation import REASON, Batch, Validator
 from db.arrival_records import (
     NewArrival,
@@ -81,7 +82,6 @@ class Staging:
         """
         columns = (*self._schema.key, self._schema.target) if labels else self._schema.columns
         checked = replace(self._validator, json=batch.json).validate(batch.rows, dict.fromkeys(columns))
-        rows = checked.rows
         refused = [frame for frame in (batch.refused, checked.refused) if frame is not None]
         if batch.again is not None:
             refused = [frame.filter(_news(frame, batch.again["refused"])) for frame in refused]
@@ -89,9 +89,11 @@ class Staging:
         if refused:
             self._refuse(pl.concat(refused, how="diagonal"))
 
-        asked, unread = asked_rows(rows, self._schema), self._unread
-        corrects = self._spec.source.corrections == "replace"
-        judged = judge(asked, self._history.find(asked), labels=labels, replace=corrects)
+        corrects, unread = self._spec.source.corrections == "replace", self._unread
+        judged = self._judged(checked.rows, labels=labels, replace=corrects)
+        rows = without_gaps(checked.rows, judged, self._taken, self._schema, replace=corrects)
+        if rows is not checked.rows:
+            judged = self._judged(rows, labels=labels, replace=corrects)
         of = {outcome: judged.filter(pl.col(OUTCOME) == outcome) for outcome in judged[OUTCOME].unique()}
         taken = sum(
             store(of[outcome])
@@ -110,10 +112,12 @@ class Staging:
         unread = self._unread - unread
         duplicates = rows.height - taken - waiting - conflicts - unread
         if conflicts and batch.again is not None:
-            of[CONFLICT] = of[CONFLICT].filter(_news(self._said(rows[of[CONFLICT][ROW]]), batch.again["conflict"]))
+            of[CONFLICT] = of[CONFLICT].filter(
+                _news(self._said(checked.rows[of[CONFLICT][ROW]]), batch.again["conflict"])
+            )
             conflicts = of[CONFLICT].height
         if conflicts:
-            self._keep_conflicts(rows, of[CONFLICT])
+            self._keep_conflicts(checked.rows, of[CONFLICT])
         if batch.again is not None:
             duplicates = 0
         bad = sum(frame.height for frame in refused) + unread
@@ -126,6 +130,10 @@ class Staging:
             refused=self._landed.refused + bad,
             duplicates=self._landed.duplicates + duplicates,
         )
+
+    def _judged(self, rows: pl.DataFrame, *, labels: bool, replace: bool) -> pl.DataFrame:
+        asked = asked_rows(rows, self._schema)
+        return judge(asked, self._history.find(asked), labels=labels, replace=replace)
 
     def add_new(self, rows: pl.DataFrame, new: pl.DataFrame) -> None:
         """Store rows of a file that are all good and new; `new` is what was asked of them, and names their ROW."""
@@ -264,12 +272,16 @@ class Staging:
     def _keep_conflicts(self, rows: pl.DataFrame, conflicts: pl.DataFrame) -> None:
         """Keep conflicts beside the rows that were taken of their keys, from this batch or before."""
         arrived = pl.concat([rows[conflicts[ROW]], conflicts.select(HIGH, LOW)], how="horizontal")
-        here = conflicts.filter(pl.col(TAKEN).is_not_null()).unique([HIGH, LOW], maintain_order=True)
-        before = conflicts.filter(pl.col(TAKEN).is_null())
+        kept, reason = both_rows(arrived, self._taken(rows, conflicts), self._schema)
+        self._refusals[reason, self._files.refuse(kept, "conflict").uri, "conflict"] += arrived.height
+
+    def _taken(self, rows: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
+        """The rows that were taken of some keys, from this batch or before, with HIGH and LOW."""
+        here = judged.filter(pl.col(TAKEN).is_not_null()).unique([HIGH, LOW], maintain_order=True)
+        before = judged.filter(pl.col(TAKEN).is_null())
         taken = [pl.concat([rows[here[TAKEN]], here.select(HIGH, LOW)], how="horizontal")]
         taken += (found.drop(LABEL, HOLDOUT, *self._schema.kept_kinds()) for _, found in self._read_taken(before))
-        kept, reason = both_rows(arrived, pl.concat(taken, how="diagonal_relaxed"), self._schema)
-        self._refusals[reason, self._files.refuse(kept, "conflict").uri, "conflict"] += arrived.height
+        return pl.concat(taken, how="diagonal_relaxed")
 
 
 def _news(found: pl.DataFrame, before: pl.DataFrame) -> pl.Series:

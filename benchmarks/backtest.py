@@ -85,7 +85,7 @@ def year(size: Size, claims: Claims) -> None:
 
 
 def retrain(size: Size, claims: Claims) -> None:
-    """A policy's year by as many retrains, each in a process of its own with a temporary server, as on a schedule."""
+    """A policy's year by as many retrains, each in a process of its own, as on a schedule, though without a server."""
     home = size.home / "retrain"
     shutil.rmtree(home, ignore_errors=True)
     land(home, range(1, HISTORY + 1))

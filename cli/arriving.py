@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.printing import say, tell
+from cli.printing import say, say_if_heard
 from errors import EvergreenError
 
 if TYPE_CHECKING:
@@ -62,16 +62,16 @@ class Arriving:
 
     def look(self) -> None:
         """Look once at all of them; one that cannot be reached stops none of the others, and is told once."""
-        from tasks.flow_runs import UNTOLD
+        from tasks.flow_runs import SERVER_ERRORS
 
         for spec in self.specs:
             try:
                 self._look_at(spec)
                 self._told.pop(spec.name, None)
-            except (*UNTOLD, EvergreenError) as error:
+            except (*SERVER_ERRORS, EvergreenError) as error:
                 told = f"could not look at what has landed for {spec.name}, and will again: {error}"
                 if self._told.get(spec.name) != told:
-                    tell(told, err=True)
+                    say_if_heard(told, err=True)
                 self._told[spec.name] = told
 
     def _look_at(self, spec: ModelSpec) -> None:

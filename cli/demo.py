@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from cli.prefect_home import keep_prefect_here
 from cli.printing import say
+from cli.running import told_to_stop
 from settings import get_settings
 
 if TYPE_CHECKING:
@@ -48,13 +50,16 @@ def run(model: Model = "flights", arrivals: Arrivals = None) -> None:
 
     from demo.demos import DEMOS
 
+    keep_prefect_here(get_settings())
     shown, console = DEMOS[model], Console()
     arrivals = arrivals or shown.at_once
     console.print(f"[bold]Evergreen demo[/]: {shown.subject}, {arrivals} {shown.unit}ly arrivals.")
     from flows.demo import demo
     from tasks.run import open_context
 
-    if not demo(model, arrivals):
+    with told_to_stop():
+        outcomes = demo(model, arrivals)
+    if not outcomes:
         over = f"The year is over: every {shown.unit} has arrived."
         console.print(f"{over} Remove the demo's folder to start again.")
     with open_context(model) as context:

@@ -80,7 +80,7 @@ def answering(url: str, refused: str) -> Iterator[None]:
         why = f"it answers {error.response.status_code} {error.response.reason_phrase}".rstrip()
         raise ServerFailed(f"the Prefect server at {url}", why, refused) from error
     except HTTPError as error:
-        why = f"it gives no answer ({error or type(error).__name__})"
+        why = f"it gives no answer ({str(error) or type(error).__name__})"
         raise ServerFailed(
             f"the Prefect server at {url}", why, "start it, or set PREFECT_API_URL to another"
         ) from error

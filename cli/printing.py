@@ -24,7 +24,7 @@ def say(text: str, *, err: bool = False) -> None:
     typer.echo("\n".join(masked(plain(line)) for line in text.split("\n")), err=err)
 
 
-def tell(text: str, *, err: bool = False) -> None:
+def say_if_heard(text: str, *, err: bool = False) -> None:
     """Say something that nobody may hear any more: what looks after processes goes on when its terminal is closed."""
     with suppress(OSError):
         say(text, err=err)

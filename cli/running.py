@@ -37,7 +37,7 @@ def run_to_its_end(flow: Flow[..., Any], model: str, **asked: Any) -> str:
     """Run a flow, print what became of it, and give it back; end with an exit code of its own for who should look."""
     from tasks.run import TO_BE_SEEN
 
-    state = ended(flow, model, **asked)
+    state = run_flow(flow, model, **asked)
     outcome, told = state.result(), str(state.message)
     say(outcome)
     if outcome in TO_BE_SEEN:
@@ -51,7 +51,7 @@ def run_to_its_end(flow: Flow[..., Any], model: str, **asked: Any) -> str:
     return outcome
 
 
-def ended(flow: Flow[..., Any], model: str, **asked: Any) -> State[str]:
+def run_flow(flow: Flow[..., Any], model: str, **asked: Any) -> State[str]:
     """Run a flow, and give back the state that it ends in.
 
     Without a server Prefect would start one for this run, which takes longer than many a retrain, and nobody sees it.

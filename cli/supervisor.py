@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cli.printing import tell
+from cli.printing import say_if_heard
 from cli.private_server import APP
 from errors import ServerFailed
 
@@ -57,7 +57,9 @@ class Service:
         if len(self.ends) > RESTARTS:
             why = f"it ended {len(self.ends)} times in {WITHIN_SECONDS // 60} minutes, the last time {how(code)}"
             raise ServerFailed(f"the {self.name}", why, "read its last lines above")
-        tell(f"the {self.name} ended {how(code)}; it starts again ({len(self.ends)} of at most {RESTARTS} times)")
+        say_if_heard(
+            f"the {self.name} ended {how(code)}; it starts again ({len(self.ends)} of at most {RESTARTS} times)"
+        )
         return self.begin()
 
     def kill(self) -> None:

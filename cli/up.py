@@ -21,7 +21,7 @@ from cli.capacity import cores, memory, runs_at_once
 from cli.notifying import keep_notifying
 from cli.prefect_home import keep_prefect_here
 from cli.prefect_server import COMMAND, HOST, answering, client_of, refuse_taken, wait_until_answers
-from cli.printing import say, tell
+from cli.printing import say, say_if_heard
 from cli.registering import POOL, keep_what_is_set, limit_pool, names_in, offer_models, remove_unnamed
 from cli.serving import ABOVE, serving
 from cli.supervisor import Process, Service, held
@@ -103,7 +103,7 @@ def run_until_interrupted(all_of_it: Up) -> None:
             time.sleep(0.5)
             keep_running(all_of_it)
     except KeyboardInterrupt:
-        tell("\nstopping: runs end where they are, and go on at the next start …")
+        say_if_heard("\nstopping: runs end where they are, and go on at the next start …")
     finally:
         stop(all_of_it)
 
@@ -172,17 +172,17 @@ def keep_running(all_of_it: Up) -> None:
 
 def look(all_of_it: Up, beginning: timedelta = BEGINNING) -> None:
     """Look once for runs that were killed, or that wait for nothing; a fault of the server's is told, and no end."""
-    from tasks.flow_runs import UNTOLD
+    from tasks.flow_runs import SERVER_ERRORS
     from tasks.tidy import Place, tidy
 
     try:
         with client_of(all_of_it.url) as client:
             done = tidy(client, Place(all_of_it.registry, all_of_it.settings.running, POOL, beginning))
-    except (*UNTOLD, EvergreenError) as error:
-        tell(f"could not look for killed runs, and will again: {error or type(error).__name__}", err=True)
+    except (*SERVER_ERRORS, EvergreenError) as error:
+        say_if_heard(f"could not look for killed runs, and will again: {str(error) or type(error).__name__}", err=True)
     else:
         if str(done):
-            tell(f"{datetime.now(UTC):%H:%M:%S} UTC: {done}")
+            say_if_heard(f"{datetime.now(UTC):%H:%M:%S} UTC: {done}")
     all_of_it.looked = time.monotonic()
 
 
@@ -211,7 +211,7 @@ def signal_runs(all_of_it: Up, number: signal.Signals, told: set[int]) -> None:
     try:
         running = all_of_it.registry.open_runs()
     except EvergreenError as error:  # the server is to be stopped all the same
-        tell(f"could not tell the runs to end: {error}", err=True)
+        say_if_heard(f"could not tell the runs to end: {error}", err=True)
         return
     for run in running:
         process = process_of(all_of_it.settings.running, run)

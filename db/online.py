@@ -82,10 +82,11 @@ def online_losses(session: Session, model: str, numbers: Sequence[int]) -> tuple
 
     The newest block of each consumer is left out: it is not over.
     """
-    rows, total = func.sum(OnlineLoss.rows), func.sum(OnlineLoss.rows * OnlineLoss.loss)
+    rows, weight = func.sum(OnlineLoss.rows), func.sum(OnlineLoss.weight)
+    loss = func.sum(OnlineLoss.weight * OnlineLoss.loss) / weight  # a block is in several checkpoints
     consumer, number = OnlineCheckpoint.consumer, Version.number
     by_block = (
-        select(consumer.label("partition"), OnlineLoss.block, rows.label("rows"), (total / rows).label("loss"), number)
+        select(consumer.label("partition"), OnlineLoss.block, rows.label("rows"), loss.label("loss"), number)
         .select_from(OnlineLoss)
         .join(OnlineCheckpoint)
         .join(Version, Version.id == OnlineLoss.version_id)

@@ -11,11 +11,20 @@ from evergreen_client.artifacts import StoredArtifact
 
 @dataclass(frozen=True)
 class OnlineLoss:
-    """A version's mean loss on the events of one time block that came since the checkpoint before."""
+    """A version's mean loss on the events of one time block that came since the checkpoint before.
+
+    Args:
+        number: the version.
+        block: when the time block starts.
+        rows: how many events these are.
+        weight: the sum of their weights; where none weighs more than another, their number.
+        loss: the mean loss by these weights, finite.
+    """
 
     number: int
     block: datetime
     rows: int
+    weight: float
     loss: float
 
 

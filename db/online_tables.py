@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.columns import Base, Count, Hash, Key, Measured, Words
+from db.columns import Base, Count, Figure, Hash, Key, Measured, Words
 
 
 class OnlineConsumer(Base):
@@ -58,4 +58,5 @@ class OnlineLoss(Base):
     checkpoint_id: Mapped[int] = mapped_column(ForeignKey(OnlineCheckpoint.id), primary_key=True)
     block: Mapped[datetime] = mapped_column(primary_key=True)
     rows: Mapped[Count]
-    loss: Mapped[Measured]
+    weight: Mapped[float] = mapped_column(Figure)
+    loss: Mapped[float] = mapped_column(Figure)

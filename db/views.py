@@ -65,12 +65,15 @@ VIEWS = {
             JOIN partition arrived ON arrived.id = mine.partition_id AND arrived.arrived_at > promoted.at
             WHERE NOT EXISTS (SELECT 1 FROM recall r WHERE r.partition_id = arrived.id)
             UNION ALL
-            SELECT promoted.promotion_id, mine.rows, mine.block, mine.loss, theirs.loss
+            SELECT promoted.promotion_id, CAST(sum(mine.rows) AS bigint), mine.block,
+                   sum(mine.weight * mine.loss) / sum(mine.weight),
+                   sum(theirs.weight * theirs.loss) / sum(theirs.weight)
             FROM promoted
             JOIN online_loss mine ON mine.version_id = promoted.version_id
             JOIN online_loss theirs ON theirs.version_id = promoted.predecessor_id AND theirs.block = mine.block
                  AND theirs.checkpoint_id = mine.checkpoint_id
             JOIN online_checkpoint reached ON reached.id = mine.checkpoint_id AND reached.at > promoted.at
+            GROUP BY promoted.promotion_id, reached.consumer, mine.block
         ), pair AS (
             SELECT promotion_id, CAST(sum(rows) AS bigint) AS rows, count(DISTINCT block) AS blocks,
                    sum(rows * loss) AS loss, sum(rows * predecessor_loss) AS predecessor_loss

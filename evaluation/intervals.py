@@ -34,8 +34,15 @@ class Interval:
     effective_rows: float
 
     def from_at_least(self, least: float) -> Interval:
-        """The same interval, of what cannot lie lower: a loss of 0 or more falls by all of it at most."""
-        return replace(self, low=max(self.low, least))
+        """The same interval, of what cannot lie lower: a loss of 0 or more falls by all of it at most.
+
+        It goes on holding its mean, also one that lies lower all the same.
+
+        Example:
+            >>> Interval(-0.9, -1.5, -0.3, 0.3, 5, 100.0).from_at_least(-1.0).low
+            -1.0
+        """
+        return replace(self, low=max(self.low, min(least, self.mean)))
 
 
 def mean_interval(

@@ -63,8 +63,8 @@ def made_for(spec: ModelSpec, parent: Record | None = None) -> dict[str, Any]:
     """
     texts = builder_texts(spec) if parent is None else dict(parent.get("builders", {}))
     schema = {name: value for name, value in asdict(spec.schema).items() if name not in RULES}
-    if not spec.schema.others:  # as versions of one output have it
-        del schema["others"]
+    if not spec.schema.other_targets:  # as versions of one output have it
+        del schema["other_targets"]
     plain = {name: list(value) if isinstance(value, tuple) else value for name, value in schema.items()}
     plain["tensors"] = {name: [int(size) for size in shape] for name, shape in spec.schema.tensors.items()}
     plain["files"] = {name: media_record(one) for name, one in spec.schema.files.items()}
@@ -89,7 +89,7 @@ def schema_of(record: Record) -> Schema:
     values["tensors"] = {name: tuple(shape) for name, shape in values["tensors"].items()}
     values["files"] = {name: media_of(one) for name, one in record["schema"].get("files", {}).items()}
     values["window"] = window_of(record["schema"].get("window"))
-    others = tuple((name, tuple(words)) for name, words in record["schema"].get("others", ()))
+    others = tuple((name, tuple(words)) for name, words in record["schema"].get("other_targets", ()))
     return Schema(**values).named(tuple(record["schema"].get("classes", ())), others)
 
 
@@ -99,7 +99,7 @@ def spec_for(spec: ModelSpec, record: Record) -> ModelSpec:
     if kinds(old) == kinds(spec.schema) and old.targets == spec.schema.targets:
         return spec
     if spec.schema.weight not in old.columns:  # how much a row counts is no matter of the version that is judged by it
-        old = replace(old, weight=spec.schema.weight).named(old.classes, old.others)
+        old = replace(old, weight=spec.schema.weight).named(old.classes, old.other_targets)
     source = replace(spec.source, query="", cursor="")  # who only predicts takes nothing from there
     objective = spec.objective
     if isinstance(objective, MultiOutput) and old.targets != spec.schema.targets:

@@ -166,7 +166,7 @@ def figure(metric: Metric, objective: Objective) -> Figure:
     found = _of_output(metric, objective) if isinstance(objective, MultiOutput) else _named(metric, objective)
     if found is None:
         fix = f"choose from {', '.join(names(objective))} (any share after an @), a Cost or a function of your own"
-        raise InvalidSpec(f"figure {metric!r}", f"there is none such of {objective!r}", fix)
+        raise InvalidSpec(f"figure {metric!r}", f"there is none such of {objective}", fix)
     return found
 
 
@@ -234,7 +234,8 @@ def _of_output(metric: str, objective: MultiOutput) -> Figure | None:
         return Judged(target, prediction, rows.weight, rows.group, rows.groups)
 
     of, of_rows = found.of, found.of_rows
-    return Figure(metric, found.higher, lambda rows: of(mine(rows)), of_rows and (lambda rows: of_rows(mine(rows))))
+    of_mine = of_rows and (lambda rows: of_rows(mine(rows)))
+    return Figure(metric, found.higher, lambda rows: of(mine(rows)), of_mine, signed=found.signed)
 
 
 def _plain(name: str, objective: Objective) -> Figure | None:
@@ -264,6 +265,6 @@ def _mean(name: str, higher: bool, of_rows: Callable[[Judged], Floats], *, signe
 def _cost(cost: Cost, objective: Objective) -> Figure:
     """A mean cost, of as many classes as the objective has; raises InvalidSpec."""
     if objective.class_count != len(cost.matrix):
-        there = f"{objective!r} has {objective.class_count or 'no'} classes"
+        there = f"{objective} has {objective.class_count or 'no'} classes"
         raise InvalidSpec(repr(cost), there, "write a row and a column for each class")
     return _mean("cost", False, cost.rows, signed=min(map(min, cost.matrix)) < 0)

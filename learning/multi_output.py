@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import InvalidSpec, listed
+from learning.one_output import OneOutput
 
 if TYPE_CHECKING:
     from learning.objectives import Binary, Multiclass
@@ -41,7 +42,10 @@ class Output:
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse a weight by which nothing would be learned, and an objective that needs a head to itself."""
+        """Refuse an objective that is none, or needs a head to itself, and a weight by which nothing is learned."""
+        if not isinstance(self.objective, OneOutput):
+            received = f"objective {self.objective!r} of output '{self.name}'"
+            raise InvalidSpec(received, "it is none of one output", "write Binary(), Multiclass(n) or Regression()")
         if not 0 < self.weight < math.inf:
             fix = "write a number above 0, or leave the output out"
             raise InvalidSpec(f"weight {self.weight} of output '{self.name}'", "its loss would not count", fix)
@@ -79,8 +83,12 @@ class MultiOutput:
     log: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        """Refuse outputs that cannot be told apart; raises InvalidSpec."""
-        object.__setattr__(self, "outputs", tuple(self.outputs))
+        """Refuse what is no output, and outputs that cannot be told apart; raises InvalidSpec."""
+        given = self.outputs if isinstance(self.outputs, tuple | list) else (self.outputs,)
+        if strangers := [one for one in given if not isinstance(one, Output)]:
+            fix = 'write each as Output("late", Binary(), target="late")'
+            raise InvalidSpec(f"MultiOutput of {listed([repr(one) for one in strangers])}", "these are no Outputs", fix)
+        object.__setattr__(self, "outputs", tuple(given))
         if len(self.outputs) < 2:
             fix = "write the objective itself, as objective=Binary()"
             raise InvalidSpec(f"MultiOutput of {len(self.outputs)} outputs", "it is for two and more", fix)
@@ -90,6 +98,10 @@ class MultiOutput:
         if odd := [name for name in self.output_names if not name or "/" in name]:
             raise InvalidSpec(f"outputs {odd}", "a figure is called OUTPUT/FIGURE", "name them without a '/'")
         object.__setattr__(self, "loss", " + ".join(map(_in_words, self.outputs)))
+
+    def __str__(self) -> str:
+        """A short form for sentences: the names of the outputs."""
+        return f"MultiOutput({', '.join(self.output_names)})"
 
     @property
     def output_names(self) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ class Rule:
         """Refuse a figure that there is not, or that does not fit; raises InvalidSpec."""
         if self.figure == FLIPS and objective.class_count is None:
             fix = "leave it out, or bound a figure, as in Rule('rmse', at_most=...)"
-            raise InvalidSpec(f"Rule({FLIPS!r})", f"{objective!r} has no classes that could be right or wrong", fix)
+            raise InvalidSpec(f"Rule({FLIPS!r})", f"{objective} has no classes that could be right or wrong", fix)
         if self.figure in OF_BOTH:
             return
         try:

@@ -73,8 +73,8 @@ class Schema:
     window: Window | None = None
     weight: str | None = None
     classes: tuple[str, ...] = field(default=(), init=False, repr=False)  # the objective's words, as a ModelSpec says
-    # Of several outputs: the targets of all but the first, each with its words.
-    others: tuple[tuple[str, tuple[str, ...]], ...] = field(default=(), init=False, repr=False)
+    # Of several outputs the targets of all but the first, each with its words.
+    other_targets: tuple[tuple[str, tuple[str, ...]], ...] = field(default=(), init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse a schema that contradicts itself.
@@ -200,7 +200,7 @@ class Schema:
     @property
     def targets(self) -> tuple[str, ...]:
         """The columns of the labels: one, or one for each output."""
-        return (self.target, *(name for name, _ in self.others))
+        return (self.target, *(name for name, _ in self.other_targets))
 
     @property
     def arriving(self) -> tuple[str, ...]:
@@ -235,11 +235,11 @@ class Schema:
 
     def named(self, classes: tuple[str, ...], others: tuple[tuple[str, tuple[str, ...]], ...] = ()) -> Schema:
         """The same schema of a target that arrives as words, or as numbers where there are none; and of others."""
-        if (classes, others) == (self.classes, self.others):
+        if (classes, others) == (self.classes, self.other_targets):
             return self
         schema = replace(self)
         object.__setattr__(schema, "classes", classes)  # init=False: a user names them in the objective, and once
-        object.__setattr__(schema, "others", others)
+        object.__setattr__(schema, "other_targets", others)
         return schema
 
     def label(self) -> pl.Expr:
@@ -253,15 +253,15 @@ class Schema:
         """What a model learns of a row: a number, of several outputs an array of them; NaN where it is not known."""
         import polars as pl
 
-        numbers = [_number(*one).fill_null(float("nan")) for one in ((self.target, self.classes), *self.others)]
-        return pl.concat_arr(numbers) if self.others else numbers[0]
+        numbers = [_number(*one).fill_null(float("nan")) for one in ((self.target, self.classes), *self.other_targets)]
+        return pl.concat_arr(numbers) if self.other_targets else numbers[0]
 
     def labelled(self) -> pl.Expr:
         """Whether all labels of a row are known."""
         import polars as pl
 
-        others = (_number(*one).is_not_null() for one in self.others)
-        return pl.all_horizontal(self.label().is_not_null(), *others) if self.others else self.label().is_not_null()
+        first, others = self.label().is_not_null(), [_number(*one).is_not_null() for one in self.other_targets]
+        return pl.all_horizontal(first, *others) if others else first
 
     def as_arrived(self, label: pl.Expr) -> pl.Expr:
         """A label's number as the target arrives: the word again, where it has words."""

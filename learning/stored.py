@@ -59,7 +59,7 @@ def wanted(schema: Schema) -> dict[str, pl.DataType]:
     import polars as pl
 
     tensors = {name: pl.Array(pl.Float32, prod(shape)) for name, shape in schema.tensors.items()}
-    words = dict([(schema.target, schema.classes), *schema.others])
+    words = dict([(schema.target, schema.classes), *schema.other_targets])
     targets = {name: pl.String() if classes else pl.Float64() for name, classes in words.items()}
     numbers, strings = dict.fromkeys(schema.numeric, pl.Float64()), dict.fromkeys(schema.strings, pl.String())
     return {**numbers, **strings, **tensors, **schema.kept_kinds(), **targets}

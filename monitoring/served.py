@@ -80,7 +80,7 @@ def answered(plan: Mapping[str, Any]) -> tuple[Any, ...]:
     Example:
         >>> answered({"made_for": {"schema": {"target": "price"}, "objective": {"loss": "huber", "delta": 2.0}}})
         ('price', None, 'huber', None, 2.0)
-        >>> answered({"made_for": {"schema": {"target": "late", "others": [["minutes", []]]}, "objective": {}}})
+        >>> answered({"made_for": {"schema": {"target": "late", "other_targets": [["minutes", []]]}, "objective": {}}})
         ('late', None, None, None, None, 'minutes')
         >>> answered({})
         ()
@@ -89,7 +89,7 @@ def answered(plan: Mapping[str, Any]) -> tuple[Any, ...]:
         return ()
     schema, objective = made_for["schema"], made_for["objective"]
     loss = (objective.get(name) for name in ("kind", "loss", "quantile", "delta"))
-    return schema["target"], *loss, *(target for target, _ in schema.get("others", ()))
+    return schema["target"], *loss, *(target for target, _ in schema.get("other_targets", ()))
 
 
 def live_losses(losses: Sequence[BlockLossRecord], served: Service) -> list[LiveLoss]:

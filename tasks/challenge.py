@@ -22,7 +22,7 @@ from learning.data import PartitionFile
 from learning.prediction import Predictions, predict
 from tasks.deliver import deliver_promotions
 from tasks.evaluate import EARLIER, PromotionDecision
-from tasks.event_file import written
+from tasks.event_file import write_events
 from tasks.infra_check import begin_try_out, infra_check, try_out_version
 from tasks.logs import run_logger
 from tasks.online import Consumer
@@ -166,7 +166,7 @@ def evaluate(consumer: Consumer, number: int, folder: Path) -> PromotionDecision
     run, context = consumer.run, consumer.run.context
     registry, spec = context.registry, context.spec
     challenger, champion = (registry.version(spec.name, one) for one in (number, consumer.parent))
-    record, file = written(spec, consumer.remembered.proof(), folder)
+    record, file = write_events(spec, consumer.remembered.proof(), folder)
     since = judged_since(context)
     past = judging(registry.trained_on(spec.name, champion.number), since)
     rows = EventRows(past, (record,), record.time_from, since, file=file)

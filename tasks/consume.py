@@ -13,6 +13,7 @@ from db.remembered import Remembered
 from errors import ArtifactCorrupt, ArtifactMissing, InvalidSpec
 from learning.startup import start_tensorflow
 from tasks.check_model import retired
+from tasks.deliver import deliver_promotions
 from tasks.evaluate import ACTOR
 from tasks.logs import run_logger
 from tasks.online import Consumer
@@ -112,9 +113,16 @@ def save(consumer: Consumer) -> bool:
 def take_back(consumer: Consumer) -> bool:
     """Whether the champion was taken back, since it is shown worse than the version that it replaced.
 
-    The learner follows between two events, as it follows anybody's promotion.
+    It is told at once. The learner follows between two events, as it follows anybody's promotion.
     """
-    return roll_back_if_worse.fn(consumer.run)  # no step of Prefect: it is asked at every checkpoint
+    run, log = consumer.run, run_logger()
+    if not roll_back_if_worse.fn(run):  # no step of Prefect: it is asked at every checkpoint
+        return False
+    log.warning(run.attention[-1])
+    # The end of the run may be an hour away.
+    if complaint := deliver_promotions(run.context.registry, run.context.settings):
+        log.warning(complaint)
+    return True
 
 
 def ending_of(consumer: Consumer) -> RunEnding:

@@ -20,15 +20,18 @@ if TYPE_CHECKING:
     from tasks.online_learner import Row
 
 
-def written(
+def write_events(
     spec: ModelSpec, events: Iterable[tuple[Row, float]], folder: Path
 ) -> tuple[PartitionRecord, PartitionFile]:
-    """Labelled events as a file, by time, and what a partition's record says of it; no partition of the registry's.
+    """Write labelled events into a file, by time, like a partition; the registry knows nothing of it.
 
     Args:
         spec: the model.
         events: of each its "row", and whether it is of the "holdout"; and its label. At least one.
         folder: where the file goes; only one at a time has a place there.
+
+    Returns:
+        What a partition's record would say of it, and the file.
     """
     schema, (kept, labels) = spec.schema, zip(*events, strict=True)
     frame = as_frame([one["row"] for one in kept], schema, Validator(schema, spec.objective, spec.source).kinds)

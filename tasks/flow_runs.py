@@ -35,7 +35,7 @@ FLOWS = [
     "watch",
 ]  # those that record a run, and tidy itself
 # What Prefect's client raises where the server gives no answer, or where somebody deleted a run just then.
-UNTOLD = (HTTPError, PrefectException)
+SERVER_ERRORS = (HTTPError, PrefectException)
 PAGE = 200  # how many runs Prefect gives at most
 
 

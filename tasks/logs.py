@@ -8,6 +8,7 @@ import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from prefect import get_run_logger
@@ -22,12 +23,13 @@ FAILED = re.compile(
 )
 PLAIN = "evergreen"
 LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine", PLAIN)
+UNLOGGED: ContextVar[bool] = ContextVar("unlogged", default=False)
 Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
 def by_prefect() -> bool:
     """Whether a flow runs here that Prefect began; else it is called as the plain function that it also is."""
-    return FlowRunContext.get() is not None
+    return FlowRunContext.get() is not None and not UNLOGGED.get()
 
 
 def run_logger() -> Logger:
@@ -37,13 +39,14 @@ def run_logger() -> Logger:
 
 @contextmanager
 def unlogged() -> Iterator[None]:
-    """Write nothing of the plain flows that are called here."""
-    log = logging.getLogger(PLAIN)
+    """Let flows be plain functions, also within one that Prefect runs, and write nothing of them."""
+    log, token = logging.getLogger(PLAIN), UNLOGGED.set(True)
     before, log.disabled = log.disabled, True
     try:
         yield
     finally:
         log.disabled = before
+        UNLOGGED.reset(token)
 
 
 def watch_logs() -> None:

@@ -100,11 +100,17 @@ def _stream(name: str, spec: ModelSpec, settings: Settings) -> Source:
         return Pipe(reader)
     refuse_secret(name)
     if name.startswith(REDIS):
-        return RedisStream(name, reader, settings.redis_password.get_secret_value())
+        return RedisStream(name, reader, settings.redis_password.get_secret_value(), _warn)
     if "://" in name or not name:
         why, fix = "no events come from such a place", f'name a file, "{PARTITIONS}", - or {REDIS[0]}host/stream'
         raise UnreachableSource(f"events from {masked(name) or 'nowhere'}", why, fix)
     return GrowingFile(Path(consumer_name(name)), reader)
+
+
+def _warn(sentence: str) -> None:
+    from tasks.logs import run_logger  # Prefect's import takes long, and an address is refused without it
+
+    run_logger().warning(sentence)
 
 
 def _refuse_more_than_rows(spec: ModelSpec) -> None:

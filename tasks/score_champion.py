@@ -137,17 +137,24 @@ def in_utc(blocks: NDArray[np.datetime64]) -> list[datetime]:
 def by_block(
     found: Predictions, losses: NDArray[np.floating], partitions: Sequence[NewPartition]
 ) -> Iterator[BlockLoss]:
-    """Mean losses of the time blocks of each partition in which any row counts; without blocks an arrival is one."""
+    """Mean losses of the time blocks of each partition, as records."""
+    for place, block, count, _, loss in block_means(found, losses, partitions).iter_rows():
+        yield BlockLoss(partitions[place].digest, block.replace(tzinfo=UTC), count, loss)
+
+
+def block_means(found: Predictions, losses: NDArray[np.floating], partitions: Sequence[NewPartition]) -> pl.DataFrame:
+    """The time blocks of each partition in which any row counts: place, block, rows, weight and mean loss.
+
+    The weight is the sum of its rows' weights, without a weight column their number. Without blocks an arrival is one.
+    """
     rows = pl.DataFrame({"place": found.partition, "block": block_starts(found.block, found.partition, partitions)})
     mean = pl.col("loss").mean() if found.weight is None else pl.col("loss").dot("weight") / pl.col("weight").sum()
-    means = (
+    return (
         rows.with_columns(loss=losses, weight=1.0 if found.weight is None else found.weight)
         .filter((pl.col("weight") > 0).any().over("place", "block"))
         .group_by("place", "block", maintain_order=True)
-        .agg(pl.len().alias("rows"), mean)
+        .agg(pl.len().alias("rows"), pl.col("weight").sum(), mean)
     )
-    for place, block, count, loss in means.iter_rows():
-        yield BlockLoss(partitions[place].digest, block.replace(tzinfo=UTC), count, loss)
 
 
 def usual_constant(context: Context, number: int) -> Floats | None:

@@ -21,7 +21,7 @@ from db.records import INTERRUPTED, LOST, RunRecord
 from db.registry import ModelRegistry, open_registry
 from db.runs import LEASE
 from settings import get_settings
-from tasks.flow_runs import UNTOLD, crash, find, find_all, folders_behind, since
+from tasks.flow_runs import SERVER_ERRORS, crash, find, find_all, folders_behind, since
 from tasks.lease import forget, has_process, is_dead_here, process_of
 from tasks.logs import by_prefect, run_logger
 
@@ -126,8 +126,8 @@ def clear_away_lost(registry: ModelRegistry, running: Path) -> None:
         try:
             with get_client(sync_client=True) as client:
                 crash_recorded(client, lost)
-        except UNTOLD as error:  # the run that begins is not to fail for it, and the next look tells Prefect
-            LOGGER.warning("Prefect could not be told of it: %s", error or type(error).__name__)
+        except SERVER_ERRORS as error:  # the run that begins is not to fail for it, and the next look tells Prefect
+            LOGGER.warning("Prefect could not be told of it: %s", str(error) or type(error).__name__)
 
 
 def tidy(client: SyncPrefectClient, place: Place) -> Tidied:

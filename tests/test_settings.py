@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from settings import DIRECT, Settings, get_settings
+from settings import Settings, get_settings
 
 
 def test_everything_lives_in_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +43,12 @@ def test_reading_settings_keeps_the_libraries_quiet(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [("", DIRECT), ("intranet.example", f"intranet.example,{DIRECT}"), (f"a,{DIRECT}", f"a,{DIRECT}"), ("*", "*")],
+    [
+        ("", "127.0.0.1,localhost"),
+        ("intranet.example", "intranet.example,127.0.0.1,localhost"),
+        ("localhost,127.0.0.1", "localhost,127.0.0.1"),
+        ("*", "*"),
+    ],
 )
 def test_no_request_to_this_machine_goes_through_a_proxy(
     before: str, after: str, monkeypatch: pytest.MonkeyPatch

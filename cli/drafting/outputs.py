@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ast
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cli.drafting.fitting import Fit, classes_of, objective_of, of_words
 from cli.drafting.sample import rows_as_read
-from errors import CannotAdopt, InvalidSpec
+from errors import CannotAdopt, listed
 from learning.adoption import Adopted
 from learning.objectives import Binary, Multiclass
 from learning.regression import Regression
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating]
+
+KINDS: Mapping[str, Callable[..., Binary | Multiclass | Regression]] = MappingProxyType(
+    {"Binary": Binary, "Multiclass": Multiclass, "Regression": Regression}
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,8 @@ def asked_outputs(given: Sequence[str], target: str) -> tuple[Fresh, ...]:
     """What a person asked for: one output, or several, each as OUTPUT=COLUMN.
 
     Raises:
-        CannotAdopt: of several, one has no column, or there is a --target beside them.
+        CannotAdopt: one has no name, or two have the same; of several, one has no column; or there is a --target beside
+            their columns.
 
     Example:
         >>> [(one.name, one.target) for one in asked_outputs(["late=is_late", "delay=minutes"], "")]
@@ -55,6 +62,12 @@ def asked_outputs(given: Sequence[str], target: str) -> tuple[Fresh, ...]:
         'is_late'
     """
     pairs = [Fresh(name, column) for name, _, column in (one.partition("=") for one in given)]
+    names = [one.name for one in pairs]
+    if "" in names:
+        fix = f"write --output OUTPUT={pairs[names.index('')].target or 'COLUMN'}"
+        raise CannotAdopt(f"--output {given[names.index('')]!r}", "it names no output", fix)
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise CannotAdopt(f"--output {listed(twice)}, twice", "each output has one label", "name each output once")
     if len(pairs) < 2 and not (pairs and pairs[0].target):
         return (Fresh(pairs[0].name if pairs else "", target),)
     if bare := [one.name for one in pairs if not one.target]:
@@ -108,24 +121,46 @@ def with_objectives(  # noqa: PLR0913, PLR0917 - the model, its columns and the 
 def even_weight(objective: str, target: Floats) -> float:
     """The weight by which an output's loss is 1 where nothing is known of a row, so that no unit drowns the others.
 
+    Raises:
+        CannotAdopt: its text is no objective of one output.
+
     Example:
         >>> even_weight("Regression()", np.array([0.0, 10.0]))
         0.04
     """
-    kind, _, count = objective.removesuffix(")").partition("(")
-    one_number = Binary() if kind == "Binary" else Regression()
-    known: Binary | Multiclass | Regression = Multiclass(int(count)) if count else one_number
+    known = written(objective)
     constant = known.constant(target)
     loss = float(np.mean(known.row_loss(target, np.broadcast_to(constant, (len(target), len(constant))))))
     return float(f"{1 / loss:.2g}") if loss > 0 else 1.0
 
 
+def written(objective: str) -> Binary | Multiclass | Regression:
+    """An objective from its text in Python, of plain values.
+
+    Raises:
+        CannotAdopt: it is no such text.
+
+    Example:
+        >>> written("Regression(quantile=0.9)").quantile
+        0.9
+    """
+    try:
+        match ast.parse(objective, mode="eval").body:
+            case ast.Call(func=ast.Name(id=kind), args=args, keywords=more) if kind in KINDS:
+                named = {str(one.arg): ast.literal_eval(one.value) for one in more}
+                return KINDS[kind](*map(ast.literal_eval, args), **named)
+    except (SyntaxError, TypeError, ValueError):
+        pass
+    fix = "write Binary(), Multiclass(n) or Regression(), with plain values"
+    raise CannotAdopt(f"objective {objective!r}", "it is none of one output", fix)
+
+
 def refuse_unknown(asked: Sequence[Fresh], rows: pl.DataFrame) -> None:
-    """See that the rows have a column for each of several outputs, and no two the same; raises InvalidSpec."""
+    """See that the rows have a column for each of several outputs, and no two the same; raises CannotAdopt."""
     for one in asked[1:]:
         if one.target not in rows.columns:
             fix = f"choose from {', '.join(rows.columns)}"
-            raise InvalidSpec(f"target '{one.target}' of output '{one.name}'", "there is no such column", fix)
+            raise CannotAdopt(f"target '{one.target}' of output '{one.name}'", "there is no such column", fix)
     if len({one.target for one in asked}) < len(asked):
         received = ", ".join(f"--output {one.name}={one.target}" for one in asked)
         raise CannotAdopt(received, "two outputs have the same column", "give each output a column of its own")

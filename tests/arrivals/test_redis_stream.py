@@ -27,6 +27,7 @@ class FakeRedis(socketserver.ThreadingTCPServer):
         self.entries: dict[tuple[int, int], Fields] = {}
         self.removed = FIRST
         self.away = 0  # commands that get no answer, as while the server is restarted
+        self.password = ""
 
 
 class Answering(socketserver.StreamRequestHandler):
@@ -44,6 +45,8 @@ class Answering(socketserver.StreamRequestHandler):
 
     def answer(self, name: str, *words: str) -> bytes:
         """What Redis would say."""
+        if name.upper() == "AUTH" and words[-1] != self.server.password:
+            return b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"
         if name.upper() == "EXISTS":
             return b":%d\r\n" % bool(self.server.entries)
         if name.upper() == "XINFO":
@@ -55,7 +58,7 @@ class Answering(socketserver.StreamRequestHandler):
             found = [one for one in there if one[0] > after or (one[0] == after and words[1][0] != "(")]
             shown = [[f"{a}-{b}", [part for pair in fields.items() for part in pair]] for (a, b), fields in found]
             return resp(shown[: int(words[4])])
-        return b"+OK\r\n" if name.upper() in {"CLIENT", "SELECT"} else b"-ERR unknown command\r\n"
+        return b"+OK\r\n" if name.upper() in {"AUTH", "CLIENT", "SELECT"} else b"-ERR unknown command\r\n"
 
 
 def command(stream: BinaryIO) -> list[str]:
@@ -158,12 +161,29 @@ def test_a_stream_that_is_written_anew_while_it_is_read_is_read_from_its_beginni
 def test_a_server_that_goes_away_is_waited_for(redis: FakeRedis, monkeypatch: pytest.MonkeyPatch) -> None:
     """A restart ends no run of an hour; one that stays away does, and the next run goes on there."""
     redis.entries = {(number, 0): {"event": "{}"} for number in (5, 6)}
-    source = RedisStream(f"redis://127.0.0.1:{redis.server_address[1]}/flights", EventReader(SPEC))
+    url, warned = f"redis://127.0.0.1:{redis.server_address[1]}/flights", list[str]()
+    source = RedisStream(url, EventReader(SPEC), warn=warned.append)
     redis.away = 2
     assert [place for _, place in source.read("5-0", 9)] == ["6-0"]
-    assert redis.away == 0
+    assert (redis.away, warned) == (0, [f"events from {url}: no answer; waiting up to a minute"])
     monkeypatch.setattr(source, "_patience", 0.6)
     redis.away = 1_000
     with pytest.raises(UnreachableSource, match="no answer"):
         source.read("5-0", 9)
     assert redis.away > 990
+
+
+def test_a_wrong_password_is_refused_at_once(redis: FakeRedis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it was changed while the stream is read: the client calls that a lost connection."""
+    redis.password = "s3cret"  # noqa: S105 - of the server above
+    url = f"redis://127.0.0.1:{redis.server_address[1]}/flights"
+    with pytest.raises(UnreachableSource, match=r"it refuses the password.*set EVERGREEN_REDIS_PASSWORD") as refused:
+        RedisStream(url, EventReader(SPEC), "another")
+    assert "another" not in str(refused.value)
+    warned = list[str]()
+    source = RedisStream(url, EventReader(SPEC), "s3cret", warned.append)
+    monkeypatch.setattr(source, "_patience", 5.0)
+    redis.password, redis.away = "changed", 1
+    with pytest.raises(UnreachableSource, match="set EVERGREEN_REDIS_PASSWORD"):
+        source.read("5-0", 9)
+    assert len(warned) == 1, "it was away, then it refused"

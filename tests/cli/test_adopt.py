@@ -14,7 +14,7 @@ import pytest
 
 from cli.adopt import instant_after
 from cli.drafting.fitting import fit, objective_of, of_words
-from cli.drafting.outputs import Fresh, asked_outputs, kinds_of, refuse_unknown
+from cli.drafting.outputs import Fresh, asked_outputs, even_weight, kinds_of, refuse_unknown
 from cli.drafting.source import AdoptedModel, adopted_source, objective_source
 from cli.landing import divided, landed
 from errors import CannotAdopt, InvalidSpec
@@ -180,6 +180,10 @@ def test_the_file_of_several_outputs_names_each_with_its_column(tmp_path: Path) 
     [
         (["out", "sum=pay"], "", "--output out beside others: each of several has a label of its own"),
         (["out=late", "sum=pay"], "late", "--target late beside --output OUTPUT=COLUMN"),
+        (["out=late", "out=pay"], "", "--output out, twice: each output has one label"),
+        (["=late", "sum=pay"], "", "--output '=late': it names no output.*write --output OUTPUT=late"),
+        (["=late"], "", "--output '=late': it names no output"),
+        ([""], "late", "--output '': it names no output.*write --output OUTPUT=COLUMN"),
     ],
 )
 def test_outputs_without_a_column_are_refused(given: list[str], target: str, why: str) -> None:
@@ -190,10 +194,32 @@ def test_outputs_without_a_column_are_refused(given: list[str], target: str, why
 
 def test_outputs_of_no_column_or_of_one_column_are_refused() -> None:
     """With the columns there are."""
-    with pytest.raises(InvalidSpec, match=r"target 'pay' of output 'sum': there is no such column.*choose from at,"):
+    with pytest.raises(CannotAdopt, match=r"target 'pay' of output 'sum': there is no such column.*choose from at,"):
         refuse_unknown(asked_outputs(["out=late", "sum=pay"], ""), table())
     with pytest.raises(CannotAdopt, match="two outputs have the same column"):
         refuse_unknown(asked_outputs(["out=late", "sum=late"], ""), table())
+
+
+@pytest.mark.parametrize(
+    ("objective", "target", "weight"),
+    [
+        ("Regression()", [0.0, 40.0], 0.0025),
+        ('Regression(loss="mean_absolute_error")', [0.0, 40.0], 0.05),
+        ("Binary()", [0.0, 1.0], 1.4),
+        ('Binary(classes=("no", "yes"))', [0.0, 1.0], 1.4),
+        ("Multiclass(classes=2)", [0.0, 1.0], 1.4),
+    ],
+)
+def test_a_weight_is_1_by_the_loss_of_the_best_constant(objective: str, target: list[float], weight: float) -> None:
+    """Of any objective's text, with whatever it says in its brackets."""
+    assert even_weight(objective, np.array(target)) == weight
+
+
+@pytest.mark.parametrize("text", ["Median()", "Regression(", "Binary", "Regression(quantile=half)", "Multiclass()"])
+def test_a_text_that_is_no_objective_is_refused(text: str) -> None:
+    """In a sentence that says what is one."""
+    with pytest.raises(CannotAdopt, match=r"it is none of one output.*write Binary"):
+        even_weight(text, np.array([0.0, 1.0]))
 
 
 def test_the_day_that_it_was_trained_until_counts_as_a_whole() -> None:

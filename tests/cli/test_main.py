@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import typer
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from typer.testing import CliRunner
 
 from cli.main import app, main
@@ -75,6 +77,14 @@ def test_a_prefect_server_that_does_not_answer_is_one_line(tmp_path: Path) -> No
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.fixture
+def no_server() -> Iterator[None]:
+    """Nobody has named one, also where tests of flows have just had theirs."""
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        yield
+
+
+@pytest.mark.usefixtures("no_server")
 @pytest.mark.parametrize(("outcome", "code"), [("needs attention", 3), ("promoted", 0)])
 def test_a_run_that_needs_attention_has_an_exit_code_of_its_own(outcome: str, code: int) -> None:
     """A script can tell a run that somebody should look at; the sentences and where to look are on stderr."""
@@ -95,6 +105,7 @@ def test_help_says_what_the_exit_codes_mean() -> None:
     assert "3 the run came to its end" in text
 
 
+@pytest.mark.usefixtures("no_server")
 def test_a_bootstrap_that_is_rejected_is_no_success(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """The model has no champion: exit code 1, and the run's reason on stderr."""
     with open_registry(home.database_url) as registry:

@@ -19,6 +19,7 @@ from db.registry import open_registry
 from errors import StepFailed
 from flows.watch import watch
 from settings import Settings
+from tasks.logs import by_prefect, unlogged
 from tasks.run import Run, end_run, recorded_run, step
 from tiny import TINY
 
@@ -100,3 +101,11 @@ def test_an_error_that_nobody_foresaw_shows_its_places_once_and_no_words(
     (told,) = [record for record in caplog.records if record.exc_text]
     assert "in stumble" in str(told.exc_text)
     assert NAME not in caplog.text + str(newest(home).reason)
+
+
+def test_a_backtest_within_a_flow_of_prefects_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its steps are no task runs."""
+    monkeypatch.setattr("tasks.logs.FlowRunContext", SimpleNamespace(get=lambda: "a flow"))
+    assert by_prefect()
+    with unlogged():
+        assert not by_prefect()

@@ -6,16 +6,17 @@ from datetime import timedelta
 
 import pytest
 from filled import MODEL, START, add_version, promote, stored
+from sqlalchemy.exc import IntegrityError
 
 from db.online_records import NewCheckpoint, OnlineLoss
 from db.registry import ModelRegistry
 from db.verdict_records import NewEvaluation
 
 
-def losses(hour: int, *values: float, rows: int = 10) -> tuple[OnlineLoss, ...]:
+def losses(hour: int, *values: float, rows: int = 10, weight: float | None = None) -> tuple[OnlineLoss, ...]:
     """Mean losses of versions 1, 2 and so on, on the events of one hour."""
     block = START + timedelta(hours=hour)
-    return tuple(OnlineLoss(number, block, rows, value) for number, value in enumerate(values, 1))
+    return tuple(OnlineLoss(number, block, rows, weight or rows, value) for number, value in enumerate(values, 1))
 
 
 def save(registry: ModelRegistry, number: int, *lost: OnlineLoss) -> None:
@@ -55,3 +56,20 @@ def test_the_newest_hour_is_not_over(learning: ModelRegistry) -> None:
     save(learning, 3, *losses(1, 0.7, 0.4, rows=30), *losses(2, 0.5, 0.5))
     found = [one for one in learning.online_losses(MODEL, (1, 2)) if one.block > START]
     assert [(one.number, one.rows, one.loss) for one in found] == [(1, 40, pytest.approx(0.65)), (2, 40, 0.4)]
+
+
+def test_parts_of_an_hour_are_merged_by_the_weight_of_their_rows(learning: ModelRegistry) -> None:
+    """As the losses are means by it: where checkpoints fell changes nothing. Rows stay their number."""
+    save(learning, 2, *losses(1, 1.0, 2.0, weight=30.0))
+    save(learning, 3, *losses(1, 5.0, 4.0, rows=30, weight=10.0), *losses(2, 2.0, 2.5, weight=50.0))
+    found = [one for one in learning.online_losses(MODEL, (1, 2)) if one.block > START]
+    assert [(one.number, one.rows, one.loss) for one in found] == [(1, 40, 2.0), (2, 40, 2.5)]
+    (promise,) = learning.promises(MODEL)
+    assert promise.came == pytest.approx((2.5 * 40 + 2.5 * 10) / (2.0 * 40 + 2.0 * 10) - 1)
+    assert (promise.rows, promise.blocks) == (50, 2)
+
+
+def test_a_loss_that_is_unknown_is_not_stored(learning: ModelRegistry) -> None:
+    """Its rows would count, and its loss would not: the version would look better than it is."""
+    with pytest.raises(IntegrityError):
+        save(learning, 2, *losses(1, 0.5, float("nan")))

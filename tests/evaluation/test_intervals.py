@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from evaluation.intervals import mean_interval
+from evaluation.intervals import Interval, mean_interval
 
 
 def held(sample: Callable[[np.random.Generator], tuple[np.ndarray, list[np.ndarray]]], trials: int = 250) -> float:
@@ -114,3 +114,11 @@ def test_two_ways_of_grouping_are_never_surer_than_one() -> None:
         both, *alone = (mean_interval(values, names, 0.9) for names in (ways, ways[:1], ways[1:]))
         assert both is not None
         assert all(one is not None and both.error >= one.error for one in alone)
+
+
+@pytest.mark.parametrize("mean", [-0.9, -1.0, -3.5])
+def test_a_floor_never_takes_the_mean_out_of_its_interval(mean: float) -> None:
+    """Also of what fell by more than all of it, as a figure that may lie below 0 does."""
+    found = Interval(mean, mean - 2, mean + 0.1, 1.0, 5, 100.0).from_at_least(-1.0)
+    assert found.low <= found.mean <= found.high
+    assert found.low == min(-1.0, mean)

@@ -21,7 +21,7 @@ from learning.data import PartitionFile, select
 from learning.examples import Examples
 from learning.graph import joined
 from learning.losses import distilled, mean_loss
-from learning.metrics import figure
+from learning.metrics import Cost, figure
 from learning.online import OnlineLearner
 from learning.policies import Gate
 from learning.pretraining import build
@@ -112,8 +112,16 @@ def test_figures_and_rules_of_one_output_bear_its_name() -> None:
     assert figure("late/auc", BOTH).value(target, said) == 1.0
     assert figure("delay/absolute_error", BOTH).value(target, said) == pytest.approx(14 / 3)
     assert several(gate=Gate(also=(Rule("late/auc", at_least=0.8),))).gate.also
-    with pytest.raises(InvalidSpec, match=r"figure 'auc'.*late/accuracy, late/auc.*delay/rmse"):
+    with pytest.raises(InvalidSpec, match=r"figure 'auc'.*of MultiOutput\(late, delay\)\..*late/auc.*delay/rmse"):
         several(gate=Gate(metric="auc"))
+
+
+@pytest.mark.parametrize("name", ["delay/r2", "delay/rmse", "late/auc"])
+def test_a_figure_of_one_output_may_lie_below_0_if_it_may_by_itself(name: str) -> None:
+    """Else the gate's interval would be cut off where r2 goes on."""
+    output, _, plain = name.partition("/")
+    (objective,) = (one.objective for one in BOTH.outputs if one.name == output)
+    assert figure(name, BOTH).signed == figure(plain, objective).signed == (plain == "r2")
 
 
 @pytest.mark.parametrize(
@@ -125,6 +133,15 @@ def test_figures_and_rules_of_one_output_bear_its_name() -> None:
             lambda: MultiOutput((BOTH.outputs[0], Output("again", Binary(), "late"))),
             r"targets \['late'\]: they are there twice",
         ),
+        (lambda: MultiOutput((Binary(), Regression())), r"MultiOutput of Binary\(.*no Outputs.*write each as Output\("),  # type: ignore[arg-type]
+        (lambda: MultiOutput(None), r"MultiOutput of None: .*write each as Output\("),  # type: ignore[arg-type]
+        (lambda: Output("late", BOTH, "late"), r"of output 'late': it is none of one output.*write Binary\(\)"),  # type: ignore[arg-type]
+        (lambda: Output("late", "Binary", "late"), r"objective 'Binary' of output 'late'"),  # type: ignore[arg-type]
+        (
+            lambda: several(gate=Gate(also=(Rule("flips", at_most=0.1),))),
+            r"'flips'.*: MultiOutput\(late, delay\) has no",
+        ),
+        (lambda: several(gate=Gate(metric=Cost(((0, 1), (9, 0))))), r"Cost.*: MultiOutput\(late, delay\) has no"),
         (lambda: Output("late", Binary(), "late", weight=0.0), "weight 0.0 of output 'late': its loss would not count"),
         (lambda: Output("delay", Regression(log=True), "minutes"), "log=True.*'delay': the whole head"),
         (lambda: Output("late", Binary(loss="binary_focal_crossentropy"), "late"), "one output only"),
@@ -180,7 +197,7 @@ def test_what_a_version_was_made_for_comes_back_and_a_change_is_told() -> None:
     """Outputs, their targets and objectives; a weight alone is another loss, and no other answer."""
     spec = several(THREE)
     record = made_for(spec)
-    assert schema_of(record).others == spec.schema.others == (("minutes", ()), ("mode", ("bus", "tram")))
+    assert schema_of(record).other_targets == spec.schema.other_targets == (("minutes", ()), ("mode", ("bus", "tram")))
     assert not changes(record, spec).answers
     heavier = several(MultiOutput((*THREE.outputs[:2], replace(THREE.outputs[2], weight=2.0))))
     assert not changes(record, heavier).answers
@@ -197,8 +214,8 @@ def test_a_model_of_one_output_is_recorded_as_it_always_was() -> None:
     assert repr(Multiclass(3)) == (
         "Multiclass(classes=3, loss='sparse_categorical_crossentropy', loss_name='log_loss')"
     )
-    assert "others" not in made_for(tiny.TINY)["schema"]
-    assert "others" not in repr(several().schema)
+    assert "other_targets" not in made_for(tiny.TINY)["schema"]
+    assert "other_targets" not in repr(several().schema)
 
 
 def test_curves_and_columns_of_outputs_bear_their_names() -> None:

@@ -8,14 +8,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 
 from db.arrival_records import PartitionRecord
 from learning.data import PartitionFile
-from learning.spec import Binary, DriftPolicy
-from tasks.drift_outputs import _table
+from learning.spec import Binary, DriftPolicy, Multiclass
+from tasks.drift_outputs import prediction_names
 from tasks.drift_windows import chosen_reference, compared_columns, window_files
 from tiny import TINY
 
@@ -67,9 +66,6 @@ def test_each_kind_of_column_is_compared_as_what_it_is() -> None:
 
 def test_outputs_are_called_by_the_words_of_their_classes() -> None:
     """Or by their number; a single output is the prediction."""
-    none = np.empty((1, 0))
-    assert _table(np.array([[0.2, 0.8]]), none, {0: "cat", 1: "dog"}).columns == [
-        "champion/class cat",
-        "champion/class dog",
-    ]
-    assert _table(np.array([[0.2]]), none, {0: "0"}).columns == ["champion/prediction"]
+    assert prediction_names(Multiclass(classes=("cat", "dog")), 2) == ["champion/class cat", "champion/class dog"]
+    assert prediction_names(Multiclass(2), 2) == ["champion/class 0", "champion/class 1"]
+    assert prediction_names(Binary(), 1) == ["champion/prediction"]

@@ -18,7 +18,7 @@ from learning.spec import RetrainPolicy
 from settings import Settings
 from tasks.challenge import challenge, freeze, is_proof_enough
 from tasks.consume import ELSEWHERE, ending_of, follow_champion, save
-from tasks.event_file import written
+from tasks.event_file import write_events
 from tasks.online import Consumer
 from tasks.online_view import facts, shown
 
@@ -278,7 +278,7 @@ def test_rows_that_came_after_the_challenger_prove_it(place: Place, stream: Path
         freeze.fn(consumer.run, consumer)
         for events in consumer.portions(0):
             consumer.test_then_train(events)
-        record, file = written(place.spec, consumer.remembered.proof(), tmp_path)
+        record, file = write_events(place.spec, consumer.remembered.proof(), tmp_path)
         assert is_proof_enough(consumer, replace(consumer.candidate, learned=0)) is False  # type: ignore[type-var]
     rows = pl.read_parquet(file.path)
     assert sorted(map(int, rows["id"])) == [n for n in range(20, 40) if n % 5 != 4 or n == 24]

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from arriving import SCHEMA, SPEC
-from streaming import Place, event, write
+from streaming import Place, Slope, event, write
 
 from db.verdict_records import NewEvaluation
-from errors import ArtifactMissing
+from errors import ArtifactMissing, TrainingDiverged
 from learning.data import PartitionFile, select
 from learning.files import ModelFiles
 from learning.prediction import Predictions
@@ -103,8 +103,13 @@ def test_rows_that_weigh_nothing_and_a_time_that_is_unknown(place: Place, tmp_pa
     assert (promise.rows, promise.blocks) == (10, 1)
 
 
-def test_a_champion_that_is_shown_worse_is_taken_back(place: Place, tmp_path: Path) -> None:
-    """Between two events, after three blocks that are over; learning goes on from its predecessor."""
+def test_a_champion_that_is_shown_worse_is_taken_back(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Between two events, after three blocks that are over, which is told at once; its predecessor is gone on from."""
+    sent: list[str] = []
+    tell = lambda registry, _settings: sent.append(registry.promotions("small")[-1].kind) or "nobody is there"  # noqa: E731
+    monkeypatch.setattr("tasks.consume.deliver_promotions", tell)
     stream = tmp_path / "events.jsonl"
     write(stream, [event(number, late=int(number % 7 == 0)) for number in range(60)])
     consumer = learn(place, stream, stretch=10)
@@ -112,6 +117,66 @@ def test_a_champion_that_is_shown_worse_is_taken_back(place: Place, tmp_path: Pa
     assert taken.startswith("rolled back to version 1: shown worse than version 1 over 3 blocks: ")
     newest = place.registry.promotions("small")[-1]
     assert (newest.kind, newest.actor, newest.number, consumer.parent) == ("rollback", "watch", 1, 1)
+    assert sent == ["rollback"]
+    assert [one.getMessage() for one in caplog.records if one.levelname == "WARNING"] == [taken, "nobody is there"]
+
+
+def test_a_divergence_within_a_portion_leaves_a_block_whole(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events before and behind it are of one time block and one checkpoint: their losses are one row a version."""
+    learn_rows, culprit = Slope.partial_fit, 33.0
+
+    def diverging(slope: Slope, rows: Any, labels: Any) -> Any:
+        number = next((n for n, row in enumerate(rows) if row["speed"] == culprit), len(rows))
+        found = learn_rows(slope, rows[:number], labels[:number])
+        if number < len(rows):
+            error = TrainingDiverged("a learner", "a weight is NaN", "lower the rate")
+            error.before = found
+            raise error
+        return found
+
+    monkeypatch.setattr(Slope, "partial_fit", diverging)
+    stream = tmp_path / "events.jsonl"
+    write(stream, [event(number, late=1, **({"speed": culprit} if number == 4 else {})) for number in range(10)])
+    consumer = learn(place, stream, stretch=10)
+    assert (consumer.counts["lost to a divergence"], consumer.number) == (1, 2)
+    (promise,) = place.registry.promises("small")
+    assert (promise.rows, promise.blocks) == (9, 1)
+
+
+def test_rows_that_weigh_more_count_more_however_checkpoints_fall(place: Place, tmp_path: Path) -> None:
+    """A block's loss is that of all its events at once."""
+    place.spec = replace(place.spec, schema=replace(SCHEMA, block="10m", weight="worth"))
+    events = [event(number, late=int(number < 5), worth=1.0 if number < 5 else 9.0) for number in range(11)]
+    found = []
+    for stretch in (5, 100):
+        stream = tmp_path / f"{stretch}.jsonl"
+        write(stream, events)
+        learn(place, stream, stretch=stretch)
+        found.append([one for one in place.registry.online_losses("small", (2,)) if one.partition == str(stream)])
+    in_parts, at_once = ([(one.rows, pytest.approx(one.loss)) for one in some] for some in found)
+    assert in_parts == at_once
+    assert found[0][0].loss == pytest.approx(-0.1 * np.log(0.9) - 0.9 * np.log(0.1), rel=1e-5)
+
+
+def test_a_block_whose_loss_is_unknown_for_one_is_left_out_for_both(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the other one would be judged on rows that this one is not."""
+    known = online_book.row_losses
+
+    def overflowing(objective: Any, target: Any, prediction: Any) -> Any:
+        losses = known(objective, target, prediction)
+        losses[:3] = np.inf if prediction[0, 0] > 0.6 else losses[:3]
+        return losses
+
+    monkeypatch.setattr(online_book, "row_losses", overflowing)
+    stream = tmp_path / "events.jsonl"
+    write(stream, [event(number, late=1) for number in range(30)])
+    learn(place, stream)
+    assert [(one.number, one.rows) for one in place.registry.online_losses("small", (1, 2))] == [(1, 10), (2, 10)]
+    assert [(one.rows, one.blocks) for one in place.registry.promises("small")] == [(20, 2)]
 
 
 def test_a_predecessor_whose_files_are_gone_stops_nobody(
@@ -119,7 +184,9 @@ def test_a_predecessor_whose_files_are_gone_stops_nobody(
 ) -> None:
     """Learning goes on, and the run says what is not known."""
 
-    def gone(*_: object, **_named: object) -> Predictions:
+    def gone(spec: ModelSpec, files: ModelFiles, *given: Any, **named: Any) -> Predictions:
+        if files.head_digest == "head1":
+            return said(spec, files, *given, **named)
         raise ArtifactMissing("base0", "its file is gone", "restore it")
 
     monkeypatch.setattr(online_book, "predict", gone)
@@ -129,3 +196,5 @@ def test_a_predecessor_whose_files_are_gone_stops_nobody(
     assert consumer.counts["learned"] + consumer.counts["held out"] == 30
     (said_once,) = consumer.run.attention
     assert said_once.endswith("What comes of version 2 is not written down")
+    with place.registry.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM online_loss").scalar() == 0, "half a comparison"

@@ -18,7 +18,7 @@ def test_a_password_of_the_env_file_is_in_no_log(
 ) -> None:
     """Settings are printed now and then, as in a traceback; one of .env is not known to the environment."""
     got: list[str] = []
-    monkeypatch.setattr("arrivals.redis_stream.RedisStream", lambda *given: got.append(given[-1]))
+    monkeypatch.setattr("arrivals.redis_stream.RedisStream", lambda *given: got.append(given[2]))
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("EVERGREEN_REDIS_PASSWORD")
     Path(".env").write_text("EVERGREEN_REDIS_PASSWORD=s3cret-of-redis\n")

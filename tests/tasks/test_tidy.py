@@ -108,7 +108,7 @@ def test_a_killed_run_ends_with_the_same_reason_in_the_registry_and_in_prefect(p
 
 
 def test_a_run_that_ended_while_prefect_was_away_is_crashed_there_later(place: Place) -> None:
-    """Also one of a temporary server, whose process took the news along: the registry has how it ended."""
+    """Also one whose process took the news along: the registry has how it ended."""
     dead, alive = flow_run(Running(), pool=None), flow_run(Running())
     server = Server(dead, alive)
     run = place.registry.start_run("tiny", trigger="by hand", flow_run_id=str(dead.id))
@@ -225,7 +225,7 @@ def test_what_was_interrupted_goes_on_and_what_a_person_cancelled_does_not(regis
         run = registry.start_run(model, trigger="deployment x", flow_run_id=str(found.id))
         registry.finish_run(run.id, RunEnding(INTERRUPTED, "none", "told to stop"))
     registry.add_model("gone")
-    run = registry.start_run("gone", trigger="by hand", flow_run_id=str(uuid4()))  # of a temporary server
+    run = registry.start_run("gone", trigger="by hand", flow_run_id=str(uuid4()))  # of a server that is gone
     registry.finish_run(run.id, RunEnding(INTERRUPTED, "none", "told to stop"))
     assert [run.model for run in resume(server, registry)] == ["tiny"]
     assert server.named(cut)[0] == "Resuming"

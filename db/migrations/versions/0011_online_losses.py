@@ -19,7 +19,8 @@ def upgrade() -> None:
         sa.Column("checkpoint_id", sa.Integer(), nullable=False),
         sa.Column("block", sa.DateTime(timezone=True), nullable=False),
         sa.Column("rows", sa.BigInteger(), nullable=False),
-        sa.Column("loss", sa.Float(), nullable=True),
+        sa.Column("weight", sa.Float(), nullable=False),
+        sa.Column("loss", sa.Float(), nullable=False),
         sa.ForeignKeyConstraint(["version_id"], ["version.id"], name=op.f("fk_online_loss_version_id_version")),
         sa.ForeignKeyConstraint(
             ["checkpoint_id"], ["online_checkpoint.id"], name=op.f("fk_online_loss_checkpoint_id_online_checkpoint")
