@@ -30,7 +30,7 @@ METHOD = "float32, microseconds or XXH3-64, each times a factor, in sum"
 
 
 def feature_names(schema: Schema) -> tuple[str, ...]:
-    """The columns beside key and first target: another output's label comes with the whole row again, as a feature does."""
+    """The columns beside key and first target: another output's label comes with its row again, like a feature."""
     return tuple(name for name in schema.arriving if name not in (*schema.key, schema.target))
 
 
