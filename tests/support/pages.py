@@ -27,12 +27,14 @@ PAGES = {
     "artifacts/key/run-flights": "Created run-flights",
 }
 OLDER = {"runs": "promoted · version 1", "deployments": "retrain-flights"}
-CHROMIUMS_OWN = (
+CHROMIUMS_OWN = (  # which it also asks while it shows an empty page
     "accounts.google.com",
+    "android.clients.google.com",
     "clients2.google.com",
     "content-autofill.googleapis.com",
     "redirector.gvt1.com",  # the dictionary of its spell checker, once somebody types
     "update.googleapis.com",
+    "www.google.com:443",
 )
 
 
