@@ -6,9 +6,10 @@ import logging
 import os
 import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 
 from prefect import get_run_logger
@@ -87,13 +88,14 @@ def tell_errors_once(*, on_worker: bool = False) -> None:
         if isinstance(handler, logging.StreamHandler) and not any(isinstance(one, _Told) for one in handler.filters):
             handler.addFilter(_Told(on_worker=on_worker))
         if isinstance(handler, PrefectConsoleHandler):  # Rich would end the process at its next line, by SystemExit(1)
-            handler.console.on_broken_pipe = fall_silent  # type: ignore[method-assign]
+            streams = (1, 2) if on_worker else (2,)  # what a command comes to stands on its standard output
+            handler.console.on_broken_pipe = partial(fall_silent, streams)  # type: ignore[method-assign]
 
 
-def fall_silent() -> None:
-    """Print into nothing: whoever read it, a worker or `head`, has ended, and the run goes on."""
+def fall_silent(streams: Iterable[int]) -> None:
+    """Print into nothing: whoever read these streams, a worker or `head`, has ended, and the run goes on."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (1, 2):
+    for stream in streams:
         os.dup2(nowhere, stream)
     os.close(nowhere)
 
