@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 import typer
 
 from cli.prefect_home import keep_prefect_here
-from cli.printing import say
+from cli.printing import say, say_if_heard
 from db.records import NEEDS_ATTENTION
 from errors import ServerFailed
 from settings import get_settings
@@ -64,7 +64,9 @@ def run_flow(flow: Flow[..., Any], model: str, **asked: Any) -> State[str]:
     if get_current_settings().api.url:
         signal.signal(signal.SIGTERM, exit_in_order)
         return cast("State[str]", flow(model, return_state=True, **asked))
-    say("PREFECT_API_URL names no server: the flow runs in this process, and the registry records it", err=True)
+    say_if_heard(
+        "PREFECT_API_URL names no server: the flow runs in this process, and the registry records it", err=True
+    )
     with told_to_stop():
         return cast("State[str]", flow.fn(model, **asked))
 

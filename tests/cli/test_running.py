@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -109,3 +111,14 @@ def test_a_backtest_within_a_flow_of_prefects_asks_nobody(monkeypatch: pytest.Mo
     assert by_prefect()
     with unlogged():
         assert not by_prefect()
+
+
+def test_a_log_that_nobody_reads_ends_no_run() -> None:
+    """As by `evergreen watch flights 2> >(head -1)`: what it came to is printed all the same."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    without = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    command = [sys.executable, "-m", "cli.main", "watch", "flights"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=writer, text=True, check=False, env=without)
+    os.close(writer)
+    assert (done.returncode, done.stdout) == (0, "no new data\n")
