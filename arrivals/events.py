@@ -13,6 +13,7 @@ import polars as pl
 
 from arrivals.json_lines import PYTHON, JsonLines
 from arrivals.keys import HIGH, HOLDOUT, LOW, held_out, key_hashes
+from arrivals.text_blocks import BOM
 from arrivals.validation import REASON, Validator, with_commas
 
 if TYPE_CHECKING:
@@ -89,14 +90,15 @@ class EventReader:
         """
         judged: dict[int, Judged] = {}
         rows, labels = dict[int, bytes](), dict[int, bytes]()
-        for place, line in enumerate(lines):
+        bare = (line.removeprefix(BOM).strip() for line in lines)  # a file from Windows often begins with one
+        for place, line in enumerate(bare):
             found = _parsed(line)
             if isinstance(found, Refused):
                 judged[place] = found
             elif set(found) == LATE:
                 labels[place] = json.dumps(_as_row(self._schema, found)).encode()
             else:
-                rows[place] = line.strip()
+                rows[place] = line
         schema = self._schema
         judged |= self._read(rows, schema.arriving)
         judged |= self._read(labels, tuple(dict.fromkeys((*schema.key, schema.target))), late=True)

@@ -42,6 +42,14 @@ def test_a_file_is_followed_line_by_line(tmp_path: Path) -> None:
     assert source.told == []
 
 
+def test_a_byte_order_mark_costs_no_event(tmp_path: Path) -> None:
+    """As programs on Windows begin a file."""
+    path = tmp_path / "events.jsonl"
+    path.write_text(GOOD % 1 + GOOD % 2, encoding="utf-8-sig")
+    source = GrowingFile(path, EventReader(SPEC))
+    assert ids(source, source.begin())[0] == ["1", "2"]
+
+
 def test_a_rotated_file_is_read_to_its_end_first(tmp_path: Path) -> None:
     """It was renamed, and a new one is there; that is told. If the old one is gone, it is told what was lost."""
     path = tmp_path / "events.jsonl"
