@@ -12,6 +12,7 @@ from benchmarks.learning import digits_file, fitted, plain_fit
 from demo.digits import digits_month
 from evergreen_client.model_files import load_model
 from learning.data import read_inputs, select
+from learning.plans import Pretrain
 from learning.pretraining import build
 from models.digits import spec
 
@@ -32,7 +33,7 @@ def head_without_chance(features: tuple[int, ...]) -> keras.Model:
 @pytest.mark.filterwarnings("ignore")  # TensorFlow's, of graphs that are traced again
 def test_a_head_learns_alone_what_it_learns_behind_a_frozen_base(tmp_path: Path) -> None:
     """So the loss of 20 epochs is known without 20 passes of all images through the backbone."""
-    digits = replace(spec, build_head=head_without_chance)
+    digits = replace(spec, build_head=head_without_chance, pretrain=Pretrain(learning_rate=0.01))
     part = digits_file(tmp_path, "part", digits_month(1, 120))
     images = read_inputs(digits.schema, part, select(digits.schema, [part], "train")[0].rows)
     champion = build(digits, images, tmp_path)
@@ -43,4 +44,4 @@ def test_a_head_learns_alone_what_it_learns_behind_a_frozen_base(tmp_path: Path)
     head = fitted(untrained, digits, [part], 2, lambda rows: base.predict(rows, verbose=0))
     alone = head.predict(features, verbose=0)
     np.testing.assert_allclose(alone, behind, atol=1e-4)
-    assert np.abs(alone - before).max() > 0.01
+    assert np.abs(alone - before).max() > 0.005
