@@ -4,7 +4,11 @@ The usual transfer learning: a `keras.applications` backbone as a layer, a pooli
 and cut as `evergreen adopt` cuts it. Weights are random (none are downloaded), with the statistics of normalisation
 that some images leave. A plain script and Evergreen learn the same 5,000 images for as many epochs, with the same head;
 the backbone is frozen for both. Each measurement is a process of its own, and its imports are not counted: a retrain is
-one too, so that nothing is traced beforehand.
+one too, so that nothing is traced beforehand. Processor time is compared: it is the same on a busy machine.
+
+Plain `fit` passes all images through the backbone in each of its 20 epochs, for the same features every time. So two
+fits of it are timed, of one epoch and of three, and each epoch further is taken to cost what the last two did; and
+what its head learns in 20 epochs is learned by plain `fit` of the head alone, from these features.
 
 - cold: nobody has ever seen any of the images, each passes the backbone once
 - weekly: 1,000 are new; the features of 4,000 replayed ones were kept by the weeks before
@@ -29,8 +33,9 @@ import numpy as np
 import polars as pl
 
 from benchmarks.claims import Claims
-from benchmarks.learning import BATCH, head_only, plain_fit, timed, tune
+from benchmarks.learning import BATCH, fitted, head_only, plain_fit, tune
 from demo.digits import digits_month
+from evergreen_client.model_files import load_model
 from learning.adoption import Adopted
 from learning.data import PartitionFile, concatenate, read_inputs, select
 from learning.existing import look
@@ -46,6 +51,7 @@ if TYPE_CHECKING:
 
 SIDE = 48  # pixels, both ways
 EPOCHS = 20
+TIMED = 1, 3  # epochs of plain `fit`
 ROUNDS = 3
 PARTITIONS = 5
 LEARNED, HELD_OUT = 1_000, 200  # images of each
@@ -80,12 +86,12 @@ def main() -> int:
     print("claim | measured | goal | holds\n--- | --- | --- | ---")
     for side in SIDES:
         claims.show(f"{side}, processor time", median(one[side]["processor"] for one in rounds), "s")
-    claims.show("plain fit with the frozen backbone", median(one["plain"]["seconds"] for one in rounds), "s")
 
     def faster(side: str) -> float:
-        return median(one["plain"]["seconds"] / one[side]["seconds"] for one in rounds)
+        return median(one["plain"]["processor"] / one[side]["processor"] for one in rounds)
 
-    claims.at_least("adopted MobileNet, no image seen before: plain fit's time by ours", faster("cold"), 10)
+    told = f"plain fit's processor time ({TIMED[0]} and {TIMED[1]} epochs timed, drawn out to {EPOCHS}) by ours"
+    claims.at_least(f"adopted MobileNet, no image seen before: {told}", faster("cold"), 10)
     claims.at_least("the same where a fifth is new, as every week", faster("weekly"), 10)
     claims.at_least("the same where all features are cached", faster("cached"), 40)
     loss = median(one["cold"]["loss"] / one["plain"]["loss"] for one in rounds)
@@ -99,7 +105,7 @@ def elsewhere(side: str, folder: Path) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.adopted_images", "--side", side, "--folder", str(folder)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    told = f"{found['seconds']:.1f} s ({found['processor']:.1f} s of processor time), loss {found['loss']:.4f}"
+    told = f"{found['processor']:.1f} s of processor time, loss {found['loss']:.4f}"
     print(f"{side}: {told}", file=sys.stderr, flush=True)
     return found
 
@@ -108,11 +114,9 @@ def measured(side: str, folder: Path) -> dict[str, float]:
     """Seconds of one side, and its holdout loss."""
     spec, champion, partitions = adopted_spec(folder), files_of(folder), partitions_of(folder)
     if side == "plain":
-        seconds, model, processor = spent(lambda: plain_fit(spec, champion, partitions, EPOCHS))
-        rows = select(schema, partitions, "holdout")
-        said = model.predict(concatenate([read_inputs(schema, one.partition, one.rows) for one in rows]), verbose=0)
-        target = np.concatenate([one.target for one in rows])
-        return {"seconds": seconds, "processor": processor, "loss": loss(spec, target, said)}
+        few, more = (spent(lambda epochs=epochs: plain_fit(spec, champion, partitions, epochs))[0] for epochs in TIMED)
+        an_epoch = (more - few) / (TIMED[1] - TIMED[0])
+        return {"processor": few + (EPOCHS - TIMED[0]) * an_epoch, "loss": plain_loss(spec, champion, partitions)}
     work = folder / f"{side}-{time.perf_counter_ns()}"
     if side != "cold":
         shutil.copytree(folder / "cache", work / "cache")
@@ -122,16 +126,29 @@ def measured(side: str, folder: Path) -> dict[str, float]:
         plan = head_only(EPOCHS, Replay(rows=len(old) * learned_in(old[0])))
         for entry in (work / "cache").rglob(f"{new[0].digest}.npy"):
             entry.unlink()
-    seconds, challenger, processor = spent(lambda: tune(spec, champion, new, old, plan, work / "work", work / "cache"))
+    processor, challenger = spent(lambda: tune(spec, champion, new, old, plan, work / "work", work / "cache"))
     said = predict(spec, challenger.files, partitions, split="holdout", cache=folder / "cache")
-    return {"seconds": seconds, "processor": processor, "loss": loss(spec, said.target, said.prediction)}
+    return {"processor": processor, "loss": loss(spec, said.target, said.prediction)}
 
 
-def spent(run: Callable[[], Any]) -> tuple[float, Any, float]:
-    """Seconds, what came out, and processor time: what is left to compare by on a busy machine."""
+def plain_loss(spec: ModelSpec, champion: ModelFiles, partitions: list[PartitionFile]) -> float:
+    """Holdout loss of the head after plain `fit` of it, as within the whole model, whose backbone stays as it is."""
+    base, head = load_model(champion.base), load_model(champion.head)
+
+    def features(rows: Columns) -> Any:
+        return base.predict(rows, batch_size=BATCH, verbose=0)
+
+    head = fitted(head, spec, partitions, EPOCHS, features)
+    rows = select(schema, partitions, "holdout")
+    held = concatenate([read_inputs(schema, one.partition, one.rows) for one in rows])
+    return loss(spec, np.concatenate([one.target for one in rows]), head.predict(features(held), verbose=0))
+
+
+def spent(run: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds of processor time, and what came out."""
     before = time.process_time()
-    seconds, result = timed(run)
-    return seconds, result, time.process_time() - before
+    result = run()
+    return time.process_time() - before, result
 
 
 def prepare(folder: Path, images: int) -> None:
@@ -209,8 +226,6 @@ def learned_in(partition: PartitionFile) -> int:
 
 def whole_answers(champion: ModelFiles, rows: Columns) -> Any:
     """What head(base(row)) says."""
-    from evergreen_client.model_files import load_model
-
     return load_model(champion.head)(load_model(champion.base)(rows, training=False), training=False)
 
 

@@ -36,6 +36,8 @@ from models.flights import spec as flights
 if TYPE_CHECKING:
     import keras
 
+    from learning.data import Columns
+
 PASSES = 3
 BATCH = 256
 SEED = 1
@@ -148,23 +150,34 @@ def plain_fit(spec: ModelSpec, champion: ModelFiles, new: list[PartitionFile], e
     import keras
     import tensorflow as tf
 
-    def tensors(part: list[Selection]) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        rows = concatenate([read_inputs(spec.schema, piece.partition, piece.rows) for piece in part])
-        target = np.concatenate([piece.target for piece in part])
-        return {name: tf.constant(column) for name, column in rows.items()}, tf.constant(target)
-
-    learned, held = hold_back(spec.schema, select(spec.schema, new, "train"), FineTune(validation=VALIDATION), SEED)
     base, head = load_model(champion.base), load_model(champion.head)
     base.trainable = False
     inputs = {
         tensor.name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name) for tensor in base.inputs
     }
-    model = keras.Model(inputs, head(base(inputs)))
+
+    def tensors(rows: Columns) -> dict[str, tf.Tensor]:
+        return {name: tf.constant(column) for name, column in rows.items()}
+
+    return fitted(keras.Model(inputs, head(base(inputs))), spec, new, epochs, tensors)
+
+
+def fitted(
+    model: keras.Model, spec: ModelSpec, new: list[PartitionFile], epochs: int, inputs: Callable[[Columns], Any]
+) -> keras.Model:
+    """A model as plain `fit` leaves it, of what `inputs` makes of raw rows; the rows held back are those of ours."""
+    import keras
+
+    def pairs(part: list[Selection]) -> tuple[Any, Any]:
+        rows = concatenate([read_inputs(spec.schema, piece.partition, piece.rows) for piece in part])
+        return inputs(rows), np.concatenate([piece.target for piece in part])
+
+    learned, held = hold_back(spec.schema, select(spec.schema, new, "train"), FineTune(validation=VALIDATION), SEED)
     model.compile(optimizer=keras.optimizers.Adam(spec.pretrain.learning_rate), loss=spec.objective.loss)
     best = keras.callbacks.EarlyStopping(patience=epochs, restore_best_weights=True)
     keras.utils.set_random_seed(SEED)
     model.fit(
-        *tensors(learned), validation_data=tensors(held), batch_size=BATCH, epochs=epochs, callbacks=[best], verbose=0
+        *pairs(learned), validation_data=pairs(held), batch_size=BATCH, epochs=epochs, callbacks=[best], verbose=0
     )
     return model
 
