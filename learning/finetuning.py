@@ -26,6 +26,7 @@ from learning.files import ModelFiles, Progress, Trained, save_model
 from learning.finite import INHERITED, refuse_features, refuse_weights
 from learning.first_answers import loss_of_one, unit_of
 from learning.fitted import Fitted, fit_held_back
+from learning.heads import remember_head
 from learning.held_back import held_apart, refuse_negative
 from learning.kept_head import give_back, shrink_and_perturb, take_head
 from learning.keras_private import set_seed
@@ -187,6 +188,7 @@ class _Challenger:
         """Write what changed; a base that did not is the champion's own file."""
         head = work / "head.keras"
         head_digest = save_model(self.head, head)
+        remember_head(self.head, head_digest)
         if not self.spec.callbacks:  # which may do anything to the head, and only its variables are put back
             give_back(self._kept)
         if not self.base_changed:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +48,6 @@ class _Graph:
 
 @dataclass(frozen=True)
 class _Head:
-    path: Path
     digest: str
     graph: _Graph
     values: Arrays
@@ -63,14 +61,31 @@ _newest: list[_Head] = []
 
 def head_of(files: ModelFiles) -> Forward:
     """A function from features to a version's predictions; the very same one if it was asked for lately."""
-    found = next((one for one in _newest if (one.path, one.digest) == (files.head, files.head_digest)), None)
+    found = next((one for one in _newest if one.digest == files.head_digest), None)
     if found is None:
         model = load_model(files.head)
-        key, values = graph_digest(model), values_of(model.variables)
-        alike = (one.graph for one in _newest if key is not None and one.graph.key == key)
-        found = _Head(files.head, files.head_digest, next(alike, None) or _Graph(key, model), values)
-    _newest[:] = _kept([found, *(one for one in _newest if one is not found)])
+        key = graph_digest(model)
+        found = _Head(files.head_digest, _alike(key) or _Graph(key, model), values_of(model.variables))
+    _remember(found)
     return found.forward
+
+
+def remember_head(model: keras.Model, digest: str) -> None:
+    """Keep what a head weighs that was just trained, as it is asked next: to build it from its file takes longer.
+
+    Only where a graph is there that does for it, since the model itself may learn on.
+    """
+    if graph := _alike(graph_digest(model)):
+        _remember(_Head(digest, graph, values_of(model.variables)))
+
+
+def _alike(key: str | None) -> _Graph | None:
+    """A graph that does for every head of this key."""
+    return next((one.graph for one in _newest if key is not None and one.graph.key == key), None)
+
+
+def _remember(head: _Head) -> None:
+    _newest[:] = _kept([head, *(one for one in _newest if one.digest != head.digest)])
 
 
 def _kept(heads: list[_Head]) -> list[_Head]:

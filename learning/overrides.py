@@ -141,18 +141,21 @@ def in_rounds(spec: ModelSpec, policies: Sequence[Policy]) -> list[Policy]:
     """An order to begin them in: of those that differ only in when they retrain, one in each round.
 
     Side by side they want the same trainings at the same time, and all but one wait; later on, they find them done.
+    What takes longest is begun as soon as the first round is: at the end, nothing else would be left to do beside it.
+    That is a policy which checks for drift, and `always`, whose every version is tried on all that comes later.
 
     Example:
         >>> from models.flights import spec
-        >>> asked = map(policy, ["present", "weekly", "monthly", "finetune.replay.share=0"])
+        >>> asked = map(policy, ["present", "weekly", "monthly", "monitoring", "finetune.replay.share=0"])
         >>> [one.name for one in in_rounds(spec, list(asked))]
-        ['present', 'finetune.replay.share=0', 'weekly', 'monthly']
+        ['present', 'finetune.replay.share=0', 'monitoring', 'weekly', 'monthly']
     """
-    alike, found = Counter[str](), list[tuple[int, Policy]]()
+    alike, found = Counter[str](), list[tuple[tuple[bool, bool, int], Policy]]()
     for one in policies:
         own = overridden(spec, one)
         trains = repr((own.finetune, own.gate, one.always))
-        found.append((alike[trains], one))
+        long = one.name == ALWAYS or "drift" in own.retrain.when
+        found.append(((alike[trains] > 0, not long, alike[trains]), one))
         alike[trains] += 1
     return [one for _, one in sorted(found, key=itemgetter(0))]
 

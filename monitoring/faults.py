@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -101,6 +101,12 @@ class Usual:
     grows: bool
     infinite: bool
 
+    def cut(self, piece: NDArray[np.int64], *, grows: bool) -> Usual:
+        """The same column in other pieces; as it is if these are its blocks, of which much may be known by now."""
+        if piece is self.rows.block and grows == self.grows:
+            return self
+        return replace(self, rows=Rows(self.rows.values, piece), grows=grows)
+
     @cached_property
     def missing(self) -> float:
         """The largest share of rows without a value."""
@@ -142,6 +148,11 @@ class Usual:
         return float(counts.max() or 0) > HALF * float(counts.sum())  # type: ignore[arg-type]
 
     @cached_property
+    def seen(self) -> pl.Series:
+        """All of its values, as one list."""
+        return self.rows.values.drop_nulls().unique().implode()
+
+    @cached_property
     def new(self) -> float:
         """The largest share of a block's values that no block before it had."""
         return new_share(self.rows)
@@ -151,8 +162,7 @@ def fault(  # noqa: PLR0913 - the last two by name
     kind: str, role: str, reference: Rows, current: Rows, *, grows: bool = False, whole: bool = True
 ) -> str | None:
     """What is wrong with the current values of a column, as the end of a sentence; None if nothing is."""
-    together = Rows(current.values, np.zeros(len(current.values), dtype=np.int64))
-    return faults(usual(kind, role, reference, grows=grows), together, lambda _: whole).get(0)
+    return faults(usual(kind, role, reference, grows=grows), arrived(kind, current.values), lambda _: whole).get(0)
 
 
 def usual(kind: str, role: str, reference: Rows, *, grows: bool = False) -> Usual:
@@ -160,18 +170,30 @@ def usual(kind: str, role: str, reference: Rows, *, grows: bool = False) -> Usua
     return Usual(reference.as_values(kind), kind, role, grows, kind == "number" and _infinite(reference.values).any())
 
 
-def faults(known: Usual, current: Rows, whole: Callable[[int], bool]) -> dict[int, str]:
+def faults(known: Usual, current: pl.DataFrame, whole: Callable[[int], bool]) -> dict[int, str]:
     """What is wrong with each piece of a column, as the end of a sentence, by the piece's number.
 
     Args:
         known: how the column was.
-        current: how it is, with the number of each row's piece.
+        current: how it is, as `arrived` gives it, with the number of each row's piece as `block`.
         whole: whether a piece of so many rows is about a time block or more.
     """
     if known.role == "prediction" and not known.rows.values.count():
         return {}
     found = ((number, _fault(known, piece)) for number, piece in _pieces(known, current, whole))
     return {number: wrong for number, wrong in found if wrong}
+
+
+def arrived(kind: str, values: pl.Series) -> pl.DataFrame:
+    """The values of a column that arrived, null where there is none or none that is finite, and which are infinite.
+
+    All rows are of one piece, `block` 0, until they are cut.
+    """
+    import polars as pl
+
+    rows = Rows(values, np.zeros(len(values), dtype=np.int64))
+    infinite = _infinite(values) if kind == "number" else pl.repeat(value=False, n=len(values), eager=True)
+    return pl.DataFrame({"value": rows.as_values(kind).values, "block": rows.block, "infinite": infinite})
 
 
 def _fault(known: Usual, piece: Piece) -> str | None:
@@ -189,22 +211,18 @@ def _fault(known: Usual, piece: Piece) -> str | None:
     return _another_scale(known, piece) if known.kind == "number" else _unseen(known, piece)
 
 
-def _pieces(known: Usual, current: Rows, whole: Callable[[int], bool]) -> Iterator[tuple[int, Piece]]:
+def _pieces(known: Usual, current: pl.DataFrame, whole: Callable[[int], bool]) -> Iterator[tuple[int, Piece]]:
     """Every piece that has enough rows to be judged, with its number."""
     import polars as pl
 
-    values = current.as_values(known.kind).values
-    frame = pl.DataFrame({"value": values, "block": current.block, "infinite": False})
     value = pl.col("value")
     figures = {"rows": pl.len(), "known": value.count(), "single": value.drop_nulls().n_unique() <= 1}
     if known.kind == "number":
-        frame = frame.with_columns(infinite=_infinite(current.values))
         sized = value.filter(value != 0).abs()
         figures |= {"size": sized.median(), "sized": sized.len(), "outside": _outside(*known.ends).mean()}
     else:
-        seen = known.rows.values.drop_nulls().unique().implode()
-        figures |= {"unseen": (~value.drop_nulls().is_in(seen)).mean()}
-    found = frame.group_by("block").agg(infinite=pl.col("infinite").sum(), **figures).sort("block")
+        figures |= {"unseen": (~value.drop_nulls().is_in(known.seen)).mean()}
+    found = current.group_by("block").agg(infinite=pl.col("infinite").sum(), **figures).sort("block")
     for one in found.filter((pl.col("rows") >= ENOUGH) | (pl.col("infinite") > 0)).iter_rows(named=True):
         number = one.pop("block")
         filled = {name: figure for name, figure in one.items() if figure is not None}
@@ -242,7 +260,10 @@ def surely_more(share: float, usually: float, count: int) -> bool:
 def _missing(known: Usual, piece: Piece) -> str | None:
     """Many rows have no value, beyond the block of the reference that had fewest."""
     share = 1 - piece.known / piece.rows
-    if piece.rows < ENOUGH or share < known.missing + MORE or not surely_more(share, known.missing, piece.rows):
+    # Here and below: what is asked of the piece alone comes first, as it takes longest to know how each block was.
+    if piece.rows < ENOUGH or share < MORE:
+        return None
+    if share < known.missing + MORE or not surely_more(share, known.missing, piece.rows):
         return None
     if not piece.known:
         return f"it has no value, and at most {known.missing:.0%} of a block's rows had none"
@@ -266,7 +287,7 @@ def _another_scale(known: Usual, piece: Piece) -> str | None:
         if piece.size < low / TIMES:
             return f"its values are {low / piece.size:,.0f} times as small as they ever were"
     width = known.ends[1] - known.ends[0]
-    if known.grows or not width:
+    if known.grows or not width or piece.outside < width:
         return None
     further = piece.outside - known.outside
     if further < (TIMES if known.mostly_one else 1) * width:
@@ -276,7 +297,7 @@ def _another_scale(known: Usual, piece: Piece) -> str | None:
 
 def _unseen(known: Usual, piece: Piece) -> str | None:
     """Many rows have categories that are new, beyond what was ever new in a block of the reference."""
-    if piece.unseen < known.new + MORE or not surely_more(piece.unseen, known.new, piece.known):
+    if piece.unseen < MORE or piece.unseen < known.new + MORE or not surely_more(piece.unseen, known.new, piece.known):
         return None
     never = f"{piece.unseen:.0%} of its values are categories never seen before"
     return f"{never}, and at most {known.new:.0%} of a block's were"

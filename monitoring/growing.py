@@ -35,11 +35,19 @@ def only_grows(reference: Rows, current: Rows) -> bool:
     """Whether the middle half of each block's numbers lies above that of the block before."""
     import polars as pl
 
-    middles = [_middles(rows) for rows in (reference, current)]
-    low, high = pl.concat(middles).drop_nulls().select("low", "high").to_numpy().T
-    if len(middles[0]) < BLOCKS or len(low) <= BLOCKS:
+    arrived = _middles(current)
+    if not _rise(arrived):  # what arrived is few rows, and most columns are done with here
         return False
-    return bool((low[1:] >= high[:-1]).all() and low[-1] > high[0])
+    known = _middles(reference)
+    both = pl.concat([known, arrived])
+    low, high = both.select("low", "high").drop_nulls().to_numpy().T
+    return len(known) >= BLOCKS and len(low) > BLOCKS and _rise(both) and bool(low[-1] > high[0])
+
+
+def _rise(middles: pl.DataFrame) -> bool:
+    """Whether none begins below the end of the one before; those of blocks without a number are left out."""
+    low, high = middles.select("low", "high").drop_nulls().to_numpy().T
+    return bool((low[1:] >= high[:-1]).all())
 
 
 def _middles(rows: Rows) -> pl.DataFrame:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitoring.faults import ENOUGH, FEW, Rows, faults, usual
+from monitoring.faults import ENOUGH, FEW, Rows, Usual, arrived, faults, usual
 
 if TYPE_CHECKING:
     import polars as pl
@@ -54,12 +54,12 @@ def _fault_of(column: Compared, reference: Side, current: Side, *, grows: bool) 
     """What is wrong with a column, and where, if only pieces of it are broken."""
     old, new = reference.values[column.name], current.values[column.name]
     known = usual(column.kind, column.role, Rows(old, reference.block), grows=grows)
-    together = Rows(new, np.zeros(len(new), dtype=np.int64))
+    together = arrived(column.kind, new)
     whole = current.rows_a_block >= PART * reference.rows_a_block > PART
     wrong = faults(known, together, lambda _: whole).get(0)
     where, first = list[str](), ""
     for one, other in zip(reference.cuts, current.cuts, strict=False):
-        pieces = _broken_pieces(column, (Rows(old, one.piece), Rows(new, other.piece)), reference, current, grows=grows)
+        pieces = _broken_pieces(known, together, (one.piece, other.piece), (reference, current))
         if pieces and len(pieces) < max(other.pieces, 2) and (not wrong or 2 * len(pieces) <= other.pieces):
             where.append(_listed([other.names[number] for number in pieces]))
             first = first or next(iter(pieces.values()))
@@ -69,7 +69,7 @@ def _fault_of(column: Compared, reference: Side, current: Side, *, grows: bool) 
 
 
 def _broken_pieces(
-    column: Compared, rows: tuple[Rows, Rows], reference: Side, current: Side, *, grows: bool
+    known: Usual, rows: pl.DataFrame, cut: tuple[NDArray[np.int64], NDArray[np.int64]], sides: tuple[Side, Side]
 ) -> dict[int, str]:
     """What is wrong with single pieces, by their number, where the reference has pieces like them.
 
@@ -77,22 +77,22 @@ def _broken_pieces(
     pieces to compare with than arrived, nobody knows what a piece of this kind is like: all that came before may have
     come in one file.
     """
-    import polars as pl
-
-    before, arrived = (len(np.unique(one.block)) for one in rows)
-    if arrived < 2 or before < arrived:
+    old, new = cut
+    before, there = (len(np.unique(piece)) for piece in cut)
+    if there < 2 or before < there:
         return {}
     # Of a few days nobody knows how far a day may lie outside of them, or whether a clear one has one visibility.
     many = before >= FEW
-    known = usual(column.kind, column.role, rows[0], grows=grows or not many)
+    reference, current = sides
     usually = reference.drawn_from / before
-    each = current.drawn_from / len(rows[1].values)  # rows for which one that was drawn stands
-    places, counts = np.unique(rows[1].block, return_counts=True)
-    judged = np.isin(rows[1].block, places[(counts * each >= PART * usually) & (counts >= ENOUGH)])
+    each = current.drawn_from / len(rows)  # rows for which one that was drawn stands
+    places, counts = np.unique(new, return_counts=True)
+    judged = np.isin(new, places[(counts * each >= PART * usually) & (counts >= ENOUGH)])
     if not judged.any():
         return {}
-    kept = Rows(rows[1].values.filter(pl.Series(judged)), rows[1].block[judged])
-    return faults(known, kept, lambda count: many and count * each >= PART * usually > PART)
+    kept = rows.with_columns(block=new).filter(judged)
+    usual_piece = known.cut(old, grows=known.grows or not many)
+    return faults(usual_piece, kept, lambda count: many and count * each >= PART * usually > PART)
 
 
 def _listed(names: Sequence[str]) -> str:

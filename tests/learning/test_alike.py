@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from learning.data import PartitionFile
 from learning.files import ModelFiles, Trained, save_model
 from learning.finetuning import finetune
 from learning.plans import FineTune, Stage
+from learning.prediction import predict
 from learning.spec import ModelSpec
 from learning.steps import Steps
 
@@ -83,6 +85,32 @@ def test_each_head_says_its_own_through_the_graph_that_they_share(
         said = np.asarray(heads.head_of(files[place])(ROWS))
         np.testing.assert_array_equal(said, np.asarray(models[place](ROWS, training=False)))
     assert len(traced) == 1
+
+
+def test_a_head_that_was_just_trained_is_not_built_from_its_file(
+    spec: ModelSpec,
+    champion: Trained,
+    partition: Callable[..., PartitionFile],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It says what its file says, though another training goes on with the very same model."""
+    heads._newest.clear()
+    cache, rows = tmp_path / "cache", [partition("one", seed=3, number=12)]
+    says = partial(predict, spec, partitions=rows, split="all", cache=cache)
+    says(champion.files)  # whose graph does for all of them
+    with monkeypatch.context() as patched:
+        patched.setattr(heads, "load_model", lambda path: pytest.fail(f"{path} is read"))
+        plan = FineTune(stages=(Stage(epochs=1, batch_size=4, learning_rate=0.05),))
+        how = {"cache": cache, "plan": plan}
+        first, second = (
+            finetune(spec, champion.files, rows, [], seed=seed, work=tmp_path / str(seed), **how) for seed in (5, 6)
+        )
+        told = [says(one.files).prediction for one in (first, second)]
+    assert first.files.head_digest != second.files.head_digest
+    heads._newest.clear()
+    for one, was in zip((first, second), told, strict=True):
+        np.testing.assert_array_equal(says(one.files).prediction, was)
 
 
 @pytest.mark.slow

@@ -71,7 +71,10 @@ def test_each_policy_is_lived_through_once() -> None:
 
 
 def test_policies_that_train_alike_are_begun_in_different_rounds() -> None:
-    """So are two names for the same values; another gate makes other champions, and so other trainings."""
+    """So are two names for the same values; another gate makes other champions, and so other trainings.
+
+    Of those that wait for the first round, the one that takes longest comes first.
+    """
     names = ["present", "finetune.replay.share=0", "monthly", "gate=off", "gate.rule=proven", "always"]
     found = [one.name for one in in_rounds(TINY, [policy(name) for name in names])]
-    assert found == ["present", "gate=off", "gate.rule=proven", "finetune.replay.share=0", "always", "monthly"]
+    assert found == ["present", "gate=off", "gate.rule=proven", "always", "finetune.replay.share=0", "monthly"]

@@ -10,6 +10,7 @@ import pytest
 from sides import BEGIN, compared, side
 
 from monitoring.drift import Side
+from monitoring.faults import Rows
 from monitoring.pieces import Cut, day_names, faults_of
 
 DAYS, ARRIVED, A_DAY = 60, 7, 100
@@ -72,6 +73,15 @@ def test_days_that_differ_by_their_weather_are_no_fault() -> None:
     """Nor are two days of which one is short, nor categories that one day lacks."""
     for seed in range(10):
         assert faults(by_day(rows(DAYS, seed)), by_day(rows(ARRIVED, 100 + seed))) == {}
+
+
+def test_of_columns_that_are_not_broken_little_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How large the values of each block of the reference were, once: a check of every retrain looks at each column."""
+    asked = list[pl.Expr]()
+    original = Rows.by_block
+    monkeypatch.setattr(Rows, "by_block", lambda self, figure: asked.append(figure) or original(self, figure))
+    assert faults(by_day(rows(DAYS, 1)), by_day(rows(ARRIVED, 2))) == {}
+    assert len(asked) == 1
 
 
 def test_one_broken_file_of_many_is_named() -> None:
