@@ -134,7 +134,7 @@ def rows_of(
     if pending.prove_from:
         new = unseen(context, champion.number, new, pending.prove_from)
     if folds:
-        return FoldedRows(past, new, pending.prove_from, since, challenger=challenger.number, folds=folds)
+        return FoldedRows(past, new, folds[0].since, since, challenger=challenger.number, folds=folds)
     return Rows(past, new, pending.prove_from, since)
 
 

@@ -6,24 +6,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-import numpy as np
-
 import clock
 from db.arrival_records import PartitionRecord
 from db.records import AWAITING, CUT_SHORT, RunRecord, VersionRecord, came_to
 from errors import NoChampion, TaintedVersion
-from evaluation.comparison import events
 from evaluation.past_verdicts import MOST_STUCK, stuck
 from learning.changes import MADE_FOR, changes
-from learning.data import Selection, Split, row_count, select
 from learning.digests import json_digest
 from learning.environment import code_digest
-from learning.folds import fold_starts
 from learning.spec import ModelSpec
 from learning.work_folder import plan_of
 from monitoring.decision import Asked, Pending, rows_to_judge, strikes, why_done, why_settled
+from tasks.judged_rows import judged_by
 from tasks.run import Context, Run, step
-from tasks.unlearned import BEGINNING, judged_since, later, unseen, window
 
 UNANSWERED = (
     "version {} awaits approval, of an earlier run that was cut short after it had asked: {}. To answer: `evergreen "
@@ -99,31 +94,6 @@ def asked_work(context: Context, asked: Asked) -> Pending:
         return pending
     proven = judged_by(context, pending) if partitions else pending
     return proven if proven.prove_from and proven.judged_rows >= rows_to_judge(proven, spec.gate) else pending
-
-
-def judged_by(context: Context, pending: Pending) -> Pending:
-    """The pending work with the rows that judge it: a proving window, folds of all rows, or what is held out.
-
-    Folds take as many trainings more. So they are only where the newest rows hold too few events, as where a class is
-    rare: to wait until a quarter of the pending rows holds enough takes four times as long as until all of them do.
-    """
-    spec, number, partitions = context.spec, pending.champion, pending.partitions
-
-    def proving(since: datetime | None, split: Split = "all") -> tuple[Pending, list[Selection]]:
-        seen = unseen(context, number, partitions, since) if since else partitions
-        rows = select(spec.schema, context.partition_files(seen), split, since=later(since, judged_since(context)))
-        rare = events(spec.objective, np.concatenate([one.target for one in rows]))
-        return replace(pending, prove_from=since, judged_rows=row_count(rows), judged_events=rare), rows
-
-    since = window(context, number, partitions)
-    if since is None:
-        return proving(None, "holdout")[0]
-    newest, _ = proving(since)
-    if not spec.objective.class_count or newest.judged_events >= spec.gate.min_events:
-        return newest
-    everything, rows = proving(BEGINNING)
-    folds = fold_starts(rows, spec.gate.prove_on)
-    return replace(everything, prove_from=folds[0], folds=folds) if len(folds) > 1 else newest
 
 
 def is_void(context: Context, run: RunRecord) -> bool:

@@ -9,8 +9,12 @@ from functools import partial
 from itertools import takewhile
 from typing import Any
 
+import numpy as np
+
 from db.arrival_records import PartitionRecord
+from evaluation.comparison import events
 from evaluation.past_verdicts import STUCK_AFTER
+from learning.data import select
 from learning.escalation import escalated, last_rung
 from learning.files import Progress, Trained
 from learning.finetuning import finetune
@@ -22,6 +26,7 @@ from learning.work_folder import remove_old
 from monitoring.decision import Pending
 from monitoring.track_record import world_turned
 from tasks.find_pending import learnable
+from tasks.judged_rows import since_the_turn
 from tasks.register_version import Fold, Learned
 from tasks.run import Context, Run, step
 from tasks.shown_progress import shown_progress
@@ -60,7 +65,8 @@ def finetune_champion(
     parent, own = (None, learned_before(context, pending)) if again else (pending.champion, ())
     everything = (*own, *pending.partitions)
     if pending.folds:
-        refit, folds = cross_fitted(pending.folds, train)
+        turned = None if again else world_turned(context.registry, context.spec)
+        refit, folds = cross_fitted(since_the_turn(context, pending, turned).folds, train)
         return Learned(refit, parent, everything, folds=folds)
     if proven:
         refit = train("refit", refit=proven.kept, fitted=proven.fitted)
@@ -153,6 +159,8 @@ def base_is_outgrown(context: Context, pending: Pending, turned: datetime) -> bo
     """Whether there are twice as many rows of the world as it is now as the champion's base has learned from.
 
     So a base that is built soon after the turn, of a few days, is built again as more is known, and ever more rarely.
+    One that has seen fewer events than a proving window asks of all rows is built again at once: what it found in a
+    few dozen frauds is no ground for the frauds to come.
     """
     registry, model = context.registry, context.spec.name
     line = registry.lineage(model, pending.champion)
@@ -162,7 +170,17 @@ def base_is_outgrown(context: Context, pending: Pending, turned: datetime) -> bo
         sum(one.rows for one in partitions if one.time_to >= turned)
         for partitions in (registry.trained_on(model, maker.number), learned)
     )
-    return known > 0 and known >= OUTGROWN * seen
+    if known <= seen or known >= OUTGROWN * seen:
+        return known > 0 and known >= OUTGROWN * seen
+    objective, gate = context.spec.objective, context.spec.gate
+    rows = select(
+        context.spec.schema,
+        context.partition_files(registry.trained_on(model, maker.number)),
+        "all",
+        since=turned,
+    )
+    few = gate.min_events / gate.prove_on
+    return bool(objective.class_count) and events(objective, np.concatenate([one.target for one in rows])) < few
 
 
 @step("fine-tune the head")

@@ -107,8 +107,8 @@ class FoldedRows(Rows):
     def remark(self) -> str:
         """That all rows judge, and how."""
         return (
-            f"the newest rows alone hold too few events, so all pending ones judge, in {len(self.folds)} folds, each by "
-            "a challenger that learned from the others"
+            f"the newest rows alone hold too few events, so all new ones judge, in {len(self.folds)} folds, each by a "
+            "challenger that learned from the others"
         )
 
 
