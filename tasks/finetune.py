@@ -120,10 +120,7 @@ def cross_fitted(starts: Sequence[datetime], train: Callable[..., Trained]) -> t
     fold, whose challenger learned from older rows only.
     """
     spans = list(zip(starts, (*starts[1:], None), strict=True))
-    proofs = [
-        train(f"fold-{place}", before=since, **({"after": until} if until else {}))
-        for place, (since, until) in enumerate(spans, 1)
-    ]
+    proofs = [train(f"fold-{place}", before=since, after=until) for place, (since, until) in enumerate(spans, 1)]
     refit = train("refit", refit=middle_epochs(proofs), fitted=proofs[-1].fitted)
     refit = replace(refit, plan=refit.plan | {"folds": [start.isoformat() for start in starts]})
     return refit, tuple(Fold(*span, proof.files) for span, proof in zip(spans, proofs, strict=True))

@@ -86,14 +86,15 @@ class FoldedRows(Rows):
             return super().predicted(context, version, columns)
         past = Rows(self.past, (), self.since, self.learned_before).predicted(context, version, columns)
         spec, new = context.spec, context.partition_files(self.new)
-        with TemporaryDirectory() as cache:  # nobody asks these again for features
+        with TemporaryDirectory() as cache:
             parts = [
                 predict(
                     spec,
                     fold.files,
                     new,
                     split="all",
-                    cache=Path(cache),
+                    # A base of its own is asked for features this once.
+                    cache=context.settings.cache if fold.files.base_digest == version.base.digest else Path(cache),
                     columns=columns,
                     since=later(fold.since, self.learned_before),
                     before=fold.until,

@@ -36,7 +36,7 @@ def test_each_fold_has_a_challenger_that_learned_all_but_it() -> None:
     refit, folds = cross_fitted(STARTS, train)
     assert asked["fold-1"] == {"before": STARTS[0], "after": STARTS[1]}
     assert asked["fold-2"] == {"before": STARTS[1], "after": STARTS[2]}
-    assert asked["fold-3"] == {"before": STARTS[2]}
+    assert asked["fold-3"] == {"before": STARTS[2], "after": None}
     assert asked["refit"]["refit"] == {"head": 6}
     assert [(fold.since, fold.until, fold.files) for fold in folds] == [
         (STARTS[0], STARTS[1], files("fold-1")),
@@ -61,8 +61,8 @@ def test_folds_speak_in_the_order_of_the_rows(monkeypatch: pytest.MonkeyPatch) -
     nothing = np.empty(0, "int64")
     monkeypatch.setattr("tasks.paired_rows.predict", predict)
     monkeypatch.setattr(Rows, "predicted", lambda *_: told(nothing, nothing, nothing))
-    context: Any = SimpleNamespace(spec=None, partition_files=tuple)
-    version: Any = SimpleNamespace(number=2)
+    context: Any = SimpleNamespace(spec=None, partition_files=tuple, settings=SimpleNamespace(cache=Path()))
+    version: Any = SimpleNamespace(number=2, base=SimpleNamespace(digest="0"))
     folds = tuple(Fold(STARTS[place], None, files(str(place))) for place in (0, 1))
     rows = FoldedRows((), (), STARTS[0], None, challenger=2, folds=folds)
     found = rows.predicted(context, version)
