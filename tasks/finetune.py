@@ -117,13 +117,18 @@ def cross_fitted(starts: Sequence[datetime], train: Callable[..., Trained]) -> t
     """A challenger for each fold, that learned from all other rows; and one of all rows, as the folds found.
 
     Each stage learns for the middle one of their epochs. What else is fitted on rows held back is that of the newest
-    fold, whose challenger learned from older rows only.
+    fold, whose challenger learned from older rows only. The challenger of a fold is a refit, too: the champion is one,
+    and where a class is rare, a third of the rows is held back to choose the epoch.
     """
-    spans = list(zip(starts, (*starts[1:], None), strict=True))
-    proofs = [train(f"fold-{place}", before=since, after=until) for place, (since, until) in enumerate(spans, 1)]
+    folds, proofs = [], []
+    for place, (since, until) in enumerate(zip(starts, (*starts[1:], None), strict=True), 1):
+        proof = train(f"fold-{place}", before=since, after=until)
+        again = {"refit": proof.kept, "fitted": proof.fitted}
+        files = train(f"fold-{place}-refit", before=since, after=until, **again).files
+        proofs.append(proof)
+        folds.append(Fold(since, until, files))
     refit = train("refit", refit=middle_epochs(proofs), fitted=proofs[-1].fitted)
-    refit = replace(refit, plan=refit.plan | {"folds": [start.isoformat() for start in starts]})
-    return refit, tuple(Fold(*span, proof.files) for span, proof in zip(spans, proofs, strict=True))
+    return replace(refit, plan=refit.plan | {"folds": [start.isoformat() for start in starts]}), tuple(folds)
 
 
 def learned_before(context: Context, pending: Pending) -> tuple[PartitionRecord, ...]:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from learning.files import ModelFiles, Trained
+from learning.fitted import Fitted
 from learning.prediction import Predictions
 from tasks.finetune import cross_fitted
 from tasks.paired_rows import FoldedRows, Rows
@@ -37,11 +38,12 @@ def test_each_fold_has_a_challenger_that_learned_all_but_it() -> None:
     assert asked["fold-1"] == {"before": STARTS[0], "after": STARTS[1]}
     assert asked["fold-2"] == {"before": STARTS[1], "after": STARTS[2]}
     assert asked["fold-3"] == {"before": STARTS[2], "after": None}
-    assert asked["refit"]["refit"] == {"head": 6}
+    assert asked["fold-2-refit"] == {**asked["fold-2"], "refit": {"head": 9}, "fitted": Fitted()}
+    assert asked["refit"]["refit"] == {"head": 9}  # of 3, 9 and 15
     assert [(fold.since, fold.until, fold.files) for fold in folds] == [
-        (STARTS[0], STARTS[1], files("fold-1")),
-        (STARTS[1], STARTS[2], files("fold-2")),
-        (STARTS[2], None, files("fold-3")),
+        (STARTS[0], STARTS[1], files("fold-1-refit")),
+        (STARTS[1], STARTS[2], files("fold-2-refit")),
+        (STARTS[2], None, files("fold-3-refit")),
     ]
     assert refit.files == files("refit")
     assert refit.plan["folds"] == [start.isoformat() for start in STARTS]
