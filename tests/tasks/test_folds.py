@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,10 @@ import pytest
 from learning.files import ModelFiles, Trained
 from learning.fitted import Fitted
 from learning.prediction import Predictions
+from learning.spec import Gate
+from monitoring.decision import Pending
 from tasks.finetune import cross_fitted
+from tasks.judged_rows import since_the_turn
 from tasks.paired_rows import FoldedRows, Rows
 from tasks.register_version import Fold
 
@@ -70,3 +74,16 @@ def test_folds_speak_in_the_order_of_the_rows(monkeypatch: pytest.MonkeyPatch) -
     found = rows.predicted(context, version)
     assert found.prediction.ravel().tolist() == [1, 3, 0, 2]
     assert "in 2 folds" in rows.remark
+
+
+@pytest.mark.parametrize(("events", "judge"), [(20, (STARTS[2],)), (19, STARTS)])
+def test_the_old_world_judges_nobody_where_the_new_one_has_events_enough(
+    monkeypatch: pytest.MonkeyPatch, events: int, judge: tuple[datetime, ...]
+) -> None:
+    """Who follows the turn would be refused for what is no more."""
+    pending = Pending(1, (), "key", folds=STARTS, judged_events=40)
+    newer = replace(pending, folds=STARTS[2:], judged_events=events)
+    monkeypatch.setattr("tasks.judged_rows.folded", lambda *_: newer)
+    context: Any = SimpleNamespace(spec=SimpleNamespace(gate=Gate()))
+    assert since_the_turn(context, pending, STARTS[2]).folds == judge
+    assert since_the_turn(context, pending, None).folds == STARTS
