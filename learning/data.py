@@ -95,6 +95,7 @@ def select(  # noqa: PLR0913 - all but the first three by name
     *,
     since: datetime | None = None,
     before: datetime | None = None,
+    after: datetime | None = None,
     unlabelled: bool = False,
 ) -> list[Selection]:
     """The labelled rows of a split, one selection a partition; files are read side by side, as a history has many.
@@ -104,7 +105,8 @@ def select(  # noqa: PLR0913 - all but the first three by name
         partitions: where the rows are.
         split: "train", "holdout" or "all".
         since: only rows from this time on.
-        before: only rows before this time.
+        before: only rows before this time,
+        after: or from this one on, where it is given.
         unlabelled: also rows whose label is not known; their target is NaN.
     """
     import polars as pl
@@ -115,7 +117,7 @@ def select(  # noqa: PLR0913 - all but the first three by name
     if since is not None:
         wanted &= time >= since
     if before is not None:
-        wanted &= time < before
+        wanted &= time < before if after is None else (time < before) | (time >= after)
     columns = {"rows": pl.int_range(pl.len(), dtype=pl.Int64), "target": schema.labels()}
     if schema.block:
         columns["block"] = block_of(time, schema.block)

@@ -64,6 +64,7 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
     progress: Progress | None = None,
     plan: FineTune | FromScratch | None = None,
     before: datetime | None = None,
+    after: datetime | None = None,
     refit: Mapping[str, int] | None = None,
     replay_since: datetime | None = None,
     fitted: Fitted | None = None,
@@ -81,7 +82,8 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
         seed: the same seed, rows and plan give the same weights on the same machine.
         progress: called after every epoch.
         plan: by default `spec.finetune`.
-        before: learn only from rows before this time: what comes after proves the challenger.
+        before: learn only from rows before this time,
+        after: or from this one on: what lies between proves the challenger.
         refit: `Trained.kept` of an earlier training, its proof: each stage learns for as many epochs, by the same
             schedule, with no row held back. It needs a work folder of its own.
         replay_since: replay only rows from this time on; a challenger from scratch learns from no others either.
@@ -104,21 +106,22 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
             plan=plan.pretrain,
             since=replay_since,
             before=before,
+            after=after,
             refit=refit,
             fitted=fitted,
         )
     if plan.readapt:
         plan = warmed_up(plan, spec.pretrain)
     rates = {stage.name: stage.rate(spec.pretrain) for stage in plan.stages}
-    asked = {"before": before, "refit": refit, "replay_since": replay_since, "loss": function_record(spec.loss)}
-    asked["fitted"] = (fitted.recorded or None) if fitted else None
+    asked: dict[str, Any] = {"before": before, "after": after, "refit": refit, "replay_since": replay_since}
+    asked |= {"loss": function_record(spec.loss), "fitted": (fitted.recorded or None) if fitted else None}
     record = record_of(plan, seed, learning_rates=rates, **asked)
     context = TrainingContext(work, logs, progress, spec.callbacks or list, seed)
 
     def train_anew() -> Trained:
-        fresh = select(spec.schema, new, "train", before=before)
+        fresh = select(spec.schema, new, "train", before=before, after=after)
         wanted = old if replays(plan) or plan.anchor else ()
-        past = select(spec.schema, wanted, "train", since=replay_since, before=before)
+        past = select(spec.schema, wanted, "train", since=replay_since, before=before, after=after)
         refuse_negative(spec.objective, [*fresh, *past])
         calibrated = moves_chances(spec) and calibrates(spec, load_model(champion.head))
         rows = taught_rows(spec, plan, fresh, past, (seed, refit), calibrated=calibrated)

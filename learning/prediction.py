@@ -60,8 +60,8 @@ class Predictions:
     block: Blocks | None = None
     weight: NDArray[np.float64] | None = None
 
-    def take(self, chosen: NDArray[np.bool_]) -> Predictions:
-        """The rows under a mask."""
+    def take(self, chosen: NDArray[np.bool_] | Indices) -> Predictions:
+        """The rows under a mask, or at these places."""
         return self._each(lambda values: values[chosen])
 
     def followed_by(self, others: Predictions, places: int) -> Predictions:

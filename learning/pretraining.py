@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -67,6 +67,7 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
     plan: Pretrain | None = None,
     since: datetime | None = None,
     before: datetime | None = None,
+    after: datetime | None = None,
     refit: Mapping[str, int] | None = None,
     fitted: Fitted | None = None,
 ) -> Trained:
@@ -81,7 +82,8 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
         progress: called after every epoch.
         plan: by default `spec.pretrain`.
         since: learn only from rows from this time on.
-        before: learn only from rows before this time.
+        before: learn only from rows before this time,
+        after: or from this one on.
         refit: `Trained.kept` of an earlier training, its proof: learn for as many epochs, by the same schedule, with
             no row held back.
         fitted: `Trained.fitted` of the same one.
@@ -92,12 +94,12 @@ def pretrain(  # noqa: PLR0913 - what differs from run to run, all but the first
     """
     plan = plan or spec.pretrain
     taken = (fitted.recorded or None) if fitted else None
-    asked = {"since": since, "before": before, "refit": refit, "loss": function_record(spec.loss), "fitted": taken}
-    record = record_of(plan, seed, **asked)
+    asked: dict[str, Any] = {"since": since, "before": before, "after": after, "refit": refit, "fitted": taken}
+    record = record_of(plan, seed, loss=function_record(spec.loss), **asked)
     context = TrainingContext(work, logs, progress, spec.callbacks or list, seed)
 
     def train_anew() -> Trained:
-        rows = select(spec.schema, history, "train", since=since, before=before)
+        rows = select(spec.schema, history, "train", since=since, before=before, after=after)
         refuse_negative(spec.objective, rows)
         known = None if refit is None else (refit[plan.name], fitted or Fitted())
         ready = _divided(spec, plan, all_of(rows), context, held=refit is None)

@@ -35,6 +35,8 @@ class Pending:
         awaits: whether that is a version of this work that awaits approval, of a run that was cut short behind it.
         prove_from: when the proving window begins: the newest of these rows, that a challenger is judged on before
             it may learn them. None where they are no two time blocks; then held-out entities are the proof.
+        folds: where each fold begins, where the newest rows alone hold too few events: then the proving window is all
+            rows, and each fold is judged by a challenger that learned from the others.
         judged_rows: labelled rows that a challenger is judged on: of the proving window, else of held-out entities.
         judged_events: how many of them are of the rarer outcome; where there is none, how many they are.
         stuck: how many challengers in a row were better on what is new, and refused.
@@ -48,6 +50,7 @@ class Pending:
     work_key: str
     settled: str = ""
     prove_from: datetime | None = None
+    folds: tuple[datetime, ...] = ()
     judged_rows: int = 0
     judged_events: int = 0
     stuck: int = 0

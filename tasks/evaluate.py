@@ -16,7 +16,8 @@ from learning.changes import MADE_FOR, comparable
 from monitoring.decision import Pending
 from tasks.find_pending import no_opponent
 from tasks.logs import run_logger
-from tasks.paired_rows import Meeting, Rows, meet
+from tasks.paired_rows import FoldedRows, Meeting, Rows, meet
+from tasks.register_version import Fold
 from tasks.run import Context, Run, step
 from tasks.score_champion import by_block
 from tasks.unlearned import judged_since, judging, partly_seen, unseen
@@ -61,7 +62,9 @@ class PromotionDecision:
         return self.champion is None and self.work_key is None
 
 
-def evaluate(context: Context, run_id: int, challenger: int, pending: Pending | None = None) -> PromotionDecision:
+def evaluate(
+    context: Context, run_id: int, challenger: int, pending: Pending | None = None, folds: tuple[Fold, ...] = ()
+) -> PromotionDecision:
     """Compare a challenger with the present champion, and record every figure.
 
     The first version has no champion to beat; it is compared with the best constant, and the registry says so. So is
@@ -74,7 +77,7 @@ def evaluate(context: Context, run_id: int, challenger: int, pending: Pending | 
     if champion and (aside or champion.number in registry.tainted(spec.name)):
         champion = None
     version = registry.version(spec.name, challenger)
-    rows = rows_of(context, version, champion, pending)
+    rows = rows_of(context, version, champion, pending, folds)
     late = overtaken(context, version, champion, pending)
     refused = late or has_seen(context, version, rows)
     refused = refused or (NOTHING_LEARNED if pending and same_weights(version, champion) else "")
@@ -84,7 +87,7 @@ def evaluate(context: Context, run_id: int, challenger: int, pending: Pending | 
     if champion is None and not accepted:
         verdict = replace(verdict, reason=f"{verdict.reason}; {LOOK_AT.format(spec.name, challenger)}")
     seen_some = partly_seen(context, champion.number, judging(rows.new, rows.since)) if champion and rows.since else ""
-    verdict = replace(verdict, reason="; ".join(filter(None, (verdict.reason, aside, seen_some))))
+    verdict = replace(verdict, reason="; ".join(filter(None, (verdict.reason, rows.remark, aside, seen_some))))
     against = champion.number if champion else None
     evaluation_id = registry.record_evaluation(
         NewEvaluation(run_id, spec.name, challenger, against, prove_from=rows.since, **vars(verdict)),
@@ -112,7 +115,11 @@ def same_weights(one: VersionRecord, other: VersionRecord | None) -> bool:
 
 
 def rows_of(
-    context: Context, challenger: VersionRecord, champion: VersionRecord | None, pending: Pending | None
+    context: Context,
+    challenger: VersionRecord,
+    champion: VersionRecord | None,
+    pending: Pending | None,
+    folds: tuple[Fold, ...] = (),
 ) -> Rows:
     """The rows that decide: the proving window where there is one, else what was held out."""
     registry, model = context.registry, context.spec.name
@@ -126,6 +133,8 @@ def rows_of(
         return Rows((), (*past, *new), learned_before=since)
     if pending.prove_from:
         new = unseen(context, champion.number, new, pending.prove_from)
+    if folds:
+        return FoldedRows(past, new, folds[0].since, since, challenger=challenger.number, folds=folds)
     return Rows(past, new, pending.prove_from, since)
 
 
@@ -180,7 +189,7 @@ def overtaken(
 
 def has_seen(context: Context, challenger: VersionRecord, rows: Rows) -> str:
     """Why a proving window proves nothing of a challenger that learned from it; empty if it did not."""
-    if rows.since is None:
+    if rows.since is None or isinstance(rows, FoldedRows):  # of a fold, it is asked that left it out
         return ""
     learned = {p.digest for p in context.registry.learned_by(context.spec.name, challenger.number)}
     seen = sum(p.digest in learned and p.time_to >= rows.since for p in rows.new)
@@ -189,9 +198,11 @@ def has_seen(context: Context, challenger: VersionRecord, rows: Rows) -> str:
 
 
 @step("judge the challenger")
-def evaluate_challenger(run: Run, challenger: int, pending: Pending | None = None) -> PromotionDecision:
+def evaluate_challenger(
+    run: Run, challenger: int, pending: Pending | None = None, folds: tuple[Fold, ...] = ()
+) -> PromotionDecision:
     """Champion and challenger on the same rows."""
-    decision = evaluate(run.context, run.id, challenger, pending)
+    decision = evaluate(run.context, run.id, challenger, pending, folds)
     if run.context.past and run.context.past.always:
         decision = replace(decision, accepted=True)
     if decision.accepted and not decision.passed:

@@ -6,23 +6,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-import numpy as np
-
 import clock
 from db.arrival_records import PartitionRecord
 from db.records import AWAITING, CUT_SHORT, RunRecord, VersionRecord, came_to
 from errors import NoChampion, TaintedVersion
-from evaluation.comparison import events
 from evaluation.past_verdicts import MOST_STUCK, stuck
 from learning.changes import MADE_FOR, changes
-from learning.data import row_count, select
 from learning.digests import json_digest
 from learning.environment import code_digest
 from learning.spec import ModelSpec
 from learning.work_folder import plan_of
 from monitoring.decision import Asked, Pending, rows_to_judge, strikes, why_done, why_settled
+from tasks.judged_rows import judged_by
 from tasks.run import Context, Run, step
-from tasks.unlearned import judged_since, unseen, window
 
 UNANSWERED = (
     "version {} awaits approval, of an earlier run that was cut short after it had asked: {}. To answer: `evergreen "
@@ -69,15 +65,8 @@ def pending_work(
         return Pending(number, partitions, key, settled)
     if question := left_behind(context, key, earlier):
         return replace(question, champion=number, partitions=partitions)
-    prove_from = window(context, number, partitions)
-    if prove_from:
-        files = context.partition_files(unseen(context, number, partitions, prove_from))
-        judged = select(spec.schema, files, "all", since=prove_from)
-    else:
-        judged = select(spec.schema, context.partition_files(partitions), "holdout", since=judged_since(context))
-    rare = events(spec.objective, np.concatenate([selection.target for selection in judged]))
     in_a_row = stuck(registry.model_evaluations(spec.name, limit=MOST_STUCK, online=False), number)
-    return Pending(number, partitions, key, "", prove_from, row_count(judged), rare, in_a_row, forced=forced)
+    return judged_by(context, Pending(number, partitions, key, stuck=in_a_row, forced=forced))
 
 
 def asked_work(context: Context, asked: Asked) -> Pending:
@@ -103,16 +92,8 @@ def asked_work(context: Context, asked: Asked) -> Pending:
     pending = Pending(champion.number, partitions, key, asked=asked)
     if no_opponent(context, champion, partitions):
         return pending
-    prove_from = window(context, champion.number, partitions)
-    if prove_from is None:
-        return pending
-    files = context.partition_files(unseen(context, champion.number, partitions, prove_from))
-    judged = select(spec.schema, files, "all", since=prove_from)
-    if not judged:
-        return pending
-    rare = events(spec.objective, np.concatenate([selection.target for selection in judged]))
-    proven = replace(pending, prove_from=prove_from, judged_rows=row_count(judged), judged_events=rare)
-    return proven if proven.judged_rows >= rows_to_judge(proven, spec.gate) else pending
+    proven = judged_by(context, pending) if partitions else pending
+    return proven if proven.prove_from and proven.judged_rows >= rows_to_judge(proven, spec.gate) else pending
 
 
 def is_void(context: Context, run: RunRecord) -> bool:

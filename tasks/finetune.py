@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from itertools import takewhile
+from typing import Any
+
+import numpy as np
 
 from db.arrival_records import PartitionRecord
+from evaluation.comparison import events
 from evaluation.past_verdicts import STUCK_AFTER
+from learning.data import select
 from learning.escalation import escalated, last_rung
-from learning.files import Progress
+from learning.files import Progress, Trained
 from learning.finetuning import finetune
 from learning.fitted import Fitted
+from learning.folds import middle_epochs
 from learning.plans import FineTune, FromScratch
 from learning.startup import start_tensorflow
 from learning.work_folder import remove_old
 from monitoring.decision import Pending
 from monitoring.track_record import world_turned
 from tasks.find_pending import learnable
-from tasks.register_version import Learned
+from tasks.judged_rows import since_the_turn
+from tasks.register_version import Fold, Learned
 from tasks.run import Context, Run, step
 from tasks.shown_progress import shown_progress
 
@@ -47,39 +55,80 @@ def finetune_champion(
 ) -> Learned:
     """Fine-tune the champion on the pending partitions, with replay from what it learned before.
 
-    Rows of the proving window are left out, unless they have proven a challenger already: then this is its refit.
+    Rows of the proving window are left out, unless they have proven a challenger already: then this is its refit. Where
+    the window is all rows, in folds, each fold is left out by a challenger of its own, and the refit comes first.
+    """
+    train = partial(trained, context, run_id, pending, progress)
+    remove_old(context.settings.work / context.spec.name)
+    start_tensorflow()
+    again = pending.asked == "again"
+    parent, own = (None, learned_before(context, pending)) if again else (pending.champion, ())
+    everything = (*own, *pending.partitions)
+    if pending.folds:
+        turned = None if again else world_turned(context.registry, context.spec)
+        refit, folds = cross_fitted(since_the_turn(context, pending, turned).folds, train)
+        return Learned(refit, parent, everything, folds=folds)
+    if proven:
+        refit = train("refit", refit=proven.kept, fitted=proven.fitted)
+        return Learned(refit, parent, everything, refit_of=proven.number)
+    challenger = train("", before=pending.prove_from)
+    if pending.prove_from:
+        before = tuple(p for p in pending.partitions if p.time_from < pending.prove_from)
+        return Learned(challenger, parent, own, partly=before)
+    return Learned(challenger, parent, everything)
+
+
+def trained(
+    context: Context, run_id: int, pending: Pending, progress: Progress | None, name: str, **rows: Any
+) -> Trained:
+    """One training of the champion on pending rows; `name` is that of its work folder, empty for the challenger's.
+
+    Args:
+        context: what is opened for the model.
+        run_id: number of the run.
+        pending: the rows, and the plan.
+        progress: called after every epoch.
+        name: of the training.
+        rows: `before`, `after`, `refit` and `fitted` of `learning.finetuning.finetune`, as far as they are there.
     """
     spec, registry, settings = context.spec, context.registry, context.settings
-    work, learned = settings.work / spec.name, learned_before(context, pending)
-    remove_old(work)
-    start_tensorflow()
+    learned = learned_before(context, pending)
     past = context.partition_files(learned)
     turned = None if pending.asked == "again" else world_turned(registry, spec)
-    trained = (context.past.finetune if context.past else finetune)(
+    found = (context.past.finetune if context.past else finetune)(
         spec,
         context.model_files(registry.version(spec.name, pending.champion)),
         context.partition_files(pending.partitions),
         past,
         cache=settings.cache,
-        work=work / (f"{pending.work_key}-refit" if proven else pending.work_key),
-        logs=settings.logs / spec.name / f"run-{run_id}" / ("refit" if proven else ""),
+        work=settings.work / spec.name / "-".join(filter(None, (pending.work_key, name))),
+        logs=settings.logs / spec.name / f"run-{run_id}" / name,
         seed=SEED,
         progress=progress,
         plan=plan_for(context, pending, turned),
-        before=None if proven else pending.prove_from,
-        refit=proven.kept if proven else None,
-        fitted=proven.fitted if proven else None,
         replay_since=turned,
+        **rows,
     )
     names = {file.digest: partition.digest for file, partition in zip(past, learned, strict=True)}
-    trained = replace(trained, replayed=tuple(names[digest] for digest in trained.replayed))
-    parent, own = (None, learned) if pending.asked == "again" else (pending.champion, ())
-    if proven:
-        return Learned(trained, parent, (*own, *pending.partitions), refit_of=proven.number)
-    if pending.prove_from:
-        before = tuple(p for p in pending.partitions if p.time_from < pending.prove_from)
-        return Learned(trained, parent, own, partly=before)
-    return Learned(trained, parent, (*own, *pending.partitions))
+    return replace(found, replayed=tuple(names[digest] for digest in found.replayed))
+
+
+def cross_fitted(starts: Sequence[datetime], train: Callable[..., Trained]) -> tuple[Trained, tuple[Fold, ...]]:
+    """A challenger for each fold, that learned from all other rows; and one of all rows, as the folds found.
+
+    Each stage learns for the middle one of their epochs. What else is fitted on rows held back is that of the newest
+    fold, whose challenger learned from older rows only. The challenger of a fold is a refit, too: the champion is one,
+    and where a class is rare, a third of the rows is held back to choose the epoch.
+    """
+    folds, proofs = [], []
+    for place, (since, until) in enumerate(zip(starts, (*starts[1:], None), strict=True), 1):
+        proof = train(f"fold-{place}", before=since, after=until)
+        again = {"refit": proof.kept, "fitted": proof.fitted}
+        files = train(f"fold-{place}-refit", before=since, after=until, **again).files
+        proofs.append(proof)
+        folds.append(Fold(since, until, files))
+    refit = train("refit", refit=middle_epochs(proofs), fitted=proofs[-1].fitted)
+    return replace(refit, plan=refit.plan | {"folds": [start.isoformat() for start in starts]}), tuple(folds)
 
 
 def learned_before(context: Context, pending: Pending) -> tuple[PartitionRecord, ...]:
@@ -112,6 +161,8 @@ def base_is_outgrown(context: Context, pending: Pending, turned: datetime) -> bo
     """Whether there are twice as many rows of the world as it is now as the champion's base has learned from.
 
     So a base that is built soon after the turn, of a few days, is built again as more is known, and ever more rarely.
+    One that has seen fewer events than a proving window asks of all rows is built again at once: what it found in a
+    few dozen frauds is no ground for the frauds to come.
     """
     registry, model = context.registry, context.spec.name
     line = registry.lineage(model, pending.champion)
@@ -121,7 +172,17 @@ def base_is_outgrown(context: Context, pending: Pending, turned: datetime) -> bo
         sum(one.rows for one in partitions if one.time_to >= turned)
         for partitions in (registry.trained_on(model, maker.number), learned)
     )
-    return known > 0 and known >= OUTGROWN * seen
+    if known <= seen or known >= OUTGROWN * seen:
+        return known > 0 and known >= OUTGROWN * seen
+    objective, gate = context.spec.objective, context.spec.gate
+    rows = select(
+        context.spec.schema,
+        context.partition_files(registry.trained_on(model, maker.number)),
+        "all",
+        since=turned,
+    )
+    few = gate.min_events / gate.prove_on
+    return bool(objective.class_count) and events(objective, np.concatenate([one.target for one in rows])) < few
 
 
 @step("fine-tune the head")

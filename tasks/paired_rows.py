@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import reduce
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +19,7 @@ from evaluation.gate import NEWEST, PROVING, Paired
 from evaluation.losses import row_losses
 from learning.changes import MADE_FOR, comparable
 from learning.data import Split
-from learning.prediction import Predictions
+from learning.prediction import Predictions, predict
 from learning.startup import start_tensorflow
 from learning.thresholds import threshold_of
 from monitoring.track_record import world_turned
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from db.arrival_records import PartitionRecord
     from db.records import VersionRecord
     from learning.spec import ModelSpec
+    from tasks.register_version import Fold
     from tasks.run import Context
 
 SEARCHED_ROWS, SEARCHED_COLUMNS = 300_000, 60  # at most
@@ -57,6 +61,56 @@ class Rows:
         first = predict_with(context, version, self.new, split=split, columns=columns, since=since)
         second = predict_with(context, version, self.past, split="holdout", columns=columns, since=self.learned_before)
         return first.followed_by(second, len(self.new))
+
+    @property
+    def remark(self) -> str:
+        """What a verdict's sentence has to say of how they were judged; "" of a window that nobody learned."""
+        return ""
+
+
+@dataclass(frozen=True)
+class FoldedRows(Rows):
+    """Rows that decide, where the challenger learned them all: for it speak those that each left a fold of them out.
+
+    Args:
+        challenger: number of the challenger.
+        folds: all new rows, and who left them out.
+    """
+
+    challenger: int = field(kw_only=True)
+    folds: tuple[Fold, ...] = field(kw_only=True)
+
+    def predicted(self, context: Context, version: VersionRecord, columns: Sequence[str] = ()) -> Predictions:
+        """What a version says of them, then of the past."""
+        if version.number != self.challenger:
+            return super().predicted(context, version, columns)
+        past = Rows(self.past, (), self.since, self.learned_before).predicted(context, version, columns)
+        spec, new = context.spec, context.partition_files(self.new)
+        with TemporaryDirectory() as cache:
+            parts = [
+                predict(
+                    spec,
+                    fold.files,
+                    new,
+                    split="all",
+                    # A base of its own is asked for features this once.
+                    cache=context.settings.cache if fold.files.base_digest == version.base.digest else Path(cache),
+                    columns=columns,
+                    since=later(fold.since, self.learned_before),
+                    before=fold.until,
+                )
+                for fold in self.folds
+            ]
+        found = reduce(lambda one, other: one.followed_by(other, 0), parts)
+        return found.take(np.lexsort((found.rows, found.partition))).followed_by(past, len(new))
+
+    @property
+    def remark(self) -> str:
+        """That all rows judge, and how."""
+        return (
+            f"the newest rows alone hold too few events, so all new ones judge, in {len(self.folds)} folds, each by a "
+            "challenger that learned from the others"
+        )
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ def promote_version(run: Run, decision: PromotionDecision, number: int) -> RunEn
 def evaluate_and_promote(run: Run, trial: Trial) -> RunEnding:
     """Let the gate judge; where somebody else promoted in the meantime, judge again, against the new champion."""
     while True:
-        decision = evaluate_challenger(run, trial.challenger, trial.pending)
+        decision = evaluate_challenger(run, trial.challenger, trial.pending, trial.learned.folds)
         if not decision.accepted:
             return refused(decision, run.model, trial.pending.stuck if trial.pending else 0)
         number, slow = made_ready(run, trial, decision)
@@ -122,7 +122,7 @@ def made_ready(run: Run, trial: Trial, decision: PromotionDecision) -> tuple[int
     """The version to promote, tried out: what was proven is refit on all that is pending. And why it is too slow."""
     if trial.ready is None:
         number, pending = trial.challenger, trial.pending
-        if pending and pending.prove_from:
+        if pending and pending.prove_from and not trial.learned.folds:
             trained = trial.learned.trained
             number = register_version(run, refit(run, pending, Proven(number, trained.kept, trained.fitted)))
         begin_try_out(run.context, number, decision.champion, trial.check)

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from db.arrival_records import PartitionRecord
 from db.records import EpochMetric, NewVersion
 from learning.changes import MADE_FOR, made_for
 from learning.environment import environment
-from learning.files import Trained
+from learning.files import ModelFiles, Trained
 from learning.plans import FineTune
 from learning.thresholds import break_even
 from tasks.logs import run_logger
 from tasks.run import Context, Run, step
 
 ONLINE = "online"  # kind of the plan of a version that was learned event by event
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A stretch of the pending rows, and a challenger that learned from all others.
+
+    Args:
+        since: where it begins.
+        until: where it ends; None of the newest.
+        files: the challenger's.
+    """
+
+    since: datetime
+    until: datetime | None
+    files: ModelFiles
 
 
 @dataclass(frozen=True)
@@ -28,6 +44,7 @@ class Learned:
         partitions: those that it learned whole.
         partly: those of whose rows some prove it.
         refit_of: number of the version that was proven, of which this is the refit.
+        folds: what proves it where it learned all rows: the challengers that each left some of them out.
     """
 
     trained: Trained
@@ -35,6 +52,7 @@ class Learned:
     partitions: tuple[PartitionRecord, ...]
     partly: tuple[PartitionRecord, ...] = ()
     refit_of: int | None = None
+    folds: tuple[Fold, ...] = ()
 
 
 def register(context: Context, run_id: int, learned: Learned) -> int:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tasks.run import Context
 
 FIRST = 1  # only version 1 can be adopted; all others start from it, or from the same file
+BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 END = datetime(9999, 1, 1, tzinfo=UTC)
 
 

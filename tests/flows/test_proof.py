@@ -93,6 +93,30 @@ def test_a_single_day_is_judged_by_held_out_rows_and_the_sentence_says_so(
     assert "the weaker proof" in str(registry.runs("tiny")[0].reason)
 
 
+def test_where_events_are_few_all_rows_judge_in_folds(
+    landing: Landing, registry: ModelRegistry, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest rows hold 45 events or so, and the gate asks for 100: all of them hold twice as many.
+
+    Who is promoted learned all rows, and who judged each fold did not learn it: its weights are others.
+    """
+    begin(400, DAYS)
+    landing.land(400, flipped=True, days=DAYS)
+    rare = replace(TINY, gate=replace(TINY.gate, min_events=100))
+    monkeypatch.setattr("tasks.run.load_spec", lambda *_: rare)
+    assert retrain("tiny") == "promoted"
+    champion = registry.champion("tiny")
+    assert (champion.number, champion.parent, champion.refit_of) == (2, 1, None)
+    assert len(champion.plan["folds"]) == 4
+    assert registry.pending("tiny") == ()
+    (verdict,) = registry.evaluations("tiny", 2)
+    assert verdict.prove_from == registry.partitions("tiny")[1].time_from
+    assert (verdict.metrics[0].dataset, verdict.metrics[0].rows) == ("proving window", 400)
+    assert "in 4 folds, each by a challenger that learned from the others" in verdict.reason
+    losses = [loss for loss in registry.block_losses("tiny", [2]) if loss.proving]
+    assert sum(loss.rows for loss in losses) == 400
+
+
 def test_a_challenger_that_learned_the_proving_window_proves_nothing_by_it(started: ModelRegistry) -> None:
     """Lineage is asked, not trusted: whoever trained on the rows that are to prove it is refused."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 from filled import MODEL, START, add_partition, add_version, promote, stored
 
@@ -54,6 +55,21 @@ def test_a_base_from_before_the_turn_learns_too_where_the_ladder_says_so(registr
     assert plan(registry, 4) is LADDER.finetune
     add_partition(registry, "p4", day=4)
     assert plan(registry, 4) == escalated(LADDER, 2)
+
+
+@pytest.mark.parametrize(("events", "again"), [(19, True), (21, False)])
+def test_a_base_of_few_events_is_learned_again_with_every_arrival(
+    registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch, events: int, again: bool
+) -> None:
+    """Twenty is what a quarter has five of: of two days with fewer, the third is no time for the head alone."""
+    for day in (3, 4, 5):
+        add_partition(registry, f"p{day}", day=day)
+    add_version(registry, parent=2, trained=["p3", "p4"], base=stored("base", "thawed"))
+    seen = SimpleNamespace(target=np.array([1.0] * events + [0.0] * 900))
+    monkeypatch.setattr("tasks.finetune.select", lambda *_, **__: [seen])
+    context: Any = SimpleNamespace(spec=LADDER, registry=registry, partition_files=tuple)
+    found = plan_for(context, Pending(3, registry.pending(MODEL, 3), "key"), TURNED)
+    assert found == (escalated(LADDER, 2) if again else LADDER.finetune)
 
 
 def test_what_a_person_asks_for_goes_first(registry: ModelRegistry) -> None:

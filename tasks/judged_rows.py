@@ -1,0 +1,62 @@
+"""Which of the pending rows judge a challenger: the newest, all of them in folds, or what is held out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evaluation.comparison import events
+from learning.data import Selection, Split, row_count, select
+from learning.folds import fold_starts
+from tasks.unlearned import BEGINNING, judged_since, later, unseen, window
+
+if TYPE_CHECKING:
+    from monitoring.decision import Pending
+    from tasks.run import Context
+
+
+def judged_by(context: Context, pending: Pending) -> Pending:
+    """The pending work with the rows that judge it.
+
+    Folds take as many trainings more, so they are only where the newest rows hold too few events, as where a class is
+    rare: to wait until a quarter of the pending rows holds enough takes four times as long as until all of them do.
+    """
+    since = window(context, pending.champion, pending.partitions)
+    if since is None:
+        return judged(context, pending, None, "holdout")[0]
+    newest, _ = judged(context, pending, since)
+    if not context.spec.objective.class_count or newest.judged_events >= context.spec.gate.min_events:
+        return newest
+    return folded(context, pending, BEGINNING) or newest
+
+
+def since_the_turn(context: Context, pending: Pending, turned: datetime | None) -> Pending:
+    """The pending work, judged by no fold of the old world, if what came since it turned holds enough events.
+
+    Whether it turned is known only after the champion was scored on what is pending.
+    """
+    if not turned or not pending.folds:
+        return pending
+    found = folded(context, pending, turned)
+    return found if found and found.judged_events >= context.spec.gate.min_events else pending
+
+
+def folded(context: Context, pending: Pending, since: datetime) -> Pending | None:
+    """The pending work, judged by all rows since a time; None where they are not of blocks enough for two folds."""
+    found, rows = judged(context, pending, since)
+    starts = fold_starts(rows, context.spec.gate.prove_on)
+    return replace(found, prove_from=starts[0], folds=starts) if len(starts) > 1 else None
+
+
+def judged(
+    context: Context, pending: Pending, since: datetime | None, split: Split = "all"
+) -> tuple[Pending, list[Selection]]:
+    """The pending work, judged by the rows of a split from a time on; and these rows."""
+    spec, partitions = context.spec, pending.partitions
+    seen = unseen(context, pending.champion, partitions, since) if since else partitions
+    rows = select(spec.schema, context.partition_files(seen), split, since=later(since, judged_since(context)))
+    rare = events(spec.objective, np.concatenate([one.target for one in rows]))
+    return replace(pending, prove_from=since, judged_rows=row_count(rows), judged_events=rare), rows
