@@ -58,5 +58,6 @@ def judged(
     spec, partitions = context.spec, pending.partitions
     seen = unseen(context, pending.champion, partitions, since) if since else partitions
     rows = select(spec.schema, context.partition_files(seen), split, since=later(since, judged_since(context)))
-    rare = events(spec.objective, np.concatenate([one.target for one in rows]))
+    # Of a champion that learned every partition, none is left to judge by.
+    rare = events(spec.objective, np.concatenate([one.target for one in rows])) if rows else 0
     return replace(pending, prove_from=since, judged_rows=row_count(rows), judged_events=rare), rows
