@@ -61,8 +61,8 @@ Escalation = Literal["recent replay", "thaw", "from scratch"]
 ESCALATIONS = ("recent replay", "thaw", "from scratch")
 Ladder = Allowed(lambda words: set(words) <= set(ESCALATIONS), f"some of {', '.join(ESCALATIONS)}")
 
-RetrainReason = Literal["rows", "performance", "drift"]
-RETRAIN_REASONS = ("rows", "performance", "drift")
+RetrainReason = Literal["rows", "worse", "performance", "drift"]
+RETRAIN_REASONS = ("rows", "worse", "performance", "drift")
 Reasons = Allowed(lambda words: set(words) <= set(RETRAIN_REASONS), f"some of {', '.join(RETRAIN_REASONS)}")
 
 
@@ -74,7 +74,8 @@ class RetrainPolicy(Checked):
     challenger; what is less waits.
 
     Args:
-        when: "rows": enough of them are pending; "performance": the champion's loss broke its limit, or gives a
+        when: "rows": enough of them are pending; "worse": half as many are, and the champion lost more on the newest
+            than on two thirds of what arrived before; "performance": the champion's loss broke its limit, or gives a
             warning; "drift": what arrived has drifted.
         every: most time without a retrain, as in "30d": then whatever is pending is learned.
         min_rows: pending labelled rows that are enough for the reason "rows": new ones, after a refused challenger.
