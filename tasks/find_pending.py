@@ -10,7 +10,7 @@ import numpy as np
 
 import clock
 from db.arrival_records import PartitionRecord
-from db.records import AWAITING, CUT_SHORT, RunRecord, VersionRecord, came_to
+from db.records import AWAITING, CUT_SHORT, STUCK, RunRecord, VersionRecord, came_to
 from errors import NoChampion, TaintedVersion
 from evaluation.comparison import events
 from evaluation.past_verdicts import MOST_STUCK, stuck
@@ -69,15 +69,44 @@ def pending_work(
         return Pending(number, partitions, key, settled)
     if question := left_behind(context, key, earlier):
         return replace(question, champion=number, partitions=partitions)
-    prove_from = window(context, number, partitions)
+    in_a_row = stuck(registry.model_evaluations(spec.name, limit=MOST_STUCK, online=False), number)
+    found = Pending(number, partitions, key, "", stuck=in_a_row, forced=forced)
+    refused = None if last is None or is_void(context, last) else since_refusal(spec, number, partitions, last)
+    # A share of all that is pending would grow with each refusal, and leave each challenger older rows to learn from.
+    if refused and (prove_from := window(context, number, refused)):
+        recent = to_be_judged(context, found, prove_from)
+        if recent.judged_rows >= rows_to_judge(recent, spec.gate):
+            return recent
+    return to_be_judged(context, found, window(context, number, partitions))
+
+
+def to_be_judged(context: Context, pending: Pending, prove_from: datetime | None) -> Pending:
+    """Pending work with what its challenger is judged on: a proving window or, where there is none, held-out rows."""
+    spec, partitions = context.spec, pending.partitions
     if prove_from:
-        files = context.partition_files(unseen(context, number, partitions, prove_from))
+        files = context.partition_files(unseen(context, pending.champion, partitions, prove_from))
         judged = select(spec.schema, files, "all", since=prove_from)
     else:
         judged = select(spec.schema, context.partition_files(partitions), "holdout", since=judged_since(context))
     rare = events(spec.objective, np.concatenate([selection.target for selection in judged]))
-    in_a_row = stuck(registry.model_evaluations(spec.name, limit=MOST_STUCK, online=False), number)
-    return Pending(number, partitions, key, "", prove_from, row_count(judged), rare, in_a_row, forced=forced)
+    return replace(pending, prove_from=prove_from, judged_rows=row_count(judged), judged_events=rare)
+
+
+def since_refusal(
+    spec: ModelSpec, champion: int, partitions: Sequence[PartitionRecord], last: RunRecord | None
+) -> tuple[PartitionRecord, ...] | None:
+    """The pending partitions that arrived since the last retrain refused its challenger; None if it did not.
+
+    None, too, where that was other work than what is pending from before: of another champion, plan or code, or of
+    other rows. Then all of them are news.
+    """
+    if last is None or last.finished_at is None or came_to(last) not in {"rejected", STUCK, AWAITING}:
+        return None
+    ended = last.finished_at
+    older = [partition.digest for partition in partitions if partition.arrived_at <= ended]
+    if work_key(spec, champion, older) != last.work_key:
+        return None
+    return tuple(partition for partition in partitions if partition.arrived_at > ended)
 
 
 def asked_work(context: Context, asked: Asked) -> Pending:
