@@ -61,8 +61,8 @@ Escalation = Literal["recent replay", "thaw", "from scratch"]
 ESCALATIONS = ("recent replay", "thaw", "from scratch")
 Ladder = Allowed(lambda words: set(words) <= set(ESCALATIONS), f"some of {', '.join(ESCALATIONS)}")
 
-RetrainReason = Literal["rows", "worse", "performance", "drift"]
-RETRAIN_REASONS = ("rows", "worse", "performance", "drift")
+RetrainReason = Literal["rows", "performance", "drift"]
+RETRAIN_REASONS = ("rows", "performance", "drift")
 Reasons = Allowed(lambda words: set(words) <= set(RETRAIN_REASONS), f"some of {', '.join(RETRAIN_REASONS)}")
 
 
@@ -74,8 +74,7 @@ class RetrainPolicy(Checked):
     challenger; what is less waits.
 
     Args:
-        when: "rows": enough of them are pending; "worse": half as many are, and the champion lost more on the newest
-            than on two thirds of what arrived before; "performance": the champion's loss broke its limit, or gives a
+        when: "rows": enough of them are pending; "performance": the champion's loss broke its limit, or gives a
             warning; "drift": what arrived has drifted.
         every: most time without a retrain, as in "30d": then whatever is pending is learned.
         min_rows: pending labelled rows that are enough for the reason "rows": new ones, after a refused challenger.
@@ -117,7 +116,8 @@ class Gate(Checked):
     Args:
         rule: "better": better so far on the proving window, and watched afterwards; "proven": shown better by a test
             that goes on from run to run; "not worse": not shown worse, to follow the world at any price.
-        prove_on: share of the pending rows, the newest, that prove a challenger: whole time blocks, at least one.
+        prove_on: share of the pending rows, the newest, that prove a challenger: whole time blocks, at least one. After
+            a refused challenger, of the rows that arrived since, if those are enough for a verdict.
         min_gain: least relative reduction of the mean loss that is worth a change of production.
         max_forgetting: largest relative rise of the mean loss accepted on a past era or a slice.
         confidence: of the intervals, and of the tests.

@@ -159,15 +159,6 @@ class Chart:
         """How many units there are up to an arrival, from an earlier one on."""
         return len(self._chain(arrival, first))
 
-    def lost_less(self) -> tuple[int, int]:
-        """How many of the units before the newest, up to eight, lost less than it did; and how many of them there are.
-
-        By the mean of all rows: what is asked is whether there is something to learn, a storm included.
-        """
-        chain = self._chain(self.arrivals - 1, 0)[: 1 + max(WINDOWS)]
-        loss, *before = [self._loss_of(one) for one in chain] or [0.0]
-        return sum(one < loss for one in before), len(before)
-
     def _heights(self, losses: Sequence[float] | Floats) -> Floats:
         """Losses as logarithms of their share of the usual one."""
         return np.asarray(np.log(np.maximum(np.asarray(losses, "float64"), 0.0) / self._level + NEAR_ZERO))
@@ -183,11 +174,6 @@ class Chart:
         blocks = slice(self.starts[first], end)
         heights = np.sort(self._height[blocks][self.finite[blocks]])
         return first, float(heights[: (len(heights) + 1) // 2].mean()) if len(heights) else np.nan
-
-    def _loss_of(self, arrival: int) -> float:
-        """The mean loss of the rows of a unit."""
-        blocks = self.losses[int(self.starts[self._first[arrival]]) : int(self.ends[arrival])]
-        return sum(one.rows * one.loss for one in blocks) / sum(one.rows for one in blocks)
 
     def _means(self, chain: Sequence[int], newest: int) -> Floats:
         """The mean heights of units, newest first, with outliers cut as those blocks say that are not the newest."""

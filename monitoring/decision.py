@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 
 Asked = Literal["", "again", "from scratch"]
-HALF_WHERE = ", or half where the newest loss is above two thirds of those before it"
 TOO_FEW = "too few new rows to check for drift"
 
 
@@ -81,7 +80,6 @@ class Facts:
         new_rows: labelled rows that arrived since a challenger was refused; None if the newest was not.
         stop_when_broken: whether nothing is learned while a column is broken.
         unchecked: what is said where there was no drift check.
-        worse: that the newest losses are worse than most before them (`worse_than_most`); "" if they are not.
     """
 
     drift: DriftVerdict | None
@@ -93,7 +91,6 @@ class Facts:
     new_rows: int | None = None
     stop_when_broken: bool = True
     unchecked: str = TOO_FEW
-    worse: str = ""
 
     @property
     def broken(self) -> bool:
@@ -139,10 +136,9 @@ def decide(pending: Pending, facts: Facts, policy: RetrainPolicy, needed: int) -
     if pending.judged_rows < needed:
         return _ending("wait", rows, too_few(pending, facts, policy, needed), *found)
     if not reasons:
-        half = HALF_WHERE if "worse" in policy.when else ""
-        least = f"{policy.min_rows:,} are needed{half}" if "rows" in policy.when else ""
+        least = f"{policy.min_rows:,} are needed" if "rows" in policy.when else ""
         return _ending("wait", rows, least, *found)
-    enough = reasons.get("asked") or reasons.get("rows") or reasons.get("worse", "")
+    enough = reasons.get("asked") or reasons.get("rows", "")
     cooldown = None if pending.forced else policy.shortest
     if cooldown and facts.last_retrain and facts.now < facts.last_retrain + cooldown:
         ended = f"the last retrain ended {facts.last_retrain:%Y-%m-%d %H:%M}, and {policy.cooldown} have to pass"
@@ -163,8 +159,6 @@ def reasons_to_retrain(pending: Pending, facts: Facts, policy: RetrainPolicy, ne
         yield "asked", "a person asked for a retrain, whatever the policy says"
     if "rows" in policy.when and new >= policy.min_rows:
         yield "rows", f"{policy.min_rows:,} are enough"
-    elif "worse" in policy.when and facts.worse and 2 * new >= policy.min_rows:
-        yield "worse", f"half of {policy.min_rows:,} are enough, as {facts.worse}"
     for alarm in facts.alarms:
         if alarm in policy.when and not has_answer(alarm, facts, needed):
             yield alarm, ""

@@ -15,8 +15,6 @@ from monitoring.chart import BASE, NONE_WORSE, WARNINGS, Break, Chart, LiveLoss,
 if TYPE_CHECKING:
     from db.verdict_records import PerformanceState, PromiseRecord
 
-UPPER = 2 / 3  # of the units before that have lost less: by chance the newest one is among the upper third
-FEWEST_BEFORE = 3  # units without which there is no upper third
 BACK = 8  # units that have to be as before, until a break has passed
 
 
@@ -83,23 +81,6 @@ def judge(
     since = losses[rarity.since].block
     reason = f"{said}; since {_day(since)} so high that chance alone shows it {rarity.a_year:.1f} times a year"
     return _told(verdict("warning", since, reason, limit=rarity.limit), promise)
-
-
-def worse_than_most(losses: Sequence[LiveLoss]) -> str:
-    """That the newest unit of losses is above two thirds of the eight before it, in a clause; "" if it is not.
-
-    That is no alarm: of losses that differ by chance alone every third is. It says that there is more to learn from
-    what has just arrived than from most of what arrived before.
-
-    Args:
-        losses: the live losses, oldest first, one for each time block.
-    """
-    if not losses:
-        return ""
-    less, before = Chart(losses).lost_less()
-    if before < FEWEST_BEFORE or less < UPPER * before:
-        return ""
-    return f"the newest loss is above {less} of the {before} before it"
 
 
 def broken_since(losses: Sequence[LiveLoss], worse: Mapping[str, float] = NONE_WORSE) -> datetime | None:

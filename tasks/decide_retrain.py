@@ -10,8 +10,7 @@ from learning.spec import ModelSpec
 from monitoring.alarms import Answered, answered_by
 from monitoring.decision import TOO_FEW, Facts, Pending, decide, rows_to_judge
 from monitoring.drift import DriftVerdict
-from monitoring.performance import Performance, worse_than_most
-from monitoring.track_record import live_track
+from monitoring.performance import Performance
 from tasks.check_base import ageing
 from tasks.find_pending import is_void, since_refusal
 from tasks.logs import run_logger
@@ -39,7 +38,6 @@ def facts_of(
         new_rows=None if unjudged else rows_since_refusal(context.spec, pending, last),
         stop_when_broken=context.spec.drift.stop_when_broken,
         unchecked="no check for drift" if context.past else TOO_FEW,
-        worse=worse_than_most(live_track(registry, context.spec)[0]) if "worse" in context.spec.retrain.when else "",
     )
 
 

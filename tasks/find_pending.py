@@ -72,12 +72,13 @@ def pending_work(
     in_a_row = stuck(registry.model_evaluations(spec.name, limit=MOST_STUCK, online=False), number)
     found = Pending(number, partitions, key, "", stuck=in_a_row, forced=forced)
     refused = None if last is None or is_void(context, last) else since_refusal(spec, number, partitions, last)
+    usual, recent = window(context, number, partitions), window(context, number, refused) if refused else None
     # A share of all that is pending would grow with each refusal, and leave each challenger older rows to learn from.
-    if refused and (prove_from := window(context, number, refused)):
-        recent = to_be_judged(context, found, prove_from)
-        if recent.judged_rows >= rows_to_judge(recent, spec.gate):
-            return recent
-    return to_be_judged(context, found, window(context, number, partitions))
+    if recent and usual and recent > usual:
+        narrower = to_be_judged(context, found, recent)
+        if narrower.judged_rows >= rows_to_judge(narrower, spec.gate):
+            return narrower
+    return to_be_judged(context, found, usual)
 
 
 def to_be_judged(context: Context, pending: Pending, prove_from: datetime | None) -> Pending:

@@ -231,22 +231,6 @@ def test_a_policy_that_never_retrains_is_refused() -> None:
             RetrainPolicy(**values)  # type: ignore[arg-type]
 
 
-def test_half_the_rows_are_enough_where_the_newest_loss_is_worse_than_most() -> None:
-    """Only of a policy that names it; of new rows alone after a refusal; and the gate needs no fewer."""
-    policy, high = RetrainPolicy(when=("rows", "worse"), min_rows=200), "the newest loss is above 7 of the 8 before it"
-    found = decided(policy, facts(worse=high))
-    assert found.decision == "retrain"
-    assert "100 labelled rows are pending; half of 200 are enough, as the newest loss is above 7 of" in found.reason
-    waits = decided(policy, facts())
-    assert waits.decision == "wait"
-    assert "200 are needed, or half where the newest loss is above two thirds of those before it" in waits.reason
-    assert decided(policy, facts(worse=high), rows=99).decision == "wait"
-    assert decided(policy, facts(), rows=200).decision == "retrain"
-    assert decided(policy, facts(worse=high, new_rows=99), rows=199).decision == "wait"
-    assert decided(policy, facts(worse=high), judged=NEEDED - 1).decision == "wait"
-    assert decided(RetrainPolicy(min_rows=200), facts(worse=high)).decision == "wait"
-
-
 def test_after_a_refusal_only_new_rows_are_enough() -> None:
     """Else whatever arrives would bring the same old rows to trial again, run after run."""
     policy = RetrainPolicy(min_rows=100)

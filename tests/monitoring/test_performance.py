@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from losses import DAY, START, WEEK, quiet, track
+from losses import START, WEEK, quiet, track
 
 from db.verdict_records import PromiseRecord
-from monitoring.performance import judge, worse_than_most
+from monitoring.performance import judge
 
 USUAL = quiet("normal", np.random.default_rng(1), 140)
 
@@ -79,41 +79,3 @@ def test_a_broken_promise_is_told() -> None:
     assert "announced" not in judge(track(USUAL), 2, promise=came[0.0]).reason
     told = judge(track(USUAL), 2, promise=came[0.04]).reason
     assert told.endswith("; since its promotion +4.0% over 14 blocks, where the gate announced -2.0%, at most +1.0%")
-
-
-def test_the_upper_third_of_what_was_lost_before_is_worse_than_most() -> None:
-    """Six of the eight units before are two thirds, five are not; the sentence has the figures."""
-    before = [0.3, 0.5, 0.7, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9]  # the first is too old to count
-    assert worse_than_most(track([*before, 0.75], blocks=1, apart=WEEK)) == (
-        "the newest loss is above 6 of the 8 before it"
-    )
-    assert worse_than_most(track([*before, 0.65], blocks=1, apart=WEEK)) == ""
-
-
-def test_a_storm_is_worse_than_most_though_it_is_no_alarm() -> None:
-    """Three days of seven break no chart that goes by the better half, and are more than there was to learn before."""
-    losses = USUAL.copy()
-    losses[-3:] *= 3
-    assert judge(track(losses), 1).state == "in control"
-    assert worse_than_most(track(losses))
-
-
-def test_by_chance_every_third_arrival_is_worse_than_most() -> None:
-    """So the share of retrains is known beforehand, whatever the losses are."""
-    for kind in ("normal", "lognormal"):
-        losses = track(quiet(kind, np.random.default_rng(5), 7 * 600))
-        told = [bool(worse_than_most(losses[max(0, end - 63) : end])) for end in range(63, len(losses) + 1, 7)]
-        assert np.mean(told) == pytest.approx(1 / 3, abs=0.06)
-
-
-@pytest.mark.parametrize("losses", [[], [0.9], [0.1, 0.2, 0.9], [np.inf]])
-def test_of_few_units_none_is_worse_than_most(losses: list[float]) -> None:
-    """Three have to be known to speak of a third."""
-    assert worse_than_most(track(losses, blocks=1, apart=WEEK)) == ""
-
-
-def test_small_arrivals_are_compared_as_units() -> None:
-    """One bad day of seven makes no bad week, where each day arrives by itself."""
-    losses = [0.5] * 55 + [0.45] * 7 + [0.6]
-    assert worse_than_most(track(losses, blocks=1, apart=DAY)) == ""
-    assert worse_than_most(track([0.5] * 56 + [0.6] * 7, blocks=1, apart=DAY))

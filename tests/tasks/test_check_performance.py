@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -13,10 +12,8 @@ from served import Place
 
 from db.records import RunEnding
 from db.registry import open_registry
-from learning.spec import RetrainPolicy
 from monitoring.decision import Pending
 from tasks.check_performance import check_performance, performance_of
-from tasks.decide_retrain import decision
 from tasks.report import summary
 from tasks.run import Run
 from tasks.score_champion import score_pending
@@ -32,18 +29,12 @@ def test_a_turned_world_is_found_recorded_and_reported(tmp_path: Path, monkeypat
         for week in range(9):
             share = 2 + week % 2 if week < 8 else 20
             one = place.arrive(1 + 7 * week, ([1.0] * share + [0.0] * (20 - share)) * 7, days=7)
-            pending = Pending(1, (one,), "key", judged_rows=one.rows, judged_events=one.rows)
+            pending = Pending(1, (one,), "key")
             score_pending(place.context, place.run, pending)
             states.append(check_performance.fn(run, pending).state)
         assert states == [*["cannot tell"] * 6, "in control", "in control", "broken"]
         newest = registry.performance_checks(MODEL)[0]
         assert (newest.state, newest.since, newest.blocks) == ("broken", one.time_from, 63)
         assert performance_of(place.context).reason == newest.reason
-        place.spec = replace(place.spec, retrain=RetrainPolicy(min_rows=280))
-        assert decision(place.context, pending, None, None).decision == "wait"
-        place.spec = replace(place.spec, retrain=RetrainPolicy(when=("rows", "worse"), min_rows=280))
-        due = decision(place.context, pending, None, None)
-        assert due.decision == "retrain"
-        assert "half of 280 are enough, as the newest loss is above 8 of the 8 before it" in due.reason
         page = summary(registry, run, RunEnding("waiting", "wait", "so"))
         assert "## Performance\n\nbroken: loss" in page

@@ -1,4 +1,4 @@
-"""After a refusal the proving window is of what arrived since: it does not grow, and the next challenger learns the rest."""
+"""After a refusal the proving window is of what arrived since: the next challenger may learn all before it."""
 
 from __future__ import annotations
 
@@ -58,6 +58,12 @@ def test_where_what_is_new_is_too_little_to_judge_by_the_window_is_of_all(place:
     """A single new day cannot be divided."""
     place.arrive(9, LABELS)
     assert pending_work(opened(place)).prove_from == day(7)
+
+
+def test_old_rows_that_came_late_make_no_longer_window(place: Place) -> None:
+    """They are learned from, and what is newest proves as before."""
+    place.arrive(1, LABELS * 4, days=4)
+    assert pending_work(opened(place)).prove_from == day(6)
 
 
 def test_under_another_plan_nothing_was_refused(place: Place) -> None:
