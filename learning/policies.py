@@ -116,7 +116,8 @@ class Gate(Checked):
     Args:
         rule: "better": better so far on the proving window, and watched afterwards; "proven": shown better by a test
             that goes on from run to run; "not worse": not shown worse, to follow the world at any price.
-        prove_on: share of the pending rows, the newest, that prove a challenger: whole time blocks, at least one.
+        prove_on: share of the pending rows, the newest, that prove a challenger: whole time blocks, at least one. After
+            a refused challenger, of the rows that arrived since, if those are enough for a verdict.
         min_gain: least relative reduction of the mean loss that is worth a change of production.
         max_forgetting: largest relative rise of the mean loss accepted on a past era or a slice.
         confidence: of the intervals, and of the tests.

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 import clock
-from db.records import AWAITING, STUCK, WATCH, RunEnding, RunRecord, came_to
+from db.records import WATCH, RunEnding, RunRecord
 from learning.spec import ModelSpec
 from monitoring.alarms import Answered, answered_by
 from monitoring.decision import TOO_FEW, Facts, Pending, decide, rows_to_judge
 from monitoring.drift import DriftVerdict
 from monitoring.performance import Performance
 from tasks.check_base import ageing
-from tasks.find_pending import is_void, work_key
+from tasks.find_pending import is_void, since_refusal
 from tasks.logs import run_logger
 from tasks.run import Context, Run, step
 
@@ -42,17 +42,9 @@ def facts_of(
 
 
 def rows_since_refusal(spec: ModelSpec, pending: Pending, last: RunRecord | None) -> int | None:
-    """Labelled rows that arrived since the last retrain refused its challenger; None if it did not.
-
-    None, too, where that was other work than what is pending from before: of another champion, plan or code, or of
-    other rows. Then all of them are news.
-    """
-    if last is None or last.finished_at is None or came_to(last) not in {"rejected", STUCK, AWAITING}:
-        return None
-    older = [p.digest for p in pending.partitions if p.arrived_at <= last.finished_at]
-    if work_key(spec, pending.champion, older) != last.work_key:
-        return None
-    return sum(p.labelled_rows for p in pending.partitions if p.arrived_at > last.finished_at)
+    """Labelled rows that arrived since the last retrain refused its challenger; None if it did not."""
+    new = since_refusal(spec, pending.champion, pending.partitions, last)
+    return None if new is None else sum(partition.labelled_rows for partition in new)
 
 
 def answered(context: Context, pending: Pending) -> Answered | None:

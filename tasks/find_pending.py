@@ -8,7 +8,7 @@ from datetime import datetime
 
 import clock
 from db.arrival_records import PartitionRecord
-from db.records import AWAITING, CUT_SHORT, RunRecord, VersionRecord, came_to
+from db.records import AWAITING, CUT_SHORT, STUCK, RunRecord, VersionRecord, came_to
 from errors import NoChampion, TaintedVersion
 from evaluation.past_verdicts import MOST_STUCK, stuck
 from learning.changes import MADE_FOR, changes
@@ -66,7 +66,26 @@ def pending_work(
     if question := left_behind(context, key, earlier):
         return replace(question, champion=number, partitions=partitions)
     in_a_row = stuck(registry.model_evaluations(spec.name, limit=MOST_STUCK, online=False), number)
-    return judged_by(context, Pending(number, partitions, key, stuck=in_a_row, forced=forced))
+    found = Pending(number, partitions, key, stuck=in_a_row, forced=forced)
+    refused = None if last is None or is_void(context, last) else since_refusal(spec, number, partitions, last)
+    return judged_by(context, found, refused or ())
+
+
+def since_refusal(
+    spec: ModelSpec, champion: int, partitions: Sequence[PartitionRecord], last: RunRecord | None
+) -> tuple[PartitionRecord, ...] | None:
+    """The pending partitions that arrived since the last retrain refused its challenger; None if it did not.
+
+    None, too, where that was other work than what is pending from before: of another champion, plan or code, or of
+    other rows. Then all of them are news.
+    """
+    if last is None or last.finished_at is None or came_to(last) not in {"rejected", STUCK, AWAITING}:
+        return None
+    ended = last.finished_at
+    older = [partition.digest for partition in partitions if partition.arrived_at <= ended]
+    if work_key(spec, champion, older) != last.work_key:
+        return None
+    return tuple(partition for partition in partitions if partition.arrived_at > ended)
 
 
 def asked_work(context: Context, asked: Asked) -> Pending:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -11,22 +12,37 @@ import numpy as np
 from evaluation.comparison import events
 from learning.data import Selection, Split, row_count, select
 from learning.folds import fold_starts
+from monitoring.decision import rows_to_judge
 from tasks.unlearned import BEGINNING, judged_since, later, unseen, window
 
 if TYPE_CHECKING:
+    from db.arrival_records import PartitionRecord
     from monitoring.decision import Pending
     from tasks.run import Context
 
 
-def judged_by(context: Context, pending: Pending) -> Pending:
+def judged_by(context: Context, pending: Pending, new: Sequence[PartitionRecord] = ()) -> Pending:
     """The pending work with the rows that judge it.
+
+    After a refusal, a share of all that is pending would grow with each one, and leave each challenger older rows to
+    learn from. So the window is of what is new since, where that is enough for a verdict.
 
     Folds take as many trainings more, so they are only where the newest rows hold too few events, as where a class is
     rare: to wait until a quarter of the pending rows holds enough takes four times as long as until all of them do.
+
+    Args:
+        context: what is opened for the model.
+        pending: the work.
+        new: those of its partitions that arrived since a challenger was refused; () if the newest was not.
     """
     since = window(context, pending.champion, pending.partitions)
     if since is None:
         return judged(context, pending, None, "holdout")[0]
+    recent = window(context, pending.champion, new) if new else None
+    if recent and recent > since:
+        narrower, _ = judged(context, pending, recent)
+        if narrower.judged_rows >= rows_to_judge(narrower, context.spec.gate):
+            return narrower
     newest, _ = judged(context, pending, since)
     if not context.spec.objective.class_count or newest.judged_events >= context.spec.gate.min_events:
         return newest

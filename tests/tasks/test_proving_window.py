@@ -1,0 +1,83 @@
+"""After a refusal the proving window is of what arrived since: the next challenger may learn all before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from filled import MODEL, START
+from served import Place
+
+from db.records import RunEnding
+from db.registry import open_registry
+from learning.spec import Gate
+from tasks.find_pending import pending_work
+from tasks.run import Context
+
+LABELS = [1.0, 0.0] * 20
+REFUSED = RunEnding("rejected", "retrain", "not shown better")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """Version 1 has learned a day, and its challenger was refused on the eight days that arrived then."""
+    with open_registry(f"sqlite:///{tmp_path / 'registry.db'}") as registry:
+        place = Place(tmp_path, registry, monkeypatch)
+        place.spec = replace(place.spec, gate=Gate(min_rows=10, min_events=0))
+        place.promote(1, trained=[place.arrive(0, LABELS).digest])
+        place.arrive(1, LABELS * 8, days=8)
+        registry.finish_run(place.run, REFUSED, work_key=pending_work(opened(place)).work_key, timings={})
+        yield place
+
+
+def opened(place: Place) -> Context:
+    """What finding pending work takes beside."""
+    counted = SimpleNamespace(counted=tuple)
+    return cast("Context", SimpleNamespace(**vars(place.context), newest=counted))
+
+
+def day(number: int) -> datetime:
+    """The start of a day."""
+    return START + timedelta(days=number)
+
+
+def test_the_window_is_a_quarter_of_what_is_new_and_all_before_it_is_learned(place: Place) -> None:
+    """Four days are new, of twelve: the challenger learns eleven, and is proven on one."""
+    place.arrive(9, LABELS * 4, days=4)
+    found = pending_work(opened(place))
+    assert (found.prove_from, found.judged_rows) == (day(12), 40)
+    assert len(found.partitions) == 2
+
+
+def test_where_what_is_new_is_too_little_to_judge_by_the_window_is_of_all(place: Place) -> None:
+    """A single new day cannot be divided."""
+    place.arrive(9, LABELS)
+    assert pending_work(opened(place)).prove_from == day(7)
+
+
+def test_old_rows_that_came_late_make_no_longer_window(place: Place) -> None:
+    """They are learned from, and what is newest proves as before."""
+    place.arrive(1, LABELS * 4, days=4)
+    assert pending_work(opened(place)).prove_from == day(6)
+
+
+def test_under_another_plan_nothing_was_refused(place: Place) -> None:
+    """All that is pending is news to it."""
+    place.arrive(9, LABELS * 4, days=4)
+    place.spec = replace(place.spec, gate=replace(place.spec.gate, max_forgetting=0.5))
+    assert pending_work(opened(place)).prove_from == day(10)
+
+
+def test_rare_outcomes_are_judged_on_as_much_as_it_takes(place: Place) -> None:
+    """Else a model that breaks right after a refusal would wait for as many events again."""
+    place.spec = replace(place.spec, gate=Gate(min_rows=10, min_events=25))
+    run, key = place.registry.start_run(MODEL, trigger="test").id, pending_work(opened(place)).work_key
+    place.registry.finish_run(run, REFUSED, work_key=key, timings={})
+    place.arrive(9, LABELS * 4, days=4)
+    found = pending_work(opened(place))
+    assert (found.prove_from, found.judged_events) == (day(10), 60)
