@@ -13,7 +13,8 @@ import numpy as np
 
 from evergreen_client.shown import said
 from monitoring.counted import numbers, texts
-from monitoring.faults import ENOUGH, WIDTH, Rows, new_share
+from monitoring.faults import ENOUGH
+from monitoring.usual import WIDTH, Rows, new_share
 from monitoring.windows import is_text
 
 if TYPE_CHECKING:

@@ -23,11 +23,11 @@ from evergreen_client.shown import said
 from monitoring.counted import counted
 from monitoring.distances import JENSEN_SHANNON, MISSING_SHARE, UNSEEN_SHARE, WASSERSTEIN, observed
 from monitoring.evidently_report import measure
-from monitoring.faults import Rows
 from monitoring.growing import growth
 from monitoring.pieces import faults_of
 from monitoring.report_page import Checked, write_report
 from monitoring.thresholds import chance, draws
+from monitoring.usual import Rows
 from monitoring.verdicts import verdict
 
 if TYPE_CHECKING:

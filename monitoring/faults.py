@@ -8,50 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from monitoring.counted import Floats, numbers, texts
+from monitoring.usual import HALF, SPOKEN, Rows, Usual, is_infinite, outside_of, usual
 
 if TYPE_CHECKING:
     import polars as pl
 
 ENOUGH = 30  # values, below which nothing is called broken
-SPOKEN = 10  # rows of a time block, from which it says something
 MORE = 0.25  # of the rows, beyond the oddest block: without a value, or with one that was never seen
 UNLIKELY = 1e-6  # chance of a constant, or of so large a share, were each row drawn as in the block most like it
-FEW, HALF = 20, 0.5  # of fewer blocks, none may have had one value in most of its rows: a dry week is no fault
+FEW = 20  # of fewer blocks, none may have had one value in most of its rows: a dry week is no fault
 TIMES = 100  # as large, or as small, as in the oddest block: another unit
-WIDTH = (0.001, 0.999)  # quantiles between which nearly all values of the reference lie
-
-
-@dataclass(frozen=True)
-class Rows:
-    """A column of one side, with the number of each row's time block, or of another piece."""
-
-    values: pl.Series
-    block: NDArray[np.int64]
-
-    def by_block(self, figure: pl.Expr) -> Floats:
-        """A figure of the column `value`, of each block that says something; of all rows if none does."""
-        import polars as pl
-
-        frame = pl.DataFrame({"value": self.values, "block": self.block})
-        found = frame.group_by("block").agg(figure.alias("figure"), rows=pl.len()).filter(pl.col("rows") >= SPOKEN)
-        figures = numbers(found["figure"] if len(found) else frame.select(figure.alias("figure"))["figure"])
-        return figures[np.isfinite(figures)]
-
-    def as_values(self, kind: str) -> Rows:
-        """Null where there is no value, or none that is finite."""
-        import polars as pl
-
-        if kind != "number":
-            return Rows(texts(self.values), self.block)
-        return Rows(pl.Series(numbers(self.values), dtype=pl.Float64).fill_nan(None), self.block)
 
 
 @dataclass(frozen=True)
@@ -82,92 +53,11 @@ class Piece:
     whole: bool = True
 
 
-@dataclass(frozen=True)
-class Usual:
-    """A column as the reference had it: what its oddest time block was like, in each respect.
-
-    Args:
-        rows: the reference's, without what is not finite.
-        kind: "number" or "category".
-        role: a label that is not known yet is no fault of a "target". That a "prediction" or a "feature" moved far is
-            what a retrain is for, and so is a prediction that is always the same: of these, only silence is a fault.
-        grows: whether it only ever grows: then it lies outside of all that was there, sooner or later.
-        infinite: whether a value was infinite.
-    """
-
-    rows: Rows
-    kind: str
-    role: str
-    grows: bool
-    infinite: bool
-
-    def cut(self, piece: NDArray[np.int64], *, grows: bool) -> Usual:
-        """The same column in other pieces; as it is if these are its blocks, of which much may be known by now."""
-        if piece is self.rows.block and grows == self.grows:
-            return self
-        return replace(self, rows=Rows(self.rows.values, piece), grows=grows)
-
-    @cached_property
-    def missing(self) -> float:
-        """The largest share of rows without a value."""
-        import polars as pl
-
-        return float(self.rows.by_block(pl.col("value").is_null().mean()).max(initial=0))
-
-    @cached_property
-    def same(self) -> Floats:
-        """Of each block, the share of its most frequent value."""
-        import polars as pl
-
-        known = pl.col("value").drop_nulls()
-        return self.rows.by_block(known.unique_counts().max() / known.len())
-
-    @cached_property
-    def sizes(self) -> Floats:
-        """Of each block, the median of the absolute values that are not 0."""
-        import polars as pl
-
-        return self.rows.by_block(pl.col("value").filter(pl.col("value") != 0).abs().median())
-
-    @cached_property
-    def ends(self) -> tuple[float, float]:
-        """Between which nearly all values lie."""
-        known = np.asarray(self.rows.values.drop_nulls().to_numpy(), dtype=float)
-        low, high = np.quantile(known, WIDTH) if len(known) else (math.nan, math.nan)
-        return (float(low), float(high)) if high != low else (known.min(), known.max())
-
-    @cached_property
-    def outside(self) -> float:
-        """How far outside of these ends the values of a block lay, on average, at most."""
-        return float(self.rows.by_block(_outside(*self.ends).mean()).max(initial=0))
-
-    @cached_property
-    def mostly_one(self) -> bool:
-        """Whether most values are one value, as in dry days: then the width of the others says little."""
-        counts = self.rows.values.drop_nulls().unique_counts()
-        return float(counts.max() or 0) > HALF * float(counts.sum())  # type: ignore[arg-type]
-
-    @cached_property
-    def seen(self) -> pl.Series:
-        """All of its values, as one list."""
-        return self.rows.values.drop_nulls().unique().implode()
-
-    @cached_property
-    def new(self) -> float:
-        """The largest share of a block's values that no block before it had."""
-        return new_share(self.rows)
-
-
 def fault(  # noqa: PLR0913 - the last two by name
     kind: str, role: str, reference: Rows, current: Rows, *, grows: bool = False, whole: bool = True
 ) -> str | None:
     """What is wrong with the current values of a column, as the end of a sentence; None if nothing is."""
     return faults(usual(kind, role, reference, grows=grows), arrived(kind, current.values), lambda _: whole).get(0)
-
-
-def usual(kind: str, role: str, reference: Rows, *, grows: bool = False) -> Usual:
-    """How a column was; see Usual."""
-    return Usual(reference.as_values(kind), kind, role, grows, kind == "number" and _infinite(reference.values).any())
 
 
 def faults(known: Usual, current: pl.DataFrame, whole: Callable[[int], bool]) -> dict[int, str]:
@@ -192,7 +82,7 @@ def arrived(kind: str, values: pl.Series) -> pl.DataFrame:
     import polars as pl
 
     rows = Rows(values, np.zeros(len(values), dtype=np.int64))
-    infinite = _infinite(values) if kind == "number" else pl.repeat(value=False, n=len(values), eager=True)
+    infinite = is_infinite(values) if kind == "number" else pl.repeat(value=False, n=len(values), eager=True)
     return pl.DataFrame({"value": rows.as_values(kind).values, "block": rows.block, "infinite": infinite})
 
 
@@ -219,7 +109,7 @@ def _pieces(known: Usual, current: pl.DataFrame, whole: Callable[[int], bool]) -
     figures = {"rows": pl.len(), "known": value.count(), "single": value.drop_nulls().n_unique() <= 1}
     if known.kind == "number":
         sized = value.filter(value != 0).abs()
-        figures |= {"size": sized.median(), "sized": sized.len(), "outside": _outside(*known.ends).mean()}
+        figures |= {"size": sized.median(), "sized": sized.len(), "outside": outside_of(*known.ends).mean()}
     else:
         figures |= {"unseen": (~value.drop_nulls().is_in(known.seen)).mean()}
     found = current.group_by("block").agg(infinite=pl.col("infinite").sum(), **figures).sort("block")
@@ -227,20 +117,6 @@ def _pieces(known: Usual, current: pl.DataFrame, whole: Callable[[int], bool]) -
         number = one.pop("block")
         filled = {name: figure for name, figure in one.items() if figure is not None}
         yield number, Piece(**filled, whole=whole(one["rows"]))
-
-
-def _infinite(values: pl.Series) -> pl.Series:
-    import polars as pl
-
-    return values.cast(pl.Float64).is_infinite().fill_null(value=False)
-
-
-def _outside(low: float, high: float) -> pl.Expr:
-    """How far each value lies outside of two ends."""
-    import polars as pl
-
-    further = pl.max_horizontal(pl.col("value") - high, low - pl.col("value"), 0.0)
-    return pl.when(pl.col("value").is_not_null()).then(further)
 
 
 def surely_more(share: float, usually: float, count: int) -> bool:
@@ -301,21 +177,3 @@ def _unseen(known: Usual, piece: Piece) -> str | None:
         return None
     never = f"{piece.unseen:.0%} of its values are categories never seen before"
     return f"{never}, and at most {known.new:.0%} of a block's were"
-
-
-def new_share(rows: Rows) -> float:
-    """The largest share of a block's values that no block before it had; of a single block, of those found once.
-
-    The latter is Good's estimate (1953) of how often the next value is a new one. A month as a category is all new in
-    the first days of each month, and so are products where they turn over: that is how such a column is.
-    """
-    import polars as pl
-
-    frame = pl.DataFrame({"value": rows.values, "block": rows.block}).drop_nulls("value")
-    if frame["block"].n_unique() <= 1:
-        new = frame.select(pl.len().over("value") == 1).to_series()
-    else:
-        first = pl.col("block") == pl.col("block").min().over("value")
-        frame = frame.with_columns(new=first).filter(pl.col("block") > pl.col("block").min())
-        new = frame["new"]
-    return float(Rows(new.alias("value"), frame["block"].to_numpy()).by_block(pl.col("value").mean()).max(initial=0))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from monitoring.faults import Rows
+from monitoring.usual import Rows
 
 if TYPE_CHECKING:
     import polars as pl

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitoring.faults import ENOUGH, FEW, Rows, Usual, arrived, faults, usual
+from monitoring.faults import ENOUGH, FEW, arrived, faults
+from monitoring.usual import Rows, Usual, usual
 
 if TYPE_CHECKING:
     import polars as pl

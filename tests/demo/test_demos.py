@@ -11,7 +11,8 @@ import pytest
 from demo.demos import DEMOS, DIGITS, Demo
 from demo.digits import MONTHS_PER_ERA, digits_month
 from learning.catalog import load_spec
-from monitoring.faults import Rows, fault
+from monitoring.faults import fault
+from monitoring.usual import Rows
 
 MODELS = Path(__file__).parent.parent.parent / "models"
 

@@ -10,8 +10,8 @@ import pytest
 from sides import BEGIN, compared, side
 
 from monitoring.drift import Side
-from monitoring.faults import Rows
 from monitoring.pieces import Cut, day_names, faults_of
+from monitoring.usual import Rows
 
 DAYS, ARRIVED, A_DAY = 60, 7, 100
 
