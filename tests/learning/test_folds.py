@@ -48,7 +48,7 @@ def test_folds_hold_whole_days_and_about_as_many_events() -> None:
 
 
 def test_a_small_share_is_no_reason_for_a_hundred_trainings() -> None:
-    """Each fold is one."""
+    """Each fold takes two."""
     assert len(starts([1] * 60, share=0.01)) == 5
 
 
