@@ -63,11 +63,12 @@ def finetune_champion(
     start_tensorflow()
     again = pending.asked == "again"
     turned = None if again else world_turned(context.registry, context.spec)
+    pending = since_the_turn(context, pending, turned)
     train = training(context, run_id, pending, turned, progress)
     parent, own = (None, learned_before(context, pending)) if again else (pending.champion, ())
     everything = (*own, *pending.partitions)
     if pending.folds:
-        refit, folds = cross_fitted(since_the_turn(context, pending, turned).folds, train)
+        refit, folds = cross_fitted(pending.folds, train)
         return Learned(refit, parent, everything, folds=folds)
     if proven:
         refit = train("refit", refit=proven.kept, fitted=proven.fitted)
@@ -100,7 +101,8 @@ def training(
     champion = context.model_files(registry.version(spec.name, pending.champion))
     new, past = (context.partition_files(partitions) for partitions in (pending.partitions, learned))
     names = {file.digest: partition.digest for file, partition in zip(past, learned, strict=True)}
-    plan = plan_for(context, pending, turned)
+    known = learned_since(pending, turned)
+    plan = plan_for(context, pending, known)
 
     def train(name: str, **rows: Any) -> Trained:
         found = (context.past.finetune if context.past else finetune)(
@@ -114,12 +116,21 @@ def training(
             seed=SEED,
             progress=progress,
             plan=plan,
-            replay_since=turned,
+            replay_since=known if isinstance(plan, FromScratch) else turned,
             **rows,
         )
         return replace(found, replayed=tuple(names[digest] for digest in found.replayed))
 
     return train
+
+
+def learned_since(pending: Pending, turned: datetime | None) -> datetime | None:
+    """Since when base and head are built anew: the turn of the world, or None where all rows since then judge.
+
+    Who may learn no older ones would have nothing to learn from.
+    """
+    judging_since = pending.folds[-1] if pending.folds else pending.prove_from
+    return None if turned and judging_since and turned >= judging_since else turned
 
 
 def cross_fitted(starts: Sequence[datetime], train: Callable[..., Trained]) -> tuple[Trained, tuple[Fold, ...]]:

@@ -19,6 +19,7 @@ from db.registry import open_registry
 from evaluation.gate import Verdict
 from learning.files import ModelFiles, Trained
 from learning.fitted import Fitted
+from learning.plans import FineTune, FromScratch
 from learning.prediction import Predictions
 from learning.spec import Gate
 from monitoring.decision import Pending
@@ -175,6 +176,41 @@ def test_files_are_fetched_once_for_all_trainings(monkeypatch: pytest.MonkeyPatc
     assert [one.files.base_digest for one in made] == ["key-fold-1", "key-fold-2", "key"]
     assert made[0].replayed == ("old",)
     assert fetched == ["champion", new, old, "plan"]
+
+
+@pytest.mark.parametrize("folds", [(), STARTS])
+def test_where_all_rows_of_a_turned_world_judge_others_are_learned(
+    monkeypatch: pytest.MonkeyPatch, folds: tuple[datetime, ...]
+) -> None:
+    """Else there is nothing to build base and head from, and the run fails for as long as no more arrive."""
+    found: list[Any] = []
+    registry: Any = SimpleNamespace(version=lambda *_: None, trained_on=lambda *_: ())
+    plan: FineTune | FromScratch = FromScratch()
+
+    def asked(_context: object, _pending: object, turned: datetime | None) -> FineTune | FromScratch:
+        found.append(turned)
+        return plan
+
+    def finetune(*_: object, replay_since: datetime | None, **__: object) -> Trained:
+        found.append(replay_since)
+        return Trained(files(""), (), (), {}, "", {})
+
+    monkeypatch.setattr("tasks.finetune.plan_for", asked)
+    context: Any = SimpleNamespace(
+        spec=TINY,
+        registry=registry,
+        settings=SimpleNamespace(work=Path(), logs=Path(), cache=Path()),
+        past=SimpleNamespace(finetune=finetune),
+        model_files=lambda _: None,
+        partition_files=tuple,
+    )
+    pending, day = Pending(1, (), "key", prove_from=STARTS[-1], folds=folds), timedelta(days=1)
+    for turned in (STARTS[-1] - day, STARTS[-1]):
+        training(context, 1, pending, turned, None)("")
+    assert found == [STARTS[-1] - day] * 2 + [None] * 2
+    plan = FineTune()
+    training(context, 1, pending, STARTS[-1], None)("")
+    assert found[-1] == STARTS[-1]  # what is replayed is of the world as it is, or there is none
 
 
 def test_where_nothing_is_pending_no_row_judges(place: Place) -> None:
