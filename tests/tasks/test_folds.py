@@ -21,12 +21,13 @@ from learning.files import ModelFiles, Trained
 from learning.fitted import Fitted
 from learning.plans import FineTune, FromScratch
 from learning.prediction import Predictions
+from learning.regression import Regression
 from learning.spec import Gate
 from monitoring.decision import Pending
 from tasks.evaluate import evaluate, rows_of
 from tasks.find_pending import asked_work
 from tasks.finetune import cross_fitted, training
-from tasks.judged_rows import since_the_turn
+from tasks.judged_rows import judged_by, since_the_turn
 from tasks.paired_rows import FoldedRows, Rows
 from tasks.register_version import Fold
 from tiny import TINY
@@ -48,6 +49,53 @@ def folds_since(*days: int) -> tuple[Fold, ...]:
     starts = [START + timedelta(days=day) for day in days]
     ends = zip(starts, (*starts[1:], None), strict=True)
     return tuple(Fold(since, until, files(str(place))) for place, (since, until) in enumerate(ends))
+
+
+RARE = [1.0, *[0.0] * 18, None]  # of a day
+WEEK = [*RARE * 8]
+
+
+@pytest.mark.parametrize(
+    ("days", "changed", "folds"),
+    [
+        (WEEK, {}, (2, 4, 6, 8)),  # of eight events the newest quarter holds two, and the gate asks for five
+        ([*WEEK, *[None] * 20], {}, (2, 4, 6, 8)),  # a day without labels begins no fold
+        ([*[None] * 40, *WEEK], {}, (4, 6, 8, 10)),
+        ([*[0.0] * 140, *[1.0] * 4, *[0.0] * 16], {}, (2, 9)),  # all events on one day: nobody learned any
+        ([0.0] * 160, {}, ()),  # a single class
+        (WEEK, {"gate": Gate(min_rows=20, min_events=2)}, ()),
+        (WEEK, {"gate": Gate(min_rows=20, min_events=0)}, ()),
+        (WEEK, {"gate": Gate(min_rows=20, min_events=5, prove_on=0.5)}, (2, 6)),
+        (WEEK, {"objective": Regression()}, ()),
+        (WEEK, {"schema": replace(TINY.schema, block="")}, ()),
+        (WEEK, {"schema": replace(TINY.schema, block="30d")}, ()),  # a single block: what is held out judges
+    ],
+)
+def test_folds_judge_where_the_newest_rows_hold_too_few_events(
+    place: Place, days: list[float | None], changed: dict[str, Any], folds: tuple[int, ...]
+) -> None:
+    """And nowhere else: they take as many trainings more."""
+    place.spec = replace(place.spec, **changed)
+    new = place.arrive(2, days, days=len(days) // 20)
+    found = judged_by(place.context, Pending(1, (new,), "key"))
+    assert [(start - START).days for start in found.folds] == list(folds)
+    if folds:
+        assert found.prove_from == found.folds[0]
+        assert (found.judged_rows, found.judged_events) == (new.labelled_rows, days.count(1.0))
+
+
+def test_no_fold_begins_with_rows_that_an_adopted_model_has_learned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It learned them elsewhere, and looks better on them than it is."""
+    with open_registry(f"sqlite:///{tmp_path / 'registry.db'}") as registry:
+        place = Place(tmp_path, registry, monkeypatch)
+        until = START + timedelta(days=4)
+        add_version(registry, plan={"kind": "Adopted", "trained_before": until.isoformat()})
+        promote(registry, 1)
+        found = judged_by(place.context, Pending(1, (place.arrive(2, WEEK, days=8),), "key"))
+    assert [(start - START).days for start in found.folds] == [4, 6, 7, 9]
+    assert found.judged_events == 6
 
 
 def files(name: str) -> ModelFiles:
