@@ -16,6 +16,7 @@ from db.registry import ModelRegistry
 from errors import StepFailed
 from flows.retrain import retrain
 from learning.checkpoint import TrainingState, save_checkpoint
+from learning.spec import FromScratch
 from monitoring.decision import Pending
 from settings import Settings
 from tasks.finetune import finetune_champion
@@ -121,6 +122,21 @@ def test_where_events_are_few_all_rows_judge_in_folds(
     assert "in 4 folds, each by a challenger that learned from the others" in verdict.reason
     losses = [loss for loss in registry.block_losses("tiny", [2]) if loss.proving]
     assert sum(loss.rows for loss in losses) == 400
+
+
+def test_folds_from_scratch_have_bases_of_their_own(
+    started: ModelRegistry, home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All rows are judged, and of bases that nobody asks again no feature is kept."""
+    rare = replace(TINY, finetune=FromScratch(), gate=replace(TINY.gate, min_events=100))
+    monkeypatch.setattr("tasks.run.load_spec", lambda *_: rare)
+    retrain("tiny")
+    (verdict,) = started.evaluations("tiny", 2)
+    assert (verdict.metrics[0].dataset, verdict.metrics[0].rows) == ("proving window", 400)
+    assert "in 4 folds, each by a challenger that learned from the others" in verdict.reason
+    done = [json.loads(path.read_text())["files"] for path in home.work.glob("tiny/*fold*/trained.json")]
+    assert len({files["base_digest"] for files in done}) == 8
+    assert len({path.parent for path in home.cache.rglob("*.npy")}) <= 2  # of the champion, and of version 2
 
 
 def test_a_run_that_is_cut_short_in_its_second_fold_goes_on_to_the_same_bits(
