@@ -14,7 +14,7 @@ from learning.data import Selection, blocks_of
 if TYPE_CHECKING:
     from learning.files import Trained
 
-MOST = 5  # folds: each is a training
+MOST = 5  # folds: each takes two trainings
 
 
 def fold_starts(rows: Sequence[Selection], share: float) -> tuple[datetime, ...]:

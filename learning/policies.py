@@ -123,7 +123,7 @@ class Gate(Checked):
         confidence: of the intervals, and of the tests.
         min_rows: rows below which a dataset is shown and said to prove nothing.
         min_events: the same for events: rows of the rarer outcome of a classification. Where a proving window holds
-            fewer, all pending rows judge, in folds: two trainings more for each.
+            fewer, all pending rows judge, in folds: two trainings for each, and one of all rows.
         eras: past eras that the champion's history is divided into.
         slices: columns whose parts are judged by themselves: every category, the hundred most frequent of more, and
             the quarters of a number.

@@ -91,7 +91,7 @@ def predict(  # noqa: PLR0913 - all but the first three by name
     partitions: Sequence[PartitionFile],
     *,
     split: Split,
-    cache: Path,
+    cache: Path | None,
     columns: Sequence[str] = (),
     since: datetime | None = None,
     before: datetime | None = None,
@@ -105,7 +105,7 @@ def predict(  # noqa: PLR0913 - all but the first three by name
         files: the version.
         partitions: where the rows are.
         split: "train", "holdout" or "all".
-        cache: folder of cached features.
+        cache: folder of cached features; None of a base that is asked for the features of these rows this once.
         columns: names of columns to give back beside the predictions, for slices.
         since: only rows from this time on.
         before: only rows before this time.
@@ -114,7 +114,8 @@ def predict(  # noqa: PLR0913 - all but the first three by name
     """
     chosen = select(spec.schema, partitions, split, since=since, before=before, unlabelled=unlabelled)
     base = frozen_base(files.base, files.base_digest, spec.schema)
-    examples = Examples(chosen, FeatureCache(cache).reader(base), memory_bytes=BLOCK_BYTES)
+    read = FeatureCache(cache).reader(base) if cache else base.of_rows
+    examples = Examples(chosen, read, memory_bytes=BLOCK_BYTES)
     counts = [len(selection.rows) for selection in chosen]
     if not examples.rows:
         nothing = {name: np.empty(0, "object") for name in columns}

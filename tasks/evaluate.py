@@ -33,6 +33,10 @@ NOTHING_LEARNED = (
     "nothing was learned: on the newest rows held back from training, no epoch of any stage was better than the "
     "champion as it is, so there is nothing to judge"
 )
+NO_EPOCHS = (
+    "nothing was learned: of no stage an epoch was better than the start in more than half of the {} folds, so the "
+    "challenger of all rows is as it began, and there is nothing to judge"
+)
 
 
 @dataclass(frozen=True)
@@ -80,14 +84,15 @@ def evaluate(
     rows = rows_of(context, version, champion, pending, folds)
     late = overtaken(context, version, champion, pending)
     refused = late or has_seen(context, version, rows)
-    refused = refused or (NOTHING_LEARNED if pending and same_weights(version, champion) else "")
+    refused = refused or (nothing_learned(version, champion, folds) if pending else "")
     meeting = None if refused else meet(context, version, champion, rows)
     verdict = judged(context, version, champion, rows, meeting) if meeting else Verdict(False, refused, ())
     accepted = verdict.passed or (champion is None and not verdict.harmful)
     if champion is None and not accepted:
         verdict = replace(verdict, reason=f"{verdict.reason}; {LOOK_AT.format(spec.name, challenger)}")
     seen_some = partly_seen(context, champion.number, judging(rows.new, rows.since)) if champion and rows.since else ""
-    verdict = replace(verdict, reason="; ".join(filter(None, (verdict.reason, rows.remark, aside, seen_some))))
+    remark = rows.remark if meeting else ""
+    verdict = replace(verdict, reason="; ".join(filter(None, (verdict.reason, remark, aside, seen_some))))
     against = champion.number if champion else None
     evaluation_id = registry.record_evaluation(
         NewEvaluation(run_id, spec.name, challenger, against, prove_from=rows.since, **vars(verdict)),
@@ -107,6 +112,16 @@ def evaluate(
         overtaken=bool(late),
         work_key=pending.work_key if pending else None,
     )
+
+
+def nothing_learned(version: VersionRecord, champion: VersionRecord | None, folds: tuple[Fold, ...]) -> str:
+    """Why there is nothing to judge, as no epoch was kept; "" if some were.
+
+    Where the challenger of all rows kept none, those of some folds may have: they do not speak for it then.
+    """
+    if folds and not any(version.plan["refit"].values()):
+        return NO_EPOCHS.format(len(folds))
+    return NOTHING_LEARNED if same_weights(version, champion) else ""
 
 
 def same_weights(one: VersionRecord, other: VersionRecord | None) -> bool:
@@ -131,11 +146,12 @@ def rows_of(
     new = tuple(p for p in pending.partitions if p.digest not in known)
     if pending.asked and pending.prove_from is None:  # there may be nothing new: all that is held out decides
         return Rows((), (*past, *new), learned_before=since)
-    if pending.prove_from:
-        new = unseen(context, champion.number, new, pending.prove_from)
+    start = folds[0].since if folds else pending.prove_from  # the oldest fold may begin where the world turned
+    if start:
+        new = unseen(context, champion.number, new, start)
     if folds:
-        return FoldedRows(past, new, folds[0].since, since, challenger=challenger.number, folds=folds)
-    return Rows(past, new, pending.prove_from, since)
+        return FoldedRows(past, new, start, since, challenger=challenger.number, folds=folds)
+    return Rows(past, new, start, since)
 
 
 def judged(

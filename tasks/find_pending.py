@@ -111,7 +111,7 @@ def asked_work(context: Context, asked: Asked) -> Pending:
     pending = Pending(champion.number, partitions, key, asked=asked)
     if no_opponent(context, champion, partitions):
         return pending
-    proven = judged_by(context, pending) if partitions else pending
+    proven = judged_by(context, pending)
     return proven if proven.prove_from and proven.judged_rows >= rows_to_judge(proven, spec.gate) else pending
 
 

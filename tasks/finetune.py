@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
 from itertools import takewhile
 from typing import Any
 
@@ -27,9 +26,11 @@ from monitoring.decision import Pending
 from monitoring.track_record import world_turned
 from tasks.find_pending import learnable
 from tasks.judged_rows import since_the_turn
+from tasks.logs import run_logger
 from tasks.register_version import Fold, Learned
 from tasks.run import Context, Run, step
 from tasks.shown_progress import shown_progress
+from tasks.unlearned import judging
 
 SEED = 2013
 OUTGROWN = 2  # times the rows that a base learned from
@@ -58,15 +59,16 @@ def finetune_champion(
     Rows of the proving window are left out, unless they have proven a challenger already: then this is its refit. Where
     the window is all rows, in folds, each fold is left out by a challenger of its own, and the refit comes first.
     """
-    train = partial(trained, context, run_id, pending, progress)
     remove_old(context.settings.work / context.spec.name)
     start_tensorflow()
     again = pending.asked == "again"
+    turned = None if again else world_turned(context.registry, context.spec)
+    pending = since_the_turn(context, pending, turned)
+    train = training(context, run_id, pending, turned, progress)
     parent, own = (None, learned_before(context, pending)) if again else (pending.champion, ())
     everything = (*own, *pending.partitions)
     if pending.folds:
-        turned = None if again else world_turned(context.registry, context.spec)
-        refit, folds = cross_fitted(since_the_turn(context, pending, turned).folds, train)
+        refit, folds = cross_fitted(pending.folds, train)
         return Learned(refit, parent, everything, folds=folds)
     if proven:
         refit = train("refit", refit=proven.kept, fitted=proven.fitted)
@@ -78,39 +80,57 @@ def finetune_champion(
     return Learned(challenger, parent, everything)
 
 
-def trained(
-    context: Context, run_id: int, pending: Pending, progress: Progress | None, name: str, **rows: Any
-) -> Trained:
-    """One training of the champion on pending rows; `name` is that of its work folder, empty for the challenger's.
+def training(
+    context: Context, run_id: int, pending: Pending, turned: datetime | None, progress: Progress | None
+) -> Callable[..., Trained]:
+    """A function that trains the champion on pending rows: files are fetched, and the plan is made, once for all folds.
 
     Args:
         context: what is opened for the model.
         run_id: number of the run.
         pending: the rows, and the plan.
+        turned: since when the world is another; None if it is as it was.
         progress: called after every epoch.
-        name: of the training.
-        rows: `before`, `after`, `refit` and `fitted` of `learning.finetuning.finetune`, as far as they are there.
+
+    Returns:
+        It takes the name of the training's work folder, empty for the challenger's, and by name `before`, `after`,
+        `refit` and `fitted` of `learning.finetuning.finetune`, as far as they are there.
     """
     spec, registry, settings = context.spec, context.registry, context.settings
     learned = learned_before(context, pending)
-    past = context.partition_files(learned)
-    turned = None if pending.asked == "again" else world_turned(registry, spec)
-    found = (context.past.finetune if context.past else finetune)(
-        spec,
-        context.model_files(registry.version(spec.name, pending.champion)),
-        context.partition_files(pending.partitions),
-        past,
-        cache=settings.cache,
-        work=settings.work / spec.name / "-".join(filter(None, (pending.work_key, name))),
-        logs=settings.logs / spec.name / f"run-{run_id}" / name,
-        seed=SEED,
-        progress=progress,
-        plan=plan_for(context, pending, turned),
-        replay_since=turned,
-        **rows,
-    )
+    champion = context.model_files(registry.version(spec.name, pending.champion))
+    new, past = (context.partition_files(partitions) for partitions in (pending.partitions, learned))
     names = {file.digest: partition.digest for file, partition in zip(past, learned, strict=True)}
-    return replace(found, replayed=tuple(names[digest] for digest in found.replayed))
+    known = learned_since(pending, turned)
+    plan = plan_for(context, pending, known)
+
+    def train(name: str, **rows: Any) -> Trained:
+        found = (context.past.finetune if context.past else finetune)(
+            spec,
+            champion,
+            new,
+            past,
+            cache=settings.cache,
+            work=settings.work / spec.name / "-".join(filter(None, (pending.work_key, name))),
+            logs=settings.logs / spec.name / f"run-{run_id}" / name,
+            seed=SEED,
+            progress=progress,
+            plan=plan,
+            replay_since=known if isinstance(plan, FromScratch) else turned,
+            **rows,
+        )
+        return replace(found, replayed=tuple(names[digest] for digest in found.replayed))
+
+    return train
+
+
+def learned_since(pending: Pending, turned: datetime | None) -> datetime | None:
+    """Since when base and head are built anew: the turn of the world, or None where all rows since then judge.
+
+    Who may learn no older ones would have nothing to learn from.
+    """
+    judging_since = pending.folds[-1] if pending.folds else pending.prove_from
+    return None if turned and judging_since and turned >= judging_since else turned
 
 
 def cross_fitted(starts: Sequence[datetime], train: Callable[..., Trained]) -> tuple[Trained, tuple[Fold, ...]]:
@@ -121,8 +141,11 @@ def cross_fitted(starts: Sequence[datetime], train: Callable[..., Trained]) -> t
     and where a class is rare, a third of the rows is held back to choose the epoch.
     """
     folds, proofs = [], []
+    times = "too few events for a proving window: %d folds judge, which takes %d trainings"
+    run_logger().info(times, len(starts), 2 * len(starts) + 1)
     for place, (since, until) in enumerate(zip(starts, (*starts[1:], None), strict=True), 1):
         proof = train(f"fold-{place}", before=since, after=until)
+        run_logger().info("fold %d of %d, since %s: %s", place, len(starts), f"{since:%Y-%m-%d %H:%M}", proof.reason)
         again = {"refit": proof.kept, "fitted": proof.fitted}
         files = train(f"fold-{place}-refit", before=since, after=until, **again).files
         proofs.append(proof)
@@ -167,22 +190,16 @@ def base_is_outgrown(context: Context, pending: Pending, turned: datetime) -> bo
     registry, model = context.registry, context.spec.name
     line = registry.lineage(model, pending.champion)
     *_, maker = takewhile(lambda version: version.base.digest == line[0].base.digest, line)
-    learned = (*registry.trained_on(model, pending.champion), *pending.partitions)
-    seen, known = (
-        sum(one.rows for one in partitions if one.time_to >= turned)
-        for partitions in (registry.trained_on(model, maker.number), learned)
-    )
+    learned = judging(registry.trained_on(model, maker.number), turned)
+    more = judging((*registry.trained_on(model, pending.champion), *pending.partitions), turned)
+    seen, known = (sum(one.rows for one in partitions) for partitions in (learned, more))
     if known <= seen or known >= OUTGROWN * seen:
         return known > 0 and known >= OUTGROWN * seen
     objective, gate = context.spec.objective, context.spec.gate
-    rows = select(
-        context.spec.schema,
-        context.partition_files(registry.trained_on(model, maker.number)),
-        "all",
-        since=turned,
-    )
-    few = gate.min_events / gate.prove_on
-    return bool(objective.class_count) and events(objective, np.concatenate([one.target for one in rows])) < few
+    if objective.class_count is None:  # of numbers none is rare
+        return False
+    rows = select(context.spec.schema, context.partition_files(learned), "all", since=turned)
+    return events(objective, np.concatenate([one.target for one in rows])) < gate.min_events / gate.prove_on
 
 
 @step("fine-tune the head")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,21 +84,19 @@ class FoldedRows(Rows):
             return super().predicted(context, version, columns)
         past = Rows(self.past, (), self.since, self.learned_before).predicted(context, version, columns)
         spec, new = context.spec, context.partition_files(self.new)
-        with TemporaryDirectory() as cache:
-            parts = [
-                predict(
-                    spec,
-                    fold.files,
-                    new,
-                    split="all",
-                    # A base of its own is asked for features this once.
-                    cache=context.settings.cache if fold.files.base_digest == version.base.digest else Path(cache),
-                    columns=columns,
-                    since=later(fold.since, self.learned_before),
-                    before=fold.until,
-                )
-                for fold in self.folds
-            ]
+        parts = [
+            predict(
+                spec,
+                fold.files,
+                new,
+                split="all",
+                cache=context.settings.cache if fold.files.base_digest == version.base.digest else None,
+                columns=columns,
+                since=later(fold.since, self.learned_before),
+                before=fold.until,
+            )
+            for fold in self.folds
+        ]
         found = reduce(lambda one, other: one.followed_by(other, 0), parts)
         return found.take(np.lexsort((found.rows, found.partition))).followed_by(past, len(new))
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from db.registry import ModelRegistry
 from errors import StepFailed
 from flows.retrain import retrain
+from learning.checkpoint import TrainingState, save_checkpoint
+from learning.spec import FromScratch
 from monitoring.decision import Pending
+from settings import Settings
 from tasks.finetune import finetune_champion
 from tasks.register_version import Learned
 from tasks.run import Context
@@ -115,6 +122,55 @@ def test_where_events_are_few_all_rows_judge_in_folds(
     assert "in 4 folds, each by a challenger that learned from the others" in verdict.reason
     losses = [loss for loss in registry.block_losses("tiny", [2]) if loss.proving]
     assert sum(loss.rows for loss in losses) == 400
+
+
+def test_folds_from_scratch_have_bases_of_their_own(
+    started: ModelRegistry, home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All rows are judged, and of bases that nobody asks again no feature is kept."""
+    rare = replace(TINY, finetune=FromScratch(), gate=replace(TINY.gate, min_events=100))
+    monkeypatch.setattr("tasks.run.load_spec", lambda *_: rare)
+    retrain("tiny")
+    (verdict,) = started.evaluations("tiny", 2)
+    assert (verdict.metrics[0].dataset, verdict.metrics[0].rows) == ("proving window", 400)
+    assert "in 4 folds, each by a challenger that learned from the others" in verdict.reason
+    done = [json.loads(path.read_text())["files"] for path in home.work.glob("tiny/*fold*/trained.json")]
+    assert len({files["base_digest"] for files in done}) == 8
+    assert len({path.parent for path in home.cache.rglob("*.npy")}) <= 2  # of the champion, and of version 2
+
+
+def test_a_run_that_is_cut_short_in_its_second_fold_goes_on_to_the_same_bits(
+    started: ModelRegistry, home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was learned is not learned again, and what lay half done becomes what it would have been: in a dry run."""
+    rare = replace(TINY, gate=replace(TINY.gate, min_events=100))
+    monkeypatch.setattr("tasks.run.load_spec", lambda *_: rare)
+    work = home.work / "tiny"
+
+    def heads() -> dict[str, str]:
+        done = {path.parent.name.partition("-")[2]: path for path in work.glob("*/trained.json")}
+        return {name: json.loads(path.read_text())["files"]["head_digest"] for name, path in done.items()}
+
+    def saved(path: Path, state: TrainingState, *arrays: Any) -> None:
+        save_checkpoint(path, state, *arrays)
+        if path.parent.name.endswith("fold-2") and state.epoch == 2:
+            raise KeyboardInterrupt
+
+    shutil.rmtree(work)
+    assert retrain("tiny", dry_run=True) == "dry run"
+    whole = heads()
+    assert len(set(whole.values())) == len(whole) == 9
+    shutil.rmtree(work)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("learning.loop.save_checkpoint", saved)
+        with pytest.raises(KeyboardInterrupt):
+            retrain("tiny")
+    assert set(heads()) == {"fold-1", "fold-1-refit"}
+    (first,) = work.glob("*-fold-1/trained.json")
+    before = first.stat().st_mtime_ns
+    assert retrain("tiny") == "promoted"
+    assert heads() == whole
+    assert first.stat().st_mtime_ns == before
 
 
 def test_a_challenger_that_learned_the_proving_window_proves_nothing_by_it(started: ModelRegistry) -> None:

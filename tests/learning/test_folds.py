@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from learning.data import PartitionFile, Selection, select
+from learning.files import Trained
+from learning.finetuning import finetune
 from learning.folds import fold_starts, middle_epochs
+from learning.plans import FineTune, FromScratch, Replay, Stage
 from learning.spec import ModelSpec
 
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)
 PLACE = PartitionFile("p", Path())
+REPLAYING = FineTune(stages=(Stage(epochs=3, batch_size=4, learning_rate=0.05),), replay=Replay(share=0.5))
 NO_BLOCKS = Selection(PLACE, np.arange(9), np.zeros(9))
 
 
@@ -40,7 +48,7 @@ def test_folds_hold_whole_days_and_about_as_many_events() -> None:
 
 
 def test_a_small_share_is_no_reason_for_a_hundred_trainings() -> None:
-    """Each fold is one."""
+    """Each fold takes two."""
     assert len(starts([1] * 60, share=0.01)) == 5
 
 
@@ -62,6 +70,36 @@ def test_each_row_is_left_out_once(spec: ModelSpec, partition: Callable[..., Par
         assert sorted(learned + left_out) == everything
         judged += left_out
     assert judged == everything
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize("plan", [REPLAYING, FromScratch()], ids=["fine-tuned", "from scratch"])
+def test_what_a_fold_holds_changes_nothing_of_who_judges_it(
+    spec: ModelSpec,
+    champion: Trained,
+    partition: Callable[..., PartitionFile],
+    tmp_path: Path,
+    plan: FineTune | FromScratch,
+) -> None:
+    """Neither weights, nor what columns are normalised by, nor the epoch, nor what is replayed of the same time."""
+    begins, ends = FIRST + timedelta(minutes=8), FIRST + timedelta(minutes=16)
+    held = pl.col("at").is_between(begins, ends, closed="left")
+    named = replace(spec, schema=replace(spec.schema, block="1m"))
+    fold: dict[str, Any] = {"seed": 5, "plan": plan, "before": begins, "after": ends}
+    found = []
+    for name in ("as it is", "altered"):
+        parts = [partition(f"{name} {kind}", number=24, seed=seed) for kind, seed in (("new", 3), ("old", 4))]
+        for part in parts if name == "altered" else ():
+            other = {"a": 1e3 * pl.col("a") + 7, "b": -pl.col("b"), "c": pl.lit("z"), "y": 1 - pl.col("y")}
+            changed = {name: pl.when(held).then(column).otherwise(pl.col(name)) for name, column in other.items()}
+            pl.read_parquet(part.path).with_columns(**changed).write_parquet(part.path)
+        train = partial(finetune, named, champion.files, parts[:1], parts[1:], cache=tmp_path / "cache", **fold)
+        proof = train(work=tmp_path / name)
+        again = train(work=tmp_path / f"{name} refit", refit=dict.fromkeys(proof.kept, 2), fitted=proof.fitted)
+        found.append([(one.files.base_digest, one.files.head_digest, one.kept, one.epochs) for one in (proof, again)])
+    assert found[0] == found[1]
+    assert again.files.head_digest != champion.files.head_digest
 
 
 def test_the_middle_epoch_is_kept() -> None:

@@ -7,10 +7,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from evergreen_client.model_files import load_model
 from learning.data import PartitionFile, read_inputs
 from learning.environment import environment
+from learning.features import FrozenBase
 from learning.files import Trained
 from learning.prediction import predict
 from learning.spec import ModelSpec
@@ -42,6 +44,25 @@ def test_what_was_predicted_before_needs_no_head(
     found = predict(spec, none, [new], split="all", cache=cache, kept=lambda _: made.prediction)
     assert np.array_equal(found.prediction, made.prediction)
     assert np.array_equal(found.target, made.target)
+
+
+def test_without_a_cache_only_the_rows_that_are_asked_for_pass_the_base(
+    spec: ModelSpec, champion: Trained, partition: Partition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of the challenger of a fold, whose base nobody asks again; what it says is the same."""
+    new, since, passed = partition("new", number=400), datetime(2024, 1, 1, 6, 30, tzinfo=UTC), list[int]()
+    cached = predict(spec, champion.files, [new], split="all", cache=tmp_path / "cache", since=since)
+    original = FrozenBase.features
+
+    def counted(self: FrozenBase, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        passed.append(len(inputs["a"]))
+        return original(self, inputs)
+
+    monkeypatch.setattr(FrozenBase, "features", counted)
+    found = predict(spec, champion.files, [new], split="all", cache=None, since=since)
+    np.testing.assert_allclose(found.prediction, cached.prediction, rtol=1e-5)
+    assert len(cached.target) == 10
+    assert sum(passed) <= 2 * 10  # the first ones also say how large a row is
 
 
 def test_rows_are_predicted_from_a_moment_on_with_their_blocks(

@@ -14,6 +14,7 @@ from filled import MODEL, START, add_partition, add_version, promote, stored
 
 from db.registry import ModelRegistry, open_registry
 from learning.escalation import escalated
+from learning.regression import Regression
 from learning.spec import FromScratch, RetrainPolicy
 from monitoring.decision import Pending
 from tasks.finetune import plan_for
@@ -67,9 +68,18 @@ def test_a_base_of_few_events_is_learned_again_with_every_arrival(
     add_version(registry, parent=2, trained=["p3", "p4"], base=stored("base", "thawed"))
     seen = SimpleNamespace(target=np.array([1.0] * events + [0.0] * 900))
     monkeypatch.setattr("tasks.finetune.select", lambda *_, **__: [seen])
-    context: Any = SimpleNamespace(spec=LADDER, registry=registry, partition_files=tuple)
-    found = plan_for(context, Pending(3, registry.pending(MODEL, 3), "key"), TURNED)
-    assert found == (escalated(LADDER, 2) if again else LADDER.finetune)
+    opened: list[str] = []
+    context: Any = SimpleNamespace(
+        spec=LADDER,
+        registry=registry,
+        partition_files=lambda partitions: opened.extend(partition.digest for partition in partitions),
+    )
+    pending = Pending(3, registry.pending(MODEL, 3), "key")
+    assert plan_for(context, pending, TURNED) == (escalated(LADDER, 2) if again else LADDER.finetune)
+    assert opened == ["p3", "p4"]  # what is older than the turn is not fetched for it
+    context.spec, opened[:] = replace(LADDER, objective=Regression()), ()
+    assert plan_for(context, pending, TURNED) == LADDER.finetune
+    assert not opened  # of numbers none is rare
 
 
 def test_what_a_person_asks_for_goes_first(registry: ModelRegistry) -> None:
