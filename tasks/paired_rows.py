@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from errors import NotEnoughData
 from evaluation.eras import past_eras
 from evaluation.gate import NEWEST, PROVING, Paired
-from evaluation.losses import row_losses
-from learning.changes import MADE_FOR, comparable
+from evaluation.losses import paired_losses
 from learning.data import Split
 from learning.prediction import Predictions, predict
 from learning.startup import start_tensorflow
 from learning.thresholds import threshold_of
 from monitoring.track_record import world_turned
+from tasks.past_eras import best_of_each_era, left_behind
 from tasks.predictions import predict_with
 from tasks.unlearned import later
 
@@ -116,7 +116,7 @@ class Meeting:
     Args:
         paired: the rows.
         challenger: what the challenger says of them.
-        uncounted: eras that began before the world turned: to have forgotten them is no fault.
+        uncounted: eras that began before the world turned, or that it has left: to have forgotten them is no fault.
         against: era to the version that it is compared with, where that is not the champion.
     """
 
@@ -168,7 +168,18 @@ def meet(context: Context, challenger: VersionRecord, champion: VersionRecord | 
         searched={column: after.columns[column] for column in looked_at},
         thresholds=(threshold_of(champion.plan) if champion else None, threshold_of(challenger.plan)),
     )
+    if champion:
+        asked = [era for era in begun if era not in uncounted and worse(spec, paired, dataset == era)]
+        uncounted |= left_behind(context, champion, rows, eras, asked)
     return Meeting(paired, after, uncounted, against)
+
+
+def worse(spec: ModelSpec, paired: Paired, mine: NDArray[np.bool_]) -> bool:
+    """Whether the challenger is worse on some rows, on average: else they refuse nothing, whatever else is known."""
+    before, after = paired_losses(
+        spec.objective, paired.target[mine], paired.earlier_prediction[mine], paired.challenger_prediction[mine]
+    )
+    return bool(len(after)) and after.mean() > before.mean()
 
 
 def searched(spec: ModelSpec, rows: Rows) -> tuple[str, ...]:
@@ -182,37 +193,6 @@ def searched(spec: ModelSpec, rows: Rows) -> tuple[str, ...]:
     schema = spec.schema
     names = {*schema.key, *schema.entity}
     return tuple(name for name in (*schema.numeric, *schema.categorical) if name not in names)[:SEARCHED_COLUMNS]
-
-
-def best_of_each_era(
-    context: Context,
-    champion: VersionRecord,
-    rows: Rows,
-    eras: Mapping[str, str],
-    found: tuple[Predictions, NDArray[Any], NDArray[np.str_]],
-) -> tuple[NDArray[Any], dict[str, int]]:
-    """What the better of two says of each era: the champion, or the version that was promoted when the era was over.
-
-    Compared with the champion alone, a loss of a little at every step would never be seen.
-    """
-    spec, registry = context.spec, context.registry
-    after, before, dataset = found
-    references, against = before.copy(), dict[str, int]()
-    learners = registry.learners(spec.name, champion.number)
-    for era in dict.fromkeys(eras.values()):
-        partitions = [p for p in rows.past if eras[p.digest] == era]
-        learner, mine = learners[partitions[-1].digest], dataset == era
-        if learner == champion.number or not mine.any():
-            continue
-        version, since = registry.version(spec.name, learner), rows.learned_before
-        if not comparable(version.plan.get(MADE_FOR), spec):
-            continue
-        then = predict_with(context, version, partitions, split="holdout", since=since).prediction
-        of = None if after.weight is None or not after.weight[mine].any() else after.weight[mine]
-        losses = (row_losses(spec.objective, after.target[mine], one) for one in (then, before[mine]))
-        if np.average(next(losses), weights=of) < np.average(next(losses), weights=of):
-            references[mine], against[era] = then, learner
-    return references, against
 
 
 def numbered(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.uint64] | None:
