@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from benchmarks import employment
+from benchmarks import employment, wandering
 from demo.digits import LOOKS, digits_month
 from demo.flights import flights_week
 from learning.spec import Binary, Gate, ModelSpec, Schema, Source
@@ -178,4 +178,5 @@ def _all(loans: ModelSpec, plain: ModelSpec, census: ModelSpec) -> Iterator[Stre
     fortnight, month = timedelta(weeks=2), timedelta(days=30)
     yield Stream("seasons", flights.spec, seasons, history=range(1, 5), every=fortnight, comes_back=True)
     yield Stream("digits", plain, digits_turned, history=range(1, 4), last=27, every=month, comes_back=True)
+    yield Stream("wandering", made("wandering", wandering.COLUMNS), wandering.weeks(pace=0.1, seed=1))
     yield Stream("employment", census, employment.month, last=employment.MONTHS, every=employment.MONTH)
