@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from errors import NotEnoughData
@@ -21,7 +20,7 @@ from learning.startup import start_tensorflow
 from learning.thresholds import threshold_of
 from monitoring.track_record import world_turned
 from tasks.past_eras import best_of_each_era, left_behind
-from tasks.predictions import predict_with
+from tasks.predictions import numbered, predict_with
 from tasks.unlearned import later
 
 if TYPE_CHECKING:
@@ -193,10 +192,3 @@ def searched(spec: ModelSpec, rows: Rows) -> tuple[str, ...]:
     schema = spec.schema
     names = {*schema.key, *schema.entity}
     return tuple(name for name in (*schema.numeric, *schema.categorical) if name not in names)[:SEARCHED_COLUMNS]
-
-
-def numbered(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.uint64] | None:
-    """A number for every combination of values, shape (rows,); None of no columns."""
-    if not columns:
-        return None
-    return pl.DataFrame(dict(columns)).select(pl.struct(pl.all()).hash()).to_series().to_numpy()

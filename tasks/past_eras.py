@@ -13,7 +13,7 @@ from evaluation.losses import row_losses
 from evaluation.multiplicity import compare_all
 from evaluation.paired import Paired, parts
 from learning.changes import MADE_FOR, comparable
-from tasks.predictions import predict_with
+from tasks.predictions import numbered, predict_with
 
 if TYPE_CHECKING:
     from db.records import VersionRecord
@@ -80,14 +80,14 @@ def left_behind(
     if rows.since is None or not asked:
         return frozenset()
     spec, since = context.spec, rows.learned_before
-    now = predict_with(context, champion, rows.new, split="all", since=since)
+    now = predict_with(context, champion, rows.new, split="all", columns=spec.schema.entity, since=since)
+    names, entity = np.full(len(now.target), ""), numbered(now.columns)
     found = []
     for era, version in known_then(context, champion, rows, eras):
-        if era not in asked:
+        if era not in asked or len(context.readable(version, rows.new)) < len(rows.new):
             continue
         then = predict_with(context, version, rows.new, split="all", since=since).prediction
-        names = np.full(len(now.target), era)
-        pair = Paired(now.target, now.prediction, then, names, {}, block=now.block, weight=now.weight).weighing()
+        pair = Paired(now.target, now.prediction, then, names, {}, entity, now.block, weight=now.weight).weighing()
         compared = compare_all(parts(pair, spec.objective, frozenset(), {}), spec.objective.loss_name, spec.gate)
-        found += [one.figure.dataset for one in compared if one.figure.verdict == FORGOTTEN]
+        found += [era for one in compared if one.figure.verdict == FORGOTTEN]
     return frozenset(found)
