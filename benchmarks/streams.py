@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from learning.spec import BuildBase, Columns
 
-START = datetime(2024, 1, 1, tzinfo=UTC)
+START, LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC), datetime(2014, 1, 1, tzinfo=UTC)
 WEEK_ROWS = 1_000
 SEED = 2013
 
@@ -81,11 +81,12 @@ def seasons(number: int) -> pl.DataFrame:
 def digits_turned(number: int) -> pl.DataFrame:
     """Upright for three months, then turned by 45°, turned by 90° and upright again, each for two months, and so on.
 
-    A month's images are spread over its 30 days, as the demo's are not.
+    A month's images are spread over its 30 days, as the demo's are not. It all was long ago: rows that are taken within
+    so long a time as the stream's would be said to have arrived today, as those of a user may have.
     """
     place = (number - 4) // 2 % 3 if number > 3 else 2
     rows = digits_month(number, 1_200, LOOKS[(place + 1) % 3])
-    first = START + timedelta(days=30 * (number - 1))
+    first = LONG_AGO + timedelta(days=30 * (number - 1))
     times = [first + timedelta(minutes=36 * row) for row in range(len(rows))]
     return rows.with_columns(written_at=pl.Series(times, dtype=pl.Datetime("us", "UTC")))
 
