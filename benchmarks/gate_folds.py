@@ -66,7 +66,7 @@ def tried(draw: np.random.Generator, error: float) -> tuple[bool | None, bool | 
     for number in np.unique(fold):
         challenger = learned(inputs[fold != number], target[fold != number])
         apart[fold == number] = challenger.predict_proba(inputs[fold == number])[:, 1]
-    known = fold != number
+    known = fold != number  # here and below, of the last fold
     newer, came, said = week(draw, error)
     return (
         passes(target, champion, apart),

@@ -1,7 +1,7 @@
 """A made stream whose world wanders: what decides changes a little from day to day, and no two days are alike.
 
 Rows of one day share a disturbance that their columns do not tell, as flights share their weather, and the weights that
-decide go a random walk. Where they stand still, no challenger is better but for luck and more rows.
+decide go a random walk. Of a walk that stands still (`pace=0`), no challenger is better but for luck and more rows.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evaluation.comparison import events
-from learning.data import Selection, Split, row_count, select
+from learning.data import Selection, Split, blocks_of, row_count, select
 from learning.folds import fold_starts
 from monitoring.decision import rows_to_judge
 from tasks.unlearned import BEGINNING, judged_since, later, unseen, window
@@ -40,8 +40,11 @@ def judged_by(context: Context, pending: Pending, new: Sequence[PartitionRecord]
         return judged(context, pending, None, "holdout")[0]
     recent = window(context, pending.champion, new) if new else None
     if recent and recent > since:
-        narrower, _ = judged(context, pending, recent)
-        if narrower.judged_rows >= rows_to_judge(narrower, context.spec.gate):
+        narrower, rows = judged(context, pending, recent)
+        blocks = blocks_of(rows)
+        enough = narrower.judged_rows >= rows_to_judge(narrower, context.spec.gate)
+        # Of a single block there is no interval, and what cannot be shown worse would pass.
+        if enough and blocks is not None and len(np.unique(blocks)) > 1:
             return narrower
     newest, _ = judged(context, pending, since)
     if not context.spec.objective.class_count or newest.judged_events >= context.spec.gate.min_events:

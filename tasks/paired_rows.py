@@ -8,18 +8,16 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from errors import NotEnoughData
 from evaluation.eras import past_eras
 from evaluation.gate import NEWEST, PROVING, Paired
-from evaluation.losses import paired_losses
 from learning.data import Split
 from learning.prediction import Predictions, predict
 from learning.startup import start_tensorflow
 from learning.thresholds import threshold_of
 from monitoring.track_record import world_turned
-from tasks.past_eras import best_of_each_era, left_behind
+from tasks.past_eras import best_of_each_era
 from tasks.predictions import numbered, predict_with
 from tasks.unlearned import later
 
@@ -115,7 +113,7 @@ class Meeting:
     Args:
         paired: the rows.
         challenger: what the challenger says of them.
-        uncounted: eras that began before the world turned, or that it has left: to have forgotten them is no fault.
+        uncounted: eras that began before the world turned: to have forgotten them is no fault.
         against: era to the version that it is compared with, where that is not the champion.
     """
 
@@ -167,18 +165,7 @@ def meet(context: Context, challenger: VersionRecord, champion: VersionRecord | 
         searched={column: after.columns[column] for column in looked_at},
         thresholds=(threshold_of(champion.plan) if champion else None, threshold_of(challenger.plan)),
     )
-    if champion:
-        asked = [era for era in begun if era not in uncounted and worse(spec, paired, dataset == era)]
-        uncounted |= left_behind(context, champion, rows, eras, asked)
     return Meeting(paired, after, uncounted, against)
-
-
-def worse(spec: ModelSpec, paired: Paired, mine: NDArray[np.bool_]) -> bool:
-    """Whether the challenger is worse on some rows, on average: else they refuse nothing, whatever else is known."""
-    before, after = paired_losses(
-        spec.objective, paired.target[mine], paired.earlier_prediction[mine], paired.challenger_prediction[mine]
-    )
-    return bool(len(after)) and after.mean() > before.mean()
 
 
 def searched(spec: ModelSpec, rows: Rows) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
-"""The past eras that a challenger is asked about: who knew each best, and whether what was known then still holds."""
+"""The past eras that a challenger is asked about: which version knows each best, and whether the world has left it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,19 +22,6 @@ if TYPE_CHECKING:
     from tasks.run import Context
 
 
-def known_then(
-    context: Context, champion: VersionRecord, rows: Rows, eras: Mapping[str, str]
-) -> Iterator[tuple[str, VersionRecord]]:
-    """Each era with the version that had learned it when it was over, if that is another one than the champion."""
-    spec, registry = context.spec, context.registry
-    learners = registry.learners(spec.name, champion.number)
-    for era in dict.fromkeys(eras.values()):
-        number = learners[[p for p in rows.past if eras[p.digest] == era][-1].digest]
-        version = registry.version(spec.name, number)
-        if number != champion.number and comparable(version.plan.get(MADE_FOR), spec):
-            yield era, version
-
-
 def best_of_each_era(
     context: Context,
     champion: VersionRecord,
@@ -46,48 +33,57 @@ def best_of_each_era(
 
     Compared with the champion alone, a loss of a little at every step would never be seen.
     """
-    spec = context.spec
+    spec, registry = context.spec, context.registry
     after, before, dataset = found
     references, against = before.copy(), dict[str, int]()
-    for era, version in known_then(context, champion, rows, eras):
-        mine = dataset == era
-        if not mine.any():
-            continue
+    learners = registry.learners(spec.name, champion.number)
+    for era in dict.fromkeys(eras.values()):
         partitions = [p for p in rows.past if eras[p.digest] == era]
-        then = predict_with(context, version, partitions, split="holdout", since=rows.learned_before).prediction
+        learner, mine = learners[partitions[-1].digest], dataset == era
+        if learner == champion.number or not mine.any():
+            continue
+        version, since = registry.version(spec.name, learner), rows.learned_before
+        if not comparable(version.plan.get(MADE_FOR), spec):
+            continue
+        then = predict_with(context, version, partitions, split="holdout", since=since).prediction
         of = None if after.weight is None or not after.weight[mine].any() else after.weight[mine]
         losses = (row_losses(spec.objective, after.target[mine], one) for one in (then, before[mine]))
         if np.average(next(losses), weights=of) < np.average(next(losses), weights=of):
-            references[mine], against[era] = then, version.number
+            references[mine], against[era] = then, learner
     return references, against
 
 
-def left_behind(
-    context: Context, champion: VersionRecord, rows: Rows, eras: Mapping[str, str], asked: Collection[str]
-) -> frozenset[str]:
-    """The eras that the world has left, step by step, as no chart of a champion that follows it can see.
+def eras_left(context: Context, champion: VersionRecord, rows: Rows, against: Mapping[str, int]) -> dict[str, str]:
+    """The eras that the world has left, each with a clause that says why: a champion that follows it sees no turn.
 
-    What was known when such an era was over is wrong now: of the rows that are new, its version says so much worse than
-    the champion that a challenger would be refused for it elsewhere. Who still says what was right then is behind, too.
+    The version that knew an era better than the champion does is shown worse than the champion on what is pending. So
+    the two tell two worlds apart, and no challenger can be right about both. The margin is that of forgetting, and the
+    chance of error that of a family of eras, as where a challenger is refused.
 
     Args:
         context: what is opened for the model.
         champion: the champion.
-        rows: the new ones, all of which neither of both has learned, and the past.
-        eras: partition to era.
-        asked: the eras that are asked about.
+        rows: the new ones, of which those judge that neither of both has learned, and not only the proving window.
+        against: era to the number of the version that knew it better.
     """
-    if rows.since is None or not asked:
-        return frozenset()
-    spec, since = context.spec, rows.learned_before
-    now = predict_with(context, champion, rows.new, split="all", columns=spec.schema.entity, since=since)
-    names, entity = np.full(len(now.target), ""), numbered(now.columns)
-    found = []
-    for era, version in known_then(context, champion, rows, eras):
-        if era not in asked or len(context.readable(version, rows.new)) < len(rows.new):
+    learned = {one.digest for one in context.registry.partly_learned(context.spec.name, champion.number)}
+    new = [one for one in rows.new if one.digest not in learned]
+    if rows.since is None or not against or not new:
+        return {}
+    spec, since, losses = context.spec, rows.learned_before, []
+    now = predict_with(context, champion, new, split="all", columns=spec.schema.entity, since=since)
+    entity = numbered(now.columns)
+    for era, number in against.items():
+        version = context.registry.version(spec.name, number)
+        if len(context.readable(version, new)) < len(new):
             continue
-        then = predict_with(context, version, rows.new, split="all", since=since).prediction
+        then = predict_with(context, version, new, split="all", since=since).prediction
+        names = np.full(len(now.target), era)
         pair = Paired(now.target, now.prediction, then, names, {}, entity, now.block, weight=now.weight).weighing()
-        compared = compare_all(parts(pair, spec.objective, frozenset(), {}), spec.objective.loss_name, spec.gate)
-        found += [era for one in compared if one.figure.verdict == FORGOTTEN]
-    return frozenset(found)
+        losses += parts(pair, spec.objective, frozenset(), {}) if len(pair.target) else []
+    return {
+        (era := one.figure.dataset): f"not counted, as the world has left it: {era} (version {against[era]}, which "
+        f"knew it better, is worse than the champion on what is pending: {one.change})"
+        for one in compare_all(losses, spec.objective.loss_name, spec.gate)
+        if one.figure.verdict == FORGOTTEN
+    }

@@ -136,7 +136,7 @@ def test_folds_from_scratch_have_bases_of_their_own(
     assert "in 4 folds, each by a challenger that learned from the others" in verdict.reason
     done = [json.loads(path.read_text())["files"] for path in home.work.glob("tiny/*fold*/trained.json")]
     assert len({files["base_digest"] for files in done}) == 8
-    assert len({path.parent for path in home.cache.rglob("*.npy")}) <= 2  # of the champion, and of version 2
+    assert 1 <= len({path.parent for path in home.cache.rglob("*.npy")}) <= 2  # of the champion, and of version 2
 
 
 def test_a_run_that_is_cut_short_in_its_second_fold_goes_on_to_the_same_bits(

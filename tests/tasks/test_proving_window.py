@@ -47,17 +47,33 @@ def day(number: int) -> datetime:
 
 
 def test_the_window_is_a_quarter_of_what_is_new_and_all_before_it_is_learned(place: Place) -> None:
-    """Four days are new, of twelve: the challenger learns eleven, and is proven on one."""
-    place.arrive(9, LABELS * 4, days=4)
+    """Eight days are new, of sixteen: the challenger learns fourteen, and is proven on two."""
+    place.arrive(9, LABELS * 8, days=8)
     found = pending_work(opened(place))
-    assert (found.prove_from, found.judged_rows) == (day(12), 40)
+    assert (found.prove_from, found.judged_rows) == (day(15), 80)
     assert len(found.partitions) == 2
 
 
-def test_where_what_is_new_is_too_little_to_judge_by_the_window_is_of_all(place: Place) -> None:
-    """A single new day cannot be divided."""
+def test_where_what_is_new_cannot_be_divided_the_window_is_of_all(place: Place) -> None:
+    """A single new day is no history and proof."""
     place.arrive(9, LABELS)
     assert pending_work(opened(place)).prove_from == day(7)
+
+
+def test_a_single_day_is_no_window(place: Place) -> None:
+    """Four days are new, and a quarter of them has no interval: nothing could be shown worse on it."""
+    place.arrive(9, LABELS * 4, days=4)
+    assert pending_work(opened(place)).prove_from == day(10)
+
+
+def test_where_what_is_new_has_too_few_rows_the_window_is_of_all(place: Place) -> None:
+    """Of eight new days six may judge, which are fewer rows than a verdict takes; of sixteen, eight are enough."""
+    place.spec = replace(place.spec, gate=Gate(min_rows=300, min_events=0))
+    run, key = place.registry.start_run(MODEL, trigger="test").id, pending_work(opened(place)).work_key
+    place.registry.finish_run(run, REFUSED, work_key=key, timings={})
+    place.arrive(9, LABELS * 8, days=8)
+    found = pending_work(opened(place))
+    assert (found.prove_from, found.judged_rows) == (day(9), 320)
 
 
 def test_old_rows_that_came_late_make_no_longer_window(place: Place) -> None:
@@ -68,16 +84,16 @@ def test_old_rows_that_came_late_make_no_longer_window(place: Place) -> None:
 
 def test_under_another_plan_nothing_was_refused(place: Place) -> None:
     """All that is pending is news to it."""
-    place.arrive(9, LABELS * 4, days=4)
+    place.arrive(9, LABELS * 8, days=8)
     place.spec = replace(place.spec, gate=replace(place.spec.gate, max_forgetting=0.5))
-    assert pending_work(opened(place)).prove_from == day(10)
+    assert pending_work(opened(place)).prove_from == day(13)
 
 
 def test_rare_outcomes_are_judged_on_as_much_as_it_takes(place: Place) -> None:
     """Else a model that breaks right after a refusal would wait for as many events again."""
-    place.spec = replace(place.spec, gate=Gate(min_rows=10, min_events=25))
+    place.spec = replace(place.spec, gate=Gate(min_rows=10, min_events=45))
     run, key = place.registry.start_run(MODEL, trigger="test").id, pending_work(opened(place)).work_key
     place.registry.finish_run(run, REFUSED, work_key=key, timings={})
-    place.arrive(9, LABELS * 4, days=4)
+    place.arrive(9, LABELS * 8, days=8)
     found = pending_work(opened(place))
-    assert (found.prove_from, found.judged_events) == (day(10), 60)
+    assert (found.prove_from, found.judged_events) == (day(13), 80)
