@@ -42,7 +42,7 @@ class Losses:
         clusters: "blocks" and "entities", where there are such: what names the group of each row.
         events: how many rows are of the rarer outcomes.
         constant: mean loss of the constant that is best on these rows.
-        counted: whether it may refuse a challenger; an era that the world has turned from, or left, may not.
+        counted: whether it may refuse a challenger; an era from before the world turned may not.
         against: number of the version that `before` is of, where that is not the champion.
         weight: how much each row counts, above 0, shape (rows,); None where all count alike.
         numbers: whether the target is a number, whose losses have no bound.

@@ -97,7 +97,7 @@ def judge(  # noqa: PLR0913 - all that a verdict depends on, and the most of it 
         objective: gives the loss of each.
         gate: the rules.
         looks: the blocks on which earlier challengers of the same champion were proven, oldest first.
-        uncounted: eras that veto nothing, since the world turned after them or has left them.
+        uncounted: eras that veto nothing, since the world turned after them.
         against: era to the number of the version that the reference predictions are of.
         announce: from a relative change, its standard error (infinite of a single block) and the number of blocks to
             what may be promised of the next ones.

@@ -119,8 +119,7 @@ class Gate(Checked):
         prove_on: share of the pending rows, the newest, that prove a challenger: whole time blocks, at least one. After
             a refused challenger, of the rows that arrived since, if those are enough for a verdict.
         min_gain: least relative reduction of the mean loss that is worth a change of production.
-        max_forgetting: largest relative rise of the mean loss accepted on a past era or a slice; the world has left an
-            era where whoever knew it better than the champion does is worse by more on what is pending.
+        max_forgetting: largest relative rise of the mean loss accepted on a past era or a slice.
         confidence: of the intervals, and of the tests.
         min_rows: rows below which a dataset is shown and said to prove nothing.
         min_events: the same for events: rows of the rarer outcome of a classification. Where a proving window holds

@@ -17,7 +17,6 @@ from monitoring.decision import Pending
 from tasks.find_pending import no_opponent
 from tasks.logs import run_logger
 from tasks.paired_rows import FoldedRows, Meeting, Rows, meet
-from tasks.past_eras import eras_left
 from tasks.register_version import Fold
 from tasks.run import Context, Run, step
 from tasks.score_champion import by_block
@@ -173,18 +172,15 @@ def judged(
     before = looks(registry.block_losses(spec.name, (champion.number, *tried)), champion.number, tried) if tried else ()
     known = earlier_changes(earlier, spec.gate.confidence, spec.objective.loss_name)
     promise = partial(announce, earlier=known, book=registry.promises(spec.name), confidence=spec.gate.confidence)
-    asked = {era: number for era, number in meeting.against.items() if era not in meeting.uncounted}
-    left = eras_left(context, champion, rows, asked)
-    verdict = judge(
+    return judge(
         meeting.paired,
         spec.objective,
         spec.gate,
         looks=before,
-        uncounted=meeting.uncounted | left.keys(),
+        uncounted=meeting.uncounted,
         against=meeting.against,
         announce=promise,
     )
-    return replace(verdict, reason="; ".join((verdict.reason, *left.values())))
 
 
 def overtaken(
