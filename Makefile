@@ -27,7 +27,7 @@ up: .venv/ready ## set up, and start the Prefect server, its UI, the deployments
 	@$(BIN)/evergreen up
 
 test: .venv/ready-dev ## set up, and run the tests (without the slow ones)
-	@$(BIN)/python -m pytest -m "not slow" --numprocesses 3 --dist worksteal
+	@$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist worksteal
 
 check: lint test slow ## all that CI checks
 

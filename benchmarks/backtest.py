@@ -39,22 +39,12 @@ CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 class Took:
     """What a command took: seconds, the most memory of all its processes at once, and their processor seconds.
 
-    Of memory that is a file's, the largest share of a process counts: they all map the same libraries, 0.5 GB of them.
+    A page that n processes share counts an nth in each (Pss, see proc(5)): the libraries alone are 0.5 GB.
     """
 
     seconds: float
     memory: float
     processor: float
-
-
-@dataclass(frozen=True)
-class Process:
-    """A process as Linux's proc(5) has it: number, processor seconds, and bytes of its own and of files it maps."""
-
-    number: int
-    processor: float
-    own: int
-    mapped: int
 
 
 def main() -> int:
@@ -181,17 +171,17 @@ def backtest(home: Path, policies: Sequence[str], kill_after: int = 0) -> Took:
 
 
 def command(home: Path, *words: str, kill_after: int = 0) -> Took:
-    """Run `evergreen`, in a process group of its own, and look at its processes twice a second."""
+    """Run `evergreen`, in a process group of its own, and look at its processes once a second."""
     environment = os.environ | {"EVERGREEN_HOME": str(home), "PREFECT_HOME": str(home / "prefect")}
     began, most, spent = time.monotonic(), 0, dict[int, float]()
     started = [sys.executable, "-m", "cli.main", *words]
     with subprocess.Popen(started, env=environment, stdout=subprocess.DEVNULL, start_new_session=True) as process:
         try:
             while process.poll() is None:
-                time.sleep(0.5)
+                time.sleep(1)  # to add up the pages takes the kernel a while
                 seen = list(processes(process.pid))
-                spent |= {one.number: one.processor for one in seen}
-                most = max(most, sum(one.own for one in seen) + max((one.mapped for one in seen), default=0))
+                spent |= {number: processor for number, processor, _ in seen}
+                most = max(most, sum(memory for *_, memory in seen))
                 if kill_after and steps_made(home) >= kill_after:
                     os.killpg(process.pid, signal.SIGKILL)
         finally:
@@ -202,26 +192,17 @@ def command(home: Path, *words: str, kill_after: int = 0) -> Took:
     return Took(time.monotonic() - began, most, sum(spent.values()))
 
 
-def processes(session: int) -> Iterator[Process]:
-    """The processes of a session; one that ends meanwhile is left out."""
+def processes(session: int) -> Iterator[tuple[int, float, int]]:
+    """Number, processor seconds and bytes of memory of each process of a session, but of one that ends meanwhile."""
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             words = path.read_text(encoding="utf-8").rpartition(")")[2].split()
             if int(words[3]) == session:
-                yield Process(
-                    int(path.parent.name), (int(words[11]) + int(words[12])) / CLOCK_TICKS, *memory_of(path.parent)
-                )
+                held = path.with_name("smaps_rollup").read_text(encoding="utf-8").partition("\nPss:")[2].split()
+                spent = (int(words[11]) + int(words[12])) / CLOCK_TICKS
+                yield int(path.parent.name), spent, 1024 * int(held[0]) if held else 0
         except (FileNotFoundError, ProcessLookupError):
             continue
-
-
-def memory_of(process: Path) -> tuple[int, int]:
-    """Bytes of its own, and of files that it maps; of one that has ended, nothing."""
-    lines = (process / "status").read_text(encoding="utf-8").splitlines()
-    held = {
-        name: int(size.split()[0]) * 1024 for name, _, size in (line.partition(":") for line in lines) if "Rss" in name
-    }
-    return held.get("RssAnon", 0) + held.get("RssShmem", 0), held.get("RssFile", 0)
 
 
 def steps_made(home: Path) -> int:

@@ -81,8 +81,8 @@ def seasons(number: int) -> pl.DataFrame:
 def digits_turned(number: int) -> pl.DataFrame:
     """Upright for three months, then turned by 45°, turned by 90° and upright again, each for two months, and so on.
 
-    A month's images are spread over its 30 days, as the demo's are not. It all was long ago: rows that are taken within
-    so long a time as the stream's would be said to have arrived today, as those of a user may have.
+    A month's images are spread over its 30 days, as the demo's are not. It all was long ago: of rows that are not older
+    than the stream is long, a backtest believes that they arrived when they were taken, which is today.
     """
     place = (number - 4) // 2 % 3 if number > 3 else 2
     rows = digits_month(number, 1_200, LOOKS[(place + 1) % 3])

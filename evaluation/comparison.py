@@ -22,7 +22,6 @@ PROVING = "proving window"
 NEWEST = "newest"  # held-out entities of what is pending: the weaker proof
 CANNOT_TELL = "cannot tell"
 NOT_COUNTED = "not counted"
-FORGOTTEN = "forgotten"
 SUSPECT = "suspect"  # said of a slice that was found: harm is shown there, and nobody has said that it may veto
 NEW, ERA, SLICE, FOUND = "new", "era", "slice", "found"  # the kinds of rows, each with a rule of its own
 ONE = {"blocks": "block", "entities": "entity", "rows": "row"}
@@ -162,5 +161,5 @@ def word(losses: Losses, found: Interval | None, scale: float, gate: Gate) -> st
         return "better" if found.high < -gate.min_gain else "worse" if found.low > 0 else "same"
     margin = gate.max_forgetting + NEGLIGIBLE * losses.constant / scale
     if found.low > margin:
-        return {ERA: FORGOTTEN, SLICE: "harmed", FOUND: SUSPECT}[losses.kind]
+        return {ERA: "forgotten", SLICE: "harmed", FOUND: SUSPECT}[losses.kind]
     return "kept"

@@ -74,7 +74,7 @@ def pending_work(
 def since_refusal(
     spec: ModelSpec, champion: int, partitions: Sequence[PartitionRecord], last: RunRecord | None
 ) -> tuple[PartitionRecord, ...] | None:
-    """The pending partitions that arrived since the last retrain refused its challenger; None if it did not.
+    """The pending partitions that arrived since the last retrain, if it promoted nobody; None if it did.
 
     None, too, where that was other work than what is pending from before: of another champion, plan or code, or of
     other rows. Then all of them are news.

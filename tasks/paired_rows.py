@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
+from numpy.typing import NDArray
 
 from errors import NotEnoughData
 from evaluation.eras import past_eras
 from evaluation.gate import NEWEST, PROVING, Paired
+from evaluation.losses import row_losses
+from learning.changes import MADE_FOR, comparable
 from learning.data import Split
 from learning.prediction import Predictions, predict
 from learning.startup import start_tensorflow
 from learning.thresholds import threshold_of
 from monitoring.track_record import world_turned
-from tasks.past_eras import best_of_each_era
-from tasks.predictions import numbered, predict_with
+from tasks.predictions import predict_with
 from tasks.unlearned import later
 
 if TYPE_CHECKING:
@@ -179,3 +182,41 @@ def searched(spec: ModelSpec, rows: Rows) -> tuple[str, ...]:
     schema = spec.schema
     names = {*schema.key, *schema.entity}
     return tuple(name for name in (*schema.numeric, *schema.categorical) if name not in names)[:SEARCHED_COLUMNS]
+
+
+def best_of_each_era(
+    context: Context,
+    champion: VersionRecord,
+    rows: Rows,
+    eras: Mapping[str, str],
+    found: tuple[Predictions, NDArray[Any], NDArray[np.str_]],
+) -> tuple[NDArray[Any], dict[str, int]]:
+    """What the better of two says of each era: the champion, or the version that was promoted when the era was over.
+
+    Compared with the champion alone, a loss of a little at every step would never be seen.
+    """
+    spec, registry = context.spec, context.registry
+    after, before, dataset = found
+    references, against = before.copy(), dict[str, int]()
+    learners = registry.learners(spec.name, champion.number)
+    for era in dict.fromkeys(eras.values()):
+        partitions = [p for p in rows.past if eras[p.digest] == era]
+        learner, mine = learners[partitions[-1].digest], dataset == era
+        if learner == champion.number or not mine.any():
+            continue
+        version, since = registry.version(spec.name, learner), rows.learned_before
+        if not comparable(version.plan.get(MADE_FOR), spec):
+            continue
+        then = predict_with(context, version, partitions, split="holdout", since=since).prediction
+        of = None if after.weight is None or not after.weight[mine].any() else after.weight[mine]
+        losses = (row_losses(spec.objective, after.target[mine], one) for one in (then, before[mine]))
+        if np.average(next(losses), weights=of) < np.average(next(losses), weights=of):
+            references[mine], against[era] = then, learner
+    return references, against
+
+
+def numbered(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.uint64] | None:
+    """A number for every combination of values, shape (rows,); None of no columns."""
+    if not columns:
+        return None
+    return pl.DataFrame(dict(columns)).select(pl.struct(pl.all()).hash()).to_series().to_numpy()

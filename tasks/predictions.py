@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any
-
-import numpy as np
-import polars as pl
-from numpy.typing import NDArray
 
 from db.arrival_records import PartitionRecord
 from db.records import VersionRecord
@@ -45,10 +40,3 @@ def predict_with(  # noqa: PLR0913 - all but the first three by name
         since=since,
         kept=kept,
     )
-
-
-def numbered(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.uint64] | None:
-    """A number for every combination of values, shape (rows,); None of no columns."""
-    if not columns:
-        return None
-    return pl.DataFrame(dict(columns)).select(pl.struct(pl.all()).hash()).to_series().to_numpy()

@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from learning.spec import Schema
-from tasks.paired_rows import Rows, searched
-from tasks.predictions import numbered
+from tasks.paired_rows import Rows, numbered, searched
 from tiny import TINY
 
 

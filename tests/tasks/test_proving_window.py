@@ -41,6 +41,13 @@ def opened(place: Place) -> Context:
     return cast("Context", SimpleNamespace(**vars(place.context), newest=counted))
 
 
+def refused_by(place: Place, gate: Gate) -> None:
+    """Another gate refuses a challenger of the same rows."""
+    place.spec = replace(place.spec, gate=gate)
+    run, key = place.registry.start_run(MODEL, trigger="test").id, pending_work(opened(place)).work_key
+    place.registry.finish_run(run, REFUSED, work_key=key, timings={})
+
+
 def day(number: int) -> datetime:
     """The start of a day."""
     return START + timedelta(days=number)
@@ -68,9 +75,7 @@ def test_a_single_day_is_no_window(place: Place) -> None:
 
 def test_where_what_is_new_has_too_few_rows_the_window_is_of_all(place: Place) -> None:
     """Of eight new days six may judge, which are fewer rows than a verdict takes; of sixteen, eight are enough."""
-    place.spec = replace(place.spec, gate=Gate(min_rows=300, min_events=0))
-    run, key = place.registry.start_run(MODEL, trigger="test").id, pending_work(opened(place)).work_key
-    place.registry.finish_run(run, REFUSED, work_key=key, timings={})
+    refused_by(place, Gate(min_rows=300, min_events=0))
     place.arrive(9, LABELS * 8, days=8)
     found = pending_work(opened(place))
     assert (found.prove_from, found.judged_rows) == (day(9), 320)
@@ -91,9 +96,7 @@ def test_under_another_plan_nothing_was_refused(place: Place) -> None:
 
 def test_rare_outcomes_are_judged_on_as_much_as_it_takes(place: Place) -> None:
     """Else a model that breaks right after a refusal would wait for as many events again."""
-    place.spec = replace(place.spec, gate=Gate(min_rows=10, min_events=45))
-    run, key = place.registry.start_run(MODEL, trigger="test").id, pending_work(opened(place)).work_key
-    place.registry.finish_run(run, REFUSED, work_key=key, timings={})
+    refused_by(place, Gate(min_rows=10, min_events=45))
     place.arrive(9, LABELS * 8, days=8)
     found = pending_work(opened(place))
     assert (found.prove_from, found.judged_events) == (day(13), 80)
