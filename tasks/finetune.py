@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from itertools import takewhile
 from typing import Any
 
@@ -27,12 +28,14 @@ from monitoring.track_record import world_turned
 from tasks.find_pending import learnable
 from tasks.judged_rows import since_the_turn
 from tasks.logs import run_logger
+from tasks.past_agrees import Past, found_past, past_of, proving_since
 from tasks.register_version import Fold, Learned
 from tasks.run import Context, Run, step
 from tasks.shown_progress import shown_progress
 from tasks.unlearned import judging
 
 SEED = 2013
+WITH_PAST = "with-past"  # work folders of trainings that learn from before the turn, too
 OUTGROWN = 2  # times the rows that a base learned from
 
 
@@ -64,7 +67,13 @@ def finetune_champion(
     again = pending.asked == "again"
     turned = None if again else world_turned(context.registry, context.spec)
     pending = since_the_turn(context, pending, turned)
-    train = training(context, run_id, pending, turned, progress)
+    known = learned_since(pending, turned)
+    plan = plan_for(context, pending, known)
+    since = known if isinstance(plan, FromScratch) else turned
+    train = partial(training(context, run_id, pending, plan, progress), since=since)
+    proof = context.registry.version(context.spec.name, proven.number).plan if proven else None
+    past = past_of(proof, turned) if proof else found_past(context, pending, plan, turned, train)
+    train = partial(train, past=past)
     parent, own = (None, learned_before(context, pending)) if again else (pending.champion, ())
     everything = (*own, *pending.partitions)
     if pending.folds:
@@ -81,45 +90,46 @@ def finetune_champion(
 
 
 def training(
-    context: Context, run_id: int, pending: Pending, turned: datetime | None, progress: Progress | None
+    context: Context, run_id: int, pending: Pending, plan: FineTune | FromScratch, progress: Progress | None
 ) -> Callable[..., Trained]:
-    """A function that trains the champion on pending rows: files are fetched, and the plan is made, once for all folds.
+    """A function that trains the champion on pending rows: files are fetched once for all folds.
 
     Args:
         context: what is opened for the model.
         run_id: number of the run.
-        pending: the rows, and the plan.
-        turned: since when the world is another; None if it is as it was.
+        pending: the rows.
+        plan: what it is trained with.
         progress: called after every epoch.
 
     Returns:
         It takes the name of the training's work folder, empty for the challenger's, and by name `before`, `after`,
-        `refit` and `fitted` of `learning.finetuning.finetune`, as far as they are there.
+        `refit` and `fitted` of `learning.finetuning.finetune`, as far as they are there; `since`, from when on rows of
+        the past are learned; and `past`, which may say that all of them are.
     """
     spec, registry, settings = context.spec, context.registry, context.settings
     learned = learned_before(context, pending)
     champion = context.model_files(registry.version(spec.name, pending.champion))
-    new, past = (context.partition_files(partitions) for partitions in (pending.partitions, learned))
-    names = {file.digest: partition.digest for file, partition in zip(past, learned, strict=True)}
-    known = learned_since(pending, turned)
-    plan = plan_for(context, pending, known)
+    new, old = (context.partition_files(partitions) for partitions in (pending.partitions, learned))
+    names = {file.digest: partition.digest for file, partition in zip(old, learned, strict=True)}
 
-    def train(name: str, **rows: Any) -> Trained:
+    def train(name: str, since: datetime | None = None, past: Past | None = None, **rows: Any) -> Trained:
+        name = "-".join(filter(None, (name, WITH_PAST))) if past and past.kept else name
         found = (context.past.finetune if context.past else finetune)(
             spec,
             champion,
             new,
-            past,
+            old,
             cache=settings.cache,
             work=settings.work / spec.name / "-".join(filter(None, (pending.work_key, name))),
             logs=settings.logs / spec.name / f"run-{run_id}" / name,
             seed=SEED,
             progress=progress,
             plan=plan,
-            replay_since=known if isinstance(plan, FromScratch) else turned,
+            replay_since=None if past and past.kept else since,
             **rows,
         )
-        return replace(found, replayed=tuple(names[digest] for digest in found.replayed))
+        made = found.plan | (past.recorded if past else {})
+        return replace(found, plan=made, replayed=tuple(names[digest] for digest in found.replayed))
 
     return train
 
@@ -129,8 +139,8 @@ def learned_since(pending: Pending, turned: datetime | None) -> datetime | None:
 
     Who may learn no older ones would have nothing to learn from.
     """
-    judging_since = pending.folds[-1] if pending.folds else pending.prove_from
-    return None if turned and judging_since and turned >= judging_since else turned
+    judged = proving_since(pending)
+    return None if turned and judged and turned >= judged else turned
 
 
 def cross_fitted(starts: Sequence[datetime], train: Callable[..., Trained]) -> tuple[Trained, tuple[Fold, ...]]:

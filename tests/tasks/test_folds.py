@@ -19,14 +19,14 @@ from db.registry import open_registry
 from evaluation.gate import Verdict
 from learning.files import ModelFiles, Trained
 from learning.fitted import Fitted
-from learning.plans import FineTune, FromScratch
+from learning.plans import FineTune
 from learning.prediction import Predictions
 from learning.regression import Regression
 from learning.spec import Gate
 from monitoring.decision import Pending
 from tasks.evaluate import evaluate, rows_of
 from tasks.find_pending import asked_work
-from tasks.finetune import cross_fitted, training
+from tasks.finetune import cross_fitted, learned_since, training
 from tasks.judged_rows import judged_by, since_the_turn
 from tasks.paired_rows import FoldedRows, Rows
 from tasks.register_version import Fold
@@ -200,7 +200,7 @@ def test_folds_do_not_speak_for_a_challenger_that_learned_nothing(
     assert ("in 2 folds, each by a challenger" in found.reason) == found.accepted
 
 
-def test_files_are_fetched_once_for_all_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_are_fetched_once_for_all_trainings() -> None:
     """Each is hashed when it is fetched: of a long history that takes longer than a small head learns."""
     fetched: list[Any] = []
     new, old = ((SimpleNamespace(digest=digest),) for digest in ("new", "old"))
@@ -209,7 +209,6 @@ def test_files_are_fetched_once_for_all_trainings(monkeypatch: pytest.MonkeyPatc
         fetched.append(partitions)
         return [SimpleNamespace(digest="file")]
 
-    monkeypatch.setattr("tasks.finetune.plan_for", lambda *_: fetched.append("plan"))
     registry: Any = SimpleNamespace(version=lambda *_: None, trained_on=lambda *_: old)
     context: Any = SimpleNamespace(
         spec=TINY,
@@ -219,46 +218,19 @@ def test_files_are_fetched_once_for_all_trainings(monkeypatch: pytest.MonkeyPatc
         model_files=lambda _: fetched.append("champion"),
         partition_files=fetch,
     )
-    train = training(context, 1, Pending(1, cast("Any", new), "key"), None, None)
+    train = training(context, 1, Pending(1, cast("Any", new), "key"), FineTune(), None)
     made = [train(name, before=STARTS[0]) for name in ("fold-1", "fold-2", "")]
     assert [one.files.base_digest for one in made] == ["key-fold-1", "key-fold-2", "key"]
     assert made[0].replayed == ("old",)
-    assert fetched == ["champion", new, old, "plan"]
+    assert fetched == ["champion", new, old]
 
 
 @pytest.mark.parametrize("folds", [(), STARTS])
-def test_where_all_rows_of_a_turned_world_judge_others_are_learned(
-    monkeypatch: pytest.MonkeyPatch, folds: tuple[datetime, ...]
-) -> None:
+def test_where_all_rows_of_a_turned_world_judge_others_are_learned(folds: tuple[datetime, ...]) -> None:
     """Else there is nothing to build base and head from, and the run fails for as long as no more arrive."""
-    found: list[Any] = []
-    registry: Any = SimpleNamespace(version=lambda *_: None, trained_on=lambda *_: ())
-    plan: FineTune | FromScratch = FromScratch()
-
-    def asked(_context: object, _pending: object, turned: datetime | None) -> FineTune | FromScratch:
-        found.append(turned)
-        return plan
-
-    def finetune(*_: object, replay_since: datetime | None, **__: object) -> Trained:
-        found.append(replay_since)
-        return Trained(files(""), (), (), {}, "", {})
-
-    monkeypatch.setattr("tasks.finetune.plan_for", asked)
-    context: Any = SimpleNamespace(
-        spec=TINY,
-        registry=registry,
-        settings=SimpleNamespace(work=Path(), logs=Path(), cache=Path()),
-        past=SimpleNamespace(finetune=finetune),
-        model_files=lambda _: None,
-        partition_files=tuple,
-    )
-    pending, day = Pending(1, (), "key", prove_from=STARTS[-1], folds=folds), timedelta(days=1)
-    for turned in (STARTS[-1] - day, STARTS[-1]):
-        training(context, 1, pending, turned, None)("")
-    assert found == [STARTS[-1] - day] * 2 + [None] * 2
-    plan = FineTune()
-    training(context, 1, pending, STARTS[-1], None)("")
-    assert found[-1] == STARTS[-1]  # what is replayed is of the world as it is, or there is none
+    pending, earlier = Pending(1, (), "key", prove_from=STARTS[-1], folds=folds), STARTS[-1] - timedelta(days=1)
+    assert learned_since(pending, earlier) == earlier
+    assert learned_since(pending, STARTS[-1]) is None
 
 
 def test_where_nothing_is_pending_no_row_judges(place: Place) -> None:

@@ -1,0 +1,153 @@
+"""After a turn, the past is learned on unless it stands against the world as it is now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from filled import MODEL, START, add_version, promote
+from served import Place
+
+from db.registry import open_registry
+from learning.files import ModelFiles, Trained
+from learning.plans import FineTune, FromScratch, Replay
+from learning.prediction import Predictions
+from monitoring.decision import Pending
+from tasks.past_agrees import PAST, Past, found_past, past_of
+
+TURN, UNTIL = START + timedelta(days=2), START + timedelta(days=8)
+DAYS = [1.0, 0.0] * 200  # of ten days
+
+
+class Trainings:
+    """Stands for trainings: what each was asked for, and the chance of a late row that its challenger gives."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, left: float, kept: float) -> None:
+        self.chances = {"left": left, "kept": kept}
+        self.asked: list[tuple[str, bool, datetime | None]] = []
+        self.spans: list[tuple[Any, Any, Any]] = []
+        self.caches: list[Path | None] = []
+        self.rows = 40
+        monkeypatch.setattr("tasks.past_agrees.predict", self.predict)
+
+    def train(self, name: str, *, past: Past, before: datetime | None) -> Trained:
+        """A challenger that left the past, or kept it."""
+        self.asked.append((name, past.kept, before))
+        way = "kept" if past.kept else "left"
+        return Trained(ModelFiles(Path(way), Path(way), "base", way), (), (), {}, "", {})
+
+    def predict(self, _spec: object, files: ModelFiles, _rows: object, **how: Any) -> Predictions:
+        """Of every row, what came has this chance."""
+        self.spans.append((how["split"], how["since"], how["before"]))
+        self.caches.append(how["cache"])
+        target = np.arange(self.rows) % 2.0
+        right = self.chances[files.head_digest]  # of the outcome that came
+        said = np.where(target == 1, right, 1 - right)[:, None].astype("float32")
+        nothing = np.zeros(self.rows, "int64")
+        return Predictions(target, said, nothing, nothing, {})
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """Version 1, the champion, learned what arrived before the turn; ten days are pending."""
+    with open_registry(f"sqlite:///{tmp_path / 'registry.db'}") as registry:
+        place = Place(tmp_path, registry, monkeypatch)
+        place.promote(1, trained=[place.arrive(0, [1.0, 0.0] * 20).digest])
+        yield place
+
+
+def pending(place: Place, champion: int = 1, **more: Any) -> Pending:
+    """Ten days, of which the last two judge."""
+    return Pending(champion, (place.arrive(2, DAYS, days=10),), "key", prove_from=UNTIL, **more)
+
+
+@pytest.mark.parametrize(
+    ("left", "kept", "agrees"),
+    [
+        (0.9, 0.9, True),
+        (0.9, 0.95, True),
+        (0.9, 0.88, True),  # 4 % of what is better than a constant is given up
+        (0.9, 0.8, False),  # 20 %
+        (0.9, 0.5, False),  # half of the rows learned say the opposite
+        (0.4, 0.41, True),  # both are worse than a constant
+        (0.4, 0.3, False),
+    ],
+)
+def test_the_past_is_kept_where_it_costs_little(
+    place: Place, monkeypatch: pytest.MonkeyPatch, left: float, kept: float, agrees: bool
+) -> None:
+    """Rows that neither trained on, and that are not to judge, say it."""
+    trainings = Trainings(monkeypatch, left=left, kept=kept)
+    found = found_past(place.context, pending(place), FineTune(), TURN, trainings.train)
+    assert found == Past(TURN, kept=agrees, rows=len(DAYS))
+    assert trainings.asked == [("", False, UNTIL), ("", True, UNTIL)]
+    assert trainings.spans == [("holdout", TURN, UNTIL)] * 2
+    assert trainings.caches == [None, None]  # of another base than the champion's, nobody asks again
+
+
+@pytest.mark.parametrize(
+    ("plan", "turned"),
+    [
+        (FineTune(), None),
+        (FineTune(), UNTIL),  # all rows of the new world judge
+        (FineTune(replay=Replay(share=0.0)), TURN),  # nothing of the past is learned anyhow
+        (FineTune(replay=Replay(rows=0)), TURN),
+    ],
+)
+def test_it_is_not_asked_where_there_is_no_question(
+    place: Place, monkeypatch: pytest.MonkeyPatch, plan: FineTune, turned: datetime | None
+) -> None:
+    """A second training has its price."""
+    trainings = Trainings(monkeypatch, left=0.9, kept=0.9)
+    assert found_past(place.context, pending(place), plan, turned, trainings.train) is None
+    assert not trainings.asked
+
+
+def test_a_few_rows_say_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked again when there are more."""
+    trainings = Trainings(monkeypatch, left=0.5, kept=0.9)
+    trainings.rows = 29
+    assert found_past(place.context, pending(place), FromScratch(), TURN, trainings.train) is None
+    trainings.rows = 30
+    assert found_past(place.context, pending(place), FromScratch(), TURN, trainings.train)
+
+
+def test_in_folds_the_challengers_that_answer_are_of_the_newest(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work folders of their own: each fold has its own challenger."""
+    trainings = Trainings(monkeypatch, left=0.9, kept=0.9)
+    folded = replace(pending(place), folds=(TURN, UNTIL), prove_from=TURN)
+    assert found_past(place.context, folded, FineTune(), TURN, trainings.train)
+    assert trainings.asked == [("asked", False, UNTIL), ("asked", True, UNTIL)]
+
+
+@pytest.mark.parametrize(
+    ("turned", "rows", "asked"),
+    [(TURN, 201, False), (TURN, 200, True), (TURN - timedelta(days=1), 201, True)],
+)
+def test_an_answer_holds_until_twice_as_much_is_known(
+    place: Place, monkeypatch: pytest.MonkeyPatch, turned: datetime, rows: int, asked: bool
+) -> None:
+    """What a hundred rows say may be wrong; of another turn, nothing is known."""
+    plan = Past(turned, kept=False, rows=rows).recorded
+    add_version(place.registry, parent=1, plan=plan)
+    promote(place.registry, 2)
+    trainings = Trainings(monkeypatch, left=0.9, kept=0.9)
+    found = found_past(place.context, pending(place, 2), FineTune(), TURN, trainings.train)
+    assert bool(trainings.asked) == asked
+    assert found == (Past(TURN, kept=True, rows=400) if asked else Past(TURN, kept=False, rows=rows))
+
+
+def test_what_was_found_is_read_back_from_the_plan(place: Place) -> None:
+    """Of no turn, or of a plan that says nothing, nothing is known."""
+    known = Past(TURN, kept=True, rows=4)
+    add_version(place.registry, parent=1, plan=known.recorded)
+    plan = place.registry.version(MODEL, 2).plan
+    assert plan[PAST] == {"turned": TURN.isoformat(), "kept": True, "rows": 4}
+    assert past_of(plan, TURN) == known
+    assert past_of(plan, None) is None
+    assert past_of({}, TURN) is None
