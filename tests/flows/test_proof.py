@@ -16,7 +16,7 @@ from db.registry import ModelRegistry
 from errors import StepFailed
 from flows.retrain import retrain
 from learning.checkpoint import TrainingState, save_checkpoint
-from learning.spec import FromScratch
+from learning.spec import FromScratch, Replay
 from monitoring.decision import Pending
 from settings import Settings
 from tasks.finetune import finetune_champion
@@ -76,8 +76,15 @@ def test_of_rows_that_no_longer_follow_the_old_rule_the_newest_days_decide(
     assert str(registry.runs("tiny")[0].reason).startswith(("shown worse", "not shown better", "nothing was learned"))
 
 
-def test_a_killed_refit_goes_on_and_gives_the_same_version(started: ModelRegistry) -> None:
-    """Whoever kills a run while it refits finds the very same files in the next one."""
+def test_a_killed_refit_goes_on_and_gives_the_same_version(
+    started: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever kills a run while it refits finds the very same files in the next one.
+
+    What was found out for the proof holds for the refit: rows from before the flip say the opposite, and are left.
+    """
+    replaying = replace(TINY, finetune=replace(TINY.finetune, replay=Replay(1.0)))
+    monkeypatch.setattr("tasks.run.load_spec", lambda *_: replaying)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tasks.promote.register_version", lambda *_: 1 // 0)
         with pytest.raises(StepFailed):
@@ -87,6 +94,9 @@ def test_a_killed_refit_goes_on_and_gives_the_same_version(started: ModelRegistr
     champion = started.champion("tiny")
     assert champion.refit_of is not None
     assert started.pending("tiny") == ()
+    for version in (champion, started.version("tiny", champion.refit_of)):
+        turn = version.plan["replay_since"]
+        assert version.plan["past"] == {"turned": turn.replace(" ", "T"), "kept": False, "rows": 400}
 
 
 def test_a_single_day_is_judged_by_held_out_rows_and_the_sentence_says_so(
