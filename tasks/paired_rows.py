@@ -21,7 +21,6 @@ from learning.prediction import Predictions, predict
 from learning.startup import start_tensorflow
 from learning.thresholds import threshold_of
 from monitoring.track_record import world_turned
-from tasks.past_agrees import past_of
 from tasks.predictions import predict_with
 from tasks.unlearned import later
 
@@ -154,8 +153,6 @@ def meet(context: Context, challenger: VersionRecord, champion: VersionRecord | 
         before = rows.predicted(context, champion).prediction
         references, against = best_of_each_era(context, champion, rows, eras, (after, before, dataset))
     turned = world_turned(registry, spec)
-    past = past_of(challenger.plan, turned)
-    turned = None if past and past.kept else turned
     begun = {eras[p.digest]: p.time_from for p in reversed(rows.past)}
     uncounted = frozenset(name for name, start in begun.items() if turned and start < turned)
     paired = Paired(

@@ -2,7 +2,7 @@
 
 Who leaves the past forgets it, which is right where the same rows have another answer now. Where there are only other
 rows, the past is no burden, and may come back. So a challenger is trained each way, and rows that neither trained on,
-nor are to judge it, say what it costs to keep the past.
+nor are to judge it, say what it costs to keep the past; it is kept where that is shown to be little.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evaluation.comparison import constant_loss
+from evaluation.intervals import mean_interval
 from evaluation.losses import row_losses
 from learning.plans import FromScratch
 from learning.prediction import predict
@@ -41,7 +41,7 @@ class Past:
 
     Args:
         turned: since when the world is another.
-        kept: whether older rows are replayed, and their eras count.
+        kept: whether older rows are replayed.
         rows: how many came since the turn when it was found out.
     """
 
@@ -118,7 +118,7 @@ def agreeing(
     span: tuple[datetime, datetime | None],
     trained: list[Trained],
 ) -> bool | None:
-    """Whether a challenger with the past is as good on rows since the turn as one without, or nearly; None of few rows.
+    """Whether a challenger with the past is shown to lose little on rows since the turn; None of few rows.
 
     Args:
         context: what is opened for the model.
@@ -127,18 +127,20 @@ def agreeing(
         span: which of their held-out rows say it.
         trained: the challenger without the past, and the one with it.
     """
-    spec, files = context.spec, context.partition_files(partitions)
-    losses, constant = list[float](), 0.0
+    spec, files, losses = context.spec, context.partition_files(partitions), []
     for one in (way.files for way in trained):
         cache = context.settings.cache if one.base_digest == base else None
         found = predict(spec, one, files, split="holdout", cache=cache, since=span[0], before=span[1])
         if len(found.target) < FEWEST or (found.weight is not None and not found.weight.any()):
             return None
-        each = row_losses(spec.objective, found.target, found.prediction)
-        losses.append(float(np.average(each, weights=found.weight)))
-        constant = constant_loss(spec.objective, found.target, found.weight)
+        losses.append(row_losses(spec.objective, found.target, found.prediction))
+    constant = spec.objective.constant(found.target, found.weight)
+    usual = spec.objective.row_loss(found.target, np.tile(constant, (len(found.target), 1)))
     left, kept = losses
-    agrees = constant - kept >= (1 - COST) * (constant - left)
+    blocks = [] if found.block is None else [found.block]
+    cost = mean_interval(kept - left - COST * (usual - left), blocks, spec.gate.confidence, found.weight)
+    agrees = None if cost is None else cost.high <= 0
+    means = [float(np.average(each, weights=found.weight)) for each in (kept, left, usual)]
     told = "held out since the turn: loss %.4f with what came before it, %.4f without, %.4f of a constant: it is %s"
-    run_logger().info(told, kept, left, constant, "kept" if agrees else "left")
+    run_logger().info(told, *means, "kept" if agrees else "left")
     return agrees

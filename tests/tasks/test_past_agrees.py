@@ -27,8 +27,8 @@ DAYS = [1.0, 0.0] * 200  # of ten days
 class Trainings:
     """Stands for trainings: what each was asked for, and the chance of a late row that its challenger gives."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, left: float, kept: float) -> None:
-        self.chances = {"left": left, "kept": kept}
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, left: float, kept: float | list[float]) -> None:
+        self.chances: dict[str, float | list[float]] = {"left": left, "kept": kept}
         self.asked: list[tuple[str, bool, datetime | None]] = []
         self.spans: list[tuple[Any, Any, Any]] = []
         self.caches: list[Path | None] = []
@@ -46,7 +46,7 @@ class Trainings:
         self.spans.append((how["split"], how["since"], how["before"]))
         self.caches.append(how["cache"])
         target = np.arange(self.rows) % 2.0
-        right = self.chances[files.head_digest]  # of the outcome that came
+        right = np.resize(self.chances[files.head_digest], self.rows)  # of the outcome that came
         said = np.where(target == 1, right, 1 - right)[:, None].astype("float32")
         nothing = np.zeros(self.rows, "int64")
         return Predictions(target, said, nothing, nothing, {})
@@ -88,6 +88,17 @@ def test_the_past_is_kept_where_it_costs_little(
     assert trainings.asked == [("", False, UNTIL), ("", True, UNTIL)]
     assert trainings.spans == [("holdout", TURN, UNTIL)] * 2
     assert trainings.caches == [None, None]  # of another base than the champion's, nobody asks again
+
+
+@pytest.mark.parametrize(("rows", "agrees"), [(40, False), (4000, True)])
+def test_what_is_not_shown_to_cost_little_is_left(
+    place: Place, monkeypatch: pytest.MonkeyPatch, rows: int, agrees: bool
+) -> None:
+    """On average it is as good with the past; of few rows that may be luck."""
+    trainings = Trainings(monkeypatch, left=0.9, kept=[0.43, *[0.99999] * 7])
+    trainings.rows = rows
+    found = found_past(place.context, pending(place), FineTune(), TURN, trainings.train)
+    assert found == Past(TURN, kept=agrees, rows=len(DAYS))
 
 
 @pytest.mark.parametrize(
