@@ -8,13 +8,13 @@ nor are to judge it, say what it costs to keep the past; it is kept where that i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evaluation.intervals import mean_interval
+from evaluation.intervals import Interval, mean_interval
 from evaluation.losses import row_losses
 from learning.plans import FromScratch
 from learning.prediction import predict
@@ -42,17 +42,19 @@ class Past:
     Args:
         turned: since when the world is another.
         kept: whether older rows are replayed.
-        rows: how many came since the turn when it was found out.
+        shown: whether that is shown to cost little, or to cost more; else older rows are left until it is.
+        rows: how many came since the turn when that was asked.
     """
 
     turned: datetime
     kept: bool
+    shown: bool
     rows: int
 
     @property
     def recorded(self) -> dict[str, Any]:
         """For a version's plan."""
-        return {PAST: {"turned": self.turned.isoformat(), "kept": self.kept, "rows": self.rows}}
+        return {PAST: asdict(self) | {"turned": self.turned.isoformat()}}
 
 
 def past_of(plan: Mapping[str, Any], turned: datetime | None) -> Past | None:
@@ -60,14 +62,14 @@ def past_of(plan: Mapping[str, Any], turned: datetime | None) -> Past | None:
 
     Example:
         >>> turned = datetime(2026, 1, 9)
-        >>> past_of(Past(turned, kept=True, rows=500).recorded, turned)
-        Past(turned=datetime.datetime(2026, 1, 9, 0, 0), kept=True, rows=500)
+        >>> past_of(Past(turned, kept=True, shown=True, rows=500).recorded, turned)
+        Past(turned=datetime.datetime(2026, 1, 9, 0, 0), kept=True, shown=True, rows=500)
         >>> past_of({}, turned)
     """
     found = plan.get(PAST)
     if not found or not turned or found["turned"] != turned.isoformat():
         return None
-    return Past(turned, found["kept"], found["rows"])
+    return Past(turned, found["kept"], found["shown"], found["rows"])
 
 
 def proving_since(pending: Pending) -> datetime | None:
@@ -84,8 +86,9 @@ def found_past(
 ) -> Past | None:
     """Whether the past may be learned on; None where the world did not turn, or too little is known to say.
 
-    Nor is it asked where the plan learns nothing of the past. What was found for the champion is asked again when twice
-    as much is known of the world as it is now.
+    Nor is it asked where the plan learns nothing of the past. What was shown for the champion holds for this turn: one
+    retrain of many costs a champion that follows the new world less than the first one. What was not is asked again
+    when twice as much is known.
 
     Args:
         context: what is opened for the model.
@@ -102,23 +105,25 @@ def found_past(
     since = judging((*registry.trained_on(model, champion.number), *pending.partitions), turned)
     rows = sum(partition.rows for partition in since)
     known = past_of(champion.plan, turned)
-    if known and rows < AGAIN * known.rows:
+    if known and (known.shown or rows < AGAIN * known.rows):
         return known
-    ways = [Past(turned, kept=kept, rows=rows) for kept in (False, True)]
     name = "asked" if pending.folds else ""  # a challenger that leaves out the proving window is the one to be judged
+    ways = (Past(turned, kept=kept, shown=False, rows=rows) for kept in (False, True))
     trained = [train(name, past=past, before=until) for past in ways]
-    agrees = agreeing(context, champion.base.digest, since, (turned, until), trained)
-    return None if agrees is None else ways[agrees]
+    cost = cost_of_past(context, champion.base.digest, since, (turned, until), trained)
+    if cost is None:
+        return None
+    return Past(turned, kept=cost.high <= 0, shown=cost.high <= 0 or cost.low > 0, rows=rows)
 
 
-def agreeing(
+def cost_of_past(
     context: Context,
     base: str,
     partitions: tuple[PartitionRecord, ...],
     span: tuple[datetime, datetime | None],
     trained: list[Trained],
-) -> bool | None:
-    """Whether a challenger with the past is shown to lose little on rows since the turn; None of few rows.
+) -> Interval | None:
+    """What a challenger with the past loses on rows since the turn, above what it may; None of few rows.
 
     Args:
         context: what is opened for the model.
@@ -139,8 +144,7 @@ def agreeing(
     left, kept = losses
     blocks = [] if found.block is None else [found.block]
     cost = mean_interval(kept - left - COST * (usual - left), blocks, spec.gate.confidence, found.weight)
-    agrees = None if cost is None else cost.high <= 0
     means = [float(np.average(each, weights=found.weight)) for each in (kept, left, usual)]
-    told = "held out since the turn: loss %.4f with what came before it, %.4f without, %.4f of a constant: it is %s"
-    run_logger().info(told, *means, "kept" if agrees else "left")
-    return agrees
+    told = "held out since the turn: loss %.4f with what came before it, %.4f without, %.4f of a constant; it is %s"
+    run_logger().info(told, *means, "kept" if cost and cost.high <= 0 else "left")
+    return cost

@@ -96,7 +96,7 @@ def test_a_killed_refit_goes_on_and_gives_the_same_version(
     assert started.pending("tiny") == ()
     for version in (champion, started.version("tiny", champion.refit_of)):
         turn = version.plan["replay_since"]
-        assert version.plan["past"] == {"turned": turn.replace(" ", "T"), "kept": False, "rows": 400}
+        assert version.plan["past"] == {"turned": turn.replace(" ", "T"), "kept": False, "shown": True, "rows": 400}
 
 
 def test_a_single_day_is_judged_by_held_out_rows_and_the_sentence_says_so(

@@ -84,7 +84,7 @@ def test_the_past_is_kept_where_it_costs_little(
     """Rows that neither trained on, and that are not to judge, say it."""
     trainings = Trainings(monkeypatch, left=left, kept=kept)
     found = found_past(place.context, pending(place), FineTune(), TURN, trainings.train)
-    assert found == Past(TURN, kept=agrees, rows=len(DAYS))
+    assert found == Past(TURN, kept=agrees, shown=True, rows=len(DAYS))
     assert trainings.asked == [("", False, UNTIL), ("", True, UNTIL)]
     assert trainings.spans == [("holdout", TURN, UNTIL)] * 2
     assert trainings.caches == [None, None]  # of another base than the champion's, nobody asks again
@@ -98,7 +98,7 @@ def test_what_is_not_shown_to_cost_little_is_left(
     trainings = Trainings(monkeypatch, left=0.9, kept=[0.43, *[0.99999] * 7])
     trainings.rows = rows
     found = found_past(place.context, pending(place), FineTune(), TURN, trainings.train)
-    assert found == Past(TURN, kept=agrees, rows=len(DAYS))
+    assert found == Past(TURN, kept=agrees, shown=agrees, rows=len(DAYS))
 
 
 @pytest.mark.parametrize(
@@ -136,29 +136,36 @@ def test_in_folds_the_challengers_that_answer_are_of_the_newest(place: Place, mo
     assert trainings.asked == [("asked", False, UNTIL), ("asked", True, UNTIL)]
 
 
+LEFT = Past(TURN, kept=False, shown=False, rows=201)
+
+
 @pytest.mark.parametrize(
-    ("turned", "rows", "asked"),
-    [(TURN, 201, False), (TURN, 200, True), (TURN - timedelta(days=1), 201, True)],
+    ("known", "asked"),
+    [
+        (LEFT, False),
+        (replace(LEFT, rows=200), True),
+        (replace(LEFT, rows=1, shown=True), False),
+        (replace(LEFT, shown=True, turned=TURN - timedelta(days=1)), True),  # of another turn
+    ],
 )
-def test_an_answer_holds_until_twice_as_much_is_known(
-    place: Place, monkeypatch: pytest.MonkeyPatch, turned: datetime, rows: int, asked: bool
+def test_what_is_shown_holds_and_else_it_is_asked_when_twice_as_much_is_known(
+    place: Place, monkeypatch: pytest.MonkeyPatch, known: Past, asked: bool
 ) -> None:
-    """What a hundred rows say may be wrong; of another turn, nothing is known."""
-    plan = Past(turned, kept=False, rows=rows).recorded
-    add_version(place.registry, parent=1, plan=plan)
+    """Once the champion follows the new world, a single retrain with the past would cost little."""
+    add_version(place.registry, parent=1, plan=known.recorded)
     promote(place.registry, 2)
     trainings = Trainings(monkeypatch, left=0.9, kept=0.9)
     found = found_past(place.context, pending(place, 2), FineTune(), TURN, trainings.train)
     assert bool(trainings.asked) == asked
-    assert found == (Past(TURN, kept=True, rows=400) if asked else Past(TURN, kept=False, rows=rows))
+    assert found == (Past(TURN, kept=True, shown=True, rows=400) if asked else known)
 
 
 def test_what_was_found_is_read_back_from_the_plan(place: Place) -> None:
     """Of no turn, or of a plan that says nothing, nothing is known."""
-    known = Past(TURN, kept=True, rows=4)
+    known = Past(TURN, kept=True, shown=True, rows=4)
     add_version(place.registry, parent=1, plan=known.recorded)
     plan = place.registry.version(MODEL, 2).plan
-    assert plan[PAST] == {"turned": TURN.isoformat(), "kept": True, "rows": 4}
+    assert plan[PAST] == {"turned": TURN.isoformat(), "kept": True, "shown": True, "rows": 4}
     assert past_of(plan, TURN) == known
     assert past_of(plan, None) is None
     assert past_of({}, TURN) is None
