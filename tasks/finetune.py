@@ -28,7 +28,7 @@ from monitoring.track_record import world_turned
 from tasks.find_pending import learnable
 from tasks.judged_rows import since_the_turn
 from tasks.logs import run_logger
-from tasks.past_agrees import Past, found_past, past_of, proving_since
+from tasks.past_agrees import Agreement, agreement_of, find_agreement, proving_since
 from tasks.register_version import Fold, Learned
 from tasks.run import Context, Run, step
 from tasks.shown_progress import shown_progress
@@ -72,8 +72,8 @@ def finetune_champion(
     since = known if isinstance(plan, FromScratch) else turned
     train = partial(training(context, run_id, pending, plan, progress), since=since)
     proof = context.registry.version(context.spec.name, proven.number).plan if proven else None
-    past = past_of(proof, turned) if proof else found_past(context, pending, plan, turned, train)
-    train = partial(train, past=past)
+    found = agreement_of(proof, turned) if proof else find_agreement(context, pending, plan, turned, train)
+    train = partial(train, agreement=found)
     parent, own = (None, learned_before(context, pending)) if again else (pending.champion, ())
     everything = (*own, *pending.partitions)
     if pending.folds:
@@ -104,7 +104,7 @@ def training(
     Returns:
         It takes the name of the training's work folder, empty for the challenger's, and by name `before`, `after`,
         `refit` and `fitted` of `learning.finetuning.finetune`, as far as they are there; `since`, from when on rows of
-        the past are learned; and `past`, which may say that all of them are.
+        the past are learned; and `agreement`, which may say that all of them are.
     """
     spec, registry, settings = context.spec, context.registry, context.settings
     learned = learned_before(context, pending)
@@ -112,8 +112,8 @@ def training(
     new, old = (context.partition_files(partitions) for partitions in (pending.partitions, learned))
     names = {file.digest: partition.digest for file, partition in zip(old, learned, strict=True)}
 
-    def train(name: str, since: datetime | None = None, past: Past | None = None, **rows: Any) -> Trained:
-        name = "-".join(filter(None, (name, WITH_PAST))) if past and past.kept else name
+    def train(name: str, since: datetime | None = None, agreement: Agreement | None = None, **rows: Any) -> Trained:
+        name = "-".join(filter(None, (name, WITH_PAST))) if agreement and agreement.kept else name
         found = (context.past.finetune if context.past else finetune)(
             spec,
             champion,
@@ -125,10 +125,10 @@ def training(
             seed=SEED,
             progress=progress,
             plan=plan,
-            replay_since=None if past and past.kept else since,
+            replay_since=None if agreement and agreement.kept else since,
             **rows,
         )
-        made = found.plan | (past.recorded if past else {})
+        made = found.plan | (agreement.recorded if agreement else {})
         return replace(found, plan=made, replayed=tuple(names[digest] for digest in found.replayed))
 
     return train

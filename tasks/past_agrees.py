@@ -36,7 +36,7 @@ AGAIN = 2  # times the rows of the answer before
 
 
 @dataclass(frozen=True)
-class Past:
+class Agreement:
     """Whether a version learned on from what came before a turn.
 
     Args:
@@ -57,19 +57,19 @@ class Past:
         return {PAST: asdict(self) | {"turned": self.turned.isoformat()}}
 
 
-def past_of(plan: Mapping[str, Any], turned: datetime | None) -> Past | None:
+def agreement_of(plan: Mapping[str, Any], turned: datetime | None) -> Agreement | None:
     """What a version's plan says of the past before a turn; None if nothing, as of another turn.
 
     Example:
         >>> turned = datetime(2026, 1, 9)
-        >>> past_of(Past(turned, kept=True, shown=True, rows=500).recorded, turned)
-        Past(turned=datetime.datetime(2026, 1, 9, 0, 0), kept=True, shown=True, rows=500)
-        >>> past_of({}, turned)
+        >>> agreement_of(Agreement(turned, kept=True, shown=True, rows=500).recorded, turned)
+        Agreement(turned=datetime.datetime(2026, 1, 9, 0, 0), kept=True, shown=True, rows=500)
+        >>> agreement_of({}, turned)
     """
     found = plan.get(PAST)
     if not found or not turned or found["turned"] != turned.isoformat():
         return None
-    return Past(turned, found["kept"], found["shown"], found["rows"])
+    return Agreement(turned, found["kept"], found["shown"], found["rows"])
 
 
 def proving_since(pending: Pending) -> datetime | None:
@@ -77,13 +77,13 @@ def proving_since(pending: Pending) -> datetime | None:
     return pending.folds[-1] if pending.folds else pending.prove_from
 
 
-def found_past(
+def find_agreement(
     context: Context,
     pending: Pending,
     plan: FineTune | FromScratch,
     turned: datetime | None,
     train: Callable[..., Trained],
-) -> Past | None:
+) -> Agreement | None:
     """Whether the past may be learned on; None where the world did not turn, or too little is known to say.
 
     Nor is it asked where the plan learns nothing of the past. What was shown for the champion holds for this turn: one
@@ -104,16 +104,17 @@ def found_past(
     champion = registry.version(model, pending.champion)
     since = judging((*registry.trained_on(model, champion.number), *pending.partitions), turned)
     rows = sum(partition.rows for partition in since)
-    known = past_of(champion.plan, turned)
+    known = agreement_of(champion.plan, turned)
     if known and (known.shown or rows < AGAIN * known.rows):
         return known
     name = "asked" if pending.folds else ""  # a challenger that leaves out the proving window is the one to be judged
-    ways = (Past(turned, kept=kept, shown=False, rows=rows) for kept in (False, True))
-    trained = [train(name, past=past, before=until) for past in ways]
-    cost = cost_of_past(context, champion.base.digest, since, (turned, until), trained)
+    ways = (Agreement(turned, kept=kept, shown=False, rows=rows) for kept in (False, True))
+    trained = [train(name, agreement=one, before=until) for one in ways]
+    same = trained[0].files.head_digest == trained[1].files.head_digest  # neither learned anything, which says nothing
+    cost = None if same else cost_of_past(context, champion.base.digest, since, (turned, until), trained)
     if cost is None:
         return None
-    return Past(turned, kept=cost.high <= 0, shown=cost.high <= 0 or cost.low > 0, rows=rows)
+    return Agreement(turned, kept=cost.high <= 0, shown=cost.high <= 0 or cost.low > 0, rows=rows)
 
 
 def cost_of_past(

@@ -18,7 +18,7 @@ from learning.files import ModelFiles, Trained
 from learning.plans import FineTune, FromScratch, Replay
 from learning.prediction import Predictions
 from monitoring.decision import Pending
-from tasks.past_agrees import PAST, Past, found_past, past_of
+from tasks.past_agrees import PAST, Agreement, agreement_of, find_agreement
 
 TURN, UNTIL = START + timedelta(days=2), START + timedelta(days=8)
 DAYS = [1.0, 0.0] * 200  # of ten days
@@ -32,14 +32,15 @@ class Trainings:
         self.asked: list[tuple[str, bool, datetime | None]] = []
         self.spans: list[tuple[Any, Any, Any]] = []
         self.caches: list[Path | None] = []
-        self.rows = 40
+        self.rows, self.learned = 40, True
         monkeypatch.setattr("tasks.past_agrees.predict", self.predict)
 
-    def train(self, name: str, *, past: Past, before: datetime | None) -> Trained:
+    def train(self, name: str, *, agreement: Agreement, before: datetime | None) -> Trained:
         """A challenger that left the past, or kept it."""
-        self.asked.append((name, past.kept, before))
-        way = "kept" if past.kept else "left"
-        return Trained(ModelFiles(Path(way), Path(way), "base", way), (), (), {}, "", {})
+        self.asked.append((name, agreement.kept, before))
+        way = "kept" if agreement.kept else "left"
+        head = way if self.learned else "champion's"
+        return Trained(ModelFiles(Path(way), Path(way), "base", head), (), (), {}, "", {})
 
     def predict(self, _spec: object, files: ModelFiles, _rows: object, **how: Any) -> Predictions:
         """Of every row, what came has this chance."""
@@ -83,8 +84,8 @@ def test_the_past_is_kept_where_it_costs_little(
 ) -> None:
     """Rows that neither trained on, and that are not to judge, say it."""
     trainings = Trainings(monkeypatch, left=left, kept=kept)
-    found = found_past(place.context, pending(place), FineTune(), TURN, trainings.train)
-    assert found == Past(TURN, kept=agrees, shown=True, rows=len(DAYS))
+    found = find_agreement(place.context, pending(place), FineTune(), TURN, trainings.train)
+    assert found == Agreement(TURN, kept=agrees, shown=True, rows=len(DAYS))
     assert trainings.asked == [("", False, UNTIL), ("", True, UNTIL)]
     assert trainings.spans == [("holdout", TURN, UNTIL)] * 2
     assert trainings.caches == [None, None]  # of another base than the champion's, nobody asks again
@@ -97,8 +98,8 @@ def test_what_is_not_shown_to_cost_little_is_left(
     """On average it is as good with the past; of few rows that may be luck."""
     trainings = Trainings(monkeypatch, left=0.9, kept=[0.43, *[0.99999] * 7])
     trainings.rows = rows
-    found = found_past(place.context, pending(place), FineTune(), TURN, trainings.train)
-    assert found == Past(TURN, kept=agrees, shown=agrees, rows=len(DAYS))
+    found = find_agreement(place.context, pending(place), FineTune(), TURN, trainings.train)
+    assert found == Agreement(TURN, kept=agrees, shown=agrees, rows=len(DAYS))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_it_is_not_asked_where_there_is_no_question(
 ) -> None:
     """A second training has its price."""
     trainings = Trainings(monkeypatch, left=0.9, kept=0.9)
-    assert found_past(place.context, pending(place), plan, turned, trainings.train) is None
+    assert find_agreement(place.context, pending(place), plan, turned, trainings.train) is None
     assert not trainings.asked
 
 
@@ -123,20 +124,27 @@ def test_a_few_rows_say_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -
     """It is asked again when there are more."""
     trainings = Trainings(monkeypatch, left=0.5, kept=0.9)
     trainings.rows = 29
-    assert found_past(place.context, pending(place), FromScratch(), TURN, trainings.train) is None
+    assert find_agreement(place.context, pending(place), FromScratch(), TURN, trainings.train) is None
     trainings.rows = 30
-    assert found_past(place.context, pending(place), FromScratch(), TURN, trainings.train)
+    assert find_agreement(place.context, pending(place), FromScratch(), TURN, trainings.train)
+
+
+def test_challengers_that_learned_nothing_say_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are the champion, which loses nothing by the past that it did not learn."""
+    trainings = Trainings(monkeypatch, left=0.9, kept=0.9)
+    trainings.learned = False
+    assert find_agreement(place.context, pending(place), FineTune(), TURN, trainings.train) is None
 
 
 def test_in_folds_the_challengers_that_answer_are_of_the_newest(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work folders of their own: each fold has its own challenger."""
     trainings = Trainings(monkeypatch, left=0.9, kept=0.9)
     folded = replace(pending(place), folds=(TURN, UNTIL), prove_from=TURN)
-    assert found_past(place.context, folded, FineTune(), TURN, trainings.train)
+    assert find_agreement(place.context, folded, FineTune(), TURN, trainings.train)
     assert trainings.asked == [("asked", False, UNTIL), ("asked", True, UNTIL)]
 
 
-LEFT = Past(TURN, kept=False, shown=False, rows=201)
+LEFT = Agreement(TURN, kept=False, shown=False, rows=201)
 
 
 @pytest.mark.parametrize(
@@ -149,23 +157,23 @@ LEFT = Past(TURN, kept=False, shown=False, rows=201)
     ],
 )
 def test_what_is_shown_holds_and_else_it_is_asked_when_twice_as_much_is_known(
-    place: Place, monkeypatch: pytest.MonkeyPatch, known: Past, asked: bool
+    place: Place, monkeypatch: pytest.MonkeyPatch, known: Agreement, asked: bool
 ) -> None:
     """Once the champion follows the new world, a single retrain with the past would cost little."""
     add_version(place.registry, parent=1, plan=known.recorded)
     promote(place.registry, 2)
     trainings = Trainings(monkeypatch, left=0.9, kept=0.9)
-    found = found_past(place.context, pending(place, 2), FineTune(), TURN, trainings.train)
+    found = find_agreement(place.context, pending(place, 2), FineTune(), TURN, trainings.train)
     assert bool(trainings.asked) == asked
-    assert found == (Past(TURN, kept=True, shown=True, rows=400) if asked else known)
+    assert found == (Agreement(TURN, kept=True, shown=True, rows=400) if asked else known)
 
 
 def test_what_was_found_is_read_back_from_the_plan(place: Place) -> None:
     """Of no turn, or of a plan that says nothing, nothing is known."""
-    known = Past(TURN, kept=True, shown=True, rows=4)
+    known = Agreement(TURN, kept=True, shown=True, rows=4)
     add_version(place.registry, parent=1, plan=known.recorded)
     plan = place.registry.version(MODEL, 2).plan
     assert plan[PAST] == {"turned": TURN.isoformat(), "kept": True, "shown": True, "rows": 4}
-    assert past_of(plan, TURN) == known
-    assert past_of(plan, None) is None
-    assert past_of({}, TURN) is None
+    assert agreement_of(plan, TURN) == known
+    assert agreement_of(plan, None) is None
+    assert agreement_of({}, TURN) is None
