@@ -2,7 +2,7 @@
 
 Who leaves the past forgets it, which is right where the same rows have another answer now. Where there are only other
 rows, the past is no burden, and may come back. So a challenger is trained each way, and rows that neither trained on,
-nor are to judge it, say what it costs to keep the past; it is kept where that is shown to be little.
+nor are to judge it, say what it costs to keep the past: it is kept where that is little.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Agreement:
     Args:
         turned: since when the world is another.
         kept: whether older rows are replayed.
-        shown: whether that is shown to cost little, or to cost more; else older rows are left until it is.
+        shown: whether that is shown to cost little, or to cost more; else it is asked again.
         rows: how many came since the turn when that was asked.
     """
 
@@ -114,7 +114,7 @@ def find_agreement(
     cost = None if same else cost_of_past(context, champion.base.digest, since, (turned, until), trained)
     if cost is None:
         return None
-    return Agreement(turned, kept=cost.high <= 0, shown=cost.high <= 0 or cost.low > 0, rows=rows)
+    return Agreement(turned, kept=cost.mean <= 0, shown=cost.high <= 0 or cost.low > 0, rows=rows)
 
 
 def cost_of_past(
@@ -147,5 +147,5 @@ def cost_of_past(
     cost = mean_interval(kept - left - COST * (usual - left), blocks, spec.gate.confidence, found.weight)
     means = [float(np.average(each, weights=found.weight)) for each in (kept, left, usual)]
     told = "held out since the turn: loss %.4f with what came before it, %.4f without, %.4f of a constant; it is %s"
-    run_logger().info(told, *means, "kept" if cost and cost.high <= 0 else "left")
+    run_logger().info(told, *means, "kept" if cost and cost.mean <= 0 else "left")
     return cost
