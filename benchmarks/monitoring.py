@@ -57,7 +57,7 @@ def check(pair: Pair) -> Found:
     ]
     one, other = (side_of(side, columns, free) for side in pair)
     both = {c: counted(one.values[c.name], other.values[c.name], c.kind) for c in columns}
-    growing = {c: growth(c.kind, one.column(c.name), other.column(c.name)) for c in columns}
+    growing = growth(one, other, columns)
     found = []
     for name, (thresholds, remark) in limits(one, other, both, policy, growing).items():
         scores = observed(next(column for c, column in both.items() if c.name == name), len(one.values))

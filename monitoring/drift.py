@@ -27,7 +27,6 @@ from monitoring.growing import growth
 from monitoring.pieces import faults_of
 from monitoring.report_page import Checked, write_report
 from monitoring.thresholds import chance, draws
-from monitoring.usual import Rows
 from monitoring.verdicts import verdict
 
 if TYPE_CHECKING:
@@ -79,10 +78,6 @@ class Side:
     rows: int
     cuts: tuple[Cut, ...] = ()
     within: int | None = None
-
-    def column(self, name: str) -> Rows:
-        """One column with its blocks."""
-        return Rows(self.values[name], self.block)
 
     @property
     def rows_a_block(self) -> float:
@@ -204,7 +199,7 @@ def growing_and_faults(
                 f"a drift check needs {MIN_ROWS}",
                 "wait for more rows",
             )
-    growing = {c: growth(c.kind, reference.column(c.name), current.column(c.name)) for c in columns}
+    growing = growth(reference, current, columns)
     return growing, faults_of(reference, current, growing)
 
 

@@ -7,17 +7,20 @@ oddest, so that what a column does now and then is no fault. They judge all that
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 
-from monitoring.usual import HALF, SPOKEN, Rows, Usual, is_infinite, outside_of, usual
+from monitoring.usual import BLOCK, HALF, ROWS, SPOKEN, as_values, infinite_values, outside_of
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from monitoring.drift import Compared
+    from monitoring.usual import Column, Reference, Usual
+
+INFINITE = "{}/infinite"  # name of the column that says it of another one
 ENOUGH = 30  # values, below which nothing is called broken
 MORE = 0.25  # of the rows, beyond the oddest block: without a value, or with one that was never seen
 UNLIKELY = 1e-6  # chance of a constant, or of so large a share, were each row drawn as in the block most like it
@@ -53,70 +56,73 @@ class Piece:
     whole: bool = True
 
 
-def fault(  # noqa: PLR0913 - the last two by name
-    kind: str, role: str, reference: Rows, current: Rows, *, grows: bool = False, whole: bool = True
-) -> str | None:
-    """What is wrong with the current values of a column, as the end of a sentence; None if nothing is."""
-    return faults(usual(kind, role, reference, grows=grows), arrived(kind, current.values), lambda _: whole).get(0)
-
-
-def faults(known: Usual, current: pl.DataFrame, whole: Callable[[int], bool]) -> dict[int, str]:
-    """What is wrong with each piece of a column, as the end of a sentence, by the piece's number.
+def faults(known: Reference, current: pl.DataFrame, whole: Callable[[int], bool]) -> dict[str, dict[int, str]]:
+    """What is wrong with pieces of columns, as the end of a sentence, by the column's name and the piece's number.
 
     Args:
-        known: how the column was.
-        current: how it is, as `arrived` gives it, with the number of each row's piece as `block`.
+        known: how the columns were.
+        current: how they are, as `arrived` gives them, with the number of each row's piece.
         whole: whether a piece of so many rows is about a time block or more.
     """
-    if known.role == "prediction" and not known.rows.values.count():
-        return {}
-    found = ((number, _fault(known, piece)) for number, piece in _pieces(known, current, whole))
-    return {number: wrong for number, wrong in found if wrong}
+    found: dict[str, dict[int, str]] = {}
+    for name, number, piece in _pieces(known, current, whole):
+        if wrong := _fault(known.usual[name], piece):
+            found.setdefault(name, {})[number] = wrong
+    return found
 
 
-def arrived(kind: str, values: pl.Series) -> pl.DataFrame:
-    """The values of a column that arrived, null where there is none or none that is finite, and which are infinite.
+def arrived(columns: Sequence[Compared], values: pl.DataFrame) -> pl.DataFrame:
+    """Columns that arrived, as `as_values` gives them, and beside each number which of them are infinite.
 
-    All rows are of one piece, `block` 0, until they are cut.
+    All rows are of one piece, 0, until they are cut.
     """
     import polars as pl
 
-    rows = Rows(values, np.zeros(len(values), dtype=np.int64))
-    infinite = is_infinite(values) if kind == "number" else pl.repeat(value=False, n=len(values), eager=True)
-    return pl.DataFrame({"value": rows.as_values(kind).values, "block": rows.block, "infinite": infinite})
+    infinite = infinite_values(columns, values).rename(INFINITE.format)
+    return as_values(columns, values).with_columns(*infinite, pl.lit(0, pl.Int64).alias(BLOCK))
 
 
 def _fault(known: Usual, piece: Piece) -> str | None:
     """The first thing that is wrong with a piece."""
-    if piece.infinite and not known.infinite:
+    if piece.infinite and not known.column.infinite:
         return f"{piece.infinite:,} of its values are infinite"
-    if known.role == "prediction":
+    if known.column.role == "prediction":
         return "all of its values are missing" if piece.rows >= ENOUGH and not piece.known else None
-    missing = None if known.role == "target" else _missing(known, piece)
-    if missing or min(known.rows.values.count(), piece.known) < ENOUGH:
+    missing = None if known.column.role == "target" else _missing(known, piece)
+    if missing or min(known.column.values.count(), piece.known) < ENOUGH:
         return missing
     constant = _constant(known, piece) if piece.whole and piece.single else None
-    if constant or known.role == "feature":
+    if constant or known.column.role == "feature":
         return constant
-    return _another_scale(known, piece) if known.kind == "number" else _unseen(known, piece)
+    return _another_scale(known, piece) if known.column.kind == "number" else _unseen(known, piece)
 
 
-def _pieces(known: Usual, current: pl.DataFrame, whole: Callable[[int], bool]) -> Iterator[tuple[int, Piece]]:
-    """Every piece that has enough rows to be judged, with its number."""
+def _pieces(known: Reference, current: pl.DataFrame, whole: Callable[[int], bool]) -> Iterator[tuple[str, int, Piece]]:
+    """Every piece that has enough rows to be judged, with its column and its number: all of them asked at once."""
     import polars as pl
 
-    value = pl.col("value")
-    figures = {"rows": pl.len(), "known": value.count(), "single": value.drop_nulls().n_unique() <= 1}
-    if known.kind == "number":
-        sized = value.filter(value != 0).abs()
-        figures |= {"size": sized.median(), "sized": sized.len(), "outside": outside_of(*known.ends).mean()}
-    else:
-        figures |= {"unseen": (~value.drop_nulls().is_in(known.seen)).mean()}
-    found = current.group_by("block").agg(infinite=pl.col("infinite").sum(), **figures).sort("block")
-    for one in found.filter((pl.col("rows") >= ENOUGH) | (pl.col("infinite") > 0)).iter_rows(named=True):
-        number = one.pop("block")
-        filled = {name: figure for name, figure in one.items() if figure is not None}
-        yield number, Piece(**filled, whole=whole(one["rows"]))
+    asked = {name: one for name, one in known.columns.items() if one.role != "prediction" or one.values.count()}
+    figures = {name: pl.struct(**_figures(name, column)) for name, column in asked.items()}
+    found = current.group_by(BLOCK).agg(pl.len().alias(ROWS), **figures).sort(BLOCK)
+    for one in found.iter_rows(named=True):
+        number, rows = one.pop(BLOCK), one.pop(ROWS)
+        for name, piece in one.items():
+            if rows >= ENOUGH or piece["infinite"]:
+                filled = {figure: value for figure, value in piece.items() if value is not None}
+                yield name, number, Piece(rows, whole=whole(rows), **filled)
+
+
+def _figures(name: str, column: Column) -> dict[str, pl.Expr]:
+    """What is asked of each piece of a column, by the names that `Piece` has for it."""
+    import polars as pl
+
+    value = pl.col(name)
+    figures = {"known": value.count(), "single": value.drop_nulls().n_unique() <= 1}
+    if column.kind != "number":
+        return figures | {"infinite": pl.lit(0), "unseen": (~value.drop_nulls().is_in(column.seen)).mean()}
+    sized = value.filter(value != 0).abs()
+    figures |= {"size": sized.median(), "sized": sized.len(), "outside": outside_of(value, *column.ends).mean()}
+    return figures | {"infinite": pl.col(INFINITE.format(name)).sum()}
 
 
 def surely_more(share: float, usually: float, count: int) -> bool:
@@ -162,11 +168,11 @@ def _another_scale(known: Usual, piece: Piece) -> str | None:
             return f"its values are {piece.size / high:,.0f} times as large as they ever were"
         if piece.size < low / TIMES:
             return f"its values are {low / piece.size:,.0f} times as small as they ever were"
-    width = known.ends[1] - known.ends[0]
+    width = known.column.ends[1] - known.column.ends[0]
     if known.grows or not width or piece.outside < width:
         return None
     further = piece.outside - known.outside
-    if further < (TIMES if known.mostly_one else 1) * width:
+    if further < (TIMES if known.column.mostly_one else 1) * width:
         return None
     return f"its values lie, on average, {further / width:,.1f} times the width of all earlier values outside of them"
 

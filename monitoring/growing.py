@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from monitoring.usual import Rows
+from monitoring.usual import BLOCK, Rows
 
 if TYPE_CHECKING:
-    import polars as pl
+    from monitoring.counted import Floats
+    from monitoring.drift import Compared, Side
 
 BLOCKS = 4  # of the reference, from which growth is believed
 OWN = 0.9  # share of values found in no other block, from which a category is an identifier
@@ -18,45 +20,56 @@ GROWS = "it only ever grows, as dates and counters do: not judged"
 IDENTIFIES = "nearly every value is a new one, as of an identifier: not judged"
 
 
-def growth(kind: str, reference: Rows, current: Rows) -> str | None:
-    """Why a column is not judged; None if it is.
+def growth(reference: Side, current: Side, columns: Sequence[Compared]) -> dict[Compared, str | None]:
+    """Why each column is not judged; None if it is.
 
     Args:
-        kind: "number" or "category".
-        reference: how the column was.
-        current: how it is.
+        reference: how they were.
+        current: how they are.
+        columns: which ones.
     """
-    if kind == "category":
-        return IDENTIFIES if len(reference.values) and own_share(reference) >= OWN else None
-    return GROWS if only_grows(reference, current) else None
+    grow = only_grow(reference, current, [c.name for c in columns if c.kind != "category"])
+    found: dict[Compared, str | None] = {}
+    for column in columns:
+        if column.kind == "category":
+            rows = Rows(reference.values[column.name], reference.block)
+            found[column] = IDENTIFIES if len(rows.values) and own_share(rows) >= OWN else None
+        else:
+            found[column] = GROWS if column.name in grow else None
+    return found
 
 
-def only_grows(reference: Rows, current: Rows) -> bool:
-    """Whether the middle half of each block's numbers lies above that of the block before."""
-    import polars as pl
+def only_grow(reference: Side, current: Side, names: Sequence[str]) -> set[str]:
+    """The columns of which the middle half of each block's numbers lies above that of the block before."""
+    arrived = _middles(current, names)
+    rising = [name for name, middles in arrived.items() if _rise(*middles)]  # few rows, and most are done with here
+    known = _middles(reference, rising)
+    blocks = len(np.unique(reference.block))
+    both = {name: np.hstack([known[name], arrived[name]]) for name in rising}
+    return {
+        name
+        for name, (low, high) in both.items()
+        if blocks >= BLOCKS and len(low) > BLOCKS and _rise(low, high) and low[-1] > high[0]
+    }
 
-    arrived = _middles(current)
-    if not _rise(arrived):  # what arrived is few rows, and most columns are done with here
-        return False
-    known = _middles(reference)
-    both = pl.concat([known, arrived])
-    low, high = both.select("low", "high").drop_nulls().to_numpy().T
-    return len(known) >= BLOCKS and len(low) > BLOCKS and _rise(both) and bool(low[-1] > high[0])
 
-
-def _rise(middles: pl.DataFrame) -> bool:
-    """Whether none begins below the end of the one before; those of blocks without a number are left out."""
-    low, high = middles.select("low", "high").drop_nulls().to_numpy().T
+def _rise(low: Floats, high: Floats) -> bool:
+    """Whether none begins below the end of the one before."""
     return bool((low[1:] >= high[:-1]).all())
 
 
-def _middles(rows: Rows) -> pl.DataFrame:
-    """The quartiles of each block, oldest first."""
+def _middles(side: Side, names: Sequence[str]) -> dict[str, Floats]:
+    """The quartiles of each block's numbers, oldest first, shape (2, blocks); blocks without a number are left out."""
     import polars as pl
 
-    frame = pl.DataFrame({"value": rows.values.cast(pl.Float64).fill_nan(None), "block": np.asarray(rows.block)})
-    quartiles = {"low": pl.col("value").quantile(0.25), "high": pl.col("value").quantile(0.75)}
-    return frame.group_by("block").agg(**quartiles).sort("block")
+    if not names:
+        return {}
+    values = {name: pl.col(name).cast(pl.Float64).fill_nan(None) for name in names}
+    quartiles = {name: pl.concat_list(value.quantile(0.25), value.quantile(0.75)) for name, value in values.items()}
+    blocks = side.values.with_columns(pl.Series(BLOCK, np.asarray(side.block))).group_by(BLOCK)
+    found = blocks.agg(**quartiles).sort(BLOCK)
+    by_name = {name: np.array(found[name].to_list(), dtype=float).T for name in names}
+    return {name: middles[:, ~np.isnan(middles).any(axis=0)] for name, middles in by_name.items()}
 
 
 def own_share(rows: Rows) -> float:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from monitoring.faults import ENOUGH, FEW, arrived, faults
-from monitoring.usual import Rows, Usual, usual
+from monitoring.usual import BLOCK, known
 
 if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
     from monitoring.drift import Compared, Side
+    from monitoring.usual import Reference
 
 NAMED = 3  # pieces in a sentence
 PART = 0.2  # of a usual piece's rows, from which what arrived counts as one
@@ -47,22 +48,27 @@ def faults_of(reference: Side, current: Side, growing: Mapping[Compared, str | N
         current: what arrived.
         growing: the columns, each with a remark if it only grows.
     """
-    found = {c.name: _fault_of(c, reference, current, grows=bool(remark)) for c, remark in growing.items()}
-    return {name: wrong for name, wrong in found.items() if wrong}
-
-
-def _fault_of(column: Compared, reference: Side, current: Side, *, grows: bool) -> str | None:
-    """What is wrong with a column, and where, if only pieces of it are broken."""
-    old, new = reference.values[column.name], current.values[column.name]
-    known = usual(column.kind, column.role, Rows(old, reference.block), grows=grows)
-    together = arrived(column.kind, new)
+    columns, only_grow = tuple(growing), [c.name for c, remark in growing.items() if remark]
+    before = known(columns, reference.values, reference.block, only_grow)
+    together = arrived(columns, current.values)
     whole = current.rows_a_block >= PART * reference.rows_a_block > PART
-    wrong = faults(known, together, lambda _: whole).get(0)
+    wrong = {name: pieces[0] for name, pieces in faults(before, together, lambda _: whole).items()}
+    cuts = [
+        (cut, _broken_pieces(before, together, (one.piece, cut.piece), (reference, current)))
+        for one, cut in zip(reference.cuts, current.cuts, strict=False)
+    ]
+    found = {
+        name: _said(wrong.get(name), [(cut, broken.get(name, {})) for cut, broken in cuts]) for name in before.columns
+    }
+    return {name: sentence for name, sentence in found.items() if sentence}
+
+
+def _said(wrong: str | None, cuts: Sequence[tuple[Cut, Mapping[int, str]]]) -> str | None:
+    """What is wrong with a column, and where, if only pieces of it are broken; of each cut, these are given."""
     where, first = list[str](), ""
-    for one, other in zip(reference.cuts, current.cuts, strict=False):
-        pieces = _broken_pieces(known, together, (one.piece, other.piece), (reference, current))
-        if pieces and len(pieces) < max(other.pieces, 2) and (not wrong or 2 * len(pieces) <= other.pieces):
-            where.append(_listed([other.names[number] for number in pieces]))
+    for cut, pieces in cuts:
+        if pieces and len(pieces) < max(cut.pieces, 2) and (not wrong or 2 * len(pieces) <= cut.pieces):
+            where.append(_listed([cut.names[number] for number in pieces]))
             first = first or next(iter(pieces.values()))
     if not where or wrong:
         return f"{wrong} ({', '.join(where)})" if where else wrong
@@ -70,14 +76,19 @@ def _fault_of(column: Compared, reference: Side, current: Side, *, grows: bool) 
 
 
 def _broken_pieces(
-    known: Usual, rows: pl.DataFrame, cut: tuple[NDArray[np.int64], NDArray[np.int64]], sides: tuple[Side, Side]
-) -> dict[int, str]:
-    """What is wrong with single pieces, by their number, where the reference has pieces like them.
+    known: Reference,
+    rows: pl.DataFrame,
+    cut: tuple[NDArray[np.int64], NDArray[np.int64]],
+    sides: tuple[Side, Side],
+) -> dict[str, dict[int, str]]:
+    """What is wrong with single pieces, by column and number, where the reference has pieces like them.
 
     A piece of much less than a usual one is not judged: the first hour of a day is no day. And where there are fewer
     pieces to compare with than arrived, nobody knows what a piece of this kind is like: all that came before may have
     come in one file.
     """
+    import polars as pl
+
     old, new = cut
     before, there = (len(np.unique(piece)) for piece in cut)
     if there < 2 or before < there:
@@ -91,9 +102,9 @@ def _broken_pieces(
     judged = np.isin(new, places[(counts * each >= PART * usually) & (counts >= ENOUGH)])
     if not judged.any():
         return {}
-    kept = rows.with_columns(block=new).filter(judged)
-    usual_piece = known.cut(old, grows=known.grows or not many)
-    return faults(usual_piece, kept, lambda count: many and count * each >= PART * usually > PART)
+    kept = rows.with_columns(pl.Series(BLOCK, new)).filter(judged)
+    usual_pieces = known.cut(old, known.growing if many else frozenset(known.columns))
+    return faults(usual_pieces, kept, lambda count: many and count * each >= PART * usually > PART)
 
 
 def _listed(names: Sequence[str]) -> str:

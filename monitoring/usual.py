@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,11 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from monitoring.counted import Floats, numbers, texts
+from monitoring.counted import LARGEST, Floats, numbers
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from monitoring.drift import Compared
+
+BLOCK, ROWS = "/block", "/rows"  # no column that is compared is called so
 SPOKEN = 10  # rows of a time block, from which it says something
 HALF = 0.5  # of the rows: with more of one value, that of the others says little
 WIDTH = (0.001, 0.999)  # quantiles between which nearly all values of the reference lie
@@ -29,20 +33,58 @@ class Rows:
 
     def by_block(self, figure: pl.Expr) -> Floats:
         """A figure of the column `value`, of each block that says something; of all rows if none does."""
-        import polars as pl
+        return by_block(self.values.alias("value").to_frame(), self.block, {"figure": figure})["figure"]
 
-        frame = pl.DataFrame({"value": self.values, "block": self.block})
-        found = frame.group_by("block").agg(figure.alias("figure"), rows=pl.len()).filter(pl.col("rows") >= SPOKEN)
-        figures = numbers(found["figure"] if len(found) else frame.select(figure.alias("figure"))["figure"])
-        return figures[np.isfinite(figures)]
 
-    def as_values(self, kind: str) -> Rows:
-        """Null where there is no value, or none that is finite."""
-        import polars as pl
+def by_block(values: pl.DataFrame, block: NDArray[np.int64], figures: Mapping[str, pl.Expr]) -> dict[str, Floats]:
+    """Figures of some columns, of each block that says something, as far as they are finite; of all rows if none does.
 
-        if kind != "number":
-            return Rows(texts(self.values), self.block)
-        return Rows(pl.Series(numbers(self.values), dtype=pl.Float64).fill_nan(None), self.block)
+    All of them are asked at once: one by one, most of the time goes into the asking.
+    """
+    import polars as pl
+
+    blocks = values.with_columns(pl.Series(BLOCK, block)).group_by(BLOCK)
+    found = blocks.agg(pl.len().alias(ROWS), **figures).filter(pl.col(ROWS) >= SPOKEN)
+    if not len(found):
+        found = values.select(**figures)
+    by_name = {name: numbers(found[name]) for name in figures}
+    return {name: values[np.isfinite(values)] for name, values in by_name.items()}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the reference, however it is cut.
+
+    Args:
+        values: without what is not finite.
+        kind: "number" or "category".
+        role: a label that is not known yet is no fault of a "target". That a "prediction" or a "feature" moved far is
+            what a retrain is for, and so is a prediction that is always the same: of these, only silence is a fault.
+        infinite: whether a value was infinite.
+    """
+
+    values: pl.Series
+    kind: str
+    role: str
+    infinite: bool
+
+    @cached_property
+    def ends(self) -> tuple[float, float]:
+        """Between which nearly all values lie."""
+        known = np.asarray(self.values.drop_nulls().to_numpy(), dtype=float)
+        low, high = np.quantile(known, WIDTH) if len(known) else (math.nan, math.nan)
+        return (float(low), float(high)) if high != low else (known.min(), known.max())
+
+    @cached_property
+    def mostly_one(self) -> bool:
+        """Whether most values are one value, as in dry days: then the width of the others says little."""
+        counts = self.values.drop_nulls().unique_counts()
+        return float(counts.max() or 0) > HALF * float(counts.sum())  # type: ignore[arg-type]
+
+    @cached_property
+    def seen(self) -> pl.Series:
+        """All of its values, as one list."""
+        return self.values.drop_nulls().unique().implode()
 
 
 @dataclass(frozen=True)
@@ -50,25 +92,19 @@ class Usual:
     """A column as the reference had it: what its oddest time block was like, in each respect.
 
     Args:
-        rows: the reference's, without what is not finite.
-        kind: "number" or "category".
-        role: a label that is not known yet is no fault of a "target". That a "prediction" or a "feature" moved far is
-            what a retrain is for, and so is a prediction that is always the same: of these, only silence is a fault.
+        column: its values.
+        reference: all columns, and how they are cut.
         grows: whether it only ever grows: then it lies outside of all that was there, sooner or later.
-        infinite: whether a value was infinite.
     """
 
-    rows: Rows
-    kind: str
-    role: str
+    column: Column
+    reference: Reference
     grows: bool
-    infinite: bool
 
-    def cut(self, piece: NDArray[np.int64], *, grows: bool) -> Usual:
-        """The same column in other pieces; as it is if these are its blocks, of which much may be known by now."""
-        if piece is self.rows.block and grows == self.grows:
-            return self
-        return replace(self, rows=Rows(self.rows.values, piece), grows=grows)
+    @property
+    def rows(self) -> Rows:
+        """Its values, piece by piece."""
+        return Rows(self.column.values, self.reference.block)
 
     @cached_property
     def missing(self) -> float:
@@ -85,35 +121,18 @@ class Usual:
         known = pl.col("value").drop_nulls()
         return self.rows.by_block(known.unique_counts().max() / known.len())
 
-    @cached_property
+    @property
     def sizes(self) -> Floats:
         """Of each block, the median of the absolute values that are not 0."""
-        import polars as pl
-
-        return self.rows.by_block(pl.col("value").filter(pl.col("value") != 0).abs().median())
-
-    @cached_property
-    def ends(self) -> tuple[float, float]:
-        """Between which nearly all values lie."""
-        known = np.asarray(self.rows.values.drop_nulls().to_numpy(), dtype=float)
-        low, high = np.quantile(known, WIDTH) if len(known) else (math.nan, math.nan)
-        return (float(low), float(high)) if high != low else (known.min(), known.max())
+        return self.reference.sizes[self.column.values.name]
 
     @cached_property
     def outside(self) -> float:
-        """How far outside of these ends the values of a block lay, on average, at most."""
-        return float(self.rows.by_block(outside_of(*self.ends).mean()).max(initial=0))
+        """How far outside of the ends the values of a block lay, on average, at most."""
+        import polars as pl
 
-    @cached_property
-    def mostly_one(self) -> bool:
-        """Whether most values are one value, as in dry days: then the width of the others says little."""
-        counts = self.rows.values.drop_nulls().unique_counts()
-        return float(counts.max() or 0) > HALF * float(counts.sum())  # type: ignore[arg-type]
-
-    @cached_property
-    def seen(self) -> pl.Series:
-        """All of its values, as one list."""
-        return self.rows.values.drop_nulls().unique().implode()
+        outside = outside_of(pl.col("value"), *self.column.ends).mean()
+        return float(self.rows.by_block(outside).max(initial=0))
 
     @cached_property
     def new(self) -> float:
@@ -121,24 +140,78 @@ class Usual:
         return new_share(self.rows)
 
 
-def usual(kind: str, role: str, reference: Rows, *, grows: bool = False) -> Usual:
-    """How a column was; see Usual."""
-    return Usual(reference.as_values(kind), kind, role, grows, kind == "number" and is_infinite(reference.values).any())
+@dataclass(frozen=True)
+class Reference:
+    """All columns of the reference, cut into time blocks, or into other pieces.
+
+    Args:
+        values: as `as_values` gives them.
+        columns: the same by their names.
+        block: number of each row's piece, shape (rows,).
+        growing: names of those that only ever grow.
+    """
+
+    values: pl.DataFrame
+    columns: Mapping[str, Column]
+    block: NDArray[np.int64]
+    growing: frozenset[str]
+
+    def cut(self, piece: NDArray[np.int64], growing: frozenset[str]) -> Reference:
+        """The same columns in other pieces; as it is if these are its blocks, of which much may be known by now."""
+        same = piece is self.block and growing == self.growing
+        return self if same else replace(self, block=piece, growing=growing)
+
+    @cached_property
+    def usual(self) -> dict[str, Usual]:
+        """How each column was."""
+        return {name: Usual(column, self, name in self.growing) for name, column in self.columns.items()}
+
+    @cached_property
+    def sizes(self) -> dict[str, Floats]:
+        """Of each number and each block, the median of the absolute values that are not 0."""
+        import polars as pl
+
+        names = [name for name, column in self.columns.items() if column.kind == "number"]
+        sized = {name: pl.col(name).filter(pl.col(name) != 0).abs().median() for name in names}
+        return by_block(self.values, self.block, sized)
 
 
-def is_infinite(values: pl.Series) -> pl.Series:
-    """Which values are infinite; a missing one is not."""
+def known(
+    columns: Sequence[Compared], values: pl.DataFrame, block: NDArray[np.int64], growing: Collection[str] = ()
+) -> Reference:
+    """What is known of some columns of the reference, by their rows and the number of each row's time block."""
+    found, infinite = as_values(columns, values), infinite_values(columns, values)
+    gone = {column.name for column in infinite if column.any()}
+    by_name = {c.name: Column(found[c.name], c.kind, c.role, infinite=c.name in gone) for c in columns}
+    return Reference(found, by_name, block, frozenset(growing))
+
+
+def as_values(columns: Sequence[Compared], values: pl.DataFrame) -> pl.DataFrame:
+    """Columns as numbers and as texts, null where there is no value, or none that is finite."""
     import polars as pl
 
-    return values.cast(pl.Float64).is_infinite().fill_null(value=False)
+    def converted(column: Compared) -> pl.Expr:
+        if column.kind != "number":
+            return pl.col(column.name).cast(pl.String)
+        number = pl.col(column.name).cast(pl.Float64)
+        return pl.when(number.is_finite()).then(number.clip(-LARGEST, LARGEST)).alias(column.name)
+
+    return values.select(map(converted, columns))
 
 
-def outside_of(low: float, high: float) -> pl.Expr:
+def infinite_values(columns: Sequence[Compared], values: pl.DataFrame) -> pl.DataFrame:
+    """Which values of the numbers are infinite; a missing one is not."""
+    import polars as pl
+
+    names = [column.name for column in columns if column.kind == "number"]
+    return values.select(pl.col(names).cast(pl.Float64).is_infinite().fill_null(value=False))
+
+
+def outside_of(value: pl.Expr, low: float, high: float) -> pl.Expr:
     """How far each value lies outside of two ends."""
     import polars as pl
 
-    further = pl.max_horizontal(pl.col("value") - high, low - pl.col("value"), 0.0)
-    return pl.when(pl.col("value").is_not_null()).then(further)
+    return pl.when(value.is_not_null()).then(pl.max_horizontal(value - high, low - value, 0.0))
 
 
 def new_share(rows: Rows) -> float:

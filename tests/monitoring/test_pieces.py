@@ -9,9 +9,8 @@ import polars as pl
 import pytest
 from sides import BEGIN, compared, side
 
-from monitoring.drift import Side
+from monitoring.drift import Side, growing_and_faults
 from monitoring.pieces import Cut, day_names, faults_of
-from monitoring.usual import Rows
 
 DAYS, ARRIVED, A_DAY = 60, 7, 100
 
@@ -75,13 +74,21 @@ def test_days_that_differ_by_their_weather_are_no_fault() -> None:
         assert faults(by_day(rows(DAYS, seed)), by_day(rows(ARRIVED, 100 + seed))) == {}
 
 
-def test_of_columns_that_are_not_broken_little_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How large the values of each block of the reference were, once: a check of every retrain looks at each column."""
-    asked = list[pl.Expr]()
-    original = Rows.by_block
-    monkeypatch.setattr(Rows, "by_block", lambda self, figure: asked.append(figure) or original(self, figure))
-    assert faults(by_day(rows(DAYS, 1)), by_day(rows(ARRIVED, 2))) == {}
-    assert len(asked) == 1
+def test_all_columns_are_asked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look at ten numbers asks as often as one at a single number: a check of every retrain looks at each column."""
+    asked = list[pl.DataFrame]()
+    original = pl.DataFrame.group_by
+    monkeypatch.setattr(pl.DataFrame, "group_by", lambda self, by: asked.append(self) or original(self, by))
+    counts = []
+    for many in (1, 10):
+        known, arrived = (
+            rows(days, seed).select(pl.col("temp").alias(f"temp {n}") for n in range(many))
+            for days, seed in ((DAYS, 1), (ARRIVED, 2))
+        )
+        growing, broken = growing_and_faults(by_day(known), by_day(arrived), compared(known))
+        assert (set(growing.values()), broken) == ({None}, {})
+        counts.append(len(asked))
+    assert counts[1] == 2 * counts[0] <= 8
 
 
 def test_one_broken_file_of_many_is_named() -> None:
