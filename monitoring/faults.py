@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-
 from monitoring.usual import BLOCK, HALF, ROWS, SPOKEN, as_values, infinite_values, outside_of
 
 if TYPE_CHECKING:
