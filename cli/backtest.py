@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tasks.history import Asked, History
 
 SECONDS = 1.0  # between two looks at how far it has come
+THREADS = "TF_NUM_INTEROP_THREADS"  # of TensorFlow's operations at once, on which no result depends
 
 Policies = Annotated[
     list[str] | None,
@@ -114,7 +116,10 @@ def side_by_side(workers: int) -> Mapped:
         from learning.catalog import load_spec
         from learning.overrides import in_rounds
 
-        executor = get_reusable_executor(max_workers=min(workers, len(policies)), timeout=60)
+        processes = min(workers, len(policies))
+        # With threads for all cores in each, they would take processor time from each other.
+        threads = os.environ.get(THREADS, str(max(1, cores() // processes)))
+        executor = get_reusable_executor(max_workers=processes, timeout=60, env={THREADS: threads})
         spec = load_spec(history.model, history.settings.model_folders)
         begun = {one.name: executor.submit(live_by_name, history, one) for one in in_rounds(spec, policies)}
         waiting = [begun[one.name] for one in policies]

@@ -62,10 +62,13 @@ class Rows:
     holdout: bool | None = None
     known: tuple[Known, ...] = ()
 
-    @property
+    @cached_property
     def counts(self) -> list[int]:
         """How many rows each file has, by its footer: what is known counts rows too that were corrected since."""
-        return [int(pl.scan_parquet(path).select(pl.len()).collect().item()) for path in self.files]
+        return [
+            int(count.item())
+            for count in pl.collect_all([pl.scan_parquet(path).select(pl.len()) for path in self.files])
+        ]
 
     @cached_property
     def schemas(self) -> dict[Path, pl.Schema]:
