@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from learning.spec import Schema
 
 HOLDOUT = "holdout"
+ROW = "/row"  # no column of a schema has a "/" in its name
 Split = Literal["train", "holdout", "all"]
 Array = NDArray[Any]
 Columns = dict[str, Array]
@@ -118,13 +119,14 @@ def select(  # noqa: PLR0913 - all but the first three by name
         wanted &= time >= since
     if before is not None:
         wanted &= time < before if after is None else (time < before) | (time >= after)
-    columns = {"rows": pl.int_range(pl.len(), dtype=pl.Int64), "target": schema.labels()}
+    columns = {"rows": pl.col(ROW).cast(pl.Int64), "target": schema.labels()}
     if schema.block:
         columns["block"] = block_of(time, schema.block)
     if schema.weight is not None:  # a row from before there were weights counts as any other
         columns["weight"] = pl.col(schema.weight).cast(pl.Float64).fill_null(1.0)
-    chosen = {name: column.filter(wanted) for name, column in columns.items()}
-    frames = pl.collect_all([labels_of(schema, one).select(**chosen) for one in partitions])
+    tables = (labels_of(schema, one).with_row_index(ROW) for one in partitions)
+    # Rows are left out before their columns are looked at: column by column, it takes two to three times as long.
+    frames = pl.collect_all([table.filter(wanted).select(**columns) for table in tables])
     arrays = ({column.name: column.to_numpy() for column in frame} for frame in frames)
     return [Selection(one, **named) for one, named in zip(partitions, arrays, strict=True)]
 
