@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
@@ -74,7 +75,7 @@ def train_once(work: Path, task: str, train: Callable[[], Trained]) -> Trained:
         if trained is None:
             trained = train()
             with written_whole(work / DONE) as temporary:
-                temporary.write_bytes(TypeAdapter(Trained).dump_json(trained))
+                temporary.write_bytes(_trained().dump_json(trained))
             for checkpoint in work.glob("*.npz"):
                 checkpoint.unlink()
     return trained
@@ -103,10 +104,16 @@ def remove_old(root: Path, days: int = KEPT_DAYS) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
+@cache
+def _trained() -> TypeAdapter[Trained]:
+    """What reads and writes results, made once: that takes longer than to read one."""
+    return TypeAdapter(Trained)
+
+
 def _load(path: Path) -> Trained | None:
     """What was trained; None where a file of it is not there or torn, so that it is trained (again)."""
     try:
-        trained = TypeAdapter(Trained).validate_json(path.read_bytes())
+        trained = _trained().validate_json(path.read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
     return trained if is_zipfile(trained.files.base) and is_zipfile(trained.files.head) else None

@@ -65,10 +65,7 @@ class Rows:
     @cached_property
     def counts(self) -> list[int]:
         """How many rows each file has, by its footer: what is known counts rows too that were corrected since."""
-        return [
-            int(count.item())
-            for count in pl.collect_all([pl.scan_parquet(path).select(pl.len()) for path in self.files])
-        ]
+        return [int(pl.scan_parquet(path).select(pl.len()).collect().item()) for path in self.files]
 
     @cached_property
     def schemas(self) -> dict[Path, pl.Schema]:
@@ -80,9 +77,14 @@ class Rows:
         """The columns of all files; where their types differ, as the newest file has it."""
         return pl.Schema({name: kind for schema in self.schemas.values() for name, kind in schema.items()})
 
+    @cached_property
+    def alike(self) -> frozenset[Path]:
+        """The files that have all of these columns as the newest file has them."""
+        return frozenset(path for path, schema in self.schemas.items() if schema == self.kinds)
+
     def table(self, files: Sequence[Path]) -> pl.LazyFrame:
         """All rows of some of the files, with their places there; null is what a file has not, or as another type."""
-        if all(self.schemas[path] == self.kinds for path in files):
+        if self.alike.issuperset(files):
             return pl.scan_parquet(list(files), row_index_name=ROW)
         kinds = [(name, kind, pl.lit(None, kind).alias(name)) for name, kind in self.kinds.items()]
         parts = [
