@@ -101,7 +101,7 @@ def _pieces(known: Reference, current: pl.DataFrame, whole: Callable[[int], bool
     import polars as pl
 
     asked = {name: one for name, one in known.columns.items() if one.role != "prediction" or one.values.count()}
-    figures = {name: pl.struct(**_figures(name, column)) for name, column in asked.items()}
+    figures = {name: pl.struct(_figures(name, column)) for name, column in asked.items()}
     found = current.group_by(BLOCK).agg(pl.len().alias(ROWS), **figures).sort(BLOCK)
     for one in found.iter_rows(named=True):
         number, rows = one.pop(BLOCK), one.pop(ROWS)
@@ -111,17 +111,19 @@ def _pieces(known: Reference, current: pl.DataFrame, whole: Callable[[int], bool
                 yield name, number, Piece(rows, whole=whole(rows), **filled)
 
 
-def _figures(name: str, column: Column) -> dict[str, pl.Expr]:
+def _figures(name: str, column: Column) -> list[pl.Expr]:
     """What is asked of each piece of a column, by the names that `Piece` has for it."""
     import polars as pl
 
     value = pl.col(name)
     figures = {"known": value.count(), "single": value.drop_nulls().n_unique() <= 1}
-    if column.kind != "number":
-        return figures | {"infinite": pl.lit(0), "unseen": (~value.drop_nulls().is_in(column.seen)).mean()}
-    sized = value.filter(value != 0).abs()
-    figures |= {"size": sized.median(), "sized": sized.len(), "outside": outside_of(value, *column.ends).mean()}
-    return figures | {"infinite": pl.col(INFINITE.format(name)).sum()}
+    if column.kind == "number":
+        sized = value.filter(value != 0).abs()
+        figures |= {"size": sized.median(), "sized": sized.len(), "outside": outside_of(value, *column.ends).mean()}
+        figures |= {"infinite": pl.col(INFINITE.format(name)).sum()}
+    else:
+        figures |= {"infinite": pl.lit(0), "unseen": (~value.drop_nulls().is_in(column.seen)).mean()}
+    return [figure.alias(called) for called, figure in figures.items()]
 
 
 def surely_more(share: float, usually: float, count: int) -> bool:
