@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from monitoring.drift import Compared
-    from monitoring.usual import Column, Reference, Usual
+    from monitoring.usual import Column, KnownColumns, Usual
 
 INFINITE = "{}/infinite"  # name of the column that says it of another one
 ENOUGH = 30  # values, below which nothing is called broken
@@ -55,7 +55,7 @@ class Piece:
     whole: bool = True
 
 
-def faults(known: Reference, current: pl.DataFrame, whole: Callable[[int], bool]) -> dict[str, dict[int, str]]:
+def faults(known: KnownColumns, current: pl.DataFrame, whole: Callable[[int], bool]) -> dict[str, dict[int, str]]:
     """What is wrong with pieces of columns, as the end of a sentence, by the column's name and the piece's number.
 
     Args:
@@ -96,7 +96,9 @@ def _fault(known: Usual, piece: Piece) -> str | None:
     return _another_scale(known, piece) if known.column.kind == "number" else _unseen(known, piece)
 
 
-def _pieces(known: Reference, current: pl.DataFrame, whole: Callable[[int], bool]) -> Iterator[tuple[str, int, Piece]]:
+def _pieces(
+    known: KnownColumns, current: pl.DataFrame, whole: Callable[[int], bool]
+) -> Iterator[tuple[str, int, Piece]]:
     """Every piece that has enough rows to be judged, with its column and its number: all of them asked at once."""
     import polars as pl
 

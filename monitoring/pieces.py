@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from monitoring.faults import ENOUGH, FEW, arrived, faults
-from monitoring.usual import BLOCK, known
+from monitoring.usual import BLOCK, known_columns
 
 if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
     from monitoring.drift import Compared, Side
-    from monitoring.usual import Reference
+    from monitoring.usual import KnownColumns
 
 NAMED = 3  # pieces in a sentence
 PART = 0.2  # of a usual piece's rows, from which what arrived counts as one
@@ -49,16 +49,16 @@ def faults_of(reference: Side, current: Side, growing: Mapping[Compared, str | N
         growing: the columns, each with a remark if it only grows.
     """
     columns, only_grow = tuple(growing), [c.name for c, remark in growing.items() if remark]
-    before = known(columns, reference.values, reference.block, only_grow)
+    known = known_columns(columns, reference.values, reference.block, only_grow)
     together = arrived(columns, current.values)
     whole = current.rows_a_block >= PART * reference.rows_a_block > PART
-    wrong = {name: pieces[0] for name, pieces in faults(before, together, lambda _: whole).items()}
+    wrong = {name: pieces[0] for name, pieces in faults(known, together, lambda _: whole).items()}
     cuts = [
-        (cut, _broken_pieces(before, together, (one.piece, cut.piece), (reference, current)))
+        (cut, _broken_pieces(known, together, (one.piece, cut.piece), (reference, current)))
         for one, cut in zip(reference.cuts, current.cuts, strict=False)
     ]
     found = {
-        name: _said(wrong.get(name), [(cut, broken.get(name, {})) for cut, broken in cuts]) for name in before.columns
+        name: _said(wrong.get(name), [(cut, broken.get(name, {})) for cut, broken in cuts]) for name in known.columns
     }
     return {name: sentence for name, sentence in found.items() if sentence}
 
@@ -76,7 +76,7 @@ def _said(wrong: str | None, cuts: Sequence[tuple[Cut, Mapping[int, str]]]) -> s
 
 
 def _broken_pieces(
-    known: Reference,
+    known: KnownColumns,
     rows: pl.DataFrame,
     cut: tuple[NDArray[np.int64], NDArray[np.int64]],
     sides: tuple[Side, Side],

@@ -48,7 +48,7 @@ def by_block(values: pl.DataFrame, block: NDArray[np.int64], figures: Mapping[st
     if not len(found):
         found = values.select(**figures)
     by_name = {name: numbers(found[name]) for name in figures}
-    return {name: values[np.isfinite(values)] for name, values in by_name.items()}
+    return {name: figure[np.isfinite(figure)] for name, figure in by_name.items()}
 
 
 @dataclass(frozen=True)
@@ -93,18 +93,18 @@ class Usual:
 
     Args:
         column: its values.
-        reference: all columns, and how they are cut.
+        among: all columns, and how they are cut.
         grows: whether it only ever grows: then it lies outside of all that was there, sooner or later.
     """
 
     column: Column
-    reference: Reference
+    among: KnownColumns
     grows: bool
 
     @property
     def rows(self) -> Rows:
         """Its values, piece by piece."""
-        return Rows(self.column.values, self.reference.block)
+        return Rows(self.column.values, self.among.block)
 
     @cached_property
     def missing(self) -> float:
@@ -124,7 +124,7 @@ class Usual:
     @property
     def sizes(self) -> Floats:
         """Of each block, the median of the absolute values that are not 0."""
-        return self.reference.sizes[self.column.values.name]
+        return self.among.sizes[self.column.values.name]
 
     @cached_property
     def outside(self) -> float:
@@ -141,7 +141,7 @@ class Usual:
 
 
 @dataclass(frozen=True)
-class Reference:
+class KnownColumns:
     """All columns of the reference, cut into time blocks, or into other pieces.
 
     Args:
@@ -156,7 +156,7 @@ class Reference:
     block: NDArray[np.int64]
     growing: frozenset[str]
 
-    def cut(self, piece: NDArray[np.int64], growing: frozenset[str]) -> Reference:
+    def cut(self, piece: NDArray[np.int64], growing: frozenset[str]) -> KnownColumns:
         """The same columns in other pieces; as it is if these are its blocks, of which much may be known by now."""
         same = piece is self.block and growing == self.growing
         return self if same else replace(self, block=piece, growing=growing)
@@ -176,14 +176,14 @@ class Reference:
         return by_block(self.values, self.block, sized)
 
 
-def known(
+def known_columns(
     columns: Sequence[Compared], values: pl.DataFrame, block: NDArray[np.int64], growing: Collection[str] = ()
-) -> Reference:
+) -> KnownColumns:
     """What is known of some columns of the reference, by their rows and the number of each row's time block."""
     found, infinite = as_values(columns, values), infinite_values(columns, values)
     gone = {column.name for column in infinite if column.any()}
     by_name = {c.name: Column(found[c.name], c.kind, c.role, infinite=c.name in gone) for c in columns}
-    return Reference(found, by_name, block, frozenset(growing))
+    return KnownColumns(found, by_name, block, frozenset(growing))
 
 
 def as_values(columns: Sequence[Compared], values: pl.DataFrame) -> pl.DataFrame:

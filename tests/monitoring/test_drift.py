@@ -18,7 +18,7 @@ from monitoring.counted import counted
 from monitoring.distances import observed
 from monitoring.drift import Compared, DriftVerdict, Side, compare_sides
 from monitoring.faults import arrived, faults
-from monitoring.usual import known
+from monitoring.usual import known_columns
 
 REFERENCE, CURRENT = 3_000, 700
 
@@ -143,8 +143,8 @@ BREAKS = {
 
 def broken_as_a_whole(reference: Side, current: Side, columns: Sequence[Compared]) -> set[str]:
     """The columns that are broken in all that arrived."""
-    then = known(columns, reference.values, reference.block)
-    return set(faults(then, arrived(columns, current.values), lambda _: True))
+    known = known_columns(columns, reference.values, reference.block)
+    return set(faults(known, arrived(columns, current.values), lambda _: True))
 
 
 @pytest.mark.parametrize("name", BREAKS)
