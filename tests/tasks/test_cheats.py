@@ -146,6 +146,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         first = register(context, 1, learned)
         assert promote(context, evaluate(context, 1, first), first)
         land(context, landing / "2.parquet", arriving(DAYS, NEW_DAYS))
+        finetune_champion(context, 2, pending_work(context))  # what is finished is not repeated in the copies
     return home
 
 
