@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import time
+import shutil
+from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from a_year import a_year
@@ -15,7 +17,7 @@ from db.records import RunEnding
 from learning.catalog import load_spec
 from settings import Settings
 from tasks.run import Context, Run
-from tasks.seeing import begin_to_show, show_on_timeline, write_page
+from tasks.seeing import TIMELINE, begin_to_show, show_on_timeline, write_page
 
 
 @pytest.fixture
@@ -44,19 +46,25 @@ def test_a_page_that_cannot_be_written_fails_no_run(run: Run, home: Settings, ca
 
 
 @pytest.mark.slow
-def test_a_check_stands_on_the_timeline(run: Run, home: Settings) -> None:
-    """Within its model's project."""
+def test_a_check_stands_on_the_timeline_and_one_that_cannot_fails_no_run(run: Run, home: Settings) -> None:
+    """Within its model's project; one that cannot be written fails no run."""
     begin_to_show(run).result(120)
     assert len(list(home.workspace.rglob("snapshots/*.json"))) == 1
-
-
-def test_a_timeline_that_cannot_be_written_fails_no_run(run: Run, home: Settings) -> None:
-    """Nor does anybody wait for it."""
-    home.reports.mkdir(parents=True)
+    shutil.rmtree(home.workspace)
     home.workspace.write_text("a file where the folder should be")
-    started = time.perf_counter()
     show_on_timeline(run)
-    assert time.perf_counter() - started < 30
     with pytest.raises(OSError, match="workspace"):
         begin_to_show(run).result(120)
     get_reusable_executor(reuse=True).shutdown(wait=True)
+
+
+def test_nobody_waits_for_the_timeline(
+    run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What became of it is known later, and a failure stands in the log."""
+    writing = Future[None]()
+    monkeypatch.setattr("loky.get_reusable_executor", lambda **_: SimpleNamespace(submit=lambda *_, **__: writing))
+    show_on_timeline(run)
+    assert TIMELINE not in caplog.text
+    writing.set_exception(OSError("no space left"))
+    assert f"{TIMELINE} could not be written: OSError: no space left" in caplog.text
