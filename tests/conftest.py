@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from postgres import Server, running_server
+from registered import registrations_undone
 
 from settings import Settings, get_settings
 
@@ -46,6 +47,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     get_settings.cache_clear()
     yield get_settings()
     get_settings.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def layers_of_its_own() -> Iterator[None]:
+    """Every test finds registered what the test modules register as they are imported, and nothing of other tests."""
+    with registrations_undone():
+        yield
 
 
 @pytest.fixture(scope="session")
