@@ -99,48 +99,12 @@ def test_a_killed_refit_goes_on_and_gives_the_same_version(
         assert version.plan["past"] == {"turned": turn.replace(" ", "T"), "kept": False, "shown": True, "rows": 400}
 
 
-def test_a_single_day_is_judged_by_held_out_rows_and_the_sentence_says_so(
-    landing: Landing, registry: ModelRegistry, begin: Begin
-) -> None:
-    """There is nothing older to learn from: that is the weaker proof."""
-    begin(400)
-    landing.land(400, flipped=True)
-    assert retrain("tiny") == "promoted"
-    assert registry.champion("tiny").refit_of is None
-    assert "the weaker proof" in str(registry.runs("tiny")[0].reason)
-
-
-def test_where_events_are_few_all_rows_judge_in_folds(
-    landing: Landing, registry: ModelRegistry, begin: Begin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The newest rows hold 45 events or so, and the gate asks for 100: all of them hold twice as many.
-
-    Who is promoted learned all rows, and who judged each fold did not learn it: its weights are others.
-    """
-    begin(400, DAYS)
-    landing.land(400, flipped=True, days=DAYS)
-    rare = replace(TINY, gate=replace(TINY.gate, min_events=100))
-    monkeypatch.setattr("tasks.run.load_spec", lambda *_: rare)
-    assert retrain("tiny") == "promoted"
-    champion = registry.champion("tiny")
-    assert (champion.number, champion.parent, champion.refit_of) == (2, 1, None)
-    assert len(champion.plan["folds"]) == 4
-    assert registry.pending("tiny") == ()
-    (verdict,) = registry.evaluations("tiny", 2)
-    assert verdict.prove_from == registry.partitions("tiny")[1].time_from
-    assert (verdict.metrics[0].dataset, verdict.metrics[0].rows) == ("proving window", 400)
-    assert "in 4 folds, each by a challenger that learned from the others" in verdict.reason
-    losses = [loss for loss in registry.block_losses("tiny", [2]) if loss.proving]
-    assert sum(loss.rows for loss in losses) == 400
-
-
 def test_folds_from_scratch_have_bases_of_their_own(
     started: ModelRegistry, home: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All rows are judged, and of bases that nobody asks again no feature is kept."""
     rare = replace(TINY, finetune=FromScratch(), gate=replace(TINY.gate, min_events=100))
     monkeypatch.setattr("tasks.run.load_spec", lambda *_: rare)
-    shutil.rmtree(home.cache)  # where version 1 was trained, layers of other tests may have been registered
     retrain("tiny")
     (verdict,) = started.evaluations("tiny", 2)
     assert (verdict.metrics[0].dataset, verdict.metrics[0].rows) == ("proving window", 400)
@@ -150,10 +114,14 @@ def test_folds_from_scratch_have_bases_of_their_own(
     assert 1 <= len({path.parent for path in home.cache.rglob("*.npy")}) <= 2  # of the champion, and of version 2
 
 
-def test_a_run_that_is_cut_short_in_its_second_fold_goes_on_to_the_same_bits(
+def test_where_events_are_few_all_rows_judge_in_folds_also_in_a_run_that_was_cut_short(
     started: ModelRegistry, home: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was learned is not learned again, and what lay half done becomes what it would have been: in a dry run."""
+    """The newest rows hold 45 events or so, and the gate asks for 100: all of them hold twice as many.
+
+    Who is promoted learned all rows, and who judged each fold did not learn it: its weights are others. A run that was
+    cut short in its second fold learns nothing again, and what lay half done becomes what it is in a dry run.
+    """
     rare = replace(TINY, gate=replace(TINY.gate, min_events=100))
     monkeypatch.setattr("tasks.run.load_spec", lambda *_: rare)
     work = home.work / "tiny"
@@ -182,6 +150,17 @@ def test_a_run_that_is_cut_short_in_its_second_fold_goes_on_to_the_same_bits(
     assert retrain("tiny") == "promoted"
     assert heads() == whole
     assert first.stat().st_mtime_ns == before
+
+    champion = started.champion("tiny")
+    assert (champion.number, champion.parent, champion.refit_of) == (2, 1, None)
+    assert len(champion.plan["folds"]) == 4
+    assert started.pending("tiny") == ()
+    (verdict,) = started.evaluations("tiny", 2)
+    assert verdict.prove_from == started.partitions("tiny")[1].time_from
+    assert (verdict.metrics[0].dataset, verdict.metrics[0].rows) == ("proving window", 400)
+    assert "in 4 folds, each by a challenger that learned from the others" in verdict.reason
+    losses = [loss for loss in started.block_losses("tiny", [2]) if loss.proving]
+    assert sum(loss.rows for loss in losses) == 400
 
 
 def test_a_challenger_that_learned_the_proving_window_proves_nothing_by_it(started: ModelRegistry) -> None:

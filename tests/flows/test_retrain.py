@@ -33,7 +33,10 @@ Begin = Callable[..., None]
 def test_the_world_flips_and_the_challenger_takes_over(
     drift_elsewhere: None, landing: Landing, registry: ModelRegistry, home: Settings, begin: Begin
 ) -> None:
-    """Version 1 learns history; the world changes; version 2 learns it, is better, and is the champion."""
+    """Version 1 learns history; the world changes; version 2 learns it, is better, and is the champion.
+
+    A single day is judged by held-out rows, as there is nothing older to learn from, and the sentence says so.
+    """
     begin(400)
     assert registry.champion("tiny").number == 1
 
@@ -41,7 +44,7 @@ def test_the_world_flips_and_the_challenger_takes_over(
     assert retrain("tiny") == "promoted"
 
     champion = registry.champion("tiny")
-    assert (champion.number, champion.parent) == (2, 1)
+    assert (champion.number, champion.parent, champion.refit_of) == (2, 1, None)
     assert champion.base == registry.version("tiny", 1).base
     assert champion.head != registry.version("tiny", 1).head
     assert champion.reason  # how the training went
@@ -49,6 +52,7 @@ def test_the_world_flips_and_the_challenger_takes_over(
     assert (run.outcome, run.decision) == ("promoted", "retrain")
     assert run.reason
     assert "better so far: log_loss" in run.reason
+    assert "the weaker proof" in run.reason
     assert {"take arrivals", "check drift", "fine-tune the head"} <= set(run.timings)
     assert len(registry.drift_checks("tiny")) == 1
     page = home.monitor_page("tiny").read_text()
