@@ -11,8 +11,9 @@ import pytest
 from demo.demos import DEMOS, DIGITS, Demo
 from demo.digits import MONTHS_PER_ERA, digits_month
 from learning.catalog import load_spec
-from monitoring.faults import fault
-from monitoring.usual import Rows
+from monitoring.drift import Compared
+from monitoring.faults import arrived, faults
+from monitoring.usual import known_columns
 
 MODELS = Path(__file__).parent.parent.parent / "models"
 
@@ -54,7 +55,8 @@ def test_the_look_changes_every_third_month_and_the_same_month_is_the_same() -> 
 
 def test_a_look_that_is_as_far_off_as_a_fault_stops_no_retrain() -> None:
     """White on black lies beyond all that was, as values in another unit do; here it is the world that is like that."""
-    ink = [digits_month(month, rows=200)["ink"] for month in DIGITS.numbers]
-    known, white = (Rows(values, np.zeros(len(values), dtype=np.int64)) for values in (pl.concat(ink[:9]), ink[9]))
-    assert fault("number", "input", known, white)
+    ink = [digits_month(month, rows=200).select("ink") for month in DIGITS.numbers]
+    known, white, column = pl.concat(ink[:9]), ink[9], Compared("ink", "number", "input")
+    usual = known_columns([column], known, np.zeros(len(known), dtype=np.int64))
+    assert faults(usual, arrived([column], white), lambda _: True)
     assert not load_spec("digits", [MODELS]).drift.stop_when_broken
