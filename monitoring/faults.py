@@ -103,8 +103,8 @@ def _pieces(
     import polars as pl
 
     asked = {name: one for name, one in known.columns.items() if one.role != "prediction" or one.values.count()}
-    figures = {name: pl.struct(_figures(name, column)) for name, column in asked.items()}
-    found = current.group_by(BLOCK).agg(pl.len().alias(ROWS), **figures).sort(BLOCK)
+    figures = [pl.struct(_figures(name, column)).alias(name) for name, column in asked.items()]
+    found = current.group_by(BLOCK).agg(pl.len().alias(ROWS), *figures).sort(BLOCK)
     for one in found.iter_rows(named=True):
         number, rows = one.pop(BLOCK), one.pop(ROWS)
         for name, piece in one.items():

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from monitoring.counted import Floats
     from monitoring.drift import Compared, Side
 
+MIDDLE = (0.25, 0.75)  # quantiles
 BLOCKS = 4  # of the reference, from which growth is believed
 OWN = 0.9  # share of values found in no other block, from which a category is an identifier
 
@@ -65,10 +66,10 @@ def _middles(side: Side, names: Sequence[str]) -> dict[str, Floats]:
     if not names:
         return {}
     values = {name: pl.col(name).cast(pl.Float64).fill_nan(None) for name in names}
-    quartiles = {name: pl.concat_list(value.quantile(0.25), value.quantile(0.75)) for name, value in values.items()}
+    quartiles = [value.quantile(share).alias(f"{name}/{share}") for name, value in values.items() for share in MIDDLE]
     blocks = side.values.with_columns(pl.Series(BLOCK, np.asarray(side.block))).group_by(BLOCK)
-    found = blocks.agg(**quartiles).sort(BLOCK)
-    by_name = {name: np.array(found[name].to_list(), dtype=float).T for name in names}
+    found = blocks.agg(*quartiles).sort(BLOCK)
+    by_name = {name: np.stack([found[f"{name}/{share}"].to_numpy() for share in MIDDLE]) for name in names}
     return {name: middles[:, ~np.isnan(middles).any(axis=0)] for name, middles in by_name.items()}
 
 

@@ -44,9 +44,10 @@ def by_block(values: pl.DataFrame, block: NDArray[np.int64], figures: Mapping[st
     import polars as pl
 
     blocks = values.with_columns(pl.Series(BLOCK, block)).group_by(BLOCK)
-    found = blocks.agg(pl.len().alias(ROWS), **figures).filter(pl.col(ROWS) >= SPOKEN)
+    named = [figure.alias(name) for name, figure in figures.items()]
+    found = blocks.agg(pl.len().alias(ROWS), *named).filter(pl.col(ROWS) >= SPOKEN)
     if not len(found):
-        found = values.select(**figures)
+        found = values.select(named)
     by_name = {name: numbers(found[name]) for name in figures}
     return {name: figure[np.isfinite(figure)] for name, figure in by_name.items()}
 

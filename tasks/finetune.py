@@ -67,9 +67,8 @@ def finetune_champion(
     again = pending.asked == "again"
     turned = None if again else world_turned(context.registry, context.spec)
     pending = since_the_turn(context, pending, turned)
-    known = learned_since(pending, turned)
-    plan = plan_for(context, pending, known)
-    since = known if isinstance(plan, FromScratch) else turned
+    plan = plan_for(context, pending, learned_since(pending, turned))
+    since = learned_since(pending, turned) if isinstance(plan, FromScratch) else turned
     train = partial(training(context, run_id, pending, plan, progress), since=since)
     proof = context.registry.version(context.spec.name, proven.number).plan if proven else None
     found = agreement_of(proof, turned) if proof else find_agreement(context, pending, plan, turned, train)

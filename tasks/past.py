@@ -64,11 +64,11 @@ class Past:
     def __init__(self, arrivals: Sequence[Arriving], shared: Path, *, always: bool = False) -> None:
         self.arrivals, self.always = arrivals, always
         self._shared = shared
-        self._began, self._spared, self._rows = time.process_time(), 0.0, dict[str, int]()
+        self._began, self._spared, self._rows = time.process_time(), dict[str, float](), dict[str, int]()
 
     def arrive(self, run: Run) -> IngestResult:
         """Record what has arrived until the run began; what comes later is not there yet."""
-        self._began, self._spared, self._rows = time.process_time(), 0.0, dict[str, int]()
+        self._began, self._spared, self._rows = time.process_time(), dict[str, float](), dict[str, int]()
         registry = run.context.registry
         known = {entry.digest for entry in registry.ledger(run.model)}
         new = [one for one in self.arrivals if one.at <= run.started_at and one.partition.digest not in known]
@@ -79,7 +79,7 @@ class Past:
 
     def tally(self) -> dict[str, float]:
         """What the run took of processor time, with what others had done for it, and how many rows it trained on."""
-        spent = time.process_time() - self._began + self._spared
+        spent = time.process_time() - self._began + sum(self._spared.values())
         return {PROCESSOR: spent, TRAINED_ROWS: float(sum(self._rows.values()))}
 
     def finetune(
@@ -99,7 +99,7 @@ class Past:
         how |= {"work": how["work"].parent / key, "logs": None, "progress": None}
         with self._once(key):
             trained = finetune(spec, champion, new, old, **how)
-        self._rows[key] = trained.rows  # once, however often it is asked for
+        self._rows[key] = trained.rows
         return trained
 
     def drift_verdict(self, run: Run, pending: Pending, comparison: Comparison) -> DriftVerdict | None:
@@ -161,8 +161,9 @@ class Past:
             began = time.process_time()
             yield
             spent = time.process_time() - began
-            if took.exists():
-                self._spared += float(took.read_text()) - spent
+            if took.exists():  # once a run, however often it is asked for
+                self._spared.setdefault(key, float(took.read_text()) - spent)
             else:
+                self._spared[key] = 0.0
                 with written_whole(took, sync=False) as temporary:
                     temporary.write_text(str(spent))

@@ -10,20 +10,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from errors import TrainingError
 from evaluation.intervals import Interval, mean_interval
 from evaluation.losses import row_losses
+from learning.data import row_count, select
 from learning.plans import FromScratch
 from learning.prediction import predict
 from learning.taught_rows import replays
 from tasks.logs import run_logger
+from tasks.paired_rows import numbered
 from tasks.unlearned import judging
 
 if TYPE_CHECKING:
     from db.arrival_records import PartitionRecord
+    from learning.data import PartitionFile
     from learning.files import Trained
     from learning.plans import FineTune
     from monitoring.decision import Pending
@@ -86,7 +91,7 @@ def find_agreement(
 ) -> Agreement | None:
     """Whether the past may be learned on; None where the world did not turn, or too little is known to say.
 
-    Nor is it asked where the plan learns nothing of the past. What was shown for the champion holds for this turn: one
+    Nor is it asked where the plan learns nothing of the past. What was shown for any version holds for this turn: one
     retrain of many costs a champion that follows the new world less than the first one. What was not is asked again
     when twice as much is known.
 
@@ -100,52 +105,90 @@ def find_agreement(
     until, looks_back = proving_since(pending), isinstance(plan, FromScratch) or replays(plan) or plan.anchor > 0
     if not turned or not looks_back or (until and turned >= until):  # the last: all rows of the new world judge
         return None
-    registry, model = context.registry, context.spec.name
-    champion = registry.version(model, pending.champion)
-    since = judging((*registry.trained_on(model, champion.number), *pending.partitions), turned)
-    rows = sum(partition.rows for partition in since)
-    known = agreement_of(champion.plan, turned)
+    learned = judging(context.registry.trained_on(context.spec.name, pending.champion), turned)
+    new = judging(pending.partitions, turned)
+    rows = sum(partition.rows for partition in (*learned, *new))
+    known = newest_answer(context, turned)
     if known and (known.shown or rows < AGAIN * known.rows):
         return known
-    name = "asked" if pending.folds else ""  # a challenger that leaves out the proving window is the one to be judged
-    ways = (Agreement(turned, kept=kept, shown=False, rows=rows) for kept in (False, True))
-    trained = [train(name, agreement=one, before=until) for one in ways]
-    same = trained[0].files.head_digest == trained[1].files.head_digest  # neither learned anything, which says nothing
-    cost = None if same else cost_of_past(context, champion.base.digest, since, (turned, until), trained)
-    if cost is None:
+    # Held-out rows that are to judge do not choose before.
+    silent = until is None or pending.folds
+    base = context.registry.version(context.spec.name, pending.champion).base.digest
+    asked = Asked(context, base, learned if silent else (*learned, *new), (turned, until))
+    if not asked.enough:
         return None
-    return Agreement(turned, kept=cost.mean <= 0, shown=cost.high <= 0 or cost.low > 0, rows=rows)
+    name = f"fold-{len(pending.folds)}" if pending.folds else ""  # those that judge are trained like that anyhow
+    ways = (Agreement(turned, kept=kept, shown=False, rows=rows) for kept in (False, True))
+    try:
+        trained = [train(name, agreement=one, before=until) for one in ways]
+    except TrainingError as error:
+        run_logger().warning("whether the past agrees could not be asked, so it is left: %s", error)
+        return None
+    if not any(epoch for one in trained for epoch in one.kept.values()):  # both are as they began, which says nothing
+        return None
+    mean, interval = asked.cost(*trained)
+    shown = interval is not None and (interval.high <= 0 or interval.low > 0)
+    return Agreement(turned, kept=mean <= 0, shown=shown, rows=rows)
 
 
-def cost_of_past(
-    context: Context,
-    base: str,
-    partitions: tuple[PartitionRecord, ...],
-    span: tuple[datetime, datetime | None],
-    trained: list[Trained],
-) -> Interval | None:
-    """What a challenger with the past loses on rows since the turn, above what it may; None of few rows.
+def newest_answer(context: Context, turned: datetime) -> Agreement | None:
+    """What was found last for this turn, also for a challenger that was refused."""
+    registry, model = context.registry, context.spec.name
+    plans = registry.plans(model, [version.number for version in registry.versions(model)])
+    answers = (agreement_of(plans[number], turned) for number in sorted(plans, reverse=True))
+    return next(filter(None, answers), None)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The held-out rows that say what the past costs.
 
     Args:
         context: what is opened for the model.
         base: digest of the champion's base, whose features are cached; of a new one, nobody asks again.
-        partitions: that have rows since the turn.
-        span: which of their held-out rows say it.
-        trained: the challenger without the past, and the one with it.
+        partitions: where they are.
+        span: the turn, and when the rows begin that are to judge.
     """
-    spec, files, losses = context.spec, context.partition_files(partitions), []
-    for one in (way.files for way in trained):
-        cache = context.settings.cache if one.base_digest == base else None
-        found = predict(spec, one, files, split="holdout", cache=cache, since=span[0], before=span[1])
-        if len(found.target) < FEWEST or (found.weight is not None and not found.weight.any()):
-            return None
-        losses.append(row_losses(spec.objective, found.target, found.prediction))
-    constant = spec.objective.constant(found.target, found.weight)
-    usual = spec.objective.row_loss(found.target, np.tile(constant, (len(found.target), 1)))
-    left, kept = losses
-    blocks = [] if found.block is None else [found.block]
-    cost = mean_interval(kept - left - COST * (usual - left), blocks, spec.gate.confidence, found.weight)
-    means = [float(np.average(each, weights=found.weight)) for each in (kept, left, usual)]
-    told = "held out since the turn: loss %.4f with what came before it, %.4f without, %.4f of a constant; it is %s"
-    run_logger().info(told, *means, "kept" if cost and cost.mean <= 0 else "left")
-    return cost
+
+    context: Context
+    base: str
+    partitions: tuple[PartitionRecord, ...]
+    span: tuple[datetime, datetime | None]
+
+    @cached_property
+    def files(self) -> tuple[PartitionFile, ...]:
+        """The local files."""
+        return self.context.partition_files(self.partitions)
+
+    @property
+    def enough(self) -> bool:
+        """Whether they are enough to ask: two trainings take long."""
+        rows = select(self.context.spec.schema, self.files, "holdout", since=self.span[0], before=self.span[1])
+        weighed = all(one.weight is None or one.weight.any() for one in rows if len(one.rows))
+        return weighed and row_count(rows) >= FEWEST
+
+    def cost(self, left: Trained, kept: Trained) -> tuple[float, Interval | None]:
+        """What a challenger with the past loses on them, above what it may; its interval, if they are not all alike."""
+        spec, losses = self.context.spec, []
+        for one in (left.files, kept.files):
+            found = predict(
+                spec,
+                one,
+                self.files,
+                split="holdout",
+                cache=self.context.settings.cache if one.base_digest == self.base else None,
+                columns=spec.schema.entity,
+                since=self.span[0],
+                before=self.span[1],
+            )
+            losses.append(row_losses(spec.objective, found.target, found.prediction))
+        constant = spec.objective.constant(found.target, found.weight)
+        usual = spec.objective.row_loss(found.target, np.tile(constant, (len(found.target), 1)))
+        alike = numbered({name: found.columns[name] for name in spec.schema.entity})
+        alike_in = [groups for groups in (found.block, alike) if groups is not None]
+        lost = losses[1] - losses[0] - COST * (usual - losses[0])
+        mean = float(np.average(lost, weights=found.weight))
+        means = [float(np.average(each, weights=found.weight)) for each in (losses[1], losses[0], usual)]
+        told = "held out since the turn: loss %.4f with what came before it, %.4f without, %.4f of a constant; it is %s"
+        run_logger().info(told, *means, "kept" if mean <= 0 else "left")
+        return mean, mean_interval(lost, alike_in, spec.gate.confidence, found.weight)

@@ -16,6 +16,7 @@ def threads(*_: object) -> str:
     return os.environ[THREADS]
 
 
+@pytest.mark.slow
 def test_policies_side_by_side_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each with threads for all cores, they would take processor time from each other."""
     monkeypatch.delenv(THREADS, raising=False)

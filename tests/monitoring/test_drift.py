@@ -274,3 +274,14 @@ def test_binned_distances_are_those_that_evidently_measures() -> None:
     assert found == pytest.approx(expected, rel=0.02)
     verdict = compare(pl.DataFrame({"x": one}), pl.DataFrame({"x": other}))
     assert verdict.columns[0].score == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["self", "figure", "value", "exprs", "rows"])
+def test_a_column_may_be_called_anything(name: str) -> None:
+    """Names of columns are no names of arguments."""
+    reference, current = (
+        side(rows(count, seed).rename({"speed": name}), 7) for count, seed in ((REFERENCE, 1), (CURRENT, 2))
+    )
+    columns = [Compared(name, "number", "input"), Compared("city", "category", "input")]
+    verdict = compare_sides(reference, current, columns, DriftPolicy())
+    assert name in {column.column for column in verdict.columns}

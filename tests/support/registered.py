@@ -12,10 +12,12 @@ from typing import Any, cast
 def registrations_undone() -> Iterator[None]:
     """Forget in the end what was registered meanwhile: where features are cached depends on all that is."""
     before = dict(registered())
-    yield
-    if registered() != before:
-        registered().clear()
-        registered().update(before)
+    try:
+        yield
+    finally:
+        if registered() != before:
+            registered().clear()
+            registered().update(before)
 
 
 def registered() -> dict[str, Any]:

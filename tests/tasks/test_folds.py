@@ -29,6 +29,7 @@ from tasks.find_pending import asked_work
 from tasks.finetune import cross_fitted, learned_since, training
 from tasks.judged_rows import judged_by, since_the_turn
 from tasks.paired_rows import FoldedRows, Rows
+from tasks.past_agrees import Agreement
 from tasks.register_version import Fold
 from tiny import TINY
 
@@ -231,6 +232,31 @@ def test_where_all_rows_of_a_turned_world_judge_others_are_learned(folds: tuple[
     pending, earlier = Pending(1, (), "key", prove_from=STARTS[-1], folds=folds), STARTS[-1] - timedelta(days=1)
     assert learned_since(pending, earlier) == earlier
     assert learned_since(pending, STARTS[-1]) is None
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_who_keeps_the_past_replays_all_of_it_in_a_folder_of_its_own(kept: bool) -> None:
+    """Also its refit, and each fold: what was found is in the plan of each."""
+    asked: list[tuple[str, datetime | None]] = []
+
+    def finetune(*_: object, work: Path, replay_since: datetime | None, **__: object) -> Trained:
+        asked.append((work.name, replay_since))
+        return Trained(files(""), (), (), {"kind": "FineTune"}, "", {})
+
+    context: Any = SimpleNamespace(
+        spec=TINY,
+        registry=SimpleNamespace(version=lambda *_: None, trained_on=lambda *_: ()),
+        settings=SimpleNamespace(work=Path(), logs=Path(), cache=Path()),
+        past=SimpleNamespace(finetune=finetune),
+        model_files=lambda _: None,
+        partition_files=tuple,
+    )
+    agreement = Agreement(STARTS[0], kept=kept, shown=True, rows=9)
+    train = training(context, 1, Pending(1, (), "key"), FineTune(), None)
+    made = [train(name, since=STARTS[0], agreement=agreement) for name in ("", "refit")]
+    named, since = ("-with-past", None) if kept else ("", STARTS[0])
+    assert asked == [(f"key{named}", since), (f"key-refit{named}", since)]
+    assert [one.plan for one in made] == [{"kind": "FineTune", **agreement.recorded}] * 2
 
 
 def test_where_nothing_is_pending_no_row_judges(place: Place) -> None:

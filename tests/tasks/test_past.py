@@ -21,7 +21,7 @@ from monitoring.samples import Layout, Rows
 from monitoring.windows import compare_rows
 from tasks.check_drift import Comparison, broken_inputs
 from tasks.drift_windows import WindowFiles, compared_columns
-from tasks.past import Past
+from tasks.past import PROCESSOR, Past
 from tasks.predictions import predict_with
 from tiny import TINY
 
@@ -44,6 +44,25 @@ def rows(path: Path, seed: int, times: float = 1.0) -> Path:
     found |= {schema.target: draw.integers(0, 2, 240).astype(float), "at": at}
     pl.DataFrame(found).with_columns(pl.col("at").dt.replace_time_zone("UTC")).write_parquet(path)
     return path
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_what_a_run_asks_for_twice_is_counted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: bool
+) -> None:
+    """Also where another policy has made it: the run would have taken as long."""
+    now = [0.0]
+    monkeypatch.setattr("tasks.past.time", SimpleNamespace(process_time=lambda: now[0]))
+
+    def made() -> None:
+        now[0] += 5.0
+
+    if other:
+        Past((), tmp_path).kept_of("a training", 1, made)
+    past = Past((), tmp_path)
+    for _ in range(2):
+        past.kept_of("a training", 1, made)
+    assert past.tally()[PROCESSOR] == 5.0
 
 
 def test_what_is_made_of_the_same_rows_is_made_once_for_all_registries(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from filled import MODEL, START, add_version, promote
+from filled import MODEL, START, add_version
 from served import Place
 
 from db.registry import open_registry
+from errors import TrainingDiverged
 from learning.files import ModelFiles, Trained
 from learning.plans import FineTune, FromScratch, Replay
 from learning.prediction import Predictions
@@ -39,8 +40,7 @@ class Trainings:
         """A challenger that left the past, or kept it."""
         self.asked.append((name, agreement.kept, before))
         way = "kept" if agreement.kept else "left"
-        head = way if self.learned else "champion's"
-        return Trained(ModelFiles(Path(way), Path(way), "base", head), (), (), {}, "", {})
+        return Trained(ModelFiles(Path(way), Path(way), way, way), (), (), {}, "", {"head": int(self.learned)})
 
     def predict(self, _spec: object, files: ModelFiles, _rows: object, **how: Any) -> Predictions:
         """Of every row, what came has this chance."""
@@ -62,9 +62,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
         yield place
 
 
-def pending(place: Place, champion: int = 1, **more: Any) -> Pending:
+def pending(place: Place) -> Pending:
     """Ten days, of which the last two judge."""
-    return Pending(champion, (place.arrive(2, DAYS, days=10),), "key", prove_from=UNTIL, **more)
+    return Pending(1, (place.arrive(2, DAYS, days=10),), "key", prove_from=UNTIL)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_the_past_is_kept_where_it_costs_little(
     assert found == Agreement(TURN, kept=agrees, shown=True, rows=len(DAYS))
     assert trainings.asked == [("", False, UNTIL), ("", True, UNTIL)]
     assert trainings.spans == [("holdout", TURN, UNTIL)] * 2
-    assert trainings.caches == [None, None]  # of another base than the champion's, nobody asks again
+    assert trainings.caches == [None, None]  # of other bases than the champion's, nobody asks again
 
 
 @pytest.mark.parametrize("rows", [40, 4000])
@@ -121,13 +121,13 @@ def test_it_is_not_asked_where_there_is_no_question(
     assert not trainings.asked
 
 
-def test_a_few_rows_say_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is asked again when there are more."""
+@pytest.mark.parametrize(("rows", "asked"), [(230, False), (250, True)])
+def test_a_few_rows_say_nothing(place: Place, monkeypatch: pytest.MonkeyPatch, rows: int, asked: bool) -> None:
+    """Six days have 28 held-out rows of 230, and 30 of 250; to train for nothing may take hours."""
     trainings = Trainings(monkeypatch, left=0.5, kept=0.9)
-    trainings.rows = 29
-    assert find_agreement(place.context, pending(place), FromScratch(), TURN, trainings.train) is None
-    trainings.rows = 30
-    assert find_agreement(place.context, pending(place), FromScratch(), TURN, trainings.train)
+    few = replace(pending(place), partitions=(place.arrive(2, DAYS[:rows], days=10),))
+    assert bool(find_agreement(place.context, few, FromScratch(), TURN, trainings.train)) == asked
+    assert bool(trainings.asked) == asked
 
 
 def test_challengers_that_learned_nothing_say_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,12 +137,31 @@ def test_challengers_that_learned_nothing_say_nothing(place: Place, monkeypatch:
     assert find_agreement(place.context, pending(place), FineTune(), TURN, trainings.train) is None
 
 
-def test_in_folds_the_challengers_that_answer_are_of_the_newest(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work folders of their own: each fold has its own challenger."""
+def test_a_past_that_cannot_be_learned_is_left(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The retrain goes on as it would without the question."""
     trainings = Trainings(monkeypatch, left=0.9, kept=0.9)
-    folded = replace(pending(place), folds=(TURN, UNTIL), prove_from=TURN)
-    assert find_agreement(place.context, folded, FineTune(), TURN, trainings.train)
-    assert trainings.asked == [("asked", False, UNTIL), ("asked", True, UNTIL)]
+
+    def train(name: str, *, agreement: Agreement, before: datetime | None) -> Trained:
+        if agreement.kept:
+            raise TrainingDiverged("a loss of nan", "old rows are in another unit", "look at them")
+        return trainings.train(name, agreement=agreement, before=before)
+
+    assert find_agreement(place.context, pending(place), FineTune(), TURN, train) is None
+
+
+@pytest.mark.parametrize("how", [{"folds": (TURN, UNTIL), "prove_from": TURN}, {"prove_from": None}])
+def test_held_out_rows_that_are_to_judge_do_not_choose_before(
+    place: Place, monkeypatch: pytest.MonkeyPatch, how: dict[str, Any]
+) -> None:
+    """Where all pending ones do, only those that the champion has learned of the same days are asked."""
+    trainings = Trainings(monkeypatch, left=0.9, kept=0.9)
+    judged = replace(pending(place), **how)
+    assert find_agreement(place.context, judged, FineTune(), TURN, trainings.train) is None
+    place.promote(2, trained=[place.arrive(2, DAYS, days=10).digest])
+    found = find_agreement(place.context, replace(judged, champion=2), FineTune(), TURN, trainings.train)
+    assert found == Agreement(TURN, kept=True, shown=True, rows=800)
+    name, until = ("fold-2", UNTIL) if judged.folds else ("", None)
+    assert trainings.asked == [(name, False, until), (name, True, until)]
 
 
 LEFT = Agreement(TURN, kept=False, shown=False, rows=201)
@@ -160,11 +179,13 @@ LEFT = Agreement(TURN, kept=False, shown=False, rows=201)
 def test_what_is_shown_holds_and_else_it_is_asked_when_twice_as_much_is_known(
     place: Place, monkeypatch: pytest.MonkeyPatch, known: Agreement, asked: bool
 ) -> None:
-    """Once the champion follows the new world, a single retrain with the past would cost little."""
+    """Once the champion follows the new world, a single retrain with the past would cost little.
+
+    The version that was asked for was refused, or replaced: what it showed is as true.
+    """
     add_version(place.registry, parent=1, plan=known.recorded)
-    promote(place.registry, 2)
     trainings = Trainings(monkeypatch, left=0.9, kept=0.9)
-    found = find_agreement(place.context, pending(place, 2), FineTune(), TURN, trainings.train)
+    found = find_agreement(place.context, pending(place), FineTune(), TURN, trainings.train)
     assert bool(trainings.asked) == asked
     assert found == (Agreement(TURN, kept=True, shown=True, rows=400) if asked else known)
 
