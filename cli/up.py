@@ -24,7 +24,7 @@ from cli.prefect_server import COMMAND, HOST, answering, client_of, refuse_taken
 from cli.printing import say, say_if_heard
 from cli.registering import POOL, keep_what_is_set, limit_pool, names_in, offer_models, remove_unnamed
 from cli.serving import ABOVE, serving
-from cli.supervisor import Process, Service, held
+from cli.supervisor import STOP_SECONDS, Process, Service, held
 from errors import EvergreenError, ServerFailed
 from learning.catalog import known_models
 from settings import Settings, get_settings
@@ -193,32 +193,56 @@ def stop(all_of_it: Up) -> None:
     told: set[int] = set()
     try:
         all_of_it.arriving.end()
-        all_of_it.worker.stop(INTERRUPT_SECONDS, lambda: signal_runs(all_of_it, signal.SIGTERM, told))
-        signal_runs(all_of_it, signal.SIGKILL, set())
+        all_of_it.worker.stop(INTERRUPT_SECONDS, lambda: tell_runs(all_of_it, told))
+        end_what_is_left(all_of_it)
         if all_of_it.worker.process is not None and not all_of_it.server.ended:
             look(all_of_it, beginning=timedelta(0))
     finally:
         all_of_it.server.stop()
 
 
-def signal_runs(all_of_it: Up, number: signal.Signals, told: set[int]) -> None:
-    """Send the runs of deployments on this machine a signal, each once; those of a command are not ours to end.
+def tell_runs(all_of_it: Up, told: set[int]) -> None:
+    """Ask the runs to end where they are, each once: their worker would wait for them, and sends them nothing.
 
-    Their worker would wait for them: it sends them none.
+    Args:
+        all_of_it: what runs.
+        told: the processes that were told before; those told now are added.
     """
+    for process in processes_of_runs(all_of_it) - told:
+        told.add(process)
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGTERM)
+
+
+def end_what_is_left(all_of_it: Up) -> None:
+    """Kill what has not ended, also what has yet to begin its run, and wait until it is gone.
+
+    Only then can a look see that its run is lost; a process that begins one later would find no server.
+    """
+    from tasks.lease import processes_of_flow_runs
+
+    deadline = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < deadline:
+        left = processes_of_runs(all_of_it) | processes_of_flow_runs(f"{all_of_it.url}/api")
+        if not left:
+            return
+        for process in left:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.1)
+
+
+def processes_of_runs(all_of_it: Up) -> set[int]:
+    """Those of open runs of deployments on this machine; the ones of a command are not ours to end."""
     from tasks.lease import process_of
 
     try:
         running = all_of_it.registry.open_runs()
     except EvergreenError as error:  # the server is to be stopped all the same
         say_if_heard(f"could not tell the runs to end: {error}", err=True)
-        return
-    for run in running:
-        process = process_of(all_of_it.settings.running, run)
-        if process and run.id not in told and run.trigger.startswith("deployment "):
-            told.add(run.id)
-            with suppress(ProcessLookupError):
-                os.kill(process, number)
+        return set()
+    ours = (run for run in running if run.trigger.startswith("deployment "))
+    return {process for run in ours if (process := process_of(all_of_it.settings.running, run))}
 
 
 def check_deployments(file: Path) -> None:

@@ -62,12 +62,20 @@ def is_dead_here(folder: Path, run: RunRecord) -> bool:
 
 def has_process(flow_run_id: str) -> bool:
     """Whether a worker has started a process for a flow run on this machine; False where the system has no /proc."""
-    named = f"PREFECT__FLOW_RUN_ID={flow_run_id}".encode()
-    for environment in Path("/proc").glob("[0-9]*/environ"):
-        with suppress(OSError):  # it has just ended, or is somebody else's
-            if named in environment.read_bytes().split(b"\0"):
-                return True
-    return False
+    return any(started.get("PREFECT__FLOW_RUN_ID") == flow_run_id for started in _environments().values())
+
+
+def processes_of_flow_runs(api_url: str) -> set[int]:
+    """The processes that workers of a server have started on this machine; none where the system has no /proc.
+
+    Args:
+        api_url: of the server, as the workers call it.
+    """
+    return {
+        process
+        for process, started in _environments().items()
+        if "PREFECT__FLOW_RUN_ID" in started and started.get("PREFECT_API_URL") == api_url
+    }
 
 
 def forget(folder: Path, run: RunRecord) -> None:
@@ -83,6 +91,16 @@ def is_locked(file: IO[str]) -> bool:
         return True
     fcntl.flock(file, fcntl.LOCK_UN)
     return False
+
+
+def _environments() -> dict[int, dict[str, str]]:
+    """What each process on this machine that we may look at was started with."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # it has just ended, or is somebody else's
+            pairs = path.read_bytes().decode(errors="replace").split("\0")
+            found[int(path.parent.name)] = {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
+    return found
 
 
 def _look(path: Path) -> tuple[bool | None, int | None]:

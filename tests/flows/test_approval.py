@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -19,15 +20,19 @@ from tiny import TINY, Landing
 
 
 def newest_flow_run(name: str) -> tuple[str, list[str], str]:
-    """Name, tags and state of the newest flow run of a flow."""
+    """Name, tags and state of the newest flow run of a flow, once the server has its end."""
     from prefect.client.schemas.filters import FlowFilter, FlowFilterName
     from prefect.client.schemas.sorting import FlowRunSort
 
+    deadline = time.monotonic() + 30
     with get_client(sync_client=True) as client:
-        (found, *_) = client.read_flow_runs(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=[name])), sort=FlowRunSort.START_TIME_DESC, limit=1
-        )
-    return found.name, sorted(found.tags), str(found.state and found.state.name)
+        while True:
+            (found, *_) = client.read_flow_runs(
+                flow_filter=FlowFilter(name=FlowFilterName(any_=[name])), sort=FlowRunSort.START_TIME_DESC, limit=1
+            )
+            if (found.state and found.state.is_final()) or time.monotonic() > deadline:
+                return found.name, sorted(found.tags), str(found.state and found.state.name)
+            time.sleep(0.2)
 
 
 def rows(registry: ModelRegistry) -> dict[str, int]:
