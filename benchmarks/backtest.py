@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,6 +33,7 @@ POLICIES = (
 ONE_MORE = "gate.rule=not worse"
 HISTORY, RETRAINS = 8, 3
 SECONDS, GIB, YEAR = 600, 3, 0.35
+MEMORY_LOOKS = 5  # seconds between two looks at the memory
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -173,15 +175,17 @@ def backtest(home: Path, policies: Sequence[str], kill_after: int = 0) -> Took:
 def command(home: Path, *words: str, kill_after: int = 0) -> Took:
     """Run `evergreen`, in a process group of its own, and look at its processes once a second."""
     environment = os.environ | {"EVERGREEN_HOME": str(home), "PREFECT_HOME": str(home / "prefect")}
-    began, most, spent = time.monotonic(), 0, dict[int, float]()
+    began, most, spent, looks = time.monotonic(), 0, dict[int, float](), 0
     started = [sys.executable, "-m", "cli.main", *words]
     with subprocess.Popen(started, env=environment, stdout=subprocess.DEVNULL, start_new_session=True) as process:
         try:
             while process.poll() is None:
-                time.sleep(1)  # to add up the pages takes the kernel a while
-                seen = list(processes(process.pid))
-                spent |= {number: processor for number, processor, _ in seen}
-                most = max(most, sum(memory for *_, memory in seen))
+                time.sleep(1)
+                seen = dict(processes(process.pid))
+                spent |= seen
+                # To add up a process' pages takes the kernel 50 ms, in which it gets no new ones.
+                most = most if looks % MEMORY_LOOKS else max(most, sum(map(memory, seen)))
+                looks += 1
                 if kill_after and steps_made(home) >= kill_after:
                     os.killpg(process.pid, signal.SIGKILL)
         finally:
@@ -192,17 +196,21 @@ def command(home: Path, *words: str, kill_after: int = 0) -> Took:
     return Took(time.monotonic() - began, most, sum(spent.values()))
 
 
-def processes(session: int) -> Iterator[tuple[int, float, int]]:
-    """Number, processor seconds and bytes of memory of each process of a session, but of one that ends meanwhile."""
+def processes(session: int) -> Iterator[tuple[int, float]]:
+    """Number and processor seconds of each process of a session, but of one that ends meanwhile."""
     for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
+        with suppress(FileNotFoundError, ProcessLookupError):
             words = path.read_text(encoding="utf-8").rpartition(")")[2].split()
             if int(words[3]) == session:
-                held = path.with_name("smaps_rollup").read_text(encoding="utf-8").partition("\nPss:")[2].split()
-                spent = (int(words[11]) + int(words[12])) / CLOCK_TICKS
-                yield int(path.parent.name), spent, 1024 * int(held[0]) if held else 0
-        except (FileNotFoundError, ProcessLookupError):
-            continue
+                yield int(path.parent.name), (int(words[11]) + int(words[12])) / CLOCK_TICKS
+
+
+def memory(process: int) -> int:
+    """Bytes of a process; 0 of one that has ended."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        held = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="utf-8").partition("\nPss:")[2].split()
+        return 1024 * int(held[0]) if held else 0
+    return 0
 
 
 def steps_made(home: Path) -> int:

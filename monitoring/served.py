@@ -69,9 +69,10 @@ def comparable_losses(registry: ModelRegistry, model: str) -> list[BlockLossReco
     losses, champion = registry.block_losses(model), registry.find_champion(model)
     if champion is None:
         return list(losses)
-    plans = registry.plans(model, frozenset(one.number for one in losses))
     known = {(), unit := answered(champion.plan)}
-    return [one for one in losses if not unit or answered(plans[one.number]) in known]
+    plans = registry.plans(model, frozenset(one.number for one in losses)) if unit else {}
+    comparable = {number for number, plan in plans.items() if answered(plan) in known}
+    return [one for one in losses if not unit or one.number in comparable]
 
 
 def answered(plan: Mapping[str, Any]) -> tuple[Any, ...]:
