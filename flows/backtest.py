@@ -6,8 +6,9 @@ arrived is recorded in it step by step. Files, features and whatever two policie
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -90,7 +91,19 @@ def opened(spec: ModelSpec, history: History, database: Path, *, always: bool = 
 
 def live_by_name(history: History, policy: Policy) -> Lived:
     """The same, in a process of its own, which reads the model's file itself."""
-    return live(load_spec(history.model, history.settings.model_folders), history, policy)
+    try:
+        return live(load_spec(history.model, history.settings.model_folders), history, policy)
+    finally:
+        give_back_memory()
+
+
+def give_back_memory() -> None:
+    """Let the operating system have the memory that is free; else loky takes it for a leak, and the process for broken.
+
+    The next policy would begin with a new process, which imports TensorFlow again.
+    """
+    with suppress(OSError, AttributeError):  # of GNU's C library alone
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def first_version(spec: ModelSpec, history: History) -> Path:

@@ -39,7 +39,7 @@ Features = NDArray[np.float32]
 BASES = 4  # that are kept in memory: a champion's, its challenger's, and those of the two before
 BASE_BYTES = 32 * 2**20  # of all of these together; the newest is kept however large it is
 _newest: list[FrozenBase] = []
-CHECKED: ContextVar[dict[tuple[Path, int], Features] | None] = ContextVar("checked", default=None)  # by path and inode
+CHECKED: ContextVar[set[tuple[Path, int]] | None] = ContextVar("checked", default=None)  # paths, and which files
 
 
 class FeatureCache:
@@ -222,8 +222,8 @@ def frozen_base(path: Path, digest: str, schema: Schema) -> FrozenBase:
 
 @contextmanager
 def checked_once() -> Iterator[None]:
-    """Let entries stay open once their checksum was right: a backtest reads each a hundred times."""
-    token = CHECKED.set({})
+    """Let entries be read without their checksum once it was right: a backtest reads each a hundred times."""
+    token = CHECKED.set(set())
     try:
         yield
     finally:
@@ -235,20 +235,15 @@ def _mapped(path: Path) -> Features | None:
     try:
         os.utime(path)
         known, entry = CHECKED.get(), (path, path.stat().st_ino)
-        if known is None:
-            return _checked(path)
-        if entry not in known and (features := _checked(path)) is not None:
-            known[entry] = features
-        return known.get(entry)
+        if known is None or entry not in known:
+            written = np.memmap(path, mode="r")
+            if written[-SEAL:].tobytes() != _seal(written[:-SEAL], path):
+                return None
+            if known is not None:
+                known.add(entry)
+        return np.asarray(np.load(path, mmap_mode="r"))
     except (OSError, ValueError, EOFError):
         return None
-
-
-def _checked(path: Path) -> Features | None:
-    """The entry, if its checksum is right."""
-    written = np.memmap(path, mode="r")
-    right = written[-SEAL:].tobytes() == _seal(written[:-SEAL], path)
-    return np.asarray(np.load(path, mmap_mode="r")) if right else None
 
 
 def _seal(written: NDArray[np.uint8], path: Path) -> bytes:
