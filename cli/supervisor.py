@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from cli.prefect_worker import MODULE
 from cli.printing import say_if_heard
 from cli.private_server import APP
 from errors import ServerFailed
@@ -144,7 +145,7 @@ def end_left_over(file: Path) -> int:
 
 def is_service(number: str) -> bool:
     """Whether a process is a server or a worker, by its command."""
-    return any(mark in command_of(number) for mark in ("-m prefect ", APP))
+    return any(mark in command_of(number) for mark in ("-m prefect ", f"-m {MODULE} ", APP))
 
 
 def wait_until_gone(number: str) -> None:

@@ -21,6 +21,7 @@ from cli.capacity import cores, memory, runs_at_once
 from cli.notifying import keep_notifying
 from cli.prefect_home import keep_prefect_here
 from cli.prefect_server import COMMAND, HOST, answering, client_of, refuse_taken, wait_until_answers
+from cli.prefect_worker import MODULE
 from cli.printing import say, say_if_heard
 from cli.registering import POOL, keep_what_is_set, limit_pool, names_in, offer_models, remove_unnamed
 from cli.serving import ABOVE, serving
@@ -81,7 +82,7 @@ def up(
     end_when_told()
     place = "--host", HOST, "--port", str(port)
     server = Service("server", lambda: started(environment, *COMMAND, *place))
-    worker = Service("worker", lambda: started(environment, "prefect", "worker", "start", *WORKER))
+    worker = Service("worker", lambda: started(environment, MODULE, "worker", "start", *WORKER))
     with open_registry(settings.database_url) as registry:
         arriving = Arriving(asking_specs(settings), registry, settings.landing, lambda: client_of(url))
         all_of_it = Up(url, environment, server, worker, registry, settings, arriving)

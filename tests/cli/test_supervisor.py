@@ -67,8 +67,8 @@ STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); 
 
 def test_what_a_killed_up_left_is_ended_and_nothing_else(tmp_path: Path) -> None:
     """A number that is another program's by now is left alone, also one that leads no group: ours do."""
-    left = subprocess.Popen([sys.executable, "-c", SLEEPS, "-m prefect worker"], start_new_session=True)
-    other, typed = start(SLEEPS), subprocess.Popen([sys.executable, "-c", SLEEPS, "-m prefect worker"])
+    left = subprocess.Popen([sys.executable, "-c", SLEEPS, "-m cli.prefect_worker worker"], start_new_session=True)
+    other, typed = start(SLEEPS), subprocess.Popen([sys.executable, "-c", SLEEPS, "-m cli.prefect_worker worker"])
     noted = tmp_path / "up.pids"
     noted.write_text(f"{left.pid} {typed.pid} {other.pid}")
     assert end_left_over(noted) == 1
