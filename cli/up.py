@@ -42,6 +42,7 @@ FILE = Path("prefect.yaml")
 REFUSED = "read its last lines above; where it asks for a password, set PREFECT_API_AUTH_STRING as well"
 ENDS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 WORKER = ("--pool", POOL, "--name", "local-worker")
+MARK = "EVERGREEN_STARTED_BY"  # in the environment of all that this one starts, and of what those start
 
 
 @dataclass
@@ -79,6 +80,7 @@ def up(
     keep_prefect_here(settings)
     # The UI asks the address that it was opened at, be that 127.0.0.1, localhost or a proxy.
     environment = {"PREFECT_UI_API_URL": "/api"} | os.environ | {"PREFECT_API_URL": f"{url}/api", "PREFECT_UI_URL": url}
+    environment[MARK] = str(os.getpid())
     end_when_told()
     place = "--host", HOST, "--port", str(port)
     server = Service("server", lambda: started(environment, *COMMAND, *place))
@@ -224,7 +226,7 @@ def end_what_is_left(all_of_it: Up) -> None:
 
     deadline = time.monotonic() + STOP_SECONDS
     while time.monotonic() < deadline:
-        left = processes_of_runs(all_of_it) | processes_of_flow_runs(f"{all_of_it.url}/api")
+        left = processes_of_runs(all_of_it) | processes_of_flow_runs(MARK, str(os.getpid()))
         if not left:
             return
         for process in left:

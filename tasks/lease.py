@@ -65,17 +65,15 @@ def has_process(flow_run_id: str) -> bool:
     return any(started.get("PREFECT__FLOW_RUN_ID") == flow_run_id for started in _environments().values())
 
 
-def processes_of_flow_runs(api_url: str) -> set[int]:
-    """The processes that workers of a server have started on this machine; none where the system has no /proc.
+def processes_of_flow_runs(mark: str, value: str) -> set[int]:
+    """The processes of flow runs on this machine that have a worker's mark; none where the system has no /proc.
 
     Args:
-        api_url: of the server, as the workers call it.
+        mark: the name of a variable of the worker's environment, which they inherit.
+        value: of that variable.
     """
-    return {
-        process
-        for process, started in _environments().items()
-        if "PREFECT__FLOW_RUN_ID" in started and started.get("PREFECT_API_URL") == api_url
-    }
+    found = _environments().items()
+    return {process for process, one in found if "PREFECT__FLOW_RUN_ID" in one and one.get(mark) == value}
 
 
 def forget(folder: Path, run: RunRecord) -> None:

@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from cli.supervisor import Service
-from cli.up import ENDS, Up, end_what_is_left, stop
+from cli.up import ENDS, MARK, Up, end_what_is_left, stop
 from settings import Settings
 from tasks.lease import has_process
 
@@ -65,16 +65,24 @@ def test_no_process_is_left_whatever_goes_wrong_while_it_stops(home: Settings) -
 
 
 def test_a_process_that_has_begun_no_run_yet_is_ended_too(home: Settings) -> None:
-    """It hears no polite kill while it imports; later it would begin a run that nobody ends."""
-    url = "http://127.0.0.1:9"
-    started = os.environ | {"PREFECT__FLOW_RUN_ID": "d2719b5c", "PREFECT_API_URL": f"{url}/api"}
+    """It hears no polite kill while it imports; later it would begin a run that nobody ends. Others' are left alone."""
     deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+    marks = {"d2719b5c": str(os.getpid()), "7d0a9c11": "1"}
+    ours, other = (
+        subprocess.Popen(
+            [sys.executable, "-S", "-c", deaf],
+            env=os.environ | {"PREFECT__FLOW_RUN_ID": run, MARK: mark},
+            stdout=subprocess.PIPE,
+        )
+        for run, mark in marks.items()
+    )
     service = Service("not begun", lambda: 1 / 0)
     registry: Any = SimpleNamespace(open_runs=tuple)
-    with subprocess.Popen([sys.executable, "-S", "-c", deaf], env=started, stdout=subprocess.PIPE) as flow:
-        assert flow.stdout is not None
-        flow.stdout.readline()
-        assert has_process("d2719b5c")
-        end_what_is_left(Up(url, {}, service, service, registry, home, arriving=cast("Any", None)))
-        assert flow.wait(1) == -signal.SIGKILL
-    assert not has_process("d2719b5c")
+    with ours, other:
+        for process in (ours, other):
+            assert process.stdout is not None
+            process.stdout.readline()
+        end_what_is_left(Up("http://127.0.0.1:9", {}, service, service, registry, home, cast("Any", None)))
+        assert ours.wait(1) == -signal.SIGKILL
+        assert [has_process(run) for run in marks] == [False, True]
+        other.kill()
