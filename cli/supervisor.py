@@ -144,7 +144,7 @@ def end_left_over(file: Path) -> int:
 
 
 def is_service(number: str) -> bool:
-    """Whether a process is a server or a worker, by its command."""
+    """Whether a process is a server or a worker, by its command, also one of before the worker was our module."""
     return any(mark in command_of(number) for mark in ("-m prefect ", f"-m {MODULE} ", APP))
 
 

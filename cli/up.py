@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from uuid import uuid4
 
 import typer
 
@@ -42,7 +43,7 @@ FILE = Path("prefect.yaml")
 REFUSED = "read its last lines above; where it asks for a password, set PREFECT_API_AUTH_STRING as well"
 ENDS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 WORKER = ("--pool", POOL, "--name", "local-worker")
-MARK = "EVERGREEN_STARTED_BY"  # in the environment of all that this one starts, and of what those start
+MARK = "EVERGREEN_STARTED_BY"  # no setting: in the environment of all that this one starts, and of what those start
 
 
 @dataclass
@@ -80,7 +81,8 @@ def up(
     keep_prefect_here(settings)
     # The UI asks the address that it was opened at, be that 127.0.0.1, localhost or a proxy.
     environment = {"PREFECT_UI_API_URL": "/api"} | os.environ | {"PREFECT_API_URL": f"{url}/api", "PREFECT_UI_URL": url}
-    environment[MARK] = str(os.getpid())
+    environment[MARK] = uuid4().hex
+    environment.pop("PREFECT__FLOW_RUN_ID", None)  # where a flow has started this one: what follows is no part of it
     end_when_told()
     place = "--host", HOST, "--port", str(port)
     server = Service("server", lambda: started(environment, *COMMAND, *place))
@@ -193,10 +195,13 @@ def stop(all_of_it: Up) -> None:
     """Stop in order: the worker takes nothing new, its runs end where they are, and then the server stops."""
     for number in ENDS:
         signal.signal(number, signal.SIG_IGN)
-    told: set[int] = set()
+    told, deadline = set[int](), time.monotonic() + INTERRUPT_SECONDS
     try:
         all_of_it.arriving.end()
         all_of_it.worker.stop(INTERRUPT_SECONDS, lambda: tell_runs(all_of_it, told))
+        while processes_started(all_of_it) and time.monotonic() < deadline:  # by a worker that was killed before
+            tell_runs(all_of_it, told)
+            time.sleep(0.2)
         end_what_is_left(all_of_it)
         if all_of_it.worker.process is not None and not all_of_it.server.ended:
             look(all_of_it, beginning=timedelta(0))
@@ -218,16 +223,14 @@ def tell_runs(all_of_it: Up, told: set[int]) -> None:
 
 
 def end_what_is_left(all_of_it: Up) -> None:
-    """Kill what has not ended, also what has yet to begin its run, and wait until it is gone.
+    """Kill what has not ended in its time, whether it has begun a run or not, and wait until it is gone.
 
     Only then can a look see that its run is lost; a process that begins one later would find no server.
     """
-    from tasks.lease import processes_of_flow_runs
-
     deadline = time.monotonic() + STOP_SECONDS
-    while time.monotonic() < deadline:
-        left = processes_of_runs(all_of_it) | processes_of_flow_runs(MARK, str(os.getpid()))
-        if not left:
+    while left := processes_started(all_of_it):
+        if time.monotonic() > deadline:
+            say_if_heard(f"processes {sorted(left)} of runs do not end: their runs end at the next start", err=True)
             return
         for process in left:
             with suppress(ProcessLookupError):
@@ -235,17 +238,30 @@ def end_what_is_left(all_of_it: Up) -> None:
         time.sleep(0.1)
 
 
+def processes_started(all_of_it: Up) -> set[int]:
+    """Those of all flow runs that our workers started, and their own; of open runs alone where the system has no /proc.
+
+    Other workers of this machine may serve the same registry: their runs are not ours to end.
+    """
+    from tasks.lease import processes_of_flow_runs
+
+    ours = processes_of_flow_runs(MARK, all_of_it.environment.get(MARK, ""))
+    return processes_of_runs(all_of_it) if ours is None else ours
+
+
 def processes_of_runs(all_of_it: Up) -> set[int]:
-    """Those of open runs of deployments on this machine; the ones of a command are not ours to end."""
-    from tasks.lease import process_of
+    """Those of our open runs of deployments; the ones of a command are not ours to end."""
+    from tasks.lease import process_of, processes_of_flow_runs
 
     try:
         running = all_of_it.registry.open_runs()
     except EvergreenError as error:  # the server is to be stopped all the same
-        say_if_heard(f"could not tell the runs to end: {error}", err=True)
+        say_if_heard(f"could not ask which runs are open: {error}", err=True)
         return set()
-    ours = (run for run in running if run.trigger.startswith("deployment "))
-    return {process for run in ours if (process := process_of(all_of_it.settings.running, run))}
+    deployed = (run for run in running if run.trigger.startswith("deployment "))
+    found = {process for run in deployed if (process := process_of(all_of_it.settings.running, run))}
+    ours = processes_of_flow_runs(MARK, all_of_it.environment.get(MARK, ""))
+    return found if ours is None else found & ours
 
 
 def check_deployments(file: Path) -> None:

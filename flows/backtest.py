@@ -7,6 +7,7 @@ arrived is recorded in it step by step. Files, features and whatever two policie
 from __future__ import annotations
 
 import ctypes
+import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -98,11 +99,13 @@ def live_by_name(history: History, policy: Policy) -> Lived:
 
 
 def give_back_memory() -> None:
-    """Let the operating system have the memory that is free; else loky takes it for a leak, and the process for broken.
+    """Let the operating system have the memory that is free, where the C library is GNU's.
 
-    The next policy would begin with a new process, which imports TensorFlow again.
+    Where psutil is installed, loky takes what grows for a leak, and begins the next policy in a new process, which
+    imports TensorFlow again.
     """
-    with suppress(OSError, AttributeError):  # of GNU's C library alone
+    gc.collect()
+    with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 

@@ -62,18 +62,20 @@ def is_dead_here(folder: Path, run: RunRecord) -> bool:
 
 def has_process(flow_run_id: str) -> bool:
     """Whether a worker has started a process for a flow run on this machine; False where the system has no /proc."""
-    return any(started.get("PREFECT__FLOW_RUN_ID") == flow_run_id for started in _environments().values())
+    return any(one.get("PREFECT__FLOW_RUN_ID") == flow_run_id for _, one in _environments())
 
 
-def processes_of_flow_runs(mark: str, value: str) -> set[int]:
-    """The processes of flow runs on this machine that have a worker's mark; none where the system has no /proc.
+def processes_of_flow_runs(mark: str, value: str) -> set[int] | None:
+    """The processes of flow runs on this machine that have a worker's mark; None where the system has no /proc.
 
     Args:
         mark: the name of a variable of the worker's environment, which they inherit.
         value: of that variable.
     """
-    found = _environments().items()
-    return {process for process, one in found if "PREFECT__FLOW_RUN_ID" in one and one.get(mark) == value}
+    if not Path("/proc/self/environ").exists():
+        return None
+    marked = ((process, one) for process, one in _environments() if one.get(mark) == value)
+    return {process for process, one in marked if "PREFECT__FLOW_RUN_ID" in one}
 
 
 def forget(folder: Path, run: RunRecord) -> None:
@@ -91,14 +93,12 @@ def is_locked(file: IO[str]) -> bool:
     return False
 
 
-def _environments() -> dict[int, dict[str, str]]:
+def _environments() -> Iterator[tuple[int, dict[str, str]]]:
     """What each process on this machine that we may look at was started with."""
-    found = {}
     for path in Path("/proc").glob("[0-9]*/environ"):
         with suppress(OSError):  # it has just ended, or is somebody else's
             pairs = path.read_bytes().decode(errors="replace").split("\0")
-            found[int(path.parent.name)] = {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
-    return found
+            yield int(path.parent.name), {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
 
 
 def _look(path: Path) -> tuple[bool | None, int | None]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import weakref
+from threading import Event
+from types import SimpleNamespace
 
+import prefect.cli
 import pytest
 
 from cli import prefect_worker
@@ -25,9 +29,17 @@ def test_it_is_prefects_own() -> None:
     assert "--pool" in done.stdout
 
 
+def test_it_looks_for_garbage_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside whatever Prefect does."""
+    began = Event()
+    monkeypatch.setattr(prefect_worker, "collect_for_ever", began.set)
+    monkeypatch.setattr(prefect.cli, "app", lambda: began.wait(10))
+    prefect_worker.main()
+    assert began.is_set()
+
+
 def test_what_refers_to_itself_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where Python itself would not look for it yet."""
-    left = weakref.ref(Circle())
+    """Where Python itself would not look for it yet."""
     slept: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -35,8 +47,14 @@ def test_what_refers_to_itself_is_let_go(monkeypatch: pytest.MonkeyPatch) -> Non
         if len(slept) > 1:
             raise InterruptedError
 
-    monkeypatch.setattr(prefect_worker.time, "sleep", sleep)
-    with pytest.raises(InterruptedError):
-        prefect_worker.collect_for_ever()
+    monkeypatch.setattr(prefect_worker, "time", SimpleNamespace(sleep=sleep))
+    gc.disable()
+    try:
+        left = weakref.ref(Circle())
+        assert left() is not None
+        with pytest.raises(InterruptedError):
+            prefect_worker.collect_for_ever()
+        assert left() is None
+    finally:
+        gc.enable()
     assert slept == [prefect_worker.SECONDS] * 2
-    assert left() is None

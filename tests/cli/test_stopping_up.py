@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from cli.supervisor import Service
-from cli.up import ENDS, MARK, Up, end_what_is_left, stop
+from cli.up import ENDS, MARK, Up, stop
 from settings import Settings
 from tasks.lease import has_process
 
@@ -64,25 +64,51 @@ def test_no_process_is_left_whatever_goes_wrong_while_it_stops(home: Settings) -
     assert [service.ended for service in services] == [True, True]
 
 
-def test_a_process_that_has_begun_no_run_yet_is_ended_too(home: Settings) -> None:
-    """It hears no polite kill while it imports; later it would begin a run that nobody ends. Others' are left alone."""
-    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
-    marks = {"d2719b5c": str(os.getpid()), "7d0a9c11": "1"}
-    ours, other = (
-        subprocess.Popen(
-            [sys.executable, "-S", "-c", deaf],
-            env=os.environ | {"PREFECT__FLOW_RUN_ID": run, MARK: mark},
-            stdout=subprocess.PIPE,
-        )
-        for run, mark in marks.items()
-    )
-    service = Service("not begun", lambda: 1 / 0)
-    registry: Any = SimpleNamespace(open_runs=tuple)
-    with ours, other:
-        for process in (ours, other):
-            assert process.stdout is not None
-            process.stdout.readline()
-        end_what_is_left(Up("http://127.0.0.1:9", {}, service, service, registry, home, cast("Any", None)))
+STARTED = "import os, signal, time; {}; print(flush=True); time.sleep(60)"
+DEAF = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+
+
+def flow_run(run: str, mark: str, heeds: str = "") -> subprocess.Popen[bytes]:
+    """A process as a worker with a mark starts it for a flow run, once it is there."""
+    marks = {"PREFECT__FLOW_RUN_ID": run, MARK: mark}
+    command = [sys.executable, "-S", "-c", STARTED.format(heeds or "pass")]
+    process = subprocess.Popen(command, env=os.environ | marks, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process
+
+
+def stopped(home: Settings, *open_runs: Any) -> None:
+    """Stop an `evergreen up` whose server and worker have ended already."""
+    ended = Service("ended", lambda: subprocess.Popen([sys.executable, "-S", "-c", ""]))
+    ended.begin().wait()
+    registry: Any = SimpleNamespace(open_runs=lambda: open_runs)
+    arriving: Any = SimpleNamespace(end=lambda: None)
+    before = {number: signal.getsignal(number) for number in ENDS}
+    try:
+        stop(Up("http://127.0.0.1:9", {MARK: "ours"}, ended, ended, registry, home, arriving))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def test_a_process_that_has_begun_no_run_in_its_time_is_ended_too(
+    home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it imports it is no run's; later it would begin one that nobody ends. Other workers' are left alone."""
+    monkeypatch.setattr("cli.up.INTERRUPT_SECONDS", 0.5)
+    with flow_run("d2719b5c", "ours", DEAF) as ours, flow_run("7d0a9c11", "theirs") as theirs:
+        stopped(home)
         assert ours.wait(1) == -signal.SIGKILL
-        assert [has_process(run) for run in marks] == [False, True]
-        other.kill()
+        assert [has_process("d2719b5c"), has_process("7d0a9c11")] == [False, True]
+        theirs.kill()
+
+
+def test_runs_whose_worker_was_killed_have_their_time_too(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker that was started in its place knows nothing of them; nor is a run of another worker told."""
+    heeds = "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), os._exit(3)))"
+    with flow_run("d2719b5c", "ours", heeds) as ours, flow_run("7d0a9c11", "theirs", heeds) as theirs:
+        monkeypatch.setattr("tasks.lease.process_of", lambda _, run: run.process)
+        stopped(home, *(SimpleNamespace(trigger="deployment a", process=one.pid) for one in (ours, theirs)))
+        assert (ours.wait(1), theirs.poll()) == (3, None)
+        theirs.kill()

@@ -24,6 +24,7 @@ from waiting import let_one_wait
 
 from cli.main import app
 from cli.supervisor import held
+from cli.up import MARK
 from db.records import NewVersion
 from db.registry import open_registry
 from demo.demos import FLIGHTS
@@ -104,7 +105,7 @@ def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Se
     assert "run-flights" in {artifact["key"] for artifact in up.found("artifacts")}
 
     up.process.send_signal(signal.SIGINT)
-    assert up.process.wait(90) == 0, "40 seconds for the runs, 20 for the server, and what comes between"
+    assert up.process.wait(110) == 0, "40 seconds for the runs, 20 until they are gone, 20 for the server, and a look"
     with pytest.raises(urllib.error.URLError):
         up.found("flow_runs")
     with open_registry(home.database_url) as registry:
@@ -148,6 +149,7 @@ def kill_a_run_and_its_worker(up: Up, home: Settings, before: set[Path]) -> str:
         (run,) = registry.open_runs()
     process = process_of(home.running, run)
     assert process is not None
+    assert MARK.encode() in Path(f"/proc/{process}/environ").read_bytes()
     worker = subprocess.check_output(["pgrep", "-P", str(up.process.pid), "-f", "worker start"], text=True)
     for number in (int(worker), process):
         os.kill(number, signal.SIGKILL)
