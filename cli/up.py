@@ -239,7 +239,7 @@ def end_what_is_left(all_of_it: Up) -> None:
 
 
 def processes_started(all_of_it: Up) -> set[int]:
-    """Those of all flow runs that our workers started, and their own; of open runs alone where the system has no /proc.
+    """Those of the flow runs that our workers started, with their children; of open runs where the system has no /proc.
 
     Other workers of this machine may serve the same registry: their runs are not ours to end.
     """

@@ -105,7 +105,7 @@ def test_manual_and_scheduled_runs_complete_and_killed_ones_end(up: Up, home: Se
     assert "run-flights" in {artifact["key"] for artifact in up.found("artifacts")}
 
     up.process.send_signal(signal.SIGINT)
-    assert up.process.wait(110) == 0, "40 seconds for the runs, 20 until they are gone, 20 for the server, and a look"
+    assert up.process.wait(90) == 0, "40 seconds for the runs, 20 until they are gone, 20 for the server, and a look"
     with pytest.raises(urllib.error.URLError):
         up.found("flow_runs")
     with open_registry(home.database_url) as registry:
