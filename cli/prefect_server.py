@@ -61,7 +61,7 @@ def wait_until_answers(url: str, server: Service) -> None:
     while not (server.process and process_at(url) == server.process.pid):
         if server.ended or time.monotonic() > deadline:
             raise ServerFailed("the Prefect server", "it did not start", "read its last lines above")
-        time.sleep(0.5)
+        time.sleep(0.2)
 
 
 @contextmanager

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
+from cli.prefect_deploy import deploying
 from cli.prefect_server import answering
-from cli.up import FILE, check_deployments
-from cli.up import register as register_all
+from cli.registering import FILE, check_deployments
+from cli.registering import register as register_all
 from errors import ServerFailed
 
 REFUSED = "see that PREFECT_API_URL ends where its API is, and that PREFECT_API_KEY or PREFECT_API_AUTH_STRING fit"
@@ -22,6 +23,7 @@ def register() -> None:
     if not url:
         fix = "export PREFECT_API_URL=http://HOST:4200/api, or let `evergreen up` start a server"
         raise ServerFailed("the Prefect server", "PREFECT_API_URL names none", fix)
+    environment = os.environ | {"PREFECT_API_URL": url}
     # The client has the settings' API key, or user and password.
-    with answering(url, REFUSED), get_client(sync_client=True) as client:
-        register_all(client, os.environ | {"PREFECT_API_URL": url})
+    with answering(url, REFUSED), get_client(sync_client=True) as client, deploying(environment) as deploy:
+        register_all(client, environment, deploy)

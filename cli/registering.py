@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,20 @@ from uuid import UUID
 
 import yaml
 
+from cli.capacity import cores, memory, runs_at_once
+from cli.notifying import keep_notifying
+from cli.prefect_deploy import run_prefect
+from cli.printing import say
 from errors import ServerFailed
+from learning.catalog import known_models
+from settings import get_settings
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import DeploymentSchedule
     from prefect.client.schemas.responses import DeploymentResponse
 
+FILE = Path("prefect.yaml")
 POOL = "local"
 TAG = "evergreen"  # of deployments that may be removed when prefect.yaml does not name them any more
 LIMITED = "Runs of `evergreen up`. Its limit was set by the cores and the memory of the machine; set another, or none."
@@ -31,6 +39,44 @@ class Before:
     name: str
     paused: bool
     schedules: tuple[DeploymentSchedule, ...]
+
+
+def check_deployments(file: Path) -> None:
+    """Refuse a folder without deployments: Prefect would find nothing to register only after it has started."""
+    if not file.exists():
+        fix = "change into the project's folder, or make one: evergreen init FOLDER"
+        raise ServerFailed(f"folder {Path.cwd()}", "it has no prefect.yaml", fix)
+    if not re.search(r"^ *entrypoint: (?!flows\.(tidy|approve)\.)", file.read_text(encoding="utf-8"), re.MULTILINE):
+        raise ServerFailed(f"{file}", "it has no deployments yet", "add a model: evergreen new NAME --from FILE")
+
+
+def register(client: SyncPrefectClient, environment: Mapping[str, str], deploy: Callable[[], None]) -> None:
+    """Register the work pool and the deployments; what a person set on the server stays, and is told.
+
+    Args:
+        client: of the server.
+        environment: in which commands of Prefect reach it.
+        deploy: registers them by Prefect.
+    """
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        client.read_work_pool(POOL)
+    except ObjectNotFound:
+        run_prefect(environment, "work-pool", "create", POOL, "--type", "process")
+    limit = limit_pool(client, runs_at_once(cores(), memory()))
+    paused = keep_what_is_set(client, deploy)
+    if limit is None:
+        say(f"the work pool {POOL} has no limit, as somebody wished: all runs that are due run at once")
+    else:
+        say(f"at most {limit} runs at once; another limit: prefect work-pool set-concurrency-limit {POOL} NUMBER")
+    for name in paused:
+        say(f"{name} is paused, as somebody wished")
+    offer_models(client, known_models(get_settings().model_folders), Path.cwd())
+    if keep_notifying(client, get_settings().notify):
+        say(f"{get_settings().notify} is told of runs that were promoted, failed, or want a person")
+    for name in remove_unnamed(client, names_in(FILE), Path.cwd()):
+        say(f"removed the deployment {name}: {FILE} does not name it any more")
 
 
 def names_in(file: Path) -> tuple[str, ...]:

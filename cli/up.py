@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -18,28 +17,23 @@ from uuid import uuid4
 import typer
 
 from cli.arriving import Arriving, asking_specs
-from cli.capacity import cores, memory, runs_at_once
-from cli.notifying import keep_notifying
+from cli.prefect_deploy import deploying
 from cli.prefect_home import keep_prefect_here
 from cli.prefect_server import COMMAND, HOST, answering, client_of, refuse_taken, wait_until_answers
 from cli.prefect_worker import MODULE
 from cli.printing import say, say_if_heard
-from cli.registering import POOL, keep_what_is_set, limit_pool, names_in, offer_models, remove_unnamed
+from cli.registering import FILE, POOL, check_deployments, register
 from cli.serving import ABOVE, serving
 from cli.supervisor import STOP_SECONDS, Process, Service, held
-from errors import EvergreenError, ServerFailed
-from learning.catalog import known_models
+from errors import EvergreenError
 from settings import Settings, get_settings
 
 if TYPE_CHECKING:
-    from prefect.client.orchestration import SyncPrefectClient
-
     from db.registry import ModelRegistry
 
 INTERRUPT_SECONDS = 40  # for runs to end in order: a step of training, and two requests
 SECONDS_BETWEEN_LOOKS = 15.0  # for runs that were killed
 BEGINNING = timedelta(seconds=45)  # until a run whose worker was killed has begun by itself, or never will
-FILE = Path("prefect.yaml")
 REFUSED = "read its last lines above; where it asks for a password, set PREFECT_API_AUTH_STRING as well"
 ENDS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 WORKER = ("--pool", POOL, "--name", "local-worker")
@@ -63,6 +57,13 @@ class Up:
     def noted(self) -> Path:
         """The file in which the processes are noted, for the next one to end them if this one is killed."""
         return self.settings.running / f"up-{self.url.rpartition(':')[2]}.pids"
+
+    @property
+    def started(self) -> set[int] | None:
+        """Processes of the flow runs that our workers started, with their children; None where there is no /proc."""
+        from tasks.lease import processes_of_flow_runs
+
+        return processes_of_flow_runs(MARK, self.environment.get(MARK, ""))
 
     def note(self) -> None:
         """Note the processes."""
@@ -115,47 +116,25 @@ def run_until_interrupted(all_of_it: Up) -> None:
 
 def start(all_of_it: Up) -> None:
     """Start the server, register the deployments, end and resume what was cut short, and start the worker."""
-    from tasks.tidy import resume
-
     url = all_of_it.url
     say(f"starting the Prefect server on {url} …")
     all_of_it.server.begin()
     all_of_it.note()
-    wait_until_answers(url, all_of_it.server)
-    say("registering the deployments …")
-    with answering(url, REFUSED), client_of(url) as client:
-        register(client, all_of_it.environment)
-        look(all_of_it, beginning=timedelta(0))  # nothing has a worker yet
-        for run in resume(client, all_of_it.registry):
-            say(f"run {run.id} of {run.model} was cut short, and goes on")
+    with deploying(all_of_it.environment) as deploy:
+        from tasks.tidy import resume  # here, while the server starts
+
+        wait_until_answers(url, all_of_it.server)
+        say("registering the deployments …")
+        with answering(url, REFUSED), client_of(url) as client:
+            register(client, all_of_it.environment, deploy)
+            look(all_of_it, beginning=timedelta(0))  # nothing has a worker yet
+            for run in resume(client, all_of_it.registry):
+                say(f"run {run.id} of {run.model} was cut short, and goes on")
     all_of_it.worker.begin()
     all_of_it.note()
     all_of_it.arriving.begin()
     say(f"\nReady. The UI is at {url} - Ctrl-C stops everything.")
     say(f"In another terminal: export PREFECT_API_URL={url}/api\n")
-
-
-def register(client: SyncPrefectClient, environment: dict[str, str]) -> None:
-    """Register the work pool and the deployments; what a person set on the server stays, and is told."""
-    from prefect.exceptions import ObjectNotFound
-
-    try:
-        client.read_work_pool(POOL)
-    except ObjectNotFound:
-        run_prefect(environment, "work-pool", "create", POOL, "--type", "process")
-    limit = limit_pool(client, runs_at_once(cores(), memory()))
-    paused = keep_what_is_set(client, lambda: run_prefect(environment, "--no-prompt", "deploy", "--all"))
-    if limit is None:
-        say(f"the work pool {POOL} has no limit, as somebody wished: all runs that are due run at once")
-    else:
-        say(f"at most {limit} runs at once; another limit: prefect work-pool set-concurrency-limit {POOL} NUMBER")
-    for name in paused:
-        say(f"{name} is paused, as somebody wished")
-    offer_models(client, known_models(get_settings().model_folders), Path.cwd())
-    if keep_notifying(client, get_settings().notify):
-        say(f"{get_settings().notify} is told of runs that were promoted, failed, or want a person")
-    for name in remove_unnamed(client, names_in(FILE), Path.cwd()):
-        say(f"removed the deployment {name}: {FILE} does not name it any more")
 
 
 def keep_running(all_of_it: Up) -> None:
@@ -243,15 +222,13 @@ def processes_started(all_of_it: Up) -> set[int]:
 
     Other workers of this machine may serve the same registry: their runs are not ours to end.
     """
-    from tasks.lease import processes_of_flow_runs
-
-    ours = processes_of_flow_runs(MARK, all_of_it.environment.get(MARK, ""))
+    ours = all_of_it.started
     return processes_of_runs(all_of_it) if ours is None else ours
 
 
 def processes_of_runs(all_of_it: Up) -> set[int]:
     """Those of our open runs of deployments; the ones of a command are not ours to end."""
-    from tasks.lease import process_of, processes_of_flow_runs
+    from tasks.lease import process_of
 
     try:
         running = all_of_it.registry.open_runs()
@@ -260,17 +237,8 @@ def processes_of_runs(all_of_it: Up) -> set[int]:
         return set()
     deployed = (run for run in running if run.trigger.startswith("deployment "))
     found = {process for run in deployed if (process := process_of(all_of_it.settings.running, run))}
-    ours = processes_of_flow_runs(MARK, all_of_it.environment.get(MARK, ""))
+    ours = all_of_it.started
     return found if ours is None else found & ours
-
-
-def check_deployments(file: Path) -> None:
-    """Refuse a folder without deployments: Prefect would find nothing to register only after it has started."""
-    if not file.exists():
-        fix = "change into the project's folder, or make one: evergreen init FOLDER"
-        raise ServerFailed(f"folder {Path.cwd()}", "it has no prefect.yaml", fix)
-    if not re.search(r"^ *entrypoint: (?!flows\.(tidy|approve)\.)", file.read_text(encoding="utf-8"), re.MULTILINE):
-        raise ServerFailed(f"{file}", "it has no deployments yet", "add a model: evergreen new NAME --from FILE")
 
 
 def end_when_told() -> None:
@@ -289,12 +257,3 @@ def interrupt(_signal: int, _frame: object) -> None:
 def started(environment: dict[str, str], *words: str) -> Process:
     """Start a Python module in a session of its own: Ctrl-C reaches us alone, and we stop it in order."""
     return subprocess.Popen([sys.executable, "-m", *words], env=environment, start_new_session=True)
-
-
-def run_prefect(environment: dict[str, str], *words: str) -> None:
-    """Run a Prefect command to its end; what it prints is shown only if it fails."""
-    command = [sys.executable, "-m", "prefect", *words]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        say(done.stdout + done.stderr, err=True)
-        raise ServerFailed(f"prefect {' '.join(words)}", f"it ended with {done.returncode}", "see its output above")
