@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from learning.digests import json_digest, own_config, structure, weights_digest
 from learning.keras_private import layers_within
@@ -19,10 +19,10 @@ def graph_digest(model: keras.Model) -> str | None:
 
     What a graph reads from variables may be assigned. Some layers make constants of it when they are loaded, as
     `Normalization` does of its mean; so weights that are not trained, which these are made of, count, and so do tables.
-    Of a layer that is not Keras' own nobody knows, be it inside of a wrapper.
+    Of code that is not Keras' own nobody knows.
     """
     layers = layers_within(model)
-    if not all(type(one).__module__.startswith(KERAS) for one in layers):
+    if not is_of_keras(model):
         return None
     tables = [list(map(str, one.get_vocabulary())) for one in layers if hasattr(one, "get_vocabulary")]
     kinds = [(one.compute_dtype, one.variable_dtype) for one in layers], [one.dtype for one in model.variables]
@@ -30,3 +30,22 @@ def graph_digest(model: keras.Model) -> str | None:
     alone = [(type(one).__name__, own_config(one)) for one in layers if not hasattr(one, "layers")]
     built = json.dumps([structure(model), alone], sort_keys=True, default=str)
     return json_digest([built, tables, kinds, weights_digest(model.non_trainable_weights)])
+
+
+def is_of_keras(model: keras.Model) -> bool:
+    """Whether all of a model's code is Keras' own: its layers, those in wrappers, and what they have, as an activation.
+
+    Keras draws random numbers from seeds in variables, and nothing from TensorFlow's own generator.
+    """
+    layers = layers_within(model)
+    return all(type(one).__module__.startswith(KERAS) for one in layers) and not any(
+        _names_another(one.get_config()) for one in layers if not hasattr(one, "layers")
+    )
+
+
+def _names_another(config: Any) -> bool:
+    """Whether a class or function in a config is somebody else's: Keras writes the module of each beside its name."""
+    if isinstance(config, dict):
+        named = "class_name" in config and not f"{config.get('module')}.".startswith(KERAS)
+        return named or any(map(_names_another, config.values()))
+    return isinstance(config, list | tuple) and any(map(_names_another, config))

@@ -13,7 +13,7 @@ from errors import TrainingError
 from evergreen_client.batches import in_batches
 from evergreen_client.model_files import load_model
 from learning.absurd import absurd_rows_named
-from learning.alike import graph_digest
+from learning.alike import graph_digest, is_of_keras
 from learning.assembly import assemble, freeze_except, named_layers, weights_outside
 from learning.calibration import calibrates, fold, moves_chances
 from learning.checkpoint import TrainingState
@@ -158,7 +158,9 @@ class _Challenger:
         # Of a loss from a notebook, no digest tells all.
         self._kept = take_head((task, spec.loss), self._new_head, self._graphs)
         self.head = self._kept.model
-        set_seed(context.seed)  # from here on it draws the same, whether the head was loaded or kept
+        self.draws = bool(spec.loss or spec.callbacks or spec.augment) or not is_of_keras(self.head)
+        # From here on it draws the same, whether the head was loaded or kept.
+        set_seed(context.seed, tensorflow=self.draws)
         self.base = FrozenBase(champion.base, champion.base_digest, spec.schema)
         self.base_changed = False
         self.unit = unit_of(spec.objective, self.head)
@@ -201,11 +203,12 @@ class _Challenger:
 
     def _new_head(self) -> keras.Model:
         """The champion's head, shrunk and perturbed as the plan says."""
-        set_seed(self.context.seed)
+        perturbed = self.plan.shrink < 1 or self.plan.perturb > 0
+        set_seed(self.context.seed, tensorflow=perturbed)  # initial weights may be drawn by code of the user's
         head = load_model(self.champion.head)
         refuse_weights(head, "the champion's head", INHERITED.format(self.spec.name), TrainingError)
         head.trainable = True
-        if self.plan.shrink < 1 or self.plan.perturb > 0:
+        if perturbed:
             shrink_and_perturb(head, self.plan.shrink, self.plan.perturb)
         return head
 
@@ -227,6 +230,7 @@ class _Challenger:
             return self._train(steps, head.variables, read, learning)
 
     def _on_raw_rows(self, stage: Stage) -> TrainingState:
+        self.draws = True  # as code in the base may
         # The base first: where its features were cached it is loaded only here, and draws seeds before augment does.
         freeze_except(self.base.model, stage.thaw)
         augment, read = self._augment(), partial(read_inputs, self.spec.schema)
@@ -279,6 +283,7 @@ class _Challenger:
             own=own_loss,
             one=1.0 if own_loss else one,
             calibrated=self.calibrated,
+            draws=self.draws,
         )
         examples, validation = (Examples(rows, read) for rows in (learning, self.rows.validating))
         return train(learner, examples, validation, self.context, self.rows.epochs(stage))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from registered import registrations_undone
 
 from learning import heads, kept_head
-from learning.alike import graph_digest
+from learning.alike import graph_digest, is_of_keras
 from learning.data import PartitionFile
 from learning.files import ModelFiles, Trained, save_model
 from learning.finetuning import finetune
@@ -66,6 +68,33 @@ def test_what_a_graph_depends_on_is_seen_wherever_it_is() -> None:
     assert ends(layers.TimeDistributed(Own(1))) is None
 
 
+def test_a_function_of_the_users_own_is_not_keras() -> None:
+    """Nor an initializer, wherever a layer has it; what Keras has by the same places is."""
+    import keras
+    from keras import Input, Sequential, layers
+
+    class Drawn(keras.initializers.Initializer):
+        """From anywhere."""
+
+        def __call__(self, shape: Any, dtype: Any = None) -> Any:
+            return keras.ops.ones(shape, dtype)
+
+    def more(x: Any) -> Any:
+        return x + 1
+
+    def of_keras(*, inside: bool = False, **parts: Any) -> bool:
+        layer = layers.Dense(2, **parts)
+        return is_of_keras(Sequential([Input((2, 2)), layers.TimeDistributed(layer) if inside else layer]))
+
+    usual = {"activation": "relu", "kernel_initializer": "he_normal", "kernel_regularizer": keras.regularizers.L2(0.1)}
+    for inside in (False, True):
+        assert of_keras(**usual, inside=inside)
+        assert not of_keras(activation=more, inside=inside)
+        assert not of_keras(kernel_initializer=Drawn(), inside=inside)
+    assert not is_of_keras(Sequential([Input((2,)), layers.Lambda(more)]))
+    assert not is_of_keras(head(own=True))
+
+
 def test_each_head_says_its_own_through_the_graph_that_they_share(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,6 +140,47 @@ def test_a_head_that_was_just_trained_is_not_built_from_its_file(
     heads._newest.clear()
     for one, was in zip((first, second), told, strict=True):
         np.testing.assert_array_equal(says(one.files).prediction, was)
+
+
+def noisy_loss(model: keras.Model, inputs: Any, labels: Any) -> Any:
+    """A loss that draws from TensorFlow's own generator, as no layer of Keras' does."""
+    import keras
+    import tensorflow as tf
+
+    said = model(inputs, training=True)
+    return keras.losses.binary_crossentropy(labels, keras.ops.clip(said + tf.random.normal(tf.shape(said)), 0, 1))
+
+
+@pytest.mark.parametrize("of", ["activation", "loss"])
+def test_what_draws_from_tensorflow_comes_to_the_same_bits_in_a_graph_that_was_kept(
+    of: str, spec: ModelSpec, champion: Trained, partition: Callable[..., PartitionFile], tmp_path: Path
+) -> None:
+    """TensorFlow keeps in a graph's kernels how far they have drawn: seeded anew, they are made anew."""
+    import keras
+    import tensorflow as tf
+    from keras import Input, Sequential, layers
+
+    files, own = champion.files, spec
+    with registrations_undone():
+        if of == "activation":
+
+            @keras.saving.register_keras_serializable()
+            def noisy(x: Any) -> Any:
+                return keras.activations.sigmoid(x + tf.random.normal(tf.shape(x)))
+
+            made, path = Sequential([Input((4,)), layers.Dense(1, activation=noisy)]), tmp_path / "noisy.keras"
+            files = replace(files, head=path, head_digest=save_model(made, path))
+        else:
+            own = replace(spec, loss=noisy_loss)
+        plan = FineTune(stages=(Stage(epochs=2, batch_size=4, learning_rate=0.05),))
+        rows, cache = [partition("one", seed=3, number=12)], tmp_path / "cache"
+        kept_head._newest.clear()
+        curves = [
+            finetune(own, files, rows, [], seed=5, plan=plan, cache=cache, work=tmp_path / work).epochs
+            for work in ("first", "again")
+        ]
+    assert curves[0] == curves[1]
+    assert len(curves[0]) > 0
 
 
 @pytest.mark.slow
