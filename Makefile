@@ -1,4 +1,5 @@
-# `make` alone lists the targets. Every one of them works on a machine with nothing but python3, make and git.
+# `make` alone lists the targets. They work on a machine with nothing but python3, make and git; `slow` and `check` need
+# Chromium and Redis too (CONTRIBUTING.md).
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9

@@ -67,7 +67,7 @@ def adopt(  # noqa: PLR0913, PLR0917 - typer makes every parameter an option
     model: Annotated[Path, typer.Argument(help="The model: a .keras or .h5 file that Keras saved.")],
     data: Annotated[Path, typer.Option(help="A CSV, Parquet or JSON Lines file of rows that it was trained on.")],
     at: Annotated[
-        str, typer.Option(help="Cut behind this layer; 'inputs': all of it learns. By default before the last Dense.")
+        str, typer.Option(help="Cut behind this layer; 'inputs': all learns. By default before the last two Dense.")
     ] = "",
     trained_until: Annotated[
         str, typer.Option(help="Last day, or instant in UTC, that it was trained on; by default all of the data.")

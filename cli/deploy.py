@@ -50,7 +50,7 @@ def add_deployments(file: Path, name: str) -> bool:
     """
     text = _text(file)
     parts = [line.rstrip() for line in text.splitlines() if line[:1] not in {"", " ", "#"}]
-    if parts[-1:] != ["deployments:"] or "&local" not in text or f"-{name}\n" in text:
+    if parts[-1:] != ["deployments:"] or "&local" not in text or _entry("[a-z]+", name).search(text):
         return False
     deployments = Template((TEMPLATES / "deployments.yaml").read_text(encoding="utf-8")).substitute(name=name)
     write_whole(file, text.rstrip() + "\n" + deployments)
@@ -95,12 +95,17 @@ def refuse_bad_cron(cron: str) -> None:
 
 def _place(text: str, name: str) -> tuple[int, int]:
     """Where in the text the deployment that retrains a model begins and ends."""
-    begin = re.search(rf"""^( *)- name: ["']?retrain-{name}["']? *(#.*)?$""", text, re.MULTILINE)
+    begin = _entry("retrain", name).search(text)
     if begin is None:
         fix = f"change into the project's folder; or add it, as {TEMPLATES / 'deployments.yaml'} has it"
         raise InvalidSchedule(f"{FILE.absolute()}", f"it has no deployment retrain-{name}", fix)
     following = re.compile(rf"^ {{0,{len(begin[1])}}}[^ #\n]", re.MULTILINE).search(text, begin.end())
     return begin.end(), following.start() if following else len(text)
+
+
+def _entry(flow: str, name: str) -> re.Pattern[str]:
+    """The line of a prefect.yaml at which a deployment of a model begins."""
+    return re.compile(rf"""^( *)- name: ["']?{flow}-{name}["']? *(#.*)?$""", re.MULTILINE)
 
 
 def _text(file: Path) -> str:

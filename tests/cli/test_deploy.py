@@ -18,11 +18,11 @@ MODEL = 'from types import SimpleNamespace\nspec = SimpleNamespace(name="{}")\n'
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository with two models, of which none is deployed yet; the current folder."""
+    """A repository with three models, of which none is deployed yet; the current folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EVERGREEN_MODELS", str(tmp_path / "models"))
     (tmp_path / "models").mkdir()
-    for name in ("shop", "shop-2"):
+    for name in ("shop", "shop-2", "my-shop"):
         (tmp_path / f"models/{name}.py").write_text(MODEL.format(name))
     (tmp_path / "prefect.yaml").write_text((TEMPLATES / "prefect.yaml").read_text())
     return tmp_path / "prefect.yaml"
@@ -50,6 +50,13 @@ def test_a_schedule_is_set_and_changed(home: object, shop: Path) -> None:
     after = shop.read_text().splitlines()
     assert (cron(shop, "shop"), cron(shop, "shop-2")) == ("0 4 * * 2", "30 5 * * *")
     assert sum(old != new for old, new in zip(before, after, strict=True)) == 1
+
+
+def test_a_name_that_another_one_ends_with_is_another_model(home: object, shop: Path) -> None:
+    """The deployments of my-shop are none of shop's."""
+    assert "added" in deploy("my-shop")
+    assert "added" in deploy("shop", "--cron", "0 4 * * 2")
+    assert (cron(shop, "shop"), cron(shop, "my-shop")) == ("0 4 * * 2", "0 6 * * 1")
 
 
 def test_comments_stay(tmp_path: Path) -> None:
