@@ -98,7 +98,7 @@ class FeatureCache:
             # Only the holder of the lock writes this entry, so what lies here was left by one that was killed.
             for abandoned in [path, *path.parent.glob(f".{path.stem}.*{TEMPORARY}*")]:
                 remove_whatever(abandoned)
-            with written_whole(path) as temporary:
+            with written_whole(path, sync=False) as temporary:  # what a power cut tears, its checksum tells
                 base.write_features(partition, temporary)
                 seal = _seal(np.memmap(temporary, mode="r"), path)
                 with temporary.open("ab") as file:
@@ -187,7 +187,6 @@ class FrozenBase:
         for first in range(0, rows, read):
             block = np.arange(first, min(first + read, rows))
             features[first : first + len(block)] = self.features(read_inputs(self.schema, partition, block))
-        features.flush()
 
     def of_rows(self, partition: PartitionFile, rows: Indices) -> Features:
         """Features of some rows alone, which are not kept: of a base that is on its way to another one."""
