@@ -95,7 +95,7 @@ class Settings(BaseSettings):
         return self.reports / "workspace"
 
     def monitor_page(self, model: str) -> Path:
-        """The page about a model that every run writes afresh."""
+        """The page about a model, which is written afresh whenever new rows were learned or judged."""
         return self.reports / model / "monitor.html"
 
     def verdict_page(self, model: str, number: int) -> Path:

@@ -1,4 +1,4 @@
-"""`prefect deploy` in a process that has made its imports before: `python -m cli.prefect_deploy deploy --all`.
+"""`prefect deploy` in a process that has made its imports before: `python -m cli.prefect_deploy WORDS`.
 
 It waits for a line on its standard input, which comes once a server answers. Where none comes, it does nothing.
 """
@@ -55,6 +55,7 @@ def refuse_failed(words: tuple[str, ...], code: int, printed: str) -> None:
 
 def main() -> None:
     """Do what the words of the command say, as `prefect` does, once it is told to."""
+    import prefect.deployments  # noqa: F401 - which the command itself would import only when told
     from prefect.cli import app
 
     import flows.retrain  # noqa: F401 - which imports most of what the flows of the deployments need

@@ -59,7 +59,7 @@ class Up:
         return self.settings.running / f"up-{self.url.rpartition(':')[2]}.pids"
 
     @property
-    def started(self) -> set[int] | None:
+    def flow_run_processes(self) -> set[int] | None:
         """Processes of the flow runs that our workers started, with their children; None where there is no /proc."""
         from tasks.lease import processes_of_flow_runs
 
@@ -222,7 +222,7 @@ def processes_started(all_of_it: Up) -> set[int]:
 
     Other workers of this machine may serve the same registry: their runs are not ours to end.
     """
-    ours = all_of_it.started
+    ours = all_of_it.flow_run_processes
     return processes_of_runs(all_of_it) if ours is None else ours
 
 
@@ -237,7 +237,7 @@ def processes_of_runs(all_of_it: Up) -> set[int]:
         return set()
     deployed = (run for run in running if run.trigger.startswith("deployment "))
     found = {process for run in deployed if (process := process_of(all_of_it.settings.running, run))}
-    ours = all_of_it.started
+    ours = all_of_it.flow_run_processes
     return found if ours is None else found & ours
 
 

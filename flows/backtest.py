@@ -112,8 +112,7 @@ def give_back_memory() -> None:
 def first_version(spec: ModelSpec, history: History) -> Path:
     """A registry in which version 1 has learned what was there at the start, made once.
 
-    Whoever has made it computes its base's features of everything that comes, so that no policy has to pay for them:
-    the others begin meanwhile, and come to no partition before that one does.
+    Its base's features of everything that comes are computed here, so that no policy has to pay for them.
 
     Raises:
         InvalidBacktest: it is not promoted.
@@ -126,10 +125,10 @@ def first_version(spec: ModelSpec, history: History) -> Path:
         for left in database.parent.glob(f"{REGISTRY}*"):  # by a process that was killed
             left.unlink()
         with opened(spec, history, database) as context:
-            files = context.model_files(made_then(context, history.came.steps.start))
+            champion = made_then(context, history.came.steps.start)
+            rows = history.came.files([one.partition for one in history.came.arrivals])
+            predict(spec, context.model_files(champion), rows, split="all", cache=context.settings.cache)
             save_snapshot(database, snapshot)
-    rows = history.came.files([one.partition for one in history.came.arrivals])
-    predict(spec, files, rows, split="all", cache=history.settings.cache)
     return snapshot
 
 

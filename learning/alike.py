@@ -38,8 +38,12 @@ def is_of_keras(model: keras.Model) -> bool:
     Keras draws random numbers from seeds in variables, and nothing from TensorFlow's own generator.
     """
     layers = layers_within(model)
-    return all(type(one).__module__.startswith(KERAS) for one in layers) and not any(
-        _names_another(one.get_config()) for one in layers if not hasattr(one, "layers")
+    parts = [
+        *layers,
+        *(one for layer in layers for one in getattr(layer, "operations", ())),
+    ]  # as `ops.clip`, and yours
+    return all(type(one).__module__.startswith(KERAS) for one in parts) and not any(
+        _names_another(one.get_config()) for one in parts if not hasattr(one, "layers")
     )
 
 

@@ -158,9 +158,9 @@ class _Challenger:
         # Of a loss from a notebook, no digest tells all.
         self._kept = take_head((task, spec.loss), self._new_head, self._graphs)
         self.head = self._kept.model
-        self.draws = bool(spec.loss or spec.callbacks or spec.augment) or not is_of_keras(self.head)
+        self.own_code = bool(spec.loss or spec.callbacks or spec.augment) or not is_of_keras(self.head)
         # From here on it draws the same, whether the head was loaded or kept.
-        set_seed(context.seed, tensorflow=self.draws)
+        set_seed(context.seed, tensorflow=self.own_code)
         self.base = FrozenBase(champion.base, champion.base_digest, spec.schema)
         self.base_changed = False
         self.unit = unit_of(spec.objective, self.head)
@@ -230,8 +230,8 @@ class _Challenger:
             return self._train(steps, head.variables, read, learning)
 
     def _on_raw_rows(self, stage: Stage) -> TrainingState:
-        self.draws = True  # as code in the base may
         # The base first: where its features were cached it is loaded only here, and draws seeds before augment does.
+        self.own_code = self.own_code or not is_of_keras(self.base.model)
         freeze_except(self.base.model, stage.thaw)
         augment, read = self._augment(), partial(read_inputs, self.spec.schema)
         with self._adapted(stage, self.base.model if stage.thaw else self.head, stage.thaw) as part:
@@ -263,7 +263,8 @@ class _Challenger:
         if not stage.lora_rank:
             yield part
             return
-        set_seed(self.context.seed)  # first weights and dropout of the copy draw the same, whatever was loaded before
+        # First weights and dropout of the copy draw the same, whatever was loaded before.
+        set_seed(self.context.seed, tensorflow=self.own_code)
         copy = copy_of(part, self.context.work / ADAPTED)
         adapt(stage, freeze_except(copy, thaw) if thaw else [copy])
         yield copy
@@ -283,7 +284,7 @@ class _Challenger:
             own=own_loss,
             one=1.0 if own_loss else one,
             calibrated=self.calibrated,
-            draws=self.draws,
+            own_code=self.own_code,
         )
         examples, validation = (Examples(rows, read) for rows in (learning, self.rows.validating))
         return train(learner, examples, validation, self.context, self.rows.epochs(stage))

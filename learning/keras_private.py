@@ -42,12 +42,12 @@ def set_seed(seed: int, *, tensorflow: bool = True) -> None:
 
     Args:
         seed: any number.
-        tensorflow: whether TensorFlow's generator is seeded too. For that TensorFlow forgets how it runs each graph it
-            has, and the next call of each takes a tenth of a second: of models that are Keras' own, which draw nothing
-            from it, that was a sixth of the time of a year of retrains.
+        tensorflow: whether TensorFlow's generator is seeded too, from which nothing of Keras' own draws. For that
+            TensorFlow forgets how it runs each graph that it has (docs/adr/0029).
     """
     import keras
     import numpy as np
+    from keras.src.backend.common.global_state import set_global_attribute
     from keras.src.random import seed_generator
 
     if tensorflow:
@@ -55,6 +55,7 @@ def set_seed(seed: int, *, tensorflow: bool = True) -> None:
     else:
         random.seed(seed % 2**32)
         np.random.seed(seed % 2**32)  # noqa: NPY002 - a user's own code may draw from it
+        set_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR, None)  # as Keras' function does
     seed_generator.python_random.seed(seed % 2**32)
 
 

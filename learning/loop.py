@@ -50,7 +50,7 @@ class Learner:
         own: the loss of the steps is the user's own, of which nobody knows what is large.
         one: what a loss of 1 is in the objective's own unit, where steps take theirs in another.
         calibrated: an epoch is chosen by its predictions as they will be put right (learning/calibration.py).
-        draws: the steps may draw from TensorFlow's own generator, as code may that is not Keras'.
+        own_code: code that is not Keras' own takes part, which may draw from TensorFlow's generator.
     """
 
     steps: Steps
@@ -60,7 +60,7 @@ class Learner:
     own: bool = False
     one: float = 1.0
     calibrated: bool = False
-    draws: bool = True
+    own_code: bool = True
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def train(
     Raises:
         TrainingDiverged: a loss became NaN, infinite or absurdly large.
     """
-    set_seed(context.seed, tensorflow=learner.draws)
+    set_seed(context.seed, tensorflow=learner.own_code)
     steps, model, plan = learner.steps, learner.steps.model, learner.steps.plan
     steps.restart()
     # Who goes on from a checkpoint must come to the very same bits. So all that one epoch hands on to the next is in

@@ -92,6 +92,19 @@ def test_a_function_of_the_users_own_is_not_keras() -> None:
         assert not of_keras(activation=more, inside=inside)
         assert not of_keras(kernel_initializer=Drawn(), inside=inside)
     assert not is_of_keras(Sequential([Input((2,)), layers.Lambda(more)]))
+
+    class Plus(keras.Operation):
+        """In a functional model it stands between the layers, and is none of them."""
+
+        def call(self, x: Any) -> Any:
+            return x + 1
+
+        def compute_output_spec(self, x: Any) -> Any:
+            return keras.KerasTensor(x.shape, x.dtype)
+
+    row = Input((2,))
+    assert is_of_keras(keras.Model(row, keras.ops.clip(row, 0, 1)))
+    assert not is_of_keras(keras.Model(row, Plus()(row)))
     assert not is_of_keras(head(own=True))
 
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 from learning.keras_private import forget_reductions, layers_within, own_random_numbers, set_seed
@@ -35,6 +36,20 @@ def test_the_same_seed_gives_the_same_weights() -> None:
     """And another seed gives others: Keras' own generator is seeded, not only replaced."""
     assert drawn(1, disturbed=False) == drawn(1, disturbed=False)
     assert drawn(2, disturbed=False) != drawn(1, disturbed=False)
+
+
+@pytest.mark.parametrize("tensorflow", [True, False])
+def test_all_that_keras_draws_from_is_seeded(tensorflow: bool) -> None:
+    """Also what has no seed of its own; and NumPy's and Python's generators, which a user's code may draw from."""
+
+    def drawn_anywhere() -> list[float]:
+        with own_random_numbers():
+            set_seed(3, tensorflow=tensorflow)
+            return [float(keras.random.uniform(())), float(np.random.random()), random.random()]  # noqa: NPY002, S311
+
+    first = drawn_anywhere()
+    keras.random.uniform(())
+    assert drawn_anywhere() == first
 
 
 def test_keras_own_seed_works_again_afterwards() -> None:
