@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from registered import registrations_undone
 
-from learning import heads, kept_head
+from evergreen_client.model_files import load_model
+from learning import heads, kept_head, loop
 from learning.alike import graph_digest, is_of_keras
 from learning.data import PartitionFile
 from learning.files import ModelFiles, Trained, save_model
@@ -194,6 +195,47 @@ def test_what_draws_from_tensorflow_comes_to_the_same_bits_in_a_graph_that_was_k
         ]
     assert curves[0] == curves[1]
     assert len(curves[0]) > 0
+
+
+@pytest.mark.slow
+def test_tensorflows_generator_is_seeded_where_somebody_elses_code_takes_part(
+    spec: ModelSpec,
+    champion: Trained,
+    partition: Callable[..., PartitionFile],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And nowhere else, as it makes all graphs begin anew: not for a thawed base of Keras' own layers either."""
+    import keras
+
+    seeded = list[bool]()
+    monkeypatch.setattr(loop, "set_seed", lambda _, *, tensorflow: seeded.append(tensorflow))
+    rows = [partition("one", seed=3, number=12)]
+    head_alone, thawed = (Stage(epochs=1, thaw=thaw, learning_rate=0.05) for thaw in ((), ("block2",)))
+
+    def seeds(own: ModelSpec, files: ModelFiles, stage: Stage) -> bool:
+        work = tmp_path / f"work-{len(seeded)}"
+        finetune(own, files, rows, [], seed=5, plan=FineTune(stages=(stage,)), cache=tmp_path / "cache", work=work)
+        return seeded[-1]
+
+    files = champion.files
+    assert not seeds(spec, files, head_alone)
+    assert not seeds(spec, files, thawed)
+    assert not seeds(spec, files, replace(head_alone, lora_rank=1))
+    assert seeds(replace(spec, callbacks=list), files, head_alone)
+    assert seeds(replace(spec, loss=noisy_loss), files, head_alone)
+    with registrations_undone():
+
+        @keras.saving.register_keras_serializable()
+        def more(x: Any) -> Any:
+            return keras.activations.relu(x)
+
+        base = load_model(files.base)
+        base.get_layer("block2").activation = more
+        path = tmp_path / "base.keras"
+        spoiled = replace(files, base=path, base_digest=save_model(base, path))
+        assert not seeds(spec, spoiled, head_alone)
+        assert seeds(spec, spoiled, thawed)
 
 
 @pytest.mark.slow
