@@ -38,10 +38,8 @@ def is_of_keras(model: keras.Model) -> bool:
     Keras draws random numbers from seeds in variables, and nothing from TensorFlow's own generator.
     """
     layers = layers_within(model)
-    parts = [
-        *layers,
-        *(one for layer in layers for one in getattr(layer, "operations", ())),
-    ]  # as `ops.clip`, and yours
+    operations = [one for layer in layers for one in getattr(layer, "operations", ())]  # as that of `ops.clip`
+    parts = [*layers, *operations]
     return all(type(one).__module__.startswith(KERAS) for one in parts) and not any(
         _names_another(one.get_config()) for one in parts if not hasattr(one, "layers")
     )
