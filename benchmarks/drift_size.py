@@ -1,7 +1,7 @@
 """A drift check of ten million rows beside one of a million: `python -m benchmarks.drift_size`.
 
 25 columns, partitions of 100,000 rows as an ingest cuts them, 27,000 rows a day; a week arrives. The processor's time
-of whole comparisons, Evidently's import aside, in one process, the median of five pairs in turn, and how much memory
+of whole comparisons, Evidently's import aside, in one process, the median of eleven pairs in turn, and how much memory
 the larger ones take beyond the smaller.
 """
 
@@ -33,7 +33,7 @@ MILLION = 1_000_000
 NUMBERS, TEXTS = [f"x{place}" for place in range(20)], [f"c{place}" for place in range(3)]
 COLUMNS = tuple(Compared(c, "category" if c in TEXTS else "number", "input") for c in (*NUMBERS, *TEXTS))
 COLUMNS = (*COLUMNS, Compared("y", "number", "target"))
-ROUNDS = 5
+ROUNDS = 11
 LAYOUT = Layout("at", block_of(pl.col("at"), "1d"))
 GOAL, MEMORY = 1.3, 256  # times as long; MiB
 
