@@ -64,6 +64,19 @@ def postgres() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def kept_database(postgres: Server) -> str:
+    """URL of a PostgreSQL database that one test after the other gets empty."""
+    return postgres.create()
+
+
+@pytest.fixture
+def empty_postgres(postgres: Server, kept_database: str) -> Iterator[str]:
+    """URL of an empty PostgreSQL database."""
+    yield kept_database
+    postgres.clear(kept_database)
+
+
+@pytest.fixture(scope="session")
 def endpoint() -> Iterator[str]:
     """Address of a loopback S3 server, as real as moto makes it."""
     from moto.server import ThreadedMotoServer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -96,15 +95,9 @@ def test_four_processes_take_what_one_would(tmp_path: Path, corrections: str) ->
 
 
 @pytest.fixture
-def database(request: pytest.FixtureRequest) -> Iterator[str]:
+def database(request: pytest.FixtureRequest) -> str:
     """URL of an empty database; none for the port's own in SQLite."""
-    if request.param == "sqlite":
-        yield ""
-        return
-    server = request.getfixturevalue("postgres")
-    url = server.create()
-    yield url
-    server.drop(url)
+    return "" if request.param == "sqlite" else str(request.getfixturevalue("empty_postgres"))
 
 
 @pytest.mark.slow

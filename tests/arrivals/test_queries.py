@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from arriving import Port
-from postgres import Server
 from sqlalchemy import create_engine, text
 
 from errors import SchemaMismatch, TooManyBadRows, UnreachableSource
@@ -27,18 +26,16 @@ def run(statement: str, *rows: dict[str, Any]) -> None:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def shop(tmp_path: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Port]:
+def shop(tmp_path: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Port:
     """A model whose rows arrive in a database that has no tables yet."""
     port = Port(tmp_path)
-    server: Server | None = request.getfixturevalue("postgres") if request.param == "postgresql" else None
-    url = server.create() if server else f"sqlite:///{tmp_path / 'shop.db'}"
+    on_postgres = request.param == "postgresql"
+    url = str(request.getfixturevalue("empty_postgres") if on_postgres else f"sqlite:///{tmp_path / 'shop.db'}")
     monkeypatch.setenv("SHOP_URL", url)
     run("CREATE TABLE unrelated (x INTEGER)")
     # Ours is found without a driver's name, and the table by its name.
     monkeypatch.setenv("PLAIN_URL", url.replace("postgresql+psycopg", "postgresql"))
-    yield port.with_source(path="$PLAIN_URL", query="trips", cursor="seen")
-    if server:
-        server.drop(url)
+    return port.with_source(path="$PLAIN_URL", query="trips", cursor="seen")
 
 
 def table(kind: str, speed: str = "REAL") -> None:

@@ -15,7 +15,6 @@ import polars as pl
 import pytest
 import zstandard
 from arriving import HEADER, Port, line
-from postgres import Server
 from sqlalchemy import create_engine, text
 
 from arrivals.ingest import ingest
@@ -120,17 +119,15 @@ def test_rows_arrive_in_an_object_store(port: Port, landing: str) -> None:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def shop(port: Port, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Port]:
+def shop(port: Port, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Port:
     """A database whose table `trips` has two rows."""
-    server: Server | None = request.getfixturevalue("postgres") if request.param == "postgresql" else None
-    url = server.create() if server else f"sqlite:///{port.home / 'shop.db'}"
+    on_postgres = request.param == "postgresql"
+    url = str(request.getfixturevalue("empty_postgres") if on_postgres else f"sqlite:///{port.home / 'shop.db'}")
     monkeypatch.setenv("SHOP_URL", url)
     run("CREATE TABLE trips (at TEXT, id INTEGER, speed REAL, city TEXT, late INTEGER, seq INTEGER)")
     run("INSERT INTO trips VALUES ('2024-01-01T00:00:01Z', 1, 10, 'Oslo', 1, 1)")
     run("INSERT INTO trips VALUES ('2024-01-01T00:00:02Z', 2, 10, 'Oslo', 0, 2)")
-    yield port.with_source(path="$SHOP_URL", query="trips", cursor="seq")
-    if server:
-        server.drop(url)
+    return port.with_source(path="$SHOP_URL", query="trips", cursor="seq")
 
 
 def run(statement: str) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from filled import MODEL, add_version, promote
-from postgres import Server
 
 from db.registry import open_registry
 from errors import NoChampion, RegistryOutdated, RegistryUnavailable
@@ -19,8 +18,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """URL of an empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'what? 100%.db'}"
-    server: Server = request.getfixturevalue("postgres")
-    return server.create()
+    return str(request.getfixturevalue("empty_postgres"))
 
 
 def test_the_champion_is_read_as_the_registry_knows_it(url: str) -> None:

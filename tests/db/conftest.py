@@ -1,4 +1,4 @@
-"""What tests of the registry share: each runs on SQLite and on a real PostgreSQL, in a database of its own."""
+"""What tests of the registry share: each runs on SQLite and on a real PostgreSQL, and finds it empty."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from filled import MODEL
 from postgres import Server
 
 from db.registry import ModelRegistry, open_registry
+from db.schema import STAMP
 
 
 @pytest.fixture(scope="session")
@@ -28,15 +29,11 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def empty_url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """URL of an empty database of the test's own."""
+def empty_url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """URL of an empty database."""
     if backend == "sqlite":
-        yield f"sqlite:///{tmp_path / 'registry.db'}"
-        return
-    server: Server = request.getfixturevalue("postgres")
-    url = server.create()
-    yield url
-    server.drop(url)
+        return f"sqlite:///{tmp_path / 'registry.db'}"
+    return str(request.getfixturevalue("empty_postgres"))
 
 
 @pytest.fixture(scope="session")
@@ -48,25 +45,25 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres: Server) -> str:
-    """Name of a PostgreSQL database with the registry's tables."""
+def postgres_registry(postgres: Server) -> str:
+    """URL of a PostgreSQL database with the registry's tables, which one test after the other fills."""
     url = postgres.create()
     open_registry(url).close()
-    return url.split("?")[0].rsplit("/", 1)[1]
+    return url
 
 
 @pytest.fixture
 def url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """URL of a registry of the test's own, its tables made."""
+    """URL of an empty registry. Its rows are the test's own; who changes its tables takes `empty_url`."""
     if backend == "sqlite":
         path = tmp_path / "registry.db"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         yield f"sqlite:///{path}"
         return
     server: Server = request.getfixturevalue("postgres")
-    url = server.create(template=request.getfixturevalue("postgres_template"))
+    url: str = request.getfixturevalue("postgres_registry")
     yield url
-    server.drop(url)
+    server.empty(url, but=STAMP)
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from filled import MODEL
 from kept_place import Place
-from postgres import Server
 from sqlalchemy import select
 
 from db.artifacts import ArtifactStore
@@ -81,8 +80,7 @@ def test_a_backup_comes_back_with_every_row_and_file_on_either_database(
     place: Place, onto: str, request: pytest.FixtureRequest
 ) -> None:
     """From SQLite to PostgreSQL, and the other way; and the restored one goes on with the next numbers."""
-    server: Server | None = request.getfixturevalue("postgres") if onto == "postgresql" else None
-    url = server.create() if server else ""
+    url = str(request.getfixturevalue("empty_postgres")) if onto == "postgresql" else ""
     kept = back_up(place.registry.engine, place.store, place.backup)
     assert (kept.files, kept.copied, kept.missing) == (5, 5, ())
     with restored(place, url) as new:
@@ -90,8 +88,6 @@ def test_a_backup_comes_back_with_every_row_and_file_on_either_database(
         assert whole(new) == place.registry.named_files()
         new.run(3)
         assert [promotion.sequence for promotion in new.registry.promotions(MODEL)] == [1, 2, 3]
-    if server:
-        server.drop(url)
 
 
 @on_sqlite

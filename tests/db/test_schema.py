@@ -34,6 +34,13 @@ def names(engine: Engine) -> set[str]:
     return {*found.get_table_names(), *found.get_view_names()}
 
 
+@pytest.fixture
+def url(empty_url: str) -> str:
+    """URL of a registry whose tables the test may change."""
+    open_registry(empty_url).close()
+    return empty_url
+
+
 def open_and_close(_place: int, url: str) -> None:
     """What each process of a crowd does."""
     open_registry(url).close()

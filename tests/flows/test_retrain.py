@@ -10,7 +10,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-from postgres import Server
 
 from db.artifacts import ArtifactStore
 from db.registry import ModelRegistry, open_registry
@@ -62,11 +61,10 @@ def test_the_world_flips_and_the_challenger_takes_over(
 
 @pytest.mark.slow
 def test_the_same_on_postgresql(
-    landing: Landing, postgres: Server, monkeypatch: pytest.MonkeyPatch, home: Settings
+    landing: Landing, empty_postgres: str, monkeypatch: pytest.MonkeyPatch, home: Settings
 ) -> None:
     """One environment variable moves the registry to PostgreSQL; nothing else changes."""
-    url = postgres.create()
-    monkeypatch.setenv("EVERGREEN_DATABASE_URL", url)
+    monkeypatch.setenv("EVERGREEN_DATABASE_URL", empty_postgres)
     get_settings.cache_clear()
     landing.land(400)
     assert bootstrap("tiny") == "promoted"
@@ -74,10 +72,9 @@ def test_the_same_on_postgresql(
     (landing.folder / "broken.parquet").write_bytes(b"PAR1 this is no Parquet file")
     assert retrain("tiny") == "needs attention"
     assert retrain("tiny") == "no new data"
-    with open_registry(url) as registry:
+    with open_registry(empty_postgres) as registry:
         assert registry.champion("tiny").number == 2
         assert [partition.rows for partition in registry.partitions("tiny")] == [400, 400]
-    postgres.drop(url)
 
 
 @pytest.mark.slow

