@@ -248,3 +248,14 @@ def test_what_a_model_cannot_do_without_is_known_also_where_no_row_shows_it(
         columns["size"][1], columns["price"][2] = np.nan, np.nan
     adopted = Adopted(tmp_path / "mine.keras", known, "both")
     assert adopted.not_imputed(Binary(), columns) == ([] if imputes else ["price"])
+
+
+@pytest.mark.parametrize("content", ["a lambda", "no model"])
+def test_a_file_that_is_not_loaded_is_named_as_its_owner_calls_it(content: str, tmp_path: Path) -> None:
+    """Whatever the reason, and not as a file in a folder that is gone by then."""
+    path = tmp_path / "mine.keras"
+    path.write_text(content)
+    if content == "a lambda":
+        Sequential([Input((3,)), layers.Lambda(lambda x: x + 1)]).save(path)
+    with pytest.raises(CannotAdopt, match=r"^model 'mine\.keras'"):
+        look(path)
