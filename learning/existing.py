@@ -116,7 +116,7 @@ def run_code(code: Path, name: str) -> None:
     try:
         runpy.run_path(str(code), run_name=f"models.{name}")
     except Exception as error:
-        why = f"it cannot be run here ({type(error).__name__}: {gist(error)})"
+        why = f"it cannot be run here ({gist(error)})"
         raise CannotAdopt(f"file '{code}'", why, "let it hold the imports and classes that the model needs") from error
 
 

@@ -127,5 +127,5 @@ def test_a_page_where_no_file_can_be_is_one_sentence(
     with pytest.raises(SystemExit, match="1"):
         main.main()
     told = capsys.readouterr().err
-    assert told.startswith(f"evergreen: {tmp_path / place.split('/')[0]}")
+    assert told.startswith(f"evergreen: {tmp_path / Path(place).parts[0]}")
     assert told.endswith("To fix it: name another path, and try again.\n")
