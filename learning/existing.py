@@ -190,8 +190,8 @@ def _loaded(path: Path) -> keras.Model:
         return load_model(path)
     except UnknownLayer as unknown:
         raise CannotAdopt(f"model '{path.name}'", unknown.why, REGISTER) from unknown
-    except EvergreenError as refused:
-        raise CannotAdopt(f"model '{path.name}'", refused.why, refused.fix) from refused
+    except EvergreenError as known:
+        raise CannotAdopt(f"model '{path.name}'", known.why, known.fix) from known
     except Exception as error:
         if refused := REFUSED.search(str(error)):
             why = f"Keras does not load it: {refused[0]}, which may run code of the file's own"

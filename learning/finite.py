@@ -144,7 +144,7 @@ def _passes(model: keras.Model, few: Columns, nulls: Sequence[str], objective: O
 def _without_nulls(values: np.ndarray) -> np.ndarray:
     """The same rows, with a value that others have in place of each null."""
     there = values[~np.isnan(values)]
-    return np.nan_to_num(values, nan=there[0] if len(there) else 0.0)
+    return np.where(np.isnan(values), there[0] if len(there) else values.dtype.type(0), values)
 
 
 def _every_second_null(values: np.ndarray) -> np.ndarray:
