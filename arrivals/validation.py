@@ -167,6 +167,10 @@ class Validator:
             faults += self._too_early(typed)
         if typed.dtype == pl.Float64:
             faults += self._odd_numbers(typed)
+        numbers = raw if raw.dtype.is_float() else typed
+        if numbers.dtype.is_float() and name in (*schema.key, *schema.entity):
+            why = f"{name} is a number above 2**53, which is not exact: a key of so many digits must be text"
+            faults.append((why, numbers.abs() > EXACT))
         if name in schema.text:
             faults.append((f"{name} is longer than {LONGEST_TEXT:,} characters", typed.str.len_chars() > LONGEST_TEXT))
         words = (label.names or None) if label else schema.allowed.get(name)
@@ -217,12 +221,8 @@ class Validator:
         newest, ahead = cast("datetime | None", times.max()), self.source.max_future
         if newest is None or newest - self.now() <= ahead:
             return []
-        return [
-            (
-                f"{times.name} is more than {str(ahead).removesuffix(', 0:00:00')} ahead of now",
-                times > self.now() + ahead,
-            )
-        ]
+        why = f"{times.name} is more than {str(ahead).removesuffix(', 0:00:00')} ahead of now"
+        return [(why, times > self.now() + ahead)]
 
     def _odd_numbers(self, numbers: pl.Series) -> list[tuple[str, pl.Series]]:
         """Numbers that the schema or the objective does not allow."""
@@ -235,9 +235,6 @@ class Validator:
             faults.append((f"{name} is no whole number", numbers != numbers.round()))
         if label and label.log:
             faults.append((f"{name} is below 0, and Regression(log=True) takes its logarithm", numbers < 0))
-        if name in (*schema.key, *schema.entity):
-            why = f"{name} is a number above 2**53, which is not exact: a key of so many digits must be text"
-            faults.append((why, numbers.abs() > EXACT))
         return faults
 
 

@@ -178,7 +178,7 @@ def drafted(path: Path, saved: Saved, columns: Columns, folder: Path) -> Draft:
     rows, written = as_typed(read_sample(columns.file))
     outputs.refuse_unknown(asked, rows)
     start_tensorflow()
-    name, kept = path.stem, folder / f"{path.stem}.keras"
+    name, kept = path.stem, folder / saved.file.with_suffix(".keras").name  # by which a refusal names it
     if saved.code:
         run_code(saved.code, name)
     keep(saved.file, kept)

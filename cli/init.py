@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +34,6 @@ def init(folder: Annotated[Path, typer.Argument(help="The new folder, or an empt
     for template, name in WRITTEN.items():
         write_whole(folder / name, (TEMPLATES / template).read_text(encoding="utf-8"))
     say(f"wrote {', '.join(sorted(WRITTEN.values()))} in {folder}")
-    say(f"Next: cd {folder}; then, where FILE holds some rows of your data,")
+    say(f"Next: cd {shlex.quote(str(folder))}; then, where FILE holds some rows of your data,")
     say("  evergreen new NAME --from FILE                 drafts a model, or")
     say("  evergreen adopt NAME mine.keras --data FILE    takes over a Keras model that you have")

@@ -12,7 +12,9 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # What it says of a new file where the old one may be written all the same: in a folder of somebody else, or where the
 # file is a mount of its own, as in a container.
 ONLY_IN_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY}
-REFUSALS = {*FULL, *ONLY_IN_PLACE}
+# What it says of a path that a person gave, where no file can be: a folder, or below a file.
+NO_PLACE = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST}
+REFUSALS = {*FULL, *ONLY_IN_PLACE, *NO_PLACE}
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -71,8 +73,11 @@ def refusal(error: OSError) -> str | None:
         'models/churn.py: No space left on device. To fix it: make room, and try again.'
         >>> refusal(OSError(errno.EACCES, "Permission denied", "models/churn.py"))
         'models/churn.py: Permission denied. To fix it: see that you may read and write it, and try again.'
+        >>> refusal(OSError(errno.EISDIR, "Is a directory", ".page.tmp", None, "page"))
+        'page: Is a directory. To fix it: name another path, and try again.'
     """
     if error.errno not in REFUSALS:
         return None
-    fix = "make room" if error.errno in FULL else "see that you may read and write it"
-    return f"{error.filename or 'a file'}: {error.strerror}. To fix it: {fix}, and try again."
+    other = "name another path" if error.errno in NO_PLACE else "see that you may read and write it"
+    fix = "make room" if error.errno in FULL else other
+    return f"{error.filename2 or error.filename or 'a file'}: {error.strerror}. To fix it: {fix}, and try again."

@@ -13,9 +13,11 @@ import numpy as np
 
 from errors import CannotAdopt, InvalidSpec
 from evergreen_client.model_files import load_model
+from learning.assembly import assemble
 from learning.data import Columns, PartitionFile, read_inputs
 from learning.existing import ModelInput, inputs_of
 from learning.files import ModelFiles, Trained
+from learning.finite import not_imputed
 from learning.graph import graph_of, has_graph, output_names
 from learning.pretraining import build
 from learning.schema import Schema
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     import keras
 
+    from learning.objectives import Objective
     from learning.spec import ModelSpec
 
 COMPARED_ROWS = 256
@@ -118,6 +121,10 @@ class Adopted:
             return np.asarray(said[output_names(model).index(self.output) if self.output else 0])
         parts = [np.asarray(said[output_names(model).index(name)]) for name in self.output]
         return np.concatenate([part.astype("float32") for part in parts], axis=-1)
+
+    def not_imputed(self, objective: Objective, rows: Columns) -> list[str]:
+        """The nullable numbers that the model cannot do without; a null would make its weights NaN."""
+        return not_imputed(self.schema, objective, assemble(self.base(), self.head(), frozen=False), rows)
 
     def _load(self) -> keras.Model:
         return load_model(self.file)

@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from shlex import quote
 from symtable import symtable
+from traceback import extract_tb
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from errors import InvalidSpec, UnknownModel, did_you_mean
+from errors import EvergreenError, InvalidSpec, UnknownModel, did_you_mean
+from evergreen_client.shown import gist
 
 if TYPE_CHECKING:
     from learning.spec import ModelSpec
@@ -33,7 +36,7 @@ def load_spec(name: str, folders: Sequence[Path]) -> ModelSpec:
 
     Raises:
         UnknownModel: no file of this name defines a spec.
-        InvalidSpec: the file is no Python, or its spec has another name.
+        InvalidSpec: the file is no Python, or cannot be run, or its spec has another name.
     """
     path = next((path for folder in folders if (path := folder / f"{name}.py").is_file()), None)
     if path is None or not _defines_spec(path):
@@ -64,9 +67,14 @@ def _module(path: Path) -> ModuleType:
     module.__file__ = str(path)  # where its source is read from later
     try:
         SourceFileLoader(name, str(path)).exec_module(module)
-    except BaseException:
+    except BaseException as error:
         del sys.modules[name]
-        raise
+        if isinstance(error, EvergreenError) or not isinstance(error, Exception):
+            raise
+        lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == str(path)]
+        where = f"file {path}, line {lines[-1]}" if lines else f"file {path}"
+        fix = f"mend it; `python {quote(os.path.relpath(path))}` shows all of the error"
+        raise InvalidSpec(where, f"it cannot be run ({gist(error)})", fix) from error
     return module
 
 

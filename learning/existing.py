@@ -116,7 +116,7 @@ def run_code(code: Path, name: str) -> None:
     try:
         runpy.run_path(str(code), run_name=f"models.{name}")
     except Exception as error:
-        why = f"it cannot be run here ({type(error).__name__}: {gist(error)})"
+        why = f"it cannot be run here ({gist(error)})"
         raise CannotAdopt(f"file '{code}'", why, "let it hold the imports and classes that the model needs") from error
 
 
@@ -190,8 +190,8 @@ def _loaded(path: Path) -> keras.Model:
         return load_model(path)
     except UnknownLayer as unknown:
         raise CannotAdopt(f"model '{path.name}'", unknown.why, REGISTER) from unknown
-    except EvergreenError:
-        raise
+    except EvergreenError as known:
+        raise CannotAdopt(f"model '{path.name}'", known.why, known.fix) from known
     except Exception as error:
         if refused := REFUSED.search(str(error)):
             why = f"Keras does not load it: {refused[0]}, which may run code of the file's own"

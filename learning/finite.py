@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from learning.examples import Read
     from learning.objectives import Objective
+    from learning.schema import Schema
     from learning.spec import ModelSpec
 
 ROWS_AT_ONCE = 2**16
@@ -92,10 +93,7 @@ def _unusable(spec: ModelSpec, partition: PartitionFile, rows: Indices) -> Unusa
 
 
 def refuse_hidden_nulls(spec: ModelSpec, model: keras.Model, few: Columns) -> None:
-    """See that the base imputes each nullable number, in predictions and in gradients, before a training begins.
-
-    A null is NaN. Where a relu follows, it may be hidden from every prediction; but not from the gradients, and the
-    first step that meets one makes the weights NaN.
+    """See that the base imputes each nullable number, before a training begins.
 
     Args:
         spec: the model.
@@ -105,19 +103,28 @@ def refuse_hidden_nulls(spec: ModelSpec, model: keras.Model, few: Columns) -> No
     Raises:
         InvalidSpec: the base leaves a column as it is.
     """
-    schema, objective = spec.schema, spec.objective
+    if lost := not_imputed(spec.schema, spec.objective, model, few):
+        raise InvalidSpec(
+            f"nullable columns {lost}",
+            "the base does not impute them: a row without a value makes features or weights that are not finite",
+            "impute them in build_base, as `keras.ops.nan_to_num(x)` behind a Normalization does; or take them out of "
+            "Schema.nullable, so that such rows are refused when they arrive",
+        )
+
+
+def not_imputed(schema: Schema, objective: Objective, model: keras.Model, few: Columns) -> list[str]:
+    """The nullable numbers of which a null makes predictions, or gradients, that are not finite.
+
+    A null is NaN. Where a relu follows, it may be hidden from every prediction; but not from the gradients, and the
+    first step that meets one makes the weights NaN.
+    """
     nullable = [name for name in schema.nullable if name not in schema.strings]
-    if not nullable or _passes(model, few, nullable, objective):
-        return
-    lost = [name for name in nullable if not _passes(model, few, [name], objective)] or nullable
-    if not _passes(model, few, [], objective):  # it fails for another reason, which the training will find
-        return
-    raise InvalidSpec(
-        f"nullable columns {lost}",
-        "the base does not impute them: a row without a value makes features or weights that are not finite",
-        "impute them in build_base, as `keras.ops.nan_to_num(x)` behind a Normalization does; or take them out of "
-        "Schema.nullable, so that such rows are refused when they arrive",
-    )
+    whole = {name: _without_nulls(values) if name in nullable else values for name, values in few.items()}
+    if not nullable or _passes(model, whole, nullable, objective):
+        return []
+    if not _passes(model, whole, [], objective):  # it fails for another reason, which the training will find
+        return []
+    return [name for name in nullable if not _passes(model, whole, [name], objective)] or nullable
 
 
 def _passes(model: keras.Model, few: Columns, nulls: Sequence[str], objective: Objective) -> bool:
@@ -132,6 +139,12 @@ def _passes(model: keras.Model, few: Columns, nulls: Sequence[str], objective: O
         value = loss(target, answers)
     gradients = [tf.convert_to_tensor(one) for one in tape.gradient(value, weights) if one is not None]
     return all(bool(tf.reduce_all(tf.math.is_finite(one))) for one in (answers, *gradients))
+
+
+def _without_nulls(values: np.ndarray) -> np.ndarray:
+    """The same rows, with a value that others have in place of each null."""
+    there = values[~np.isnan(values)]
+    return np.where(np.isnan(values), there[0] if len(there) else values.dtype.type(0), values)
 
 
 def _every_second_null(values: np.ndarray) -> np.ndarray:

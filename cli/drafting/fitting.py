@@ -64,10 +64,10 @@ class Fit:
         return replace(self, written=written, doubts=(*written.doubts, *self.doubts))
 
     def without_nulls(self, columns: Iterable[str]) -> Fit:
-        """The same, with no nulls allowed in numbers: the model has no answer for them."""
+        """The same, with no nulls allowed in these columns: the model cannot learn from them."""
         lost = tuple(name for name in self.schema.nullable if name in set(columns))
         nullable = tuple(name for name in self.schema.nullable if name not in lost)
-        told = f"nulls: the model gives no number where {', '.join(lost)} is null, so such rows will be refused"
+        told = f"nulls: the model does not impute {', '.join(lost)}, so rows without a value there will be refused"
         return replace(self, schema=replace(self.schema, nullable=nullable), doubts=(*self.doubts, told))
 
 

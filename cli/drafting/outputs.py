@@ -87,7 +87,7 @@ def output_of(fresh: Sequence[Fresh]) -> str | tuple[str, ...]:
 def with_objectives(  # noqa: PLR0913, PLR0917 - the model, its columns and the rows
     asked: Sequence[Fresh], activations: Sequence[str], found: Fit, adopted: Adopted, rows: pl.DataFrame, folder: Path
 ) -> tuple[Fit, tuple[Fresh, ...]]:
-    """Each output with what it is for, as its answers on the rows tell; nulls are taken back where it has none.
+    """Each output with what it is for, as its answers on the rows tell; nulls are taken back that it cannot take.
 
     Args:
         asked: the outputs.
@@ -97,17 +97,19 @@ def with_objectives(  # noqa: PLR0913, PLR0917 - the model, its columns and the 
         rows: typed ones.
         folder: for a copy of some of them.
     """
-    known, finite, several = list[Fresh](), True, len(asked) > 1
+    known, lost, several = list[Fresh](), set[str](), len(asked) > 1
     for one, activation in zip(asked, activations, strict=True):
         target = one.target or found.schema.target
         own = replace(found, schema=replace(found.schema, target=target), classes=classes_of(rows, target))
         labels, values = rows_as_read(own.numbered(rows), own.schema, folder)
-        said = replace(adopted, output=one.name).answers(values)
+        alone = replace(adopted, output=one.name)
+        said = alone.answers(values)
         sums = said.reshape(len(said), -1).astype("float64").sum(axis=1)
         there = sums == sums  # noqa: PLR0124 - NaN is not equal to itself
-        finite = finite and bool(there.all())
         objective, doubts = objective_of(activation, said[there], labels[there])
         weight = even_weight(objective, labels[there])
+        if found.schema.nullable:
+            lost.update(alone.not_imputed(written(objective), values))
         if own.classes:
             objective, doubts = of_words(objective, own.classes, said[there], labels[there])
         named = tuple(f"output {one.name}: {doubt}" for doubt in doubts) if several else doubts
@@ -115,7 +117,7 @@ def with_objectives(  # noqa: PLR0913, PLR0917 - the model, its columns and the 
     if several:
         told = "weights: by these each loss is 1 where nothing is known of a row; what is each output worth to you?"
         known[-1] = replace(known[-1], doubts=(*known[-1].doubts, told))
-    return (found if finite else found.without_nulls(found.schema.numeric)), tuple(known)
+    return (found.without_nulls(lost) if lost else found), tuple(known)
 
 
 def even_weight(objective: str, target: Floats) -> float:

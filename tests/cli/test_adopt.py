@@ -8,20 +8,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import polars as pl
 import pytest
 
 from cli.adopt import instant_after
 from cli.drafting.fitting import fit, objective_of, of_words
-from cli.drafting.outputs import Fresh, asked_outputs, even_weight, kinds_of, refuse_unknown
+from cli.drafting.outputs import Fresh, asked_outputs, even_weight, kinds_of, refuse_unknown, with_objectives
 from cli.drafting.source import AdoptedModel, adopted_source, objective_source
 from cli.landing import divided, landed
 from errors import CannotAdopt, InvalidSpec
-from learning.adoption import adopted_in
+from learning.adoption import Adopted, adopted_in
 from learning.catalog import load_spec
 from learning.existing import ModelInput
 from learning.spec import Binary, MultiOutput, Output, Regression
+from learning.split import INPUTS
 
 COUNT = 6
 DAYS = [f"2026-01-0{day}" for day in range(1, COUNT + 1)]
@@ -266,3 +268,16 @@ def test_landed_rows_are_taken_back_where_it_was_in_vain(tmp_path: Path) -> None
     (folder / "mine.csv").write_text("a\n2\n")
     with pytest.raises(CannotAdopt, match="another file of this name"), landed([data], str(folder)):
         pytest.fail("it was landed over another one")
+
+
+def test_a_gap_beyond_the_first_rows_is_no_null_that_the_model_must_take(tmp_path: Path) -> None:
+    """The draft allows nulls where the model imputes them; else rows with one are refused, and a sentence says so."""
+    model = keras.Sequential([keras.Input((2,), name="x"), keras.layers.Dense(1, "sigmoid", name="out")])
+    model.save(tmp_path / "mine.keras")
+    gap = table(size=[1.0, 2.0, 3.0, 4.0, 5.0, None], price=[1.0] * COUNT)
+    found = fit(gap, [ModelInput("x", (2,), "float32")], **NAMES)
+    assert found.schema.nullable == ("size",)
+    adopted = Adopted(tmp_path / "mine.keras", found.schema, INPUTS, found.inputs)
+    found, _ = with_objectives([Fresh("", "late")], ["sigmoid"], found, adopted, gap.head(COUNT - 1), tmp_path)
+    assert found.schema.nullable == ()
+    assert any("does not impute size" in doubt for doubt in found.doubts)

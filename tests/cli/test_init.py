@@ -34,6 +34,11 @@ def called(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_the_way_into_a_folder_can_be_pasted(tmp_path: Path) -> None:
+    """Also where its name has a space."""
+    assert f"cd '{tmp_path}/my shop';" in init(tmp_path / "my shop")
+
+
 @pytest.mark.slow
 def test_a_new_repository_takes_a_model_and_its_test_passes(tmp_path: Path) -> None:
     """Init, new, pytest: the model is drafted there, has its deployments, and the repository's own test loads it."""

@@ -15,6 +15,7 @@ import pytest
 from cli import main
 from cli.deploy import add_deployments
 from cli.whole_files import refusal, write_whole
+from monitoring.document import save
 
 
 @contextmanager
@@ -109,3 +110,22 @@ def test_a_disk_that_may_only_be_read_names_the_file(tmp_path: Path, monkeypatch
 def test_other_errors_are_no_full_disk() -> None:
     """What is no matter of space or rights is not explained as one."""
     assert refusal(ConnectionResetError(104, "Connection reset by peer")) is None
+
+
+@pytest.mark.parametrize("place", ["taken", "file/page.html"])
+def test_a_page_where_no_file_can_be_is_one_sentence(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It names the path that was given, and not the unfinished file beside it."""
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "file").touch()
+
+    def saved() -> None:
+        save("<!doctype html>", tmp_path / place)
+
+    monkeypatch.setattr(main, "app", saved)
+    with pytest.raises(SystemExit, match="1"):
+        main.main()
+    told = capsys.readouterr().err
+    assert told.startswith(f"evergreen: {tmp_path / Path(place).parts[0]}")
+    assert told.endswith("To fix it: name another path, and try again.\n")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from errors import UnknownModel
+from errors import InvalidSpec, UnknownModel
 from learning.catalog import known_models, load_spec
 
 MODELS = Path(__file__).parents[2] / "models"
@@ -29,6 +29,25 @@ def test_a_misspelt_model_is_answered_with_the_nearest_name() -> None:
     """Whoever mistypes a name is told the one that was meant."""
     with pytest.raises(UnknownModel, match="did you mean 'flights'"):
         load_spec("flihgts", [MODELS])
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("\nfrom learning.spec import Spec\nspec = Spec()", r"birds\.py, line 2: .*ImportError: cannot import name"),
+        ("import elsewhere_as_well\nspec = 1", r"line 1: .*ModuleNotFoundError"),
+        (
+            "from learning.spec import Pretrain\n\nspec = Pretrain(\n    epoch=3,\n)",
+            r"line 3: .*TypeError.*unexpected keyword",
+        ),
+        ("from learning.spec import Stage\nspec = Stage('head', epochs=-1)", r"^(?!.*cannot be run).*epochs"),
+    ],
+)
+def test_a_file_that_fails_while_it_runs_is_named_with_the_line(text: str, why: str, tmp_path: Path) -> None:
+    """As after a mistyped name; what our own classes say of a value stays as they say it."""
+    (tmp_path / "birds.py").write_text(text)
+    with pytest.raises(InvalidSpec, match=why):
+        load_spec("birds", [tmp_path])
 
 
 def test_loading_specs_imports_no_keras() -> None:
