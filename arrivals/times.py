@@ -32,10 +32,15 @@ WAYS = (
     "%Y-%m-%d",
 )
 # What people and spreadsheets write. Two digits of a year are tried first, as four digits hold what two do.
-PATTERNS = tuple(
-    f"{day}{clock}"
-    for day in ("%d.%m.%y", "%d.%m.%Y", "%m/%d/%y", "%m/%d/%Y", "%d/%m/%y", "%d/%m/%Y", "%d-%m-%Y", "%Y/%m/%d")
-    for clock in ("", " %H:%M", " %H:%M:%S", " %I:%M %p")
+PATTERNS = (
+    *(
+        f"{day}{clock}"
+        for day in ("%d.%m.%y", "%d.%m.%Y", "%m/%d/%y", "%m/%d/%Y", "%d/%m/%y", "%d/%m/%Y", "%d-%m-%Y", "%Y/%m/%d")
+        for clock in ("", " %H:%M", " %H:%M:%S", " %I:%M %p")
+    ),
+    "%Y-%m",
+    "%Y/%m",
+    "%m/%Y",
 )
 EARLIEST = 1000  # a year of fewer digits was written with two
 # Days as calendar, ordinal and week dates. Short fields, blanks, UTC and GMT are more than the standard allows.
@@ -63,6 +68,8 @@ def parse_times(raw: pl.Series, zone: str = "UTC", written: str = "iso") -> pl.S
     Example:
         >>> str(parse_times(pl.Series(["31.01.2026 17:05", "31.02.2026 17:05"]), "Europe/Rome", "%d.%m.%Y %H:%M")[0])
         '2026-01-31 16:05:00+00:00'
+        >>> str(parse_times(pl.Series(["2026-02", "2026-13"]), written="%Y-%m")[0])
+        '2026-02-01 00:00:00+00:00'
     """
     if isinstance(raw.dtype, pl.Datetime | pl.Date):
         times = _from_typed(raw, zone)
@@ -95,8 +102,10 @@ def _from_steps(raw: pl.Series, written: str) -> pl.Series:
 
 
 def _from_pattern(raw: pl.Series, written: str, zone: str) -> pl.Series:
-    """Text of one pattern as instants; the pattern says days, so that a clock alone is none."""
+    """Text of one pattern as instants: of days, so that a clock alone is none, or of months, whose first counts."""
     text, zoned = raw.str.strip_chars(), "%z" in written
+    if "%d" not in written:
+        text, written = text + " 1", f"{written} %d"
     try:
         times = text.str.to_datetime(written, time_unit="us", strict=False, time_zone="UTC" if zoned else None)
     except pl.exceptions.PolarsError:  # not one value, or another pattern than Polars knows

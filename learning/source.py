@@ -13,8 +13,8 @@ from learning.plans import Allowed, Checked
 
 TIME_FORMATS = ("iso", "epoch_s", "epoch_ms", "day", "week", "month", "year")
 PATTERN = re.compile(
-    r"(?:(?!.*%I)|(?=.*%p))(?=.*%d)(?=.*%[mbB])(?=.*%[yY])(?:[^%\"\\]|%(?:[dmbByYHIMSpz]|\.f))+"
-)  # a day, and maybe a clock; twelve hours say nothing without their half of the day
+    r"(?:(?!.*%I)|(?=.*%p))(?:(?=.*%d)|(?!.*%[HIMSpz.]))(?=.*%[mbB])(?=.*%[yY])(?:[^%\"\\]|%(?:[dmbByYHIMSpz]|\.f))+"
+)  # a month, or a day and maybe a clock; twelve hours say nothing without their half of the day
 Share = Annotated[float, Allowed(lambda share: 0 <= share <= 1, "a share, from 0 to 1")]
 Duration = Annotated[timedelta, Allowed(lambda time: time >= timedelta(), "a timedelta of 0 or more")]
 Pause = Allowed(lambda time: time is None or time > timedelta(), "a timedelta above 0, or None")
@@ -68,6 +68,7 @@ class Source(Checked):
             milliseconds since 1970. Or whole numbers of steps: "day" and "month" from January 1970 on, which is 0,
             "week" from Monday, 5 January 1970, on, which is 0, or "year", as the calendar counts them. Or a pattern
             of %d, %m (%b and %B for names) and %Y or %y, also with %H, %I, %M, %S, %.f, %p and %z: "%d.%m.%Y %H:%M".
+            One without a day, as "%Y-%m", is of months, which stand for the moment at which they begin.
             Times of JSON may be in ISO 8601 as well.
         decimal: what separates a number's decimals in text, "." or ",". JSON's own numbers are read as JSON has them.
         thousands: what separates its thousands: "", ",", ".", " " or "'".

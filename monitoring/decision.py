@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Asked = Literal["", "again", "from scratch"]
 TOO_FEW = "too few new rows to check for drift"
+TAKE_BACK = "`evergreen registry recall` takes a partition back; is the world like that now: stop_when_broken=False"
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,9 @@ def decide(pending: Pending, facts: Facts, policy: RetrainPolicy, needed: int) -
     if pending.asked:  # a person has decided, and knows what the checks say
         return _ending("retrain", f"asked for {pending.asked}", *findings(facts, policy, needed))
     if facts.broken and facts.drift:
-        return RunEnding("waiting", "wait", f"the data are broken, nothing is learned from them: {facts.drift.reason}")
+        return RunEnding(
+            "waiting", "wait", f"the data are broken, nothing is learned from them: {facts.drift.reason}; {TAKE_BACK}"
+        )
     reasons = dict(reasons_to_retrain(pending, facts, policy, needed))
     rows, found = f"{pending.labelled_rows:,} labelled rows are pending", findings(facts, policy, needed)
     if facts.new_rows is not None:

@@ -15,7 +15,9 @@ SHARE = 0.99  # of values that must be written so
 FIRST = 1_000  # values that say how a file writes
 MARKED = r"^\s*[+-]?\d[\d.,'\u2019 \u00a0\u202f]*$"  # digits, and marks between them
 MAY_BE_THOUSANDS = r"^\s*[+-]?(0|[1-9]\d{0,2}(\.\d{3})*)\s*$"
-LIKE_A_TIME = r"^\s*(\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{2,4}|\d{1,2}\.? \w{3,9} \d{4})\b"
+LIKE_A_DAY = r"(\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{2,4}|\d{1,2}\.? \w{3,9} \d{4})\b"
+LIKE_A_MONTH = r"((19|20)\d\d[-/](0[1-9]|1[0-2])|(0?[1-9]|1[0-2])/(19|20)\d\d)\s*$"
+LIKE_A_TIME = rf"^\s*({LIKE_A_DAY}|{LIKE_A_MONTH})"
 
 
 @dataclass(frozen=True)

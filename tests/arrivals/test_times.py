@@ -113,5 +113,14 @@ def test_steps_are_the_moments_at_which_they_begin(written: str, steps: list[int
 def test_a_pattern_that_reads_nothing_is_refused_at_once() -> None:
     """Hours up to twelve are none without their half of the day."""
     assert Source("small", time_format="%m/%d/%Y %I:%M %p")
-    with pytest.raises(InvalidSpec, match="time_format"):
-        Source("small", time_format="%m/%d/%Y %I:%M")
+    for pattern in ("%m/%d/%Y %I:%M", "%m/%Y %H:%M", "%m"):
+        with pytest.raises(InvalidSpec, match="time_format"):
+            Source("small", time_format=pattern)
+
+
+def test_months_begin_on_their_first_day() -> None:
+    """In the source's zone, by numbers and by names."""
+    rome = datetime(2026, 1, 31, 23, tzinfo=UTC)
+    for text, pattern in (("2026-02", "%Y-%m"), ("Feb 2026", "%b %Y"), (" 02/26", "%m/%y")):
+        assert Source("small", time_format=pattern)
+        assert parse_times(pl.Series([text, "2026-13", ""]), "Europe/Rome", pattern).to_list() == [rome, None, None]

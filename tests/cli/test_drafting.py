@@ -226,6 +226,17 @@ def test_the_drafted_file_is_a_model_that_predicts(landed: Path, tmp_path: Path)
     subprocess.run([sys.executable, "-m", "ruff", "format", "--check", *style], check=True, cwd=tmp_path)
 
 
+def test_a_number_that_is_mostly_the_same_is_told_apart_where_it_is_not(landed: Path, tmp_path: Path) -> None:
+    """Of 2,000 rows all but 40 are 0: quantiles of the rows alone would make one step of several of these."""
+    (tmp_path / "orders.py").write_text(model_source(guess(read_sample(landed)), "orders", landed.name))
+    weight = np.zeros((2_000, 1), "float32")
+    weight[::50, 0] = np.arange(1, 41)
+    base = load_spec("orders", [tmp_path]).build_base({"weight": weight, "town": np.full((2_000, 1), "Ulm", object)})
+    _, reach = (layer for layer in base.layers if layer.name.startswith("normalization"))
+    edges = np.ravel(reach.mean)
+    assert np.diff(edges).max() <= 2
+
+
 def found_in(part: Any) -> Iterator[str]:
     """The packages that a saved model says its parts come from."""
     if isinstance(part, dict):

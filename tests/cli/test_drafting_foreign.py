@@ -74,10 +74,24 @@ def test_days_are_read_as_they_are_written(text: str, pattern: str) -> None:
     assert rows["when"][0].date() == utc(2026, 1, 31).date()
 
 
+@pytest.mark.parametrize(("text", "pattern"), [("2026-02", "%Y-%m"), ("2026/02", "%Y/%m"), ("2/2026", "%m/%Y")])
+def test_months_are_read_as_they_are_written(text: str, pattern: str) -> None:
+    """A month is the moment at which it begins."""
+    rows, written = as_typed(pl.DataFrame({"when": [text] * 3, "id": ["a", "b", "c"]}))
+    assert written.times == {"when": pattern}
+    assert rows["when"][0] == utc(2026, 2, 1)
+
+
 def test_plain_files_are_read_plainly() -> None:
     """Points, codes, versions, addresses and names are not taken for numbers or days of another country."""
     rows = pl.DataFrame(
-        {"x": ["1.5", "2"], "code": ["01", "7"], "host": ["10.0.0.1", "10.0.0.2"], "who": ["a, b", "c"]}
+        {
+            "x": ["1.5", "2"],
+            "code": ["01", "7"],
+            "host": ["10.0.0.1", "10.0.0.2"],
+            "who": ["a, b", "c"],
+            "part": ["1001-02", "1001-12"],
+        }
     )
     typed, written = as_typed(rows)
     assert (written.options(None), written.doubts, typed["x"].dtype) == ("", (), pl.Float64)
