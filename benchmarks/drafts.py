@@ -4,8 +4,8 @@
 `evergreen new` does, trains version 1 on these rows as a bootstrap does, and scores it on the newest fifth, beside
 scikit-learn's HistGradientBoosting with its defaults, fitted on the same rows. Sets without a time of their own get an
 hour a row, in the order in which they come; scikit-learn's, which are sorted by class or know no order, are shuffled.
-Sets of fewer than 10,000 rows are learned five times, each time from other first weights and shuffled anew, and the mean
-of both sides counts: of wine, a fifth is 36 rows, of which chance makes much. All sets are drafted by the same rules.
+Sets of fewer than 10,000 rows are learned five times, each time from other first weights and shuffled anew, and the
+mean of both sides counts: of wine, a fifth is 36 rows, of which chance makes much. All are drafted by the same rules.
 `--set wine digits` measures some of them, `--seed 5` begins with other weights. Where `make bench-data` was not run,
 name the others: "employment" is in what it fetches.
 """
