@@ -31,6 +31,7 @@ WAYS = (
     ),
     "%Y-%m-%d",
 )
+MONTHS = "%Y-%m", "%Y/%m", "%m/%Y"
 # What people and spreadsheets write. Two digits of a year are tried first, as four digits hold what two do.
 PATTERNS = (
     *(
@@ -38,9 +39,7 @@ PATTERNS = (
         for day in ("%d.%m.%y", "%d.%m.%Y", "%m/%d/%y", "%m/%d/%Y", "%d/%m/%y", "%d/%m/%Y", "%d-%m-%Y", "%Y/%m/%d")
         for clock in ("", " %H:%M", " %H:%M:%S", " %I:%M %p")
     ),
-    "%Y-%m",
-    "%Y/%m",
-    "%m/%Y",
+    *MONTHS,
 )
 EARLIEST = 1000  # a year of fewer digits was written with two
 # Days as calendar, ordinal and week dates. Short fields, blanks, UTC and GMT are more than the standard allows.

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 REASON = "reason"
 LARGEST = 3.4028234e38  # of a float32, which is what a base takes
-EXACT = 2.0**53  # up to here a float64 names every whole number
 RECENT = {"epoch_s": (1e8, 1e10), "epoch_ms": (1e11, 1e13)}  # the years 1973 to 2286: what a person means by a number
 LONGEST_TEXT = 100_000  # of free text, that is 50 pages; a record has a million bytes at most
 YEARS = (1900, 2100)  # likewise
@@ -167,10 +166,8 @@ class Validator:
             faults += self._too_early(typed)
         if typed.dtype == pl.Float64:
             faults += self._odd_numbers(typed)
-        numbers = raw if raw.dtype.is_float() else typed
-        if numbers.dtype.is_float() and name in (*schema.key, *schema.entity):
-            why = f"{name} is a number above 2**53, which is not exact: a key of so many digits must be text"
-            faults.append((why, numbers.abs() > EXACT))
+        if name in (*schema.key, *schema.entity):
+            faults += _inexact(raw if raw.dtype.is_float() else typed)
         if name in schema.text:
             faults.append((f"{name} is longer than {LONGEST_TEXT:,} characters", typed.str.len_chars() > LONGEST_TEXT))
         words = (label.names or None) if label else schema.allowed.get(name)
@@ -248,6 +245,19 @@ def _out_of(low: float, high: float, numbers: pl.Series) -> list[tuple[str, pl.S
         if least < low or most > high:
             faults.append((f"{numbers.name} is outside {low:g} to {high:g}", (numbers < low) | (numbers > high)))
     return faults
+
+
+def _inexact(numbers: pl.Series) -> list[tuple[str, pl.Series]]:
+    """Floats so large that two whole numbers would be one key."""
+    if not numbers.dtype.is_float():
+        return []
+    why = f"{numbers.name} is a number of 2**{exact_bits(numbers)} or more, which is not exact as a float"
+    return [(f"{why}: a key of so many digits must be text", numbers.abs() >= 2.0 ** exact_bits(numbers))]
+
+
+def exact_bits(numbers: pl.Series) -> int:
+    """How many binary digits a whole number may have that is told apart from all others as such a float."""
+    return 24 if numbers.dtype == pl.Float32 else 53
 
 
 def _wanted(kind: pl.DataType, time_format: str) -> str:

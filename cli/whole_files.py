@@ -12,8 +12,8 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # What it says of a new file where the old one may be written all the same: in a folder of somebody else, or where the
 # file is a mount of its own, as in a container.
 ONLY_IN_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY}
-# What it says of a path that a person gave, where no file can be: a folder, or below a file.
-NO_PLACE = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST}
+# What it says of a path that a person gave, where no file can be: a folder, below a file, a name too long.
+NO_PLACE = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP}
 REFUSALS = {*FULL, *ONLY_IN_PLACE, *NO_PLACE}
 
 

@@ -124,6 +124,8 @@ class Adopted:
 
     def not_imputed(self, objective: Objective, rows: Columns) -> list[str]:
         """The nullable numbers that the model cannot do without; a null would make its weights NaN."""
+        if not set(self.schema.nullable) & set(self.schema.numeric):
+            return []
         return not_imputed(self.schema, objective, assemble(self.base(), self.head(), frozen=False), rows)
 
     def _load(self) -> keras.Model:

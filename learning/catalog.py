@@ -69,13 +69,18 @@ def _module(path: Path) -> ModuleType:
         SourceFileLoader(name, str(path)).exec_module(module)
     except BaseException as error:
         del sys.modules[name]
-        if isinstance(error, EvergreenError) or not isinstance(error, Exception):
-            raise
-        lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == str(path)]
-        where = f"file {path}, line {lines[-1]}" if lines else f"file {path}"
-        fix = f"mend it; `python {quote(os.path.relpath(path))}` shows all of the error"
-        raise InvalidSpec(where, f"it cannot be run ({gist(error)})", fix) from error
+        if isinstance(error, Exception) and not isinstance(error, EvergreenError):
+            raise _fault_of(path, error) from error
+        raise
     return module
+
+
+def _fault_of(path: Path, error: Exception) -> InvalidSpec:
+    """Where a model file fails that was run, and how its owner sees more."""
+    lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == str(path)]
+    where = f"file {path}, line {lines[-1]}" if lines else f"file {path}"
+    fix = f"run `python {quote(os.path.relpath(path))}`, which shows all of the error"
+    return InvalidSpec(where, f"it cannot be run ({gist(error)})", fix)
 
 
 def _defines_spec(path: Path) -> bool:

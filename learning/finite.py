@@ -119,8 +119,10 @@ def not_imputed(schema: Schema, objective: Objective, model: keras.Model, few: C
     first step that meets one makes the weights NaN.
     """
     nullable = [name for name in schema.nullable if name not in schema.strings]
+    if not nullable:
+        return []
     whole = {name: _without_nulls(values) if name in nullable else values for name, values in few.items()}
-    if not nullable or _passes(model, whole, nullable, objective):
+    if _passes(model, whole, nullable, objective):
         return []
     if not _passes(model, whole, [], objective):  # it fails for another reason, which the training will find
         return []

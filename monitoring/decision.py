@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 Asked = Literal["", "again", "from scratch"]
 TOO_FEW = "too few new rows to check for drift"
-TAKE_BACK = "`evergreen registry recall` takes a partition back; is the world like that now: stop_when_broken=False"
+WAY_ON = (
+    "recall the partition (`evergreen registry recall MODEL DIGEST --reason ...`), or, if the world is like that now, "
+    "say DriftPolicy(stop_when_broken=False)"
+)
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ def decide(pending: Pending, facts: Facts, policy: RetrainPolicy, needed: int) -
         return _ending("retrain", f"asked for {pending.asked}", *findings(facts, policy, needed))
     if facts.broken and facts.drift:
         return RunEnding(
-            "waiting", "wait", f"the data are broken, nothing is learned from them: {facts.drift.reason}; {TAKE_BACK}"
+            "waiting", "wait", f"the data are broken, nothing is learned from them: {facts.drift.reason}; {WAY_ON}"
         )
     reasons = dict(reasons_to_retrain(pending, facts, policy, needed))
     rows, found = f"{pending.labelled_rows:,} labelled rows are pending", findings(facts, policy, needed)

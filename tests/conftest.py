@@ -64,9 +64,10 @@ def postgres() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def kept_database(postgres: Server) -> str:
+def kept_database(postgres: Server) -> Iterator[str]:
     """URL of a PostgreSQL database that one test after the other gets empty."""
-    return postgres.create()
+    with postgres.database() as url:
+        yield url
 
 
 @pytest.fixture

@@ -108,8 +108,7 @@ def with_objectives(  # noqa: PLR0913, PLR0917 - the model, its columns and the 
         there = sums == sums  # noqa: PLR0124 - NaN is not equal to itself
         objective, doubts = objective_of(activation, said[there], labels[there])
         weight = even_weight(objective, labels[there])
-        if found.schema.nullable:
-            lost.update(alone.not_imputed(written(objective), values))
+        lost.update(alone.not_imputed(written(objective), values))
         if own.classes:
             objective, doubts = of_words(objective, own.classes, said[there], labels[there])
         named = tuple(f"output {one.name}: {doubt}" for doubt in doubts) if several else doubts

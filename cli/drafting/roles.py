@@ -9,7 +9,7 @@ from itertools import combinations
 
 import polars as pl
 
-from arrivals.validation import EXACT
+from arrivals.validation import exact_bits
 from errors import InvalidSpec, did_you_mean, listed
 
 TARGETS = ("target", "label", "y", "class", "outcome")
@@ -112,7 +112,7 @@ def has_gaps(column: pl.Series) -> bool:
 
 def _is_exact(column: pl.Series) -> bool:
     """Whether landing takes a column's numbers as those of a key."""
-    return not column.dtype.is_numeric() or not (column.cast(pl.Float64).abs() > EXACT).any()
+    return not column.dtype.is_numeric() or not (column.cast(pl.Float64).abs() >= 2.0 ** exact_bits(column)).any()
 
 
 def _is_plain(column: pl.Series) -> bool:

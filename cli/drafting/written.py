@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from arrivals.numbers import NO_NUMBER, PLAIN, WRITINGS, Writing, to_float
-from arrivals.times import PATTERNS, parse_times
+from arrivals.times import MONTHS, PATTERNS, parse_times
 from cli.drafting.sample import typed
 
 SHARE = 0.99  # of values that must be written so
 FIRST = 1_000  # values that say how a file writes
 MARKED = r"^\s*[+-]?\d[\d.,'\u2019 \u00a0\u202f]*$"  # digits, and marks between them
 MAY_BE_THOUSANDS = r"^\s*[+-]?(0|[1-9]\d{0,2}(\.\d{3})*)\s*$"
-LIKE_A_DAY = r"(\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{2,4}|\d{1,2}\.? \w{3,9} \d{4})\b"
-LIKE_A_MONTH = r"((19|20)\d\d[-/](0[1-9]|1[0-2])|(0?[1-9]|1[0-2])/(19|20)\d\d)\s*$"
-LIKE_A_TIME = rf"^\s*({LIKE_A_DAY}|{LIKE_A_MONTH})"
+LIKE_A_DAY = r"^\s*(\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{2,4}|\d{1,2}\.? \w{3,9} \d{4})\b"
+LIKE_A_MONTH = r"^\s*((19|20)\d\d[-/](0[1-9]|1[0-2])|(0?[1-9]|1[0-2])/(19|20)\d\d)\s*$"
+LIKE_A_TIME = f"{LIKE_A_DAY}|{LIKE_A_MONTH}"
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,14 @@ def as_typed(rows: pl.DataFrame) -> tuple[pl.DataFrame, Written]:
     texts = [_known(column) for column in rows.iter_columns() if column.dtype == pl.String]
     writing = _writing(texts)
     columns = {column.name: typed(column, writing) for column in rows.iter_columns()}
-    times = {}
-    for column in texts:
-        if columns[column.name].dtype == pl.String and (pattern := _pattern(column)):
-            times[column.name] = pattern
-            columns[column.name] = parse_times(column, written=pattern)
     left = [column for column in texts if columns[column.name].dtype == pl.String]
-    unread = tuple(column.name for column in left if _all(column, column.str.contains(LIKE_A_TIME)))
+    times = {column.name: pattern for column in left if (pattern := _pattern(column))}
+    days = {name: pattern for name, pattern in times.items() if pattern not in MONTHS}
+    if days or any(column.dtype.is_temporal() for column in columns.values()):
+        times = days  # beside these a month is what a row is of, as a cohort or a season, and not when it came
+    columns |= {column.name: parse_times(column, written=times[column.name]) for column in left if column.name in times}
+    left = [column for column in left if column.name not in times]
+    unread = tuple(column.name for column in left if _all(column, column.str.contains(LIKE_A_DAY)))
     found = pl.DataFrame(columns)
     kinds = {column.name: column for column in texts if found[column.name].dtype.is_numeric()}
     numbers = _example(kinds, found, writing) if writing != PLAIN else _thousands(kinds, found)

@@ -53,7 +53,7 @@ def judged(column: str, values: pl.Series, **source: Any) -> tuple[list[Any], li
         (pl.Series([1, -1, 2**53 + 1]), ["1", "-1", "9007199254740993"]),
         (pl.Series([2**64 - 1], dtype=pl.UInt64), ["18446744073709551615"]),
         (pl.Series([1.0, 0.0, -0.0, 1.5, 1e-7]), ["1", "0", "0", "1.5", "0.0000001"]),
-        (pl.Series([1.0, 0.1, 16_777_216.0], dtype=pl.Float32), ["1", "0.1", "16777216"]),
+        (pl.Series([1.0, 0.1, 16_777_215.0], dtype=pl.Float32), ["1", "0.1", "16777215"]),
         (pl.Series([Decimal("1.00"), Decimal("1.50"), Decimal("100.00")]), ["1", "1.5", "100"]),
         (pl.Series([Decimal(100), Decimal(0)], dtype=pl.Decimal(38, 0)), ["100", "0"]),
         (pl.Series([True, False]), ["true", "false"]),
@@ -117,18 +117,20 @@ def test_numbers_without_a_text_are_refused() -> None:
 def test_a_number_of_too_many_digits_is_no_key() -> None:
     """As a float64 it would be another row's key too."""
     schema = Schema(time="at", key=("n",), target="y", numeric=("n",))
-    rows = pl.DataFrame({"at": [NOW] * 3, "n": [2**53, 2**53 + 2, 1], "y": [1.0] * 3})
+    rows = pl.DataFrame({"at": [NOW] * 3, "n": [2**53 - 1, 2**53, 1], "y": [1.0] * 3})
     refused = validator(schema).validate(rows).refused
     assert refused is not None
-    assert refused.rows() == [(refused["at"][0], str(2**53 + 2), "1.0", refused["reason"][0])]
+    assert refused.rows() == [(refused["at"][0], str(2**53), "1.0", refused["reason"][0])]
     assert "a key of so many digits must be text" in refused["reason"][0]
 
 
 def test_an_identifier_that_became_a_float_is_refused_where_two_of_them_look_alike() -> None:
     """As in the Parquet file of a data frame in which one identifier is missing: of two rows one would be lost."""
-    values, said = judged("id", pl.Series([2.0**53 + 2, 2.0**53, -(2.0**60), 7.0, None]))
-    why = "id is a number above 2**53, which is not exact: a key of so many digits must be text"
-    assert (values, said) == (["9007199254740992", "7"], [why, why, "id is missing"])
+    values, said = judged("id", pl.Series([2.0**53, 2.0**53 - 1, -(2.0**60), 7.0, None]))
+    why = "id is a number of 2**{} or more, which is not exact as a float: a key of so many digits must be text"
+    assert (values, said) == (["9007199254740991", "7"], [why.format(53), why.format(53), "id is missing"])
+    values, said = judged("id", pl.Series([2.0**24, 2.0**24 - 1], dtype=pl.Float32))
+    assert (values, said) == (["16777215"], [why.format(24)])
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,17 @@ def test_months_are_read_as_they_are_written(text: str, pattern: str) -> None:
     assert rows["when"][0] == utc(2026, 2, 1)
 
 
+@pytest.mark.parametrize("days", [["2026-01-31T10:00:00Z"] * 4, ["31.01.2026"] * 4])
+def test_a_month_beside_a_day_is_what_a_row_is_of(days: list[str]) -> None:
+    """A cohort or a season: a category as before, and not the time at which the row came."""
+    months = ["2025-11", "2025-12", "2025-11", "2025-12"]
+    found = guess(
+        pl.DataFrame({"cohort": months, "at": days, "id": list("abcd"), "x": [1.5, 2.5, 3, 4], "y": [0, 1] * 2})
+    )
+    assert (found.schema.time, found.schema.categorical) == ("at", ("cohort",))
+    assert "cohort" not in found.ignored
+
+
 def test_plain_files_are_read_plainly() -> None:
     """Points, codes, versions, addresses and names are not taken for numbers or days of another country."""
     rows = pl.DataFrame(

@@ -45,11 +45,11 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_registry(postgres: Server) -> str:
+def postgres_registry(postgres: Server) -> Iterator[str]:
     """URL of a PostgreSQL database with the registry's tables, which one test after the other fills."""
-    url = postgres.create()
-    open_registry(url).close()
-    return url
+    with postgres.database() as url:
+        open_registry(url).close()
+        yield url
 
 
 @pytest.fixture

@@ -202,7 +202,7 @@ def test_broken_data_are_not_learned_from_unless_the_policy_says_so() -> None:
     stopped = decided(policy, facts(faulty, BROKEN, learned_at=MONTH_OLD))
     assert stopped.decision == "wait"
     assert "the data are broken" in stopped.reason
-    assert "40 % are missing; `evergreen registry recall` takes a partition back" in stopped.reason
+    assert "40 % are missing; recall the partition (`evergreen registry recall " in stopped.reason
     assert decided(policy, facts(faulty, stop_when_broken=False)).decision == "retrain"
 
 

@@ -19,11 +19,13 @@ class Server:
 
     url: URL
 
-    def create(self) -> str:
-        """Create a database and return its URL."""
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """URL of a new database, dropped at the end, whoever is still connected to it."""
         name = f"evergreen_{uuid4().hex[:12]}"
         self.run(f"CREATE DATABASE {name} TEMPLATE template0")
-        return self.url.set(database=name).render_as_string(hide_password=False)
+        yield self.url.set(database=name).render_as_string(hide_password=False)
+        self.run(f"DROP DATABASE {name} WITH (FORCE)")
 
     def clear(self, url: str) -> None:
         """Take everything out of a database, whoever is still connected to it: far sooner than to make another one."""
@@ -62,7 +64,7 @@ def _connected(url: URL) -> psycopg.Connection:
 
 @contextmanager
 def running_server(folder: Path) -> Iterator[Server]:
-    """The server that EVERGREEN_TEST_POSTGRES_URL names, else one of our own in a folder, stopped at the end."""
+    """The server that EVERGREEN_TEST_POSTGRES_URL names, of a superuser; else one of ours, stopped at the end."""
     given = os.environ.get("EVERGREEN_TEST_POSTGRES_URL")
     if given:
         yield Server(make_url(given).set(drivername="postgresql+psycopg"))
