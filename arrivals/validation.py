@@ -21,6 +21,7 @@ from arrivals.tensors import as_tensor
 from arrivals.texts import as_it_came, as_text
 from arrivals.times import EPOCHS, INSTANT, PATTERNS, SAMPLE, STEPS, nothing, parse_times
 from clock import now
+from errors import listed
 
 if TYPE_CHECKING:
     from db.arrival_records import RefusalKind
@@ -173,7 +174,9 @@ class Validator:
         words = (label.names or None) if label else schema.allowed.get(name)
         if words is not None:
             what = "classes" if label else "allowed values"
-            faults.append((f"{name} is none of the {what}", ~typed.is_in(list(words)) & typed.is_not_null()))
+            faults.append(
+                (f"{name} is none of the {what} {listed(list(words))}", ~typed.is_in(list(words)) & typed.is_not_null())
+            )
         return [(text, rows) for text, rows in faults if rows.any()]
 
     def _unread(self, typed: pl.Series, raw: pl.Series, absent: pl.Series) -> list[tuple[str, pl.Series]]:

@@ -37,11 +37,11 @@ def test_words_are_kept_as_they_came_and_learned_by_their_place(port: Port) -> N
 
 
 def test_an_unknown_word_costs_its_row_and_is_not_told(port: Port) -> None:
-    """The reason names the column, and no value."""
+    """The reason names the column and the classes, and not what stood there."""
     port.land("a.csv", line(1, late="no"), line(2, late="maybe"), line(3, late="1"))
     result = port.ingest()
     assert (result.refused, port.every_row().height) == (2, 1)
-    assert [refusal.reason for refusal in port.registry.refusals("small")] == ["late is none of the classes"]
+    assert [refusal.reason for refusal in port.registry.refusals("small")] == ["late is none of the classes no, yes"]
 
 
 def test_the_same_word_again_is_a_duplicate_and_another_one_a_conflict(port: Port) -> None:

@@ -37,7 +37,7 @@ def test_each_label_is_typed_and_checked_by_its_own_objective(port: Port) -> Non
     (partition,) = arrived.partitions
     assert port.rows(partition).select("late", "minutes", "mode").rows() == [(1.0, -3.5, "tram")]
     told = sorted(refused.reason for refused in port.registry.refusals("small"))
-    assert told == ["late is outside 0 to 1", "minutes is no number", "mode is none of the classes"]
+    assert told == ["late is outside 0 to 1", "minutes is no number", "mode is none of the classes bus, tram"]
 
 
 def test_labels_that_were_missing_come_with_the_whole_row_again(port: Port) -> None:

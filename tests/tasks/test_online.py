@@ -118,7 +118,7 @@ def test_what_is_no_event_is_refused_with_a_reason_and_the_others_go_on(place: P
         "the line is no JSON object": '["secret"]',
         "city is missing": event(1, city=None),
         "speed is no number": event(1, speed="secret"),
-        "city is none of the allowed values": event(1, city="secret"),
+        "city is none of the allowed values Oslo, Rome": event(1, city="secret"),
         "at is no time that exists, such as 2013-01-31T17:05:00Z, within the years 1 to 9999": event(1, at="secret"),
         "speed is outside 0 to 100": event(1, speed=1e6),
         "late is outside 0 to 1": event(1, late=7),

@@ -44,7 +44,7 @@ def none(role: str, of: str) -> Outcome:
 
 
 ALL: Outcome = (2, 0, "")
-STRANGE: Outcome = (0, 2, "city is none of the allowed values")
+STRANGE: Outcome = (0, 2, "city is none of the allowed values Oslo, Rome")
 TYPES: dict[str, tuple[pl.Series, dict[str, Outcome]]] = {
     "int8": (
         pl.Series([1, 0], dtype=pl.Int8),
