@@ -98,7 +98,8 @@ class JsonLines:
         if rows is not None:
             return rows
         if len(lines) == 1:
-            refused.append((as_text(lines[0]), "the line holds a number too large for a float64, or is no JSON"))
+            why = "the line holds a number too large for a float64, a whole one of more than 128 bits, or is no JSON"
+            refused.append((as_text(lines[0]), why))
             return pl.DataFrame(schema=dict.fromkeys(self.columns, pl.String))
         half = len(lines) // 2
         return pl.concat([self._read_most(part, refused) for part in (lines[:half], lines[half:])])

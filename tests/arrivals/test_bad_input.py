@@ -139,6 +139,7 @@ CASES = [
     Case("cut.jsonl", json_lines() + b'{"at": "2024-01-01T00:0', 3, "no JSON"),
     Case("deep.jsonl", json_lines('{"at":' + "[" * 100_000), 3, "no JSON"),
     Case("huge-number.jsonl", json_lines(f'{{"at":{AT},"id":9,"speed":1e999,"city":"Oslo","late":1}}'), 3, "float64"),
+    Case("long-id.jsonl", json_lines(f'{{"at":{AT},"id":{10**40},"speed":1,"city":"Oslo","late":1}}'), 3, "128 bits"),
     Case("lists.parquet", parquet(speed=[[1.0], [2.0], [3.0]]), 0, "speed is no number"),
     Case("far-times.parquet", parquet(at=pl.Series([2**62, 1, 2**61]).cast(pl.Datetime)), 1, "no time that exists"),
     Case("binary-city.parquet", parquet(city=[b"\xff", b"Oslo", b""]), 0, "none of the allowed"),

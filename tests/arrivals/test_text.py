@@ -96,8 +96,9 @@ def test_a_damaged_csv_is_read_alike_in_both_ways(table: list[list[str]], damage
     assert quick == careful
 
 
+WHOLE = st.integers(-(2**127), 2**128 - 1)  # a line with one of more bits is refused, as one with 1e999 is
 VALUES: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=4),
+    st.none() | st.booleans() | WHOLE | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=4),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("xyz"), inner, max_size=2),
     max_leaves=4,
 )
