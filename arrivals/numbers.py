@@ -67,3 +67,16 @@ def readings(text: pl.Series, writing: Writing) -> dict[str, pl.Series]:
 def _options(writing: Writing) -> str:
     decimal, thousands = writing
     return f'decimal="{decimal}"' + (f', thousands="{thousands}"' if thousands else "")
+
+
+def inexact(numbers: pl.Series) -> list[tuple[str, pl.Series]]:
+    """Floats so large that two whole numbers would be one key: the fault in words, and the rows that have it."""
+    if not numbers.dtype.is_float():
+        return []
+    why = f"{numbers.name} is a number of 2**{exact_bits(numbers)} or more, which is not exact as a float"
+    return [(f"{why}: a key of so many digits must be text", numbers.abs() >= 2.0 ** exact_bits(numbers))]
+
+
+def exact_bits(numbers: pl.Series) -> int:
+    """How many binary digits a whole number may have that is told apart from all others as such a float."""
+    return 24 if numbers.dtype == pl.Float32 else 53

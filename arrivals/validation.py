@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, cast
 import polars as pl
 from polars.exceptions import PanicException
 
-from arrivals.numbers import Writing, is_number, missing, readings, settled, to_float
+from arrivals.numbers import Writing, inexact, is_number, missing, readings, settled, to_float
 from arrivals.tensors import as_tensor
 from arrivals.texts import as_it_came, as_text
 from arrivals.times import EPOCHS, INSTANT, PATTERNS, SAMPLE, STEPS, nothing, parse_times
@@ -168,7 +168,7 @@ class Validator:
         if typed.dtype == pl.Float64:
             faults += self._odd_numbers(typed)
         if name in (*schema.key, *schema.entity):
-            faults += _inexact(raw if raw.dtype.is_float() else typed)
+            faults += inexact(raw if raw.dtype.is_float() else typed)
         if name in schema.text:
             faults.append((f"{name} is longer than {LONGEST_TEXT:,} characters", typed.str.len_chars() > LONGEST_TEXT))
         words = (label.names or None) if label else schema.allowed.get(name)
@@ -248,19 +248,6 @@ def _out_of(low: float, high: float, numbers: pl.Series) -> list[tuple[str, pl.S
         if least < low or most > high:
             faults.append((f"{numbers.name} is outside {low:g} to {high:g}", (numbers < low) | (numbers > high)))
     return faults
-
-
-def _inexact(numbers: pl.Series) -> list[tuple[str, pl.Series]]:
-    """Floats so large that two whole numbers would be one key."""
-    if not numbers.dtype.is_float():
-        return []
-    why = f"{numbers.name} is a number of 2**{exact_bits(numbers)} or more, which is not exact as a float"
-    return [(f"{why}: a key of so many digits must be text", numbers.abs() >= 2.0 ** exact_bits(numbers))]
-
-
-def exact_bits(numbers: pl.Series) -> int:
-    """How many binary digits a whole number may have that is told apart from all others as such a float."""
-    return 24 if numbers.dtype == pl.Float32 else 53
 
 
 def _wanted(kind: pl.DataType, time_format: str) -> str:

@@ -9,7 +9,7 @@ from itertools import combinations
 
 import polars as pl
 
-from arrivals.validation import exact_bits
+from arrivals.numbers import exact_bits
 from errors import InvalidSpec, did_you_mean, listed
 
 TARGETS = ("target", "label", "y", "class", "outcome")
