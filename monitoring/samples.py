@@ -136,11 +136,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class Found:
-    """Every row that may be drawn.
+    """Every row that may be drawn, block after block.
 
     Args:
         row: of each row, its place counted through the files that were read.
-        number: of each one's block.
+        lengths: how many rows each block has.
         blocks: the starts of the blocks, in order.
         time_from: time of the oldest.
         time_to: time of the newest.
@@ -148,7 +148,7 @@ class Found:
     """
 
     row: NDArray[np.uint32]
-    number: NDArray[np.uint32]
+    lengths: NDArray[np.uint32]
     blocks: pl.Series
     time_from: datetime
     time_to: datetime
@@ -156,9 +156,8 @@ class Found:
 
     def of_blocks(self, wanted: NDArray[np.bool_]) -> Found:
         """The rows of some blocks."""
-        mine, numbers = wanted[self.number], wanted.cumsum(dtype=np.uint32) - 1
         kept = self.blocks.filter(pl.Series(wanted))
-        return replace(self, row=self.row[mine], number=numbers[self.number[mine]], blocks=kept)
+        return replace(self, row=self.row[wanted.repeat(self.lengths)], lengths=self.lengths[wanted], blocks=kept)
 
 
 def draw(rows: Rows, columns: Sequence[str], most: int) -> Sample:
@@ -182,8 +181,9 @@ def draw(rows: Rows, columns: Sequence[str], most: int) -> Sample:
     found, chosen = _found(rows, starts)
     if not len(found.row):
         raise NotEnoughData("a window of no rows", f"a drift check needs {MIN_ROWS}", "wait for more rows")
-    drawn = _drawn(found.number, most)
-    place, block = _places(starts, chosen.files, found.row[drawn]), found.number[drawn].astype(np.int64)
+    drawn = _drawn(found.lengths, most)
+    drawn = drawn[found.row[drawn].argsort()]  # as they lie in the files
+    place, block = _places(starts, chosen.files, found.row[drawn]), _block_of(drawn, found.lengths)
     table = pl.concat(list(_read(rows, starts, place, tuple(dict.fromkeys((*columns, *rows.layout.entity))))))
     cuts = [] if rows.layout.block is None else [Cut(block, day_names(found.blocks))]
     if rows.known:
@@ -215,8 +215,7 @@ def _found(rows: Rows, starts: NDArray[np.int64]) -> tuple[Found, Choice]:
         found = _times_of(rows, starts, choice.files)
         if not choice.whole or rows.layout.block is None or not len(found.row):
             break
-        read = np.bincount(found.number)
-        whole = whole_blocks(rows.known, choice, (found.blocks, read), rows.layout.block)
+        whole = whole_blocks(rows.known, choice, (found.blocks, found.lengths), rows.layout.block)
         if whole.sum() >= LEAST_BLOCKS:
             return found.of_blocks(whole), choice
     return found, choice
@@ -229,7 +228,7 @@ def _times_of(rows: Rows, starts: NDArray[np.int64], files: Sequence[int]) -> Fo
     table = scan.select(ROW, block.alias(BLOCK), pl.col(rows.layout.time)).collect()
     share = table.height / max(int(np.diff(starts)[list(files)].sum()), 1)
     time, count = table[rows.layout.time], round(share * int(starts[-1]))
-    return Found(table[ROW].to_numpy(), *_numbered(table[BLOCK]), time.min(), time.max(), count)  # type: ignore[arg-type]
+    return Found(*_by_block(table[ROW].to_numpy(), table[BLOCK]), time.min(), time.max(), count)  # type: ignore[arg-type]
 
 
 def _places(starts: NDArray[np.int64], files: Sequence[int], row: NDArray[np.uint32]) -> NDArray[np.int64]:
@@ -239,12 +238,15 @@ def _places(starts: NDArray[np.int64], files: Sequence[int], row: NDArray[np.uin
     return np.asarray(row + (starts[list(files)] - ends + lengths)[np.searchsorted(ends, row, side="right")])
 
 
-def _numbered(starts: pl.Series) -> tuple[NDArray[np.uint32], pl.Series]:
-    """The number of each row's block, and all blocks in order."""
-    if starts.is_sorted():  # as where no partition goes back behind another one
-        return starts.rle_id().to_numpy(), starts.rle().struct.field("value")
-    blocks = starts.unique().sort()
-    return np.searchsorted(blocks.to_numpy(), starts.to_numpy()).astype(np.uint32), blocks
+def _by_block(
+    row: NDArray[np.uint32], starts: pl.Series
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32], pl.Series]:
+    """The rows block after block, how many each block has, and all blocks in order."""
+    if not starts.is_sorted():  # as it is where no partition goes back behind another one
+        order = starts.to_physical().to_numpy().argsort(kind="stable")
+        row, starts = row[order], starts.gather(order)
+    runs = starts.rle().struct
+    return row, runs.field("len").to_numpy(), runs.field("value")
 
 
 def _read(
@@ -274,19 +276,25 @@ def _together(files: Sequence[int], lengths: NDArray[np.int64]) -> Iterator[list
         yield some
 
 
-def _drawn(number: NDArray[np.uint32], most: int) -> NDArray[np.int64]:
-    """Which of the rows are drawn, ascending; `number` is that of each one's block."""
-    if len(number) <= most:
-        return np.arange(len(number))
-    lengths = np.bincount(number)
-    rare = np.flatnonzero((lengths * most < FEW * len(number)) & (lengths > 0))
+def _drawn(lengths: NDArray[np.uint32], most: int) -> NDArray[np.int64]:
+    """Which rows are drawn of blocks that are so long, ascending, counted block after block."""
+    ends = lengths.cumsum(dtype=np.int64)
+    total = int(ends[-1])
+    if total <= most:
+        return np.arange(total)
+    rare = np.flatnonzero(lengths * float(most) < FEW * total)
     spare = min(len(rare), most // 2)
-    drawn = even_places(len(number), most - spare)
-    missed = np.setdiff1d(rare, number[drawn])
+    drawn = even_places(total, most - spare)
+    missed = np.setdiff1d(rare, _block_of(drawn, lengths))
     if not len(missed) or not spare:
         return drawn
-    firsts = np.unique(number, return_index=True)[1]
+    firsts = ends - lengths
     return np.unique(np.concatenate([drawn, firsts[missed[even_places(len(missed), spare)]]]))
+
+
+def _block_of(place: NDArray[np.int64], lengths: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """The number of the block of each place, counted block after block."""
+    return lengths.cumsum(dtype=np.int64).searchsorted(place, side="right")
 
 
 def even_places(total: int, wanted: int) -> NDArray[np.int64]:
