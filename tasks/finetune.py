@@ -36,7 +36,7 @@ from tasks.unlearned import judging
 
 SEED = 2013
 WITH_PAST = "with-past"  # work folders of trainings that learn from before the turn, too
-OUTGROWN = 2  # times the rows that a base learned from
+OUTGROWN = 2**0.5  # times the rows that a base learned from: it is built twice while they double
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def plan_for(context: Context, pending: Pending, turned: datetime | None) -> Fin
 
 
 def base_is_outgrown(context: Context, pending: Pending, turned: datetime) -> bool:
-    """Whether there are twice as many rows of the world as it is now as the champion's base has learned from.
+    """Whether there are half as many rows again of the world as it is now as the champion's base has learned from.
 
     So a base that is built soon after the turn, of a few days, is built again as more is known, and ever more rarely.
     One that has seen fewer events than a proving window asks of all rows is built again at once: what it found in a

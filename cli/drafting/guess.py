@@ -21,6 +21,7 @@ MOST_CODES = 30
 FAR, MANY = 5, 0.01  # usual deviations; share of targets beyond: of a bell curve, one in a million
 ENOUGH = 100  # targets, of which one in a hundred says something
 RARE = 0.1  # of an even share (of two classes, 5 %), as where rows are held back (learning/held_back.py)
+HELD_OUT_IF_RARE = 0.1  # in place of a fifth: of a few hundred events each one that is learned from tells
 MOST_WORDS_APART = 0.5  # share of different values from which a column of sentences is free text
 SENTENCE = 3  # words, on average
 
@@ -77,15 +78,15 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
     inputs = [column for column in plain if column != label and column not in written.unread]
     numeric, categorical, tensors, text = _inputs(rows, inputs, () if found_roles.by_content else keys)
     nullable = tuple(column for column in (*numeric, *categorical, *text) if has_gaps(rows[column]))
+    objective = named(words, binary=len(words) == 2) if words else _objective(numbers)
+    weights = "" if objective.startswith("Regression") else class_weights(rows[label] if words else numbers)
     schema = Schema(found_roles.time, keys, label, numeric, categorical, tensors, nullable=nullable, text=text)
     found = Guess(
-        schema,
-        named(words, binary=len(words) == 2) if words else _objective(numbers),
+        replace(schema, holdout=HELD_OUT_IF_RARE) if weights else schema,
+        objective,
         ignored=(*(column for column in rows.columns if column not in schema.columns), *barred),
         rows=rows.height,
-        class_weight=""
-        if not words and _objective(numbers).startswith("Regression")
-        else class_weights(rows[label] if words else numbers),
+        class_weight=weights,
         written=written,
     )
     event = _literal(words[1]) if len(words) == 2 else "1"
@@ -150,6 +151,7 @@ def _objective_doubts(found: Guess) -> Iterator[str]:
         yield f"objective: {found.objective}; the second is the event"
     if found.class_weight:
         yield f"class_weight={found.class_weight}: a class is rare; chances stay true (docs/learning.md)"
+        yield f"holdout={found.schema.holdout}: a class is rare, so that half as many rows as usual are set aside for ever"
     if found.rare_event:
         yield 'Gate(metric="pr_auc"): events are rare, so how they rank decides; name what alarms cost with Cost(...)'
     if "huber" in found.objective:

@@ -34,6 +34,8 @@ def schema_source(guess: Guess) -> str:
     """A Schema, with a comment wherever a person should look, and a Source where the file needs one to be read."""
     names = ("time", "key", "target", "numeric", "categorical", "tensors", "nullable", "text")
     fields = {name: getattr(guess.schema, name) for name in names}
+    if guess.schema.holdout != Schema.holdout:
+        fields["holdout"] = guess.schema.holdout
     lines = [f"    {name}={value!r}," for name, value in fields.items() if value or name == "time"]
     doubts = ["# " + plain(doubt) for doubt in guess.doubts]
     options = guess.written.options(guess.schema.time)
@@ -68,6 +70,7 @@ def model_source(guess: Guess, name: str, origin: str) -> str:
         categorical=_written(schema.categorical),
         nullable=_written(schema.nullable),
         text=f"    text={_written(schema.text)},\n" if schema.text else "",
+        holdout=f"    holdout={schema.holdout},\n" if schema.holdout != Schema.holdout else "",
         ignored=_written(left_out(guess)),
         written=guess.written.options(schema.time),
         pretrain=_pretrain(guess),
