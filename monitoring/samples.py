@@ -238,9 +238,7 @@ def _places(starts: NDArray[np.int64], files: Sequence[int], row: NDArray[np.uin
     return np.asarray(row + (starts[list(files)] - ends + lengths)[np.searchsorted(ends, row, side="right")])
 
 
-def _by_block(
-    row: NDArray[np.uint32], starts: pl.Series
-) -> tuple[NDArray[np.uint32], NDArray[np.uint32], pl.Series]:
+def _by_block(row: NDArray[np.uint32], starts: pl.Series) -> tuple[NDArray[np.uint32], NDArray[np.uint32], pl.Series]:
     """The rows block after block, how many each block has, and all blocks in order."""
     if not starts.is_sorted():  # as it is where no partition goes back behind another one
         order = starts.to_physical().to_numpy().argsort(kind="stable")

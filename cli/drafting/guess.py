@@ -151,7 +151,7 @@ def _objective_doubts(found: Guess) -> Iterator[str]:
         yield f"objective: {found.objective}; the second is the event"
     if found.class_weight:
         yield f"class_weight={found.class_weight}: a class is rare; chances stay true (docs/learning.md)"
-        yield f"holdout={found.schema.holdout}: a class is rare, so that half as many rows as usual are set aside for ever"
+        yield f"holdout={found.schema.holdout}: a class is rare, so half as many rows as usual are set aside for ever"
     if found.rare_event:
         yield 'Gate(metric="pr_auc"): events are rare, so how they rank decides; name what alarms cost with Cost(...)'
     if "huber" in found.objective:

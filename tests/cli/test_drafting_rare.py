@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from cli.drafting.guess import guess
-from cli.drafting.source import model_source
+from cli.drafting.source import model_source, schema_source
 
 DRAW = np.random.default_rng(0)
 
@@ -31,12 +31,13 @@ def of(target: object) -> pl.DataFrame:
     ids=["numbers", "words", "not so rare"],
 )
 def test_rows_of_a_rare_class_are_drafted_to_count_more(target: list[object], wanted: str) -> None:
-    """By the root of how many times fewer they are; a person is told. Above 5 % nothing is said."""
+    """By the root of how many times fewer they are, and half as many are held out; above 5 % all is as usual."""
     found = guess(of(target))
     source = model_source(found, "orders", "orders.csv")
     compile(source, "orders.py", "exec")
     assert wanted in source
     assert ('gate=Gate(metric="pr_auc"),' in source) == ("class_weight={1:" in source or '{"fraud":' in source)
+    assert ("holdout=0.1," in source) == ("holdout=0.1," in schema_source(found)) == bool(wanted)
     assert ("class_weight" in source) == bool(wanted) == any("class_weight" in doubt for doubt in found.doubts)
 
 

@@ -44,7 +44,7 @@ def plan(registry: ModelRegistry, champion: int = 2, spec: Any = LADDER, **asked
 
 
 def test_a_base_from_before_the_turn_learns_too_where_the_ladder_says_so(registry: ModelRegistry) -> None:
-    """At once, and again when twice as much is known; without a turn, or a rung for it, the base stays."""
+    """At once, and again when 1.4 times as much is known; without a turn, or a rung for it, the base stays."""
     assert plan(registry) is LADDER.finetune  # nothing of it has arrived yet
     add_partition(registry, "p3", day=3)
     assert plan(registry) == escalated(LADDER, 2)
@@ -54,18 +54,22 @@ def test_a_base_from_before_the_turn_learns_too_where_the_ladder_says_so(registr
     assert plan(registry, 3) == escalated(LADDER, 2)  # the head alone has seen it
     add_version(registry, parent=2, trained=["p3"], base=stored("base", "thawed"))
     assert plan(registry, 4) is LADDER.finetune
-    add_partition(registry, "p4", day=4)
-    assert plan(registry, 4) == escalated(LADDER, 2)
+    numbers = replace(LADDER, objective=Regression())  # of which none is rare
+    for day, again in ((4, True), (5, True), (6, False)):
+        add_partition(registry, f"p{day}", day=day)
+        assert plan(registry, day, numbers) == (escalated(LADDER, 2) if again else LADDER.finetune)
+        learned = [f"p{one}" for one in range(3, day + 1)]
+        add_version(registry, parent=2, trained=learned, base=stored("base", f"thawed on day {day}"))
 
 
 @pytest.mark.parametrize(("events", "again"), [(19, True), (21, False)])
 def test_a_base_of_few_events_is_learned_again_with_every_arrival(
     registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch, events: int, again: bool
 ) -> None:
-    """Twenty is what a quarter has five of: of two days with fewer, the third is no time for the head alone."""
-    for day in (3, 4, 5):
+    """Twenty is what a quarter has five of: of three days with fewer, the fourth is no time for the head alone."""
+    for day in (3, 4, 5, 6):
         add_partition(registry, f"p{day}", day=day)
-    add_version(registry, parent=2, trained=["p3", "p4"], base=stored("base", "thawed"))
+    add_version(registry, parent=2, trained=["p3", "p4", "p5"], base=stored("base", "thawed"))
     seen = SimpleNamespace(target=np.array([1.0] * events + [0.0] * 900))
     monkeypatch.setattr("tasks.finetune.select", lambda *_, **__: [seen])
     opened: list[str] = []
@@ -76,7 +80,7 @@ def test_a_base_of_few_events_is_learned_again_with_every_arrival(
     )
     pending = Pending(3, registry.pending(MODEL, 3), "key")
     assert plan_for(context, pending, TURNED) == (escalated(LADDER, 2) if again else LADDER.finetune)
-    assert opened == ["p3", "p4"]  # what is older than the turn is not fetched for it
+    assert opened == ["p3", "p4", "p5"]  # what is older than the turn is not fetched for it
     context.spec, opened[:] = replace(LADDER, objective=Regression()), ()
     assert plan_for(context, pending, TURNED) == LADDER.finetune
     assert not opened  # of numbers none is rare
