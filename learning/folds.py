@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learning.data import Selection, blocks_of
+from learning.plans import Pretrain
 
 if TYPE_CHECKING:
     from learning.files import Trained
@@ -42,6 +43,11 @@ def fold_starts(rows: Sequence[Selection], share: float) -> tuple[datetime, ...]
     return tuple(start.replace(tzinfo=UTC) for start in starts[np.unique(first)].tolist())
 
 
-def middle_epochs(trained: Sequence[Trained]) -> Mapping[str, int]:
-    """The epoch that each stage is to keep where several trainings chose: the middle one of theirs."""
-    return {stage: median_low([one.kept[stage] for one in trained]) for stage in trained[0].kept}
+def refit_epochs(trained: Sequence[Trained]) -> Mapping[str, int]:
+    """The epoch that each stage is to keep where several trainings chose: the middle one of theirs.
+
+    Of trainings from scratch it is the latest: they begin with nothing that a handful of events could show to be better
+    than what was learned, and such a handful chooses too early (docs/adr/0047-few-events-judge-in-folds.md).
+    """
+    chosen = {stage: [one.kept[stage] for one in trained] for stage in trained[0].kept}
+    return {stage: max(some) if stage == Pretrain.name else median_low(some) for stage, some in chosen.items()}

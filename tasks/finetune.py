@@ -19,7 +19,7 @@ from learning.escalation import escalated, last_rung
 from learning.files import Progress, Trained
 from learning.finetuning import finetune
 from learning.fitted import Fitted
-from learning.folds import middle_epochs
+from learning.folds import refit_epochs
 from learning.plans import FineTune, FromScratch
 from learning.startup import start_tensorflow
 from learning.work_folder import remove_old
@@ -145,9 +145,9 @@ def learned_since(pending: Pending, turned: datetime | None) -> datetime | None:
 def cross_fitted(starts: Sequence[datetime], train: Callable[..., Trained]) -> tuple[Trained, tuple[Fold, ...]]:
     """A challenger for each fold, that learned from all other rows; and one of all rows, as the folds found.
 
-    Each stage learns for the middle one of their epochs. What else is fitted on rows held back is that of the newest
-    fold, whose challenger learned from older rows only. The challenger of a fold is a refit, too: the champion is one,
-    and where a class is rare, a third of the rows is held back to choose the epoch.
+    Each stage learns for the middle one of their epochs, from scratch for the latest. What else is fitted on rows held
+    back is that of the newest fold, whose challenger learned from older rows only. The challenger of a fold is a refit,
+    too: the champion is one, and where a class is rare, a third of the rows is held back to choose the epoch.
     """
     folds, proofs = [], []
     times = "too few events for a proving window: %d folds judge, which takes %d trainings"
@@ -159,7 +159,7 @@ def cross_fitted(starts: Sequence[datetime], train: Callable[..., Trained]) -> t
         files = train(f"fold-{place}-refit", before=since, after=until, **again).files
         proofs.append(proof)
         folds.append(Fold(since, until, files))
-    refit = train("refit", refit=middle_epochs(proofs), fitted=proofs[-1].fitted)
+    refit = train("refit", refit=refit_epochs(proofs), fitted=proofs[-1].fitted)
     return replace(refit, plan=refit.plan | {"folds": [start.isoformat() for start in starts]}), tuple(folds)
 
 

@@ -18,7 +18,7 @@ import pytest
 from learning.data import PartitionFile, Selection, select
 from learning.files import Trained
 from learning.finetuning import finetune
-from learning.folds import fold_starts, middle_epochs
+from learning.folds import fold_starts, refit_epochs
 from learning.plans import FineTune, FromScratch, Replay, Stage
 from learning.spec import ModelSpec
 
@@ -102,7 +102,8 @@ def test_what_a_fold_holds_changes_nothing_of_who_judges_it(
     assert again.files.head_digest != champion.files.head_digest
 
 
-def test_the_middle_epoch_is_kept() -> None:
-    """One fold that found nothing, or much, does not decide for all rows."""
-    proofs = [SimpleNamespace(kept={"head": epochs}) for epochs in (0, 7, 5, 30)]
-    assert middle_epochs(proofs) == {"head": 5}  # type: ignore[arg-type] - they have what is looked at
+@pytest.mark.parametrize(("stage", "epochs"), [("head", 5), ("pretrain", 30)])
+def test_the_middle_epoch_is_kept_and_from_scratch_the_latest(stage: str, epochs: int) -> None:
+    """One fold that found nothing, or much, does not decide for all rows; of what has no start, much is better."""
+    proofs = [SimpleNamespace(kept={stage: kept}) for kept in (0, 7, 5, 30)]
+    assert refit_epochs(proofs) == {stage: epochs}  # type: ignore[arg-type] - they have what is looked at
