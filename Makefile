@@ -38,9 +38,9 @@ lint: .venv/ready-dev ## style, types and layers
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-# Three on two cores, as the longest wait more than they compute; one test at a time, so that all three end together.
+# Four on two cores, as the longest wait more than they compute; one test at a time, so that all four end together.
 slow: .venv/ready-dev ## whole runs of flows, trainings and processes: the tests that make test leaves out
-	@$(BIN)/python -m pytest -m slow --numprocesses 3 --dist load --maxschedchunk 1 $$(grep -rl mark.slow tests)
+	@$(BIN)/python -m pytest -m slow --numprocesses 4 --dist load --maxschedchunk 1 $$(grep -rl mark.slow tests)
 
 bench-%: .venv/ready-dev ## benchmarks/NAME.py, for example: make bench-learning
 	@$(BIN)/python -m benchmarks.$*

@@ -46,8 +46,8 @@ def fold_starts(rows: Sequence[Selection], share: float) -> tuple[datetime, ...]
 def refit_epochs(trained: Sequence[Trained]) -> Mapping[str, int]:
     """The epoch that each stage is to keep where several trainings chose: the middle one of theirs.
 
-    Of trainings from scratch it is the latest: they begin with nothing that a handful of events could show to be better
-    than what was learned, and such a handful chooses too early (docs/adr/0047-few-events-judge-in-folds.md).
+    Of trainings from scratch it is the latest: they have no earlier version to fall back on, and a handful of events
+    stops them too early (docs/adr/0047-few-events-judge-in-folds.md).
     """
     chosen = {stage: [one.kept[stage] for one in trained] for stage in trained[0].kept}
     return {stage: max(some) if stage == Pretrain.name else median_low(some) for stage, some in chosen.items()}

@@ -84,7 +84,7 @@ def _some(files: NDArray[np.integer[Any]], *, whole: bool) -> Choice:
 
 
 def whole_blocks(
-    known: Sequence[Known], choice: Choice, blocks: tuple[pl.Series, NDArray[np.int64]], block: pl.Expr
+    known: Sequence[Known], choice: Choice, blocks: tuple[pl.Series, NDArray[np.integer[Any]]], block: pl.Expr
 ) -> NDArray[np.bool_]:
     """Whether nearly all rows of each block are in the chosen files.
 

@@ -163,9 +163,10 @@ class Found:
 def draw(rows: Rows, columns: Sequence[str], most: int) -> Sample:
     """Draw at most so many rows, evenly over all of them, the same ones every time, with all time blocks there.
 
-    One row is drawn at random from each of as many equal stretches of the rows: a sample as even as the order of the
-    rows, whatever rhythm they have. A block that was missed gives its first row, as far as half of the sample allows.
-    Of very many rows, only those of some partitions are read (`choices`), and the blocks that are whole in these.
+    One row is drawn at random from each of as many equal stretches of the rows, block after block: a sample as even as
+    the order of the rows, whatever rhythm they have. A block that was missed gives its first row, as far as half of the
+    sample allows. Of very many rows, only those of some partitions are read (`choices`), and the blocks that are whole
+    in these.
 
     Args:
         rows: where they are.
@@ -275,7 +276,7 @@ def _together(files: Sequence[int], lengths: NDArray[np.int64]) -> Iterator[list
 
 
 def _drawn(lengths: NDArray[np.uint32], most: int) -> NDArray[np.int64]:
-    """Which rows are drawn of blocks that are so long, ascending, counted block after block."""
+    """Which rows are drawn of blocks of these lengths, ascending, counted block after block."""
     ends = lengths.cumsum(dtype=np.int64)
     total = int(ends[-1])
     if total <= most:

@@ -145,7 +145,7 @@ def learned_since(pending: Pending, turned: datetime | None) -> datetime | None:
 def cross_fitted(starts: Sequence[datetime], train: Callable[..., Trained]) -> tuple[Trained, tuple[Fold, ...]]:
     """A challenger for each fold, that learned from all other rows; and one of all rows, as the folds found.
 
-    Each stage learns for the middle one of their epochs, from scratch for the latest. What else is fitted on rows held
+    Each stage learns for the middle one of their epochs; from scratch, for the latest. What else is fitted on rows held
     back is that of the newest fold, whose challenger learned from older rows only. The challenger of a fold is a refit,
     too: the champion is one, and where a class is rare, a third of the rows is held back to choose the epoch.
     """
@@ -190,7 +190,7 @@ def plan_for(context: Context, pending: Pending, turned: datetime | None) -> Fin
 
 
 def base_is_outgrown(context: Context, pending: Pending, turned: datetime) -> bool:
-    """Whether there are half as many rows again of the world as it is now as the champion's base has learned from.
+    """Whether there are 1.4 times as many rows of the world as it is now as the champion's base has learned from.
 
     So a base that is built soon after the turn, of a few days, is built again as more is known, and ever more rarely.
     One that has seen fewer events than a proving window asks of all rows is built again at once: what it found in a

@@ -21,7 +21,7 @@ MOST_CODES = 30
 FAR, MANY = 5, 0.01  # usual deviations; share of targets beyond: of a bell curve, one in a million
 ENOUGH = 100  # targets, of which one in a hundred says something
 RARE = 0.1  # of an even share (of two classes, 5 %), as where rows are held back (learning/held_back.py)
-HELD_OUT_IF_RARE = 0.1  # in place of a fifth: of a few hundred events each one that is learned from tells
+HELD_OUT_IF_RARE = 0.1  # in place of a fifth: of a few hundred events, each that is learned from makes a difference
 MOST_WORDS_APART = 0.5  # share of different values from which a column of sentences is free text
 SENTENCE = 3  # words, on average
 
@@ -82,7 +82,8 @@ def guess(rows: pl.DataFrame, *, time: str = "", target: str = "", key: Iterable
     weights = "" if objective.startswith("Regression") else class_weights(rows[label] if words else numbers)
     schema = Schema(found_roles.time, keys, label, numeric, categorical, tensors, nullable=nullable, text=text)
     found = Guess(
-        replace(schema, holdout=HELD_OUT_IF_RARE) if weights else schema,
+        # Rows that bring no time come in one block, of which the held-out ones are all that judges.
+        replace(schema, holdout=HELD_OUT_IF_RARE) if weights and schema.time else schema,
         objective,
         ignored=(*(column for column in rows.columns if column not in schema.columns), *barred),
         rows=rows.height,
@@ -151,7 +152,8 @@ def _objective_doubts(found: Guess) -> Iterator[str]:
         yield f"objective: {found.objective}; the second is the event"
     if found.class_weight:
         yield f"class_weight={found.class_weight}: a class is rare; chances stay true (docs/learning.md)"
-        yield f"holdout={found.schema.holdout}: a class is rare, so half as many rows as usual are set aside for ever"
+    if found.schema.holdout != Schema.holdout:
+        yield f"holdout={found.schema.holdout}: a class is rare, so fewer rows are held out; it cannot be changed later"
     if found.rare_event:
         yield 'Gate(metric="pr_auc"): events are rare, so how they rank decides; name what alarms cost with Cost(...)'
     if "huber" in found.objective:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
 import polars as pl
 import pytest
@@ -15,7 +17,8 @@ DRAW = np.random.default_rng(0)
 def of(target: object) -> pl.DataFrame:
     """400 rows with this target."""
     rows = range(400)
-    return pl.DataFrame({"id": [f"r{row}" for row in rows], "x": DRAW.normal(size=400), "target": target})
+    at = [datetime(2024, 1, 1, tzinfo=UTC) + timedelta(hours=row) for row in rows]
+    return pl.DataFrame({"id": [f"r{row}" for row in rows], "at": at, "x": DRAW.normal(size=400), "target": target})
 
 
 @pytest.mark.parametrize(
@@ -31,13 +34,14 @@ def of(target: object) -> pl.DataFrame:
     ids=["numbers", "words", "not so rare"],
 )
 def test_rows_of_a_rare_class_are_drafted_to_count_more(target: list[object], wanted: str) -> None:
-    """By the root of how many times fewer they are, and half as many are held out; above 5 % all is as usual."""
+    """By the root of how many times fewer they are, and where they bring a time, half as many are held out."""
     found = guess(of(target))
     source = model_source(found, "orders", "orders.csv")
     compile(source, "orders.py", "exec")
     assert wanted in source
     assert ('gate=Gate(metric="pr_auc"),' in source) == ("class_weight={1:" in source or '{"fraud":' in source)
     assert ("holdout=0.1," in source) == ("holdout=0.1," in schema_source(found)) == bool(wanted)
+    assert "holdout" not in model_source(guess(of(target).drop("at")), "orders", "orders.csv")
     assert ("class_weight" in source) == bool(wanted) == any("class_weight" in doubt for doubt in found.doubts)
 
 

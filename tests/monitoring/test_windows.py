@@ -84,6 +84,19 @@ def test_a_block_of_one_row_among_thousands_is_represented(tmp_path: Path) -> No
     assert np.all(np.diff(sample.place) > 0)
 
 
+@pytest.mark.parametrize("order", ["newest first", "shuffled"])
+@pytest.mark.parametrize("most", [100, 5_000])
+def test_rows_in_no_order_are_drawn_with_their_own_blocks(tmp_path: Path, order: str, most: int) -> None:
+    """Each day as often as it has rows, and every row with its day."""
+    everything = table(1_440).reverse() if order == "newest first" else table(1_440).sample(1_440, shuffle=True, seed=3)
+    sample = draw(Rows(files(tmp_path, everything[:500], everything[500:]), DAYS), ["speed"], most)
+    there = everything[sample.place]
+    assert there["speed"].equals(sample.values["speed"])
+    assert sample.block.tolist() == ((there["at"] - START).dt.total_days()).to_list()
+    assert np.abs(np.bincount(sample.block) - min(most, 1_440) / 10).max() < 3
+    assert np.all(np.diff(sample.place) > 0)
+
+
 def test_more_blocks_than_rows_are_no_reason_to_draw_more(tmp_path: Path) -> None:
     """As many blocks as there is room for."""
     rows = Rows(files(tmp_path, table(1_000, minutes=24 * 60)), DAYS)

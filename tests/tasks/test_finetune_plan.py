@@ -44,7 +44,7 @@ def plan(registry: ModelRegistry, champion: int = 2, spec: Any = LADDER, **asked
 
 
 def test_a_base_from_before_the_turn_learns_too_where_the_ladder_says_so(registry: ModelRegistry) -> None:
-    """At once, and again when 1.4 times as much is known; without a turn, or a rung for it, the base stays."""
+    """At once; without a turn, or a rung for it, the base stays."""
     assert plan(registry) is LADDER.finetune  # nothing of it has arrived yet
     add_partition(registry, "p3", day=3)
     assert plan(registry) == escalated(LADDER, 2)
@@ -54,12 +54,19 @@ def test_a_base_from_before_the_turn_learns_too_where_the_ladder_says_so(registr
     assert plan(registry, 3) == escalated(LADDER, 2)  # the head alone has seen it
     add_version(registry, parent=2, trained=["p3"], base=stored("base", "thawed"))
     assert plan(registry, 4) is LADDER.finetune
-    numbers = replace(LADDER, objective=Regression())  # of which none is rare
-    for day, again in ((4, True), (5, True), (6, False)):
+
+
+@pytest.mark.parametrize(("learned", "known", "again"), [(1, 2, True), (3, 4, False), (7, 9, False), (7, 10, True)])
+def test_a_base_learns_again_when_enough_more_is_known(
+    registry: ModelRegistry, learned: int, known: int, again: bool
+) -> None:
+    """From 1.41 times the days on; numbers, of which none is rare."""
+    for day in range(3, 3 + known):
         add_partition(registry, f"p{day}", day=day)
-        assert plan(registry, day, numbers) == (escalated(LADDER, 2) if again else LADDER.finetune)
-        learned = [f"p{one}" for one in range(3, day + 1)]
-        add_version(registry, parent=2, trained=learned, base=stored("base", f"thawed on day {day}"))
+    of_days = [f"p{day}" for day in range(3, 3 + learned)]
+    add_version(registry, parent=2, trained=of_days, base=stored("base", "thawed"))
+    spec = replace(LADDER, objective=Regression())
+    assert plan(registry, 3, spec) == (escalated(spec, 2) if again else spec.finetune)
 
 
 @pytest.mark.parametrize(("events", "again"), [(19, True), (21, False)])
