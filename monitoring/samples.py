@@ -17,14 +17,13 @@ from errors import NotEnoughData
 from monitoring.choice import Choice, Known, choices, whole_blocks
 from monitoring.drift import MIN_ROWS, Side
 from monitoring.pieces import Cut, day_names
+from monitoring.places import block_of_places, drawn_places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROW = "/row"  # no column of a schema has a "/" in its name
 BLOCK = "/block"
-SEED = 20130101  # of the places that are drawn: the same ones every time
-FEW = 2  # rows that a time block is to be expected to have in a sample; of one with fewer, a row is added if need be
 TOGETHER = 100_000  # rows of files that are read at once: one file after the other would take long where they are small
 LEAST_BLOCKS = 20  # whole ones, that are better than parts of more
 
@@ -182,9 +181,9 @@ def draw(rows: Rows, columns: Sequence[str], most: int) -> Sample:
     found, chosen = _found(rows, starts)
     if not len(found.row):
         raise NotEnoughData("a window of no rows", f"a drift check needs {MIN_ROWS}", "wait for more rows")
-    drawn = _drawn(found.lengths, most)
+    drawn = drawn_places(found.lengths, most)
     drawn = drawn[found.row[drawn].argsort()]  # as they lie in the files
-    place, block = _places(starts, chosen.files, found.row[drawn]), _block_of(drawn, found.lengths)
+    place, block = _places(starts, chosen.files, found.row[drawn]), block_of_places(drawn, found.lengths)
     table = pl.concat(list(_read(rows, starts, place, tuple(dict.fromkeys((*columns, *rows.layout.entity))))))
     cuts = [] if rows.layout.block is None else [Cut(block, day_names(found.blocks))]
     if rows.known:
@@ -273,37 +272,3 @@ def _together(files: Sequence[int], lengths: NDArray[np.int64]) -> Iterator[list
             some, held = [], 0
     if some:
         yield some
-
-
-def _drawn(lengths: NDArray[np.uint32], most: int) -> NDArray[np.int64]:
-    """Which rows are drawn of blocks of these lengths, ascending, counted block after block."""
-    ends = lengths.cumsum(dtype=np.int64)
-    total = int(ends[-1])
-    if total <= most:
-        return np.arange(total)
-    rare = np.flatnonzero(lengths * float(most) < FEW * total)
-    spare = min(len(rare), most // 2)
-    drawn = even_places(total, most - spare)
-    missed = np.setdiff1d(rare, _block_of(drawn, lengths))
-    if not len(missed) or not spare:
-        return drawn
-    firsts = ends - lengths
-    return np.unique(np.concatenate([drawn, firsts[missed[even_places(len(missed), spare)]]]))
-
-
-def _block_of(place: NDArray[np.int64], lengths: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """The number of the block of each place, counted block after block."""
-    return lengths.cumsum(dtype=np.int64).searchsorted(place, side="right")
-
-
-def even_places(total: int, wanted: int) -> NDArray[np.int64]:
-    """Ascending places among so many: one at random from each of as many equal stretches as are wanted, or all.
-
-    Example:
-        >>> even_places(3, 5).tolist(), len(even_places(1_000, 10))
-        ([0, 1, 2], 10)
-    """
-    if total <= wanted:
-        return np.arange(total)
-    random = np.random.default_rng(SEED).random(wanted)
-    return np.minimum(((np.arange(wanted) + random) * (total / wanted)).astype(np.int64), total - 1)
