@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from errors import TrainingError
+from evaluation.comparison import events
 from evaluation.intervals import Interval, mean_interval
 from evaluation.losses import row_losses
-from learning.data import row_count, select
+from learning.data import select
 from learning.plans import FromScratch
 from learning.prediction import predict
 from learning.taught_rows import replays
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 PAST = "past"  # in a version's plan
 COST = 0.1  # of what a challenger without the past is better than a constant: so much it may cost to keep it
-FEWEST = 30  # rows, below which nothing is said
+FEWEST = 30  # rows, below which nothing is said; nor is it of fewer events than the gate asks for
 AGAIN = 2  # times the rows of the answer before
 
 
@@ -162,10 +163,13 @@ class Asked:
 
     @property
     def enough(self) -> bool:
-        """Whether they are enough to ask: two trainings take long."""
-        rows = select(self.context.spec.schema, self.files, "holdout", since=self.span[0], before=self.span[1])
+        """Whether they are enough to ask: two trainings take long, and a handful of events would say either."""
+        spec = self.context.spec
+        rows = select(spec.schema, self.files, "holdout", since=self.span[0], before=self.span[1])
         weighed = all(one.weight is None or one.weight.any() for one in rows if len(one.rows))
-        return weighed and row_count(rows) >= FEWEST
+        target = np.concatenate([one.target for one in rows]) if rows else np.empty(0)
+        rare = events(spec.objective, target)
+        return weighed and len(target) >= FEWEST and rare >= spec.gate.min_events
 
     def cost(self, left: Trained, kept: Trained) -> tuple[float, Interval | None]:
         """What a challenger with the past loses on them, above what it may; its interval, if they are not all alike."""

@@ -130,6 +130,17 @@ def test_a_few_rows_say_nothing(place: Place, monkeypatch: pytest.MonkeyPatch, r
     assert bool(trainings.asked) == asked
 
 
+@pytest.mark.parametrize(("of", "asked"), [(100, False), (20, True)])
+def test_a_few_events_say_nothing(place: Place, monkeypatch: pytest.MonkeyPatch, of: int, asked: bool) -> None:
+    """Of 48 rows held out, three are events, or a dozen; of three, neither challenger learned what an event is."""
+    trainings = Trainings(monkeypatch, left=0.5, kept=0.9)
+    labels = [float(row % of == 0) for row in range(400)]
+    few = replace(pending(place), partitions=(place.arrive(2, labels, days=10),))
+    assert place.context.spec.gate.min_events == 5
+    assert bool(find_agreement(place.context, few, FromScratch(), TURN, trainings.train)) == asked
+    assert bool(trainings.asked) == asked
+
+
 def test_challengers_that_learned_nothing_say_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both are the champion, which loses nothing by the past that it did not learn."""
     trainings = Trainings(monkeypatch, left=0.9, kept=0.9)
