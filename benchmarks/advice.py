@@ -29,7 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.claims import Claims
-from benchmarks.streams import Stream, streams
+from benchmarks.streams import STREAMS as KNOWN
+from benchmarks.streams import Stream, named
 from evaluation.advice import advise
 from evaluation.backtests import Backtest, BlockScore, Crossed, PolicyResult, Step, from_json
 from evaluation.intervals import mean_interval
@@ -267,14 +268,14 @@ def main() -> int:
     """Print every claim; 1 if one does not hold."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("backtests", nargs="*", type=Path, help="files that `evergreen backtest` wrote")
-    parser.add_argument("--stream", nargs="*", choices=streams(), default=list(STREAMS))
+    parser.add_argument("--stream", nargs="*", choices=KNOWN, default=list(STREAMS))
     options = parser.parse_args()
     for name in options.stream:
-        streams()[name].rows(1)  # what is not there is said now, and not after an hour
+        named(name).rows(1)  # what is not there is said now, and not after an hour
     claims = Claims()
     found = [from_json(path.read_text(encoding="utf-8")) for path in options.backtests]
     for name in options.stream:
-        found.append(replayed(name, measured(streams()[name])))
+        found.append(replayed(name, measured(named(name))))
         print(f"# {name}: measured", flush=True)
     for backtest in found:
         judged(claims, backtest)

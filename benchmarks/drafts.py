@@ -27,11 +27,8 @@ import numpy as np
 import polars as pl
 
 from benchmarks.claims import Claims
+from benchmarks.drafted import drafted
 from benchmarks.employment import people
-from cli.drafting.guess import guess
-from cli.drafting.sample import read_sample
-from cli.drafting.source import model_source
-from learning.catalog import load_spec
 from learning.data import PartitionFile
 from learning.objectives import Regression
 from learning.prediction import predict
@@ -65,7 +62,7 @@ def main() -> int:
         drafts = []
         for place, rows in enumerate(orders):
             with TemporaryDirectory() as folder:
-                drafts.append(drafted(name, rows, Path(folder), asked.seed + place))
+                drafts.append(learned(name, rows, Path(folder), asked.seed + place))
         compare(claims, name, mean(drafts), mean([trees(rows) for rows in orders]))
     return claims.exit_code
 
@@ -81,14 +78,11 @@ def compare(claims: Claims, name: str, draft: Figures, known: Figures) -> None:
     claims.at_most(f"{name}: loss, the trees' is {known.loss:.4g}", draft.loss, LOSS * known.loss, "")
 
 
-def drafted(name: str, rows: pl.DataFrame, folder: Path, seed: int = 0) -> Figures:
+def learned(name: str, rows: pl.DataFrame, folder: Path, seed: int = 0) -> Figures:
     """What a draft reaches on the newest fifth of the rows, after a bootstrap on the others."""
     older, newest = split(rows)
     older.write_parquet(folder / "rows.parquet")
-    found = guess(read_sample(folder / "rows.parquet"), time="at", target="target", key=("id",))
-    (folder / f"{name}.py").write_text(model_source(found, name, "rows.parquet"), encoding="utf-8")
-    sys.modules.pop(f"models.{name}", None)
-    spec = load_spec(name, [folder])
+    spec = drafted(name, folder / "rows.parquet", "target")
     text = [pl.col(column).cast(pl.String) for column in spec.schema.categorical]
     parts = []
     for part, frame in (("older", older), ("newest", newest)):

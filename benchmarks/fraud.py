@@ -31,14 +31,11 @@ import numpy as np
 import polars as pl
 
 from benchmarks.claims import Claims
+from benchmarks.drafted import drafted
 from benchmarks.living import FIRST as VERSION_1
 from benchmarks.living import gone_by, lived_through
 from benchmarks.streams import Stream
-from cli.drafting.guess import guess
-from cli.drafting.sample import read_sample
-from cli.drafting.source import model_source
 from learning.assembly import assemble
-from learning.catalog import load_spec
 from learning.data import PartitionFile, read_inputs
 from learning.files import ModelFiles
 from learning.prediction import predict
@@ -93,7 +90,7 @@ def areas(rate: float, rows: int, seed: int) -> Areas:
     """What all come to on a stream of one seed."""
     with TemporaryDirectory() as folder:
         weeks = stream(Path(folder), rate, rows, seed)
-        spec = drafted(Path(folder), weeks)
+        spec = draft_of(weeks, Path(folder))
         found = Areas(*kept_fresh(spec, weeks), tuned_fit(spec, weeks), tuned_trees(spec, weeks))
     print(f"{rate:.1%}, seed {seed}: {found}", file=sys.stderr)
     return found
@@ -140,14 +137,11 @@ def stream(folder: Path, rate: float, rows: int, seed: int) -> Weeks:
     return Weeks(files[:-1], files[-1])
 
 
-def drafted(folder: Path, weeks: Weeks) -> ModelSpec:
+def draft_of(weeks: Weeks, folder: Path) -> ModelSpec:
     """The model that `evergreen new` drafts of the first weeks, exactly as it is."""
     rows = pl.concat([pl.read_parquet(one.path) for one in weeks.learned[:FIRST]])
     rows.drop("holdout").with_columns(pl.col("target").cast(pl.Int64)).write_csv(folder / "rows.csv")
-    found = guess(read_sample(folder / "rows.csv"), time="at", target="target", key=("id",))
-    (folder / "fraudlike.py").write_text(model_source(found, "fraudlike", "rows.csv"), encoding="utf-8")
-    sys.modules.pop("models.fraudlike", None)
-    return load_spec("fraudlike", [folder])
+    return drafted("fraudlike", folder / "rows.csv", "target")
 
 
 def kept_fresh(spec: ModelSpec, weeks: Weeks) -> tuple[float, float]:

@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks.claims import Claims
 from benchmarks.living import Arrived, Lived, gone_by, lived_through, mean_loss
-from benchmarks.streams import Stream, streams
+from benchmarks.streams import STREAMS, Stream, named
 from db.verdict_records import PromiseRecord
 from learning.overrides import ALWAYS, PRESENT
 
@@ -86,15 +86,15 @@ class Told:
 def main() -> int:
     """Print every stream's figures, then the claims; 1 if one does not hold."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--stream", nargs="*", choices=streams(), default=list(streams()))
+    parser.add_argument("--stream", nargs="*", choices=STREAMS, default=list(STREAMS))
     parser.add_argument("--always", action="store_true", help="live through each once more, promoting every challenger")
     options = parser.parse_args()
-    chosen = [streams()[name] for name in options.stream]
-    for stream in chosen:
-        stream.rows(stream.last)  # what is not there is said now, and not after hours
+    chosen = [named(name) for name in options.stream]
+    for one in chosen:
+        one.rows(one.last)  # what is not there is said now, and not after hours
     print(HEADER, flush=True)
     print(" | ".join(["---"] * (HEADER.count("|") + 1)), flush=True)
-    claims, told = Claims(), [live(stream, always=options.always) for stream in chosen]
+    claims, told = Claims(), [live(one, always=options.always) for one in chosen]
     print("\nclaim | measured | goal | holds\n--- | --- | --- | ---")
     for one, other in told:
         promise(one, other, claims)

@@ -1,31 +1,32 @@
 """Streams to live through: real and made ones, each as a model with default policies and a file an arrival.
 
 What turns in them is said beside each. The made ones have 1,000 rows a week, spread evenly over its seven days, so that
-there are days to judge by as in flights; their columns are River's. Base and head of all tables are those of flights.
-No policy, rate or threshold is chosen for a stream; seeds are fixed.
+there are days to judge by as in flights; their columns are River's. The models of flights and digits are the demo's; of
+all others `evergreen new` drafts one from the history, and it is used exactly as it is. No policy, rate or threshold is
+chosen for a stream; seeds are fixed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import polars as pl
 
 from benchmarks import employment, wandering
+from benchmarks.drafted import drafted
 from demo.digits import LOOKS, digits_month
 from demo.flights import flights_week
-from learning.spec import Binary, Gate, ModelSpec, Schema, Source
+from learning.spec import Gate, ModelSpec
 from models import digits, flights
 
-if TYPE_CHECKING:
-    import keras
-
-    from learning.spec import BuildBase, Columns
+Rows = Callable[[int], pl.DataFrame]  # what arrives, by number; the same number always has the same rows
 
 START, LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC), datetime(2014, 1, 1, tzinfo=UTC)
 WEEK_ROWS = 1_000
@@ -39,7 +40,7 @@ class Stream:
     Args:
         name: of the stream.
         spec: the model.
-        rows: what arrives, by number; the same number always has the same rows.
+        rows: what arrives, by number.
         history: the first arrivals, from which version 1 learns.
         last: number of the last arrival.
         every: time between two arrivals.
@@ -49,7 +50,7 @@ class Stream:
 
     name: str
     spec: ModelSpec
-    rows: Callable[[int], pl.DataFrame]
+    rows: Rows
     history: range = range(1, 9)
     last: int = 52
     every: timedelta = timedelta(weeks=1)
@@ -57,7 +58,7 @@ class Stream:
     comes_back: bool = False
 
 
-def inverted(origin: str | None) -> Callable[[int], pl.DataFrame]:
+def inverted(origin: str | None) -> Rows:
     """Weeks of flights whose labels are the other way round from week 27 on, of one airport or of all."""
 
     def week(number: int) -> pl.DataFrame:
@@ -91,7 +92,7 @@ def digits_turned(number: int) -> pl.DataFrame:
     return rows.with_columns(written_at=pl.Series(times, dtype=pl.Datetime("us", "UTC")))
 
 
-def river_week(kind: Callable[[int, int], Iterable[tuple[dict[Any, Any], Any]]]) -> Callable[[int], pl.DataFrame]:
+def river_week(kind: Callable[[int, int], Iterable[tuple[dict[Any, Any], Any]]]) -> Rows:
     """Weeks of one of River's generators, which is given the week and a seed."""
 
     def week(number: int) -> pl.DataFrame:
@@ -124,60 +125,57 @@ def sea(week: int, seed: int) -> Any:
     return SEA(variant=min((week - 1) // 13, 3), noise=0.1, seed=seed)
 
 
-def dense(schema: Schema) -> BuildBase:
-    """The base of flights, for other columns."""
-
-    def build_base(sample: Columns) -> keras.Model:
-        from keras import Input, Model, layers, ops
-
-        inputs = {name: Input((1,), name=name) for name in schema.numeric}
-        inputs |= {name: Input((1,), name=name, dtype="string") for name in schema.categorical}
-        parts = []
-        for name in schema.numeric:
-            scale = layers.Normalization()
-            scale.adapt(sample[name])
-            parts.append(ops.clip(scale(inputs[name]), -3, 3))
-        for name in schema.categorical:
-            lookup = layers.StringLookup()
-            lookup.adapt(sample[name])
-            parts.append(layers.Flatten()(layers.Embedding(lookup.vocabulary_size(), 8)(lookup(inputs[name]))))
-        rows = layers.Concatenate()(parts)
-        features = layers.Dense(64, activation="relu")(layers.Dense(128, activation="relu")(rows))
-        return Model(inputs, layers.Concatenate()([rows, features]))
-
-    return build_base
-
-
-def made(name: str, numeric: tuple[str, ...], categorical: tuple[str, ...] = ()) -> ModelSpec:
-    """A model of a stream that has none: all but its columns is by default."""
-    schema = Schema(time="at", key=("id",), target="label", numeric=numeric, categorical=categorical)
-    return ModelSpec(
-        name=name,
-        schema=schema,
-        objective=Binary(),
-        source=Source(path=name),
-        build_base=dense(schema),
-        build_head=flights.build_head,
-    )
+def in_text(names: Sequence[str], rows: Rows) -> Rows:
+    """The same, with columns whose whole numbers are codes as text: a draft takes them for categories."""
+    return lambda number: rows(number).with_columns(pl.col(names).cast(pl.String))
 
 
 @cache
-def streams() -> dict[str, Stream]:
-    """All of them, by name."""
-    loans = made("agrawal", ("salary", "commission", "age", "hvalue", "hyears", "loan"), ("elevel", "car", "zipcode"))
-    plain = replace(digits.spec, gate=Gate())
-    census = made("employment", (employment.AGE,), employment.CODES)
-    return {stream.name: stream for stream in _all(loans, plain, census)}
+def _folder() -> TemporaryDirectory[str]:
+    """Where drafts lie until the process ends: a builder's digest is of its source, which is read again."""
+    return TemporaryDirectory()
 
 
-def _all(loans: ModelSpec, plain: ModelSpec, census: ModelSpec) -> Iterator[Stream]:
-    yield Stream("flights", flights.spec, flights_week)
-    yield Stream("ewr-inverted", flights.spec, inverted("EWR"), turned=27)
-    yield Stream("all-inverted", flights.spec, inverted(None), turned=27)
-    yield Stream("agrawal", loans, river_week(agrawal), turned=27)
-    yield Stream("sea", made("sea", ("x0", "x1", "x2")), river_week(sea))
-    fortnight, month = timedelta(weeks=2), timedelta(days=30)
-    yield Stream("seasons", flights.spec, seasons, history=range(1, 5), every=fortnight, comes_back=True)
-    yield Stream("digits", plain, digits_turned, history=range(1, 4), last=27, every=month, comes_back=True)
-    yield Stream("wandering", made("wandering", wandering.COLUMNS), wandering.weeks(pace=0.1, seed=1))
-    yield Stream("employment", census, employment.month, last=employment.MONTHS, every=employment.MONTH)
+def as_drafted(name: str, rows: Rows, **how: Any) -> Stream:
+    """A stream whose model is what `evergreen new` drafts of its history."""
+    file = Path(_folder().name) / f"{name}.parquet"
+    history = pl.concat([rows(number) for number in how.get("history", Stream.history)])
+    history.with_columns(pl.col("label").cast(pl.Int64)).write_parquet(file)
+    return Stream(name, drafted(name, file, "label"), rows, **how)
+
+
+def seasonal() -> Stream:
+    """2013 twice, a fortnight an arrival."""
+    every = timedelta(weeks=2)
+    return Stream("seasons", flights.spec, seasons, history=range(1, 5), every=every, comes_back=True)
+
+
+def digital() -> Stream:
+    """The demo's digits, with the default gate."""
+    spec, every = replace(digits.spec, gate=Gate()), timedelta(days=30)
+    return Stream("digits", spec, digits_turned, history=range(1, 4), last=27, every=every, comes_back=True)
+
+
+def census() -> Stream:
+    """Who is employed in Massachusetts."""
+    return as_drafted("employment", employment.month, last=employment.MONTHS, every=employment.MONTH)
+
+
+# Each is made when it is asked for: a draft reads the stream's history.
+STREAMS: Mapping[str, Callable[[], Stream]] = {
+    "flights": lambda: Stream("flights", flights.spec, flights_week),
+    "ewr-inverted": lambda: Stream("ewr-inverted", flights.spec, inverted("EWR"), turned=27),
+    "all-inverted": lambda: Stream("all-inverted", flights.spec, inverted(None), turned=27),
+    "agrawal": lambda: as_drafted("agrawal", in_text(("elevel", "car", "zipcode"), river_week(agrawal)), turned=27),
+    "sea": lambda: as_drafted("sea", river_week(sea)),
+    "seasons": seasonal,
+    "digits": digital,
+    "wandering": lambda: as_drafted("wandering", wandering.weeks(pace=0.1, seed=1)),
+    "employment": census,
+}
+
+
+@cache
+def named(name: str) -> Stream:
+    """One of STREAMS."""
+    return STREAMS[name]()

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from benchmarks.claims import Claims
 from benchmarks.living import gone_by, lived_through, mean_loss
-from benchmarks.streams import Stream, streams
+from benchmarks.streams import STREAMS as KNOWN
+from benchmarks.streams import Stream, named
 from learning.policies import RetrainReason
 from tasks.history import History
 
@@ -65,7 +66,7 @@ class Worth:
 def main() -> int:
     """Print a line a stream and rule, then the claims; 1 if one does not hold."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--stream", nargs="*", choices=streams(), default=list(STREAMS))
+    parser.add_argument("--stream", nargs="*", choices=KNOWN, default=list(STREAMS))
     parser.add_argument("--rule", nargs="*", choices=RULES, default=[EACH, JUDGED])
     options = parser.parse_args()
     print("stream | rule | live | never | retrains | gain | of the retrains | CPU s")
@@ -73,9 +74,9 @@ def main() -> int:
     claims = Claims()
     for name in options.stream:
         found: dict[str, Worth] = {}
-        with gone_by(streams()[name]) as history:
+        with gone_by(named(name)) as history:
             for rule in dict.fromkeys((EACH, *options.rule)):
-                found[rule], seconds = lived(streams()[name], history, RULES[rule])
+                found[rule], seconds = lived(named(name), history, RULES[rule])
                 gain, cost = beside(found[rule], found[EACH])
                 figures = f"{found[rule].live:.4f} | {found[rule].never:.4f} | {found[rule].retrains}"
                 print(f"{name} | {rule} | {figures} | {gain:.0%} | {cost:.0%} | {seconds:.0f}", flush=True)

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from benchmarks.advice import ALARMS, EVERY, STREAMS, Measured, lived, measured
-from benchmarks.streams import streams
+from benchmarks.streams import STREAMS as KNOWN
+from benchmarks.streams import named
 from benchmarks.when_to_retrain import COST
 from evaluation.backtests import Crossed
 from evaluation.oracle import crossed_losses, exact_plan
@@ -45,10 +46,10 @@ def came_to(found: Measured) -> Iterator[tuple[str, float, float]]:
 def main() -> None:
     """Print a line a stream and rule."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--stream", nargs="*", choices=streams(), default=list(STREAMS))
+    parser.add_argument("--stream", nargs="*", choices=KNOWN, default=list(STREAMS))
     print("stream | rule | gain | retrains\n--- | --- | --- | ---", flush=True)
     for stream in parser.parse_args().stream:
-        for rule, gain, retrains in came_to(measured(streams()[stream])):
+        for rule, gain, retrains in came_to(measured(named(stream))):
             print(f"{stream} | {rule} | {gain:.1%} | {retrains:.0%}", flush=True)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
 
-BASE = 6  # units without which no one knows how much losses vary
+BASE = 5  # units without which no one knows how much losses vary: of weeks, five have a month in them
 LONGEST = 52  # units that a new one is compared with: of a year, where they are weeks
 UNIT_BLOCKS, UNIT_TIME = 7, timedelta(days=7)  # arrivals are one unit until they have so many blocks, or span so long
 OUTLIER, MAD = 3, 1.4826  # deviations above the median that a block can count for, and the latter per absolute one

@@ -24,9 +24,9 @@ def test_a_quiet_champion_is_in_control() -> None:
     )
 
 
-@pytest.mark.parametrize("losses", [[], [0.5], [0.5] * 5, [0.5] * 41])
+@pytest.mark.parametrize("losses", [[], [0.5], [0.5] * 5, [0.5] * 34])
 def test_too_few_blocks_cannot_tell(losses: list[float]) -> None:
-    """Six weeks of days are not enough; the sentence says what is missing."""
+    """Five weeks of days are not enough; the sentence says what is missing."""
     found = judge(track(losses), 1)
     assert (found.state, found.limit, found.blocks) == ("cannot tell", None, len(losses))
     assert "too few" in found.reason or "no arrival" in found.reason
