@@ -29,8 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.claims import Claims
-from benchmarks.streams import STREAMS as KNOWN
-from benchmarks.streams import Stream, named
+from benchmarks.streams import KNOWN, Stream, named
 from evaluation.advice import advise
 from evaluation.backtests import Backtest, BlockScore, Crossed, PolicyResult, Step, from_json
 from evaluation.intervals import mean_interval

@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks.claims import Claims
 from benchmarks.living import Arrived, Lived, gone_by, lived_through, mean_loss
-from benchmarks.streams import STREAMS, Stream, named
+from benchmarks.streams import KNOWN, Stream, named
 from db.verdict_records import PromiseRecord
 from learning.overrides import ALWAYS, PRESENT
 
@@ -86,7 +86,7 @@ class Told:
 def main() -> int:
     """Print every stream's figures, then the claims; 1 if one does not hold."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--stream", nargs="*", choices=STREAMS, default=list(STREAMS))
+    parser.add_argument("--stream", nargs="*", choices=KNOWN, default=list(KNOWN))
     parser.add_argument("--always", action="store_true", help="live through each once more, promoting every challenger")
     options = parser.parse_args()
     chosen = [named(name) for name in options.stream]

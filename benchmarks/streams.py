@@ -162,7 +162,7 @@ def census() -> Stream:
 
 
 # Each is made when it is asked for: a draft reads the stream's history.
-STREAMS: Mapping[str, Callable[[], Stream]] = {
+KNOWN: Mapping[str, Callable[[], Stream]] = {
     "flights": lambda: Stream("flights", flights.spec, flights_week),
     "ewr-inverted": lambda: Stream("ewr-inverted", flights.spec, inverted("EWR"), turned=27),
     "all-inverted": lambda: Stream("all-inverted", flights.spec, inverted(None), turned=27),
@@ -177,5 +177,5 @@ STREAMS: Mapping[str, Callable[[], Stream]] = {
 
 @cache
 def named(name: str) -> Stream:
-    """One of STREAMS."""
-    return STREAMS[name]()
+    """One of KNOWN."""
+    return KNOWN[name]()

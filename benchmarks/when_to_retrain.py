@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 from benchmarks.claims import Claims
 from benchmarks.living import gone_by, lived_through, mean_loss
-from benchmarks.streams import STREAMS as KNOWN
-from benchmarks.streams import Stream, named
+from benchmarks.streams import KNOWN, Stream, named
 from learning.policies import RetrainReason
 from tasks.history import History
 

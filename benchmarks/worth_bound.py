@@ -13,8 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from benchmarks.advice import ALARMS, EVERY, STREAMS, Measured, lived, measured
-from benchmarks.streams import STREAMS as KNOWN
-from benchmarks.streams import named
+from benchmarks.streams import KNOWN, named
 from benchmarks.when_to_retrain import COST
 from evaluation.backtests import Crossed
 from evaluation.oracle import crossed_losses, exact_plan
