@@ -96,6 +96,7 @@ class Chart:
         self.ends = np.cumsum([len(list(group)) for _, group in groupby(losses, key=lambda one: one.arrival)])
         self.starts = np.r_[0, self.ends[:-1]]
         self.arrivals = len(self.ends)
+        self._served = np.array([losses[start].version for start in self.starts])
         units = [self._unit(place) for place in range(self.arrivals)]
         self._first = [first for first, _ in units]
         self._better = np.array([better for _, better in units])
@@ -154,6 +155,19 @@ class Chart:
     def arrival_of(self, block: int) -> int:
         """The arrival that a block belongs to."""
         return int(np.searchsorted(self.ends, block, side="right"))
+
+    def usual_since(self, broken: Break, until: int) -> int:
+        """The first arrival of those, up to one, that say what is usual after a break.
+
+        Those that the version met to which it came say nothing of one that has learned since. While there is no such
+        version, they are all there is.
+        """
+        later = self._served[broken.seen + 1 : until + 1] > self.served(broken)
+        return broken.seen + 1 + int(np.argmax(later)) if later.any() else self.arrival_of(broken.since)
+
+    def served(self, broken: Break) -> int:
+        """The version to which a break came."""
+        return self.losses[int(self.ends[broken.seen]) - 1].version
 
     def units(self, arrival: int, first: int) -> int:
         """How many units there are up to an arrival, from an earlier one on."""
@@ -229,21 +243,21 @@ def breaks(chart: Chart, worse: Mapping[str, float] = NONE_WORSE) -> list[Break]
         >>> [found.since for found in breaks(Chart(track))], breaks(Chart(track[:63]))
         ([63], [])
     """
-    found, first, in_a_row = list[Break](), 0, 0
+    found, in_a_row = list[Break](), 0
     for arrival in range(chart.arrivals):
         start, end = int(chart.starts[arrival]), int(chart.ends[arrival])
         in_a_row = in_a_row + 1 if chart.losses[start].arrival in worse else 0
+        turned, first = (chart.arrival_of(found[-1].since), chart.usual_since(found[-1], arrival)) if found else (0, 0)
         rarity = chart.rarity(arrival, first)
         since = None
         if not chart.finite[start:end].all():
             since = start + int(np.argmin(chart.finite[start:end]))
         elif rarity and rarity.a_year < BREAKS:
             since = rarity.since
-        elif in_a_row and (begun := arrival + 1 - in_a_row) >= first and chart.clearly(worse, begun, arrival):
+        elif in_a_row and (begun := arrival + 1 - in_a_row) >= turned and chart.clearly(worse, begun, arrival):
             since = int(chart.starts[begun])
         if since is not None and not (found and found[-1].since == since):
             found.append(Break(since, arrival, first))
-            first = chart.arrival_of(since)
     return found
 
 

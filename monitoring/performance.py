@@ -65,7 +65,7 @@ def judge(
     newest, loss = chart.arrivals - 1, _loss(losses[int(chart.starts[-1]) :])
     verdict = partial(Performance, blocks=len(losses), loss=loss)
     found = breaks(chart, worse)
-    first = chart.arrival_of(found[-1].since) if found else 0
+    first = chart.usual_since(found[-1], newest) if found else 0
     if found and not _healed(chart, found[-1], champion):
         told = _after_break(chart, _open_break(chart, found, champion), worse, verdict)
         if told is not None:
@@ -98,7 +98,7 @@ def broken_since(losses: Sequence[LiveLoss], worse: Mapping[str, float] = NONE_W
 def _passed(chart: Chart, one: Break) -> bool:
     """Whether a break is over without anybody's doing: a single good week after a small rise says little."""
     newest = chart.arrivals - 1
-    if newest == one.seen or chart.losses[int(chart.ends[one.seen]) - 1].version != chart.losses[-1].version:
+    if newest == one.seen or chart.served(one) != chart.losses[-1].version:
         return False
     before = chart.beside(newest, one, units=BACK)
     return before is not None and before.a_year >= WARNINGS
@@ -106,16 +106,15 @@ def _passed(chart: Chart, one: Break) -> bool:
 
 def _healed(chart: Chart, newest: Break, champion: int) -> bool:
     """Whether a version that was promoted since a break has lived long enough to be judged by the time after it."""
-    served = chart.losses[int(chart.ends[newest.seen]) - 1].version
-    since = chart.units(chart.arrivals - 1, chart.arrival_of(newest.since))
-    return champion != served and since > BASE
+    arrival = chart.arrivals - 1
+    return champion != chart.served(newest) and chart.units(arrival, chart.usual_since(newest, arrival)) > BASE
 
 
 def _open_break(chart: Chart, found: Sequence[Break], champion: int) -> Break:
     """The break that the champion has still to answer for: its first that it is not back from, or else the newest."""
     newest = chart.arrivals - 1
     for one in found[:-1]:
-        if chart.losses[int(chart.ends[one.seen]) - 1].version == champion:
+        if chart.served(one) == champion:
             before = chart.beside(newest, one)
             if before and before.a_year < WARNINGS:
                 return one
@@ -135,7 +134,7 @@ def _after_break(
     if arrival == newest.seen:
         return verdict("broken", since, f"{said}; it broke on {_day(since)}", limit=limit)
     if before is None:
-        if chart.rarity(arrival, chart.arrival_of(newest.since)):
+        if chart.rarity(arrival, chart.usual_since(newest, arrival)):
             return None
         reason = f"{said}; it broke on {_day(since)}, and too little is known from before"
         return verdict("cannot tell", None, reason, limit=None)

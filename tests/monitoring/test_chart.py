@@ -110,6 +110,15 @@ def test_the_next_break_is_measured_against_the_time_after_the_last() -> None:
     assert broken_since(track(losses)) == START + 40 * WEEK
 
 
+@pytest.mark.parametrize(("promoted", "found"), [(11, [70, 126]), (99, [70])])
+def test_what_the_broken_version_lost_is_no_measure_for_who_learned_since(promoted: int, found: list[int]) -> None:
+    """Its week of the turn makes all that follows look as if it varied much, and would hide the next turn."""
+    weeks = [0.5, 0.51, 0.49, 0.5, 0.52, 0.5, 0.49, 0.51, 0.5, 0.5, 0.9, *[0.52, 0.5, 0.51, 0.49, 0.5, 0.52, 0.5], 0.62]
+    versions = np.repeat([1 if week < promoted else 2 for week in range(len(weeks))], 7)
+    losses = track(np.repeat(weeks, 7), versions=versions.tolist())
+    assert [one.since for one in breaks(Chart(losses))] == found
+
+
 def test_five_units_are_needed() -> None:
     """Four say too little of how much losses vary: of weeks, they may lack the end of a month."""
     assert broken_since([]) is None
