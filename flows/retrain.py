@@ -12,6 +12,7 @@ from tasks.estimate_performance import estimate_performance
 from tasks.find_pending import find_pending
 from tasks.finetune import finetune_challenger
 from tasks.infra_check import infra_check
+from tasks.judged_rows import judge_by_the_new_world
 from tasks.promote import Trial, evaluate_and_promote
 from tasks.register_version import register_version
 from tasks.report import report
@@ -58,6 +59,7 @@ def retrain(model: str, from_scratch: bool = False, force: bool = False, dry_run
         emit_events(run, ending)
 
         if ending.decision == "retrain":
+            pending = judge_by_the_new_world(run, pending)
             with infra_check(run) as check:
                 learned = finetune_challenger(run, pending)
                 challenger = register_version(run, learned)

@@ -26,7 +26,6 @@ from learning.work_folder import remove_old
 from monitoring.decision import Pending
 from monitoring.track_record import world_turned
 from tasks.find_pending import learnable
-from tasks.judged_rows import since_the_turn
 from tasks.logs import run_logger
 from tasks.past_agrees import Agreement, agreement_of, find_agreement, proving_since
 from tasks.register_version import Fold, Learned
@@ -66,7 +65,6 @@ def finetune_champion(
     start_tensorflow()
     again = pending.asked == "again"
     turned = None if again else world_turned(context.registry, context.spec)
-    pending = since_the_turn(context, pending, turned)
     plan = plan_for(context, pending, learned_since(pending, turned))
     since = learned_since(pending, turned) if isinstance(plan, FromScratch) else turned
     train = partial(training(context, run_id, pending, plan, progress), since=since)

@@ -12,13 +12,13 @@ import numpy as np
 from evaluation.comparison import events
 from learning.data import Selection, Split, blocks_of, row_count, select
 from learning.folds import fold_starts
-from monitoring.decision import rows_to_judge
-from tasks.unlearned import BEGINNING, judged_since, later, unseen, window
+from monitoring.decision import Pending, rows_to_judge
+from monitoring.track_record import world_turned
+from tasks.run import Context, Run, step
+from tasks.unlearned import BEGINNING, judged_since, judging, later, unseen, window
 
 if TYPE_CHECKING:
     from db.arrival_records import PartitionRecord
-    from monitoring.decision import Pending
-    from tasks.run import Context
 
 
 def judged_by(context: Context, pending: Pending, new: Sequence[PartitionRecord] = ()) -> Pending:
@@ -53,14 +53,27 @@ def judged_by(context: Context, pending: Pending, new: Sequence[PartitionRecord]
 
 
 def since_the_turn(context: Context, pending: Pending, turned: datetime | None) -> Pending:
-    """The pending work, judged by no fold of the old world, if what came since it turned holds enough events.
+    """The pending work, judged by what came since the world turned, as far as that is enough for a verdict.
 
-    Whether it turned is known only after the champion was scored on what is pending.
+    Else folds of the old world would judge who follows the new one. And where the newest rows of long work judge, they
+    may be all of the new world's, and leave none of them to learn from.
     """
-    if not turned or not pending.folds:
+    if not turned or pending.asked == "again":
         return pending
-    found = folded(context, pending, turned)
-    return found if found and found.judged_events >= context.spec.gate.min_events else pending
+    if pending.folds:
+        found = folded(context, pending, turned)
+        return found if found and found.judged_events >= context.spec.gate.min_events else pending
+    if pending.prove_from is None:
+        return pending
+    found = judged_by(context, pending, judging(pending.partitions, turned))
+    narrower = found.prove_from is not None and found.prove_from > max(pending.prove_from, turned)
+    return found if narrower and not found.folds else pending
+
+
+@step("find what judges")
+def judge_by_the_new_world(run: Run, pending: Pending) -> Pending:
+    """What judges a challenger: known only after the champion was scored on what is pending."""
+    return since_the_turn(run.context, pending, world_turned(run.context.registry, run.context.spec))
 
 
 def folded(context: Context, pending: Pending, since: datetime) -> Pending | None:

@@ -17,6 +17,7 @@ from db.records import RunEnding
 from db.registry import open_registry
 from learning.spec import Gate
 from tasks.find_pending import pending_work
+from tasks.judged_rows import since_the_turn
 from tasks.run import Context
 
 LABELS = [1.0, 0.0] * 20
@@ -100,3 +101,18 @@ def test_rare_outcomes_are_judged_on_as_much_as_it_takes(place: Place) -> None:
     place.arrive(9, LABELS * 8, days=8)
     found = pending_work(opened(place))
     assert (found.prove_from, found.judged_events) == (day(13), 80)
+
+
+@pytest.mark.parametrize(("turned", "since"), [(9, 15), (3, 13), (16, 13), (None, 13)])
+def test_the_newest_rows_of_a_turned_world_judge_and_the_others_are_learned(
+    place: Place, turned: int | None, since: int
+) -> None:
+    """Of sixteen days that wait the newest four judge; where the world turned eight days ago, the newest two.
+
+    Where nearly all or next to nothing is of the new world, it is the quarter as ever.
+    """
+    place.arrive(9, LABELS * 8, days=8)
+    pending = replace(pending_work(opened(place)), prove_from=day(13))
+    found = since_the_turn(opened(place), pending, None if turned is None else day(turned))
+    assert found.prove_from == day(since)
+    assert since_the_turn(opened(place), replace(pending, asked="again"), day(9)).prove_from == day(13)
