@@ -37,11 +37,11 @@ from benchmarks.learning import BATCH, fitted, head_only, plain_fit, tune
 from demo.digits import digits_month
 from evergreen_client.model_files import load_model
 from learning.adoption import Adopted
+from learning.built import build
 from learning.data import PartitionFile, concatenate, read_inputs, select
 from learning.existing import look
 from learning.files import ModelFiles
 from learning.prediction import predict
-from learning.pretraining import build
 from learning.spec import ModelSpec, Multiclass, Replay, Schema, Source, image
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ import numpy as np
 from errors import CannotAdopt, InvalidSpec
 from evergreen_client.model_files import load_model
 from learning.assembly import assemble
+from learning.built import build
 from learning.data import Columns, PartitionFile, read_inputs
 from learning.existing import ModelInput, inputs_of
 from learning.files import ModelFiles, Trained
 from learning.finite import not_imputed
 from learning.graph import graph_of, has_graph, output_names
-from learning.pretraining import build
 from learning.schema import Schema
 from learning.split import INPUTS, cut_of, head_behind
 

@@ -40,7 +40,7 @@ def escalated(spec: ModelSpec, level: int) -> FineTune | FromScratch:
     if not ladder or isinstance(plan, FromScratch):
         return plan
     if ladder[-1] == "from scratch":
-        return FromScratch()
+        return FromScratch(warm_start=True)
     if "recent replay" in ladder:
         plan = replace(plan, replay=replace(plan.replay, recent=1.0))
     if ladder[-1] == "thaw":

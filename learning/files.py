@@ -39,6 +39,19 @@ class EpochValue:
 
 
 @dataclass(frozen=True)
+class HeldBack:
+    """Mean losses on the rows that a training held back from itself, to choose its best epoch by.
+
+    Args:
+        loss: of what it kept.
+        constant: of the best prediction that looks at no input.
+    """
+
+    loss: float
+    constant: float
+
+
+@dataclass(frozen=True)
 class Trained:
     """What training gives.
 
@@ -51,6 +64,7 @@ class Trained:
         kept: the epoch that each stage kept, by its name; 0 is the stage's beginning. A refit takes it.
         rows: how many it learned from, or chose its epoch by, new and replayed.
         fitted: on the rows that were held back. A refit takes it.
+        held_back: its losses on the rows that were held back; None where there are none, as all rows trained.
     """
 
     files: ModelFiles
@@ -61,6 +75,7 @@ class Trained:
     kept: dict[str, int]
     rows: int = 0
     fitted: Fitted = field(default_factory=Fitted)
+    held_back: HeldBack | None = None
 
 
 class Progress(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from evergreen_client.model_files import load_model
 from learning.absurd import absurd_rows_named
 from learning.alike import graph_digest, is_of_keras
 from learning.assembly import assemble, freeze_except, named_layers, weights_outside
+from learning.built import sample
 from learning.calibration import calibrates, fold, moves_chances
 from learning.checkpoint import TrainingState
 from learning.data import PartitionFile, Selection, read_inputs, row_count, select
@@ -34,7 +36,7 @@ from learning.loop import Learner, TrainingContext, predictor, train
 from learning.lora import adapt, copy_of, merge
 from learning.losses import Measure, anchored, distilled, fisher_information, own, plain
 from learning.plans import FineTune, FromScratch, Stage
-from learning.pretraining import pretrain, sample
+from learning.pretraining import pretrain
 from learning.readapt import readapt, warmed_up
 from learning.steps import Steps
 from learning.taught_rows import TaughtRows, reason_of, replays, taught_rows
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 
 FISHER_ROWS = 1000
 ADAPTED = "adapted.keras"
+TOLERATED = 0.1  # of what new weights gain on a constant: the champion's have seen more than the few rows that choose
 
 
 def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first four by name
@@ -86,7 +89,7 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
         after: or from this one on: what lies between proves the challenger.
         refit: `Trained.kept` of an earlier training, its proof: each stage learns for as many epochs, by the same
             schedule, with no row held back. It needs a work folder of its own.
-        replay_since: replay only rows from this time on; a challenger from scratch learns from no others either.
+        replay_since: replay only rows from this time on; a challenger from scratch learns from no begun either.
         fitted: `Trained.fitted` of the training that `refit` is of.
 
     Raises:
@@ -96,20 +99,9 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
     """
     plan = plan or spec.finetune
     if isinstance(plan, FromScratch):
-        return pretrain(
-            spec,
-            [*old, *new],
-            work=work,
-            logs=logs,
-            seed=seed,
-            progress=progress,
-            plan=plan.pretrain,
-            since=replay_since,
-            before=before,
-            after=after,
-            refit=refit,
-            fitted=fitted,
-        )
+        anew = partial(pretrain, spec, [*old, *new], seed=seed, progress=progress, plan=plan.pretrain)
+        rows = {"since": replay_since, "before": before, "after": after, "refit": refit, "fitted": fitted}
+        return _from_scratch(plan, champion, partial(anew, **rows), work, logs)
     if plan.readapt:
         plan = warmed_up(plan, spec.pretrain)
     rates = {stage.name: stage.rate(spec.pretrain) for stage in plan.stages}
@@ -143,6 +135,28 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
     begun = (champion.base_digest, champion.head_digest)
     with absurd_rows_named(spec, new, old):
         return train_once(work, task_digest(spec, record, begun, [new, old]), train_anew)
+
+
+def _from_scratch(
+    plan: FromScratch, champion: ModelFiles, anew: partial[Trained], work: Path, logs: Path | None
+) -> Trained:
+    """Train base and head anew, and once more from the champion's weights where the plan says so: one of both.
+
+    Where nothing is held back, nobody could tell which. A refit begins as its proof did.
+    """
+    if anew.keywords["refit"] is not None:
+        fitted = anew.keywords["fitted"]
+        return anew(work=work, logs=logs, start=champion if fitted and fitted.warm_start else None)
+    cold = anew(work=work, logs=logs)
+    if not plan.warm_start or cold.held_back is None:
+        return cold
+    warm = anew(work=work / "warm", logs=logs and logs / "warm", start=champion)
+    if warm.held_back is None:
+        return cold
+    new, begun, gain = cold.held_back.loss, warm.held_back.loss, cold.held_back.constant - cold.held_back.loss
+    if begun <= new + TOLERATED * max(gain, 0.0):
+        return replace(warm, reason=f"{warm.reason}; it began with the champion's weights: with new ones, {new:.4f}")
+    return replace(cold, reason=f"{cold.reason}; with the champion's weights to begin with, {begun:.4f}")
 
 
 class _Challenger:

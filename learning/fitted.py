@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from learning.loop import Predict
     from learning.spec import ModelSpec
 
+WARM_START = "warm_start"  # in a version's plan
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -25,16 +27,19 @@ class Fitted:
     Args:
         calibration: of the chances; it is in the head's weights.
         threshold: from which chance an alarm pays; None where the gate has no cost of two classes.
+        warm_start: whether base and head began to learn with the champion's weights, in place of new ones.
     """
 
     calibration: Calibration = field(default_factory=Calibration)
     threshold: Threshold | None = None
+    warm_start: bool = False
 
     @property
     def recorded(self) -> dict[str, Any]:
-        """Both as a version's plan has them, as far as there are any."""
+        """All of it as a version's plan has it, as far as there is any."""
         there = {"calibration": self.calibration, "threshold": self.threshold}
-        return {name: asdict(one) for name, one in there.items() if one and one.remark}
+        found: dict[str, Any] = {name: asdict(one) for name, one in there.items() if one and one.remark}
+        return found | ({WARM_START: True} if self.warm_start else {})
 
     @property
     def remark(self) -> str:

@@ -22,7 +22,7 @@ from evergreen_client.batches import in_batches
 from learning.calibration import PROPER, calibration
 from learning.checkpoint import TrainingState, assign, load_checkpoint, save_checkpoint, values_of
 from learning.examples import Examples
-from learning.files import Progress
+from learning.files import ModelFiles, Progress
 from learning.keras_private import set_seed
 from learning.schedules import constant
 from learning.steps import Steps, rate_undone
@@ -65,7 +65,7 @@ class Learner:
 
 @dataclass(frozen=True)
 class TrainingContext:
-    """Where a training runs.
+    """Where a training runs, and from where.
 
     Args:
         work: folder of the checkpoints.
@@ -74,6 +74,7 @@ class TrainingContext:
         callbacks: gives the user's own for a stage, beside TensorBoard's: one that waits for an epoch without a gain
             must not begin a stage with what it counted in the one before.
         seed: with the same rows and weights, the same seed gives the same result, bit for bit.
+        start: a version whose base and head learn on together; None for new ones.
     """
 
     work: Path
@@ -81,6 +82,7 @@ class TrainingContext:
     progress: Progress | None = None
     callbacks: Callable[[], Sequence[keras.callbacks.Callback]] = list
     seed: int = 0
+    start: ModelFiles | None = None
 
 
 def train(
@@ -202,19 +204,22 @@ def _validate(learner: Learner, validation: Examples, predict: Predict) -> dict[
 def _limits(learner: Learner, start: float, target: NDArray[np.float64]) -> dict[str, float]:
     """From where on a loss is absurdly large: that of the steps, which may be of logarithms, and that of validation."""
     objective, sane = learner.objective, start if np.isfinite(start) else 0.0
-    steps = limit = EXPLODED * max(1.0, sane, _constant_loss(objective, target))
+    steps = limit = EXPLODED * max(1.0, sane, constant_loss(objective, target))
     if objective.log:
         logs = np.log1p(target)
         # Of logarithms no loss was measured before; a head that begins at 0 is far off, and may learn all the same.
         nothing = float(np.mean(objective.row_loss(logs, 0 * logs)))
-        steps = EXPLODED * max(1.0, _constant_loss(objective, logs)) + nothing
+        steps = EXPLODED * max(1.0, constant_loss(objective, logs)) + nothing
     return {"loss": np.finfo("float64").max if learner.own else steps, "val_loss": limit}
 
 
-def _constant_loss(objective: Objective, target: NDArray[np.float64]) -> float:
+def constant_loss(
+    objective: Objective, target: NDArray[np.float64], weight: NDArray[np.float64] | None = None
+) -> float:
     """The loss of the best prediction that looks at no input: what is large is measured by it."""
-    constant = objective.constant(target)
-    return float(np.mean(objective.row_loss(target, np.broadcast_to(constant, (len(target), len(constant))))))
+    constant = objective.constant(target, weight)
+    losses = objective.row_loss(target, np.broadcast_to(constant, (len(target), len(constant))))
+    return float(np.average(losses, weights=weight))
 
 
 def _assert_sane(metrics: dict[str, float], limits: dict[str, float], learner: Learner, epoch: int) -> None:

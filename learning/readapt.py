@@ -17,10 +17,10 @@ import numpy as np
 
 from evergreen_client.model_files import load_model
 from learning.assembly import EVERY_LAYER
+from learning.built import sample
 from learning.files import ModelFiles, save_model
 from learning.growing import grown
 from learning.plans import FineTune, Stage
-from learning.pretraining import sample
 
 if TYPE_CHECKING:
     import keras

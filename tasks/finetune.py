@@ -174,7 +174,8 @@ def learned_before(context: Context, pending: Pending) -> tuple[PartitionRecord,
 def plan_for(context: Context, pending: Pending, turned: datetime | None) -> FineTune | FromScratch:
     """What a challenger is trained with: what a person asked for, or the plan, as far as it is escalated.
 
-    It is after challengers were stuck; and at once where the base has seen nothing of the world as it is now.
+    It is after challengers were stuck; and at once where the base has seen nothing of the world as it is now. Events
+    that are too few for a proving window are too few to say what to begin with, too: from scratch is with new weights.
     """
     spec = context.spec
     if pending.asked == "again":
@@ -184,7 +185,8 @@ def plan_for(context: Context, pending: Pending, turned: datetime | None) -> Fin
     level = pending.stuck // STUCK_AFTER
     if (top := last_rung(spec)) > level and turned and base_is_outgrown(context, pending, turned):
         level = top
-    return escalated(spec, level)
+    plan = escalated(spec, level)
+    return replace(plan, warm_start=False) if isinstance(plan, FromScratch) and pending.folds else plan
 
 
 def base_is_outgrown(context: Context, pending: Pending, turned: datetime) -> bool:

@@ -11,6 +11,7 @@ from db.records import EpochMetric, NewVersion
 from learning.changes import MADE_FOR, made_for
 from learning.environment import environment
 from learning.files import ModelFiles, Trained
+from learning.fitted import WARM_START
 from learning.plans import FineTune
 from learning.thresholds import break_even
 from tasks.logs import run_logger
@@ -84,7 +85,8 @@ def register(context: Context, run_id: int, learned: Learned) -> int:
 
 def inherited(context: Context, learned: Learned) -> dict[str, Any] | None:
     """What the version was made for whose base and head were gone on with; None where they were built anew."""
-    if learned.parent is None or learned.trained.plan.get("kind") not in {FineTune.__name__, ONLINE}:
+    plan = learned.trained.plan
+    if learned.parent is None or not (plan.get("kind") in {FineTune.__name__, ONLINE} or plan.get(WARM_START)):
         return None
     found: dict[str, Any] = context.registry.version(context.spec.name, learned.parent).plan.get(MADE_FOR, {})
     return found

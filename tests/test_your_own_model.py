@@ -26,8 +26,8 @@ import typer
 
 import learning.spec
 from cli.main import app
+from learning.built import build
 from learning.catalog import load_spec
-from learning.pretraining import build
 
 PROJECT = Path(__file__).parent.parent
 PAGE = (PROJECT / "docs/your-own-model.md").read_text()

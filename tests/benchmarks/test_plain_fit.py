@@ -11,9 +11,9 @@ import pytest
 from benchmarks.learning import digits_file, fitted, plain_fit
 from demo.digits import digits_month
 from evergreen_client.model_files import load_model
+from learning.built import build
 from learning.data import read_inputs, select
 from learning.plans import Pretrain
-from learning.pretraining import build
 from models.digits import spec
 
 if TYPE_CHECKING:

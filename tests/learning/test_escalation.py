@@ -29,7 +29,7 @@ def test_each_level_is_the_next_step_and_the_last_is_never_left(spec: ModelSpec)
     assert isinstance(thawed, FineTune)
     assert (recent.replay.recent, len(recent.stages)) == (1.0, len(spec.finetune.stages))  # type: ignore[union-attr]
     assert len(thawed.stages) == len(recent.stages) + 1
-    assert plans[3] == plans[4] == FromScratch()
+    assert plans[3] == plans[4] == FromScratch(warm_start=True)
     assert escalated(replace(spec, retrain=RetrainPolicy(escalate=())), 3) is spec.finetune
 
 

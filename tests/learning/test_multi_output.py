@@ -16,6 +16,7 @@ import tiny
 from errors import InvalidSpec
 from evaluation.curves import curves
 from evaluation.paired import Paired
+from learning.built import build
 from learning.changes import changes, made_for, schema_of
 from learning.data import PartitionFile, select
 from learning.examples import Examples
@@ -24,7 +25,6 @@ from learning.losses import distilled, mean_loss
 from learning.metrics import Cost, figure
 from learning.online import OnlineLearner
 from learning.policies import Gate
-from learning.pretraining import build
 from learning.rules import Rule
 from learning.spec import (
     Binary,

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from errors import InvalidSpec, NotEnoughData
+from learning.built import sample
 from learning.data import PartitionFile, select
 from learning.plans import FineTune, Pretrain, Stage
 from learning.prediction import predict
-from learning.pretraining import pretrain, sample
+from learning.pretraining import pretrain
 from learning.spec import ModelSpec
 
 pytestmark = pytest.mark.usefixtures("eagerly")  # those of `graphs` train each way in them

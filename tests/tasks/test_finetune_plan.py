@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -91,6 +92,14 @@ def test_a_base_of_few_events_is_learned_again_with_every_arrival(
     context.spec, opened[:] = replace(LADDER, objective=Regression()), ()
     assert plan_for(context, pending, TURNED) == LADDER.finetune
     assert not opened  # of numbers none is rare
+
+
+@pytest.mark.parametrize("folds", [(), (TURNED,)])
+def test_too_few_events_for_a_window_choose_no_start(registry: ModelRegistry, folds: tuple[datetime, ...]) -> None:
+    """What base and head begin with is said by rows held back."""
+    add_partition(registry, "p3", day=3)
+    spec = replace(LADDER, retrain=RetrainPolicy(escalate=("from scratch",)))
+    assert plan(registry, spec=spec, folds=folds) == FromScratch(warm_start=not folds)
 
 
 def test_what_a_person_asks_for_goes_first(registry: ModelRegistry) -> None:
