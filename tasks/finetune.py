@@ -9,10 +9,7 @@ from functools import partial
 from itertools import takewhile
 from typing import Any
 
-import numpy as np
-
 from db.arrival_records import PartitionRecord
-from evaluation.comparison import events
 from evaluation.past_verdicts import STUCK_AFTER
 from learning.data import select
 from learning.escalation import escalated, last_rung
@@ -26,6 +23,7 @@ from learning.work_folder import remove_old
 from monitoring.decision import Pending
 from monitoring.track_record import world_turned
 from tasks.find_pending import learnable
+from tasks.judged_rows import events_of
 from tasks.logs import run_logger
 from tasks.past_agrees import Agreement, agreement_of, find_agreement, proving_since
 from tasks.register_version import Fold, Learned
@@ -208,7 +206,7 @@ def base_is_outgrown(context: Context, pending: Pending, turned: datetime) -> bo
     if objective.class_count is None:  # of numbers none is rare
         return False
     rows = select(context.spec.schema, context.partition_files(learned), "all", since=turned)
-    return events(objective, np.concatenate([one.target for one in rows])) < gate.min_events / gate.prove_on
+    return events_of(objective, rows) < gate.min_events / gate.prove_on
 
 
 @step("fine-tune the head")

@@ -19,6 +19,7 @@ from tasks.unlearned import BEGINNING, judged_since, judging, later, unseen, win
 
 if TYPE_CHECKING:
     from db.arrival_records import PartitionRecord
+    from learning.objectives import Objective
 
 
 def judged_by(context: Context, pending: Pending, new: Sequence[PartitionRecord] = ()) -> Pending:
@@ -90,6 +91,10 @@ def judged(
     spec, partitions = context.spec, pending.partitions
     seen = unseen(context, pending.champion, partitions, since) if since else partitions
     rows = select(spec.schema, context.partition_files(seen), split, since=later(since, judged_since(context)))
-    # Of a champion that learned every partition, none is left to judge by.
-    rare = events(spec.objective, np.concatenate([one.target for one in rows])) if rows else 0
+    rare = events_of(spec.objective, rows)
     return replace(pending, prove_from=since, judged_rows=row_count(rows), judged_events=rare), rows
+
+
+def events_of(objective: Objective, rows: Sequence[Selection]) -> int:
+    """Rows of the rarer outcomes: of a champion that learned every partition, there may be none at all."""
+    return events(objective, np.concatenate([one.target for one in rows])) if rows else 0

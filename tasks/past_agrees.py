@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from errors import TrainingError
-from evaluation.comparison import events
 from evaluation.intervals import Interval, mean_interval
 from evaluation.losses import row_losses
-from learning.data import select
+from learning.data import row_count, select
 from learning.plans import FromScratch
 from learning.prediction import predict
 from learning.taught_rows import replays
+from tasks.judged_rows import events_of
 from tasks.logs import run_logger
 from tasks.paired_rows import numbered
 from tasks.unlearned import judging
@@ -167,9 +167,8 @@ class Asked:
         spec = self.context.spec
         rows = select(spec.schema, self.files, "holdout", since=self.span[0], before=self.span[1])
         weighed = all(one.weight is None or one.weight.any() for one in rows if len(one.rows))
-        target = np.concatenate([one.target for one in rows]) if rows else np.empty(0)
-        rare = events(spec.objective, target)
-        return weighed and len(target) >= FEWEST and rare >= spec.gate.min_events
+        enough = row_count(rows) >= FEWEST and events_of(spec.objective, rows) >= spec.gate.min_events
+        return weighed and enough
 
     def cost(self, left: Trained, kept: Trained) -> tuple[float, Interval | None]:
         """What a challenger with the past loses on them, above what it may; its interval, if they are not all alike."""
