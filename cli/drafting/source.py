@@ -26,7 +26,10 @@ GATE = (
     '    gate=Gate(metric="pr_auc"),  # how events rank among all rows; or what alarms cost: Cost(((0, 1), (9, 0)))\n'
 )
 FUTURE = "from __future__"
-PRETRAIN = ("epochs=15", "steps=60", "more=15", "learning_rate=2e-3", "patience=5", 'optimizer="adamw"')
+IMPATIENT = "patience=5"
+PRETRAIN = ("epochs=15", "steps=60", "more=15", "learning_rate=2e-3", IMPATIENT, 'optimizer="adamw"')
+# The last epochs, at a falling rate, are mostly the best, and of rare events too few choose to see it coming.
+PATIENT = "patience=15,  # by few rows of a rare class, epochs look worse by chance"
 BATCHES = ((1_000, 32), (50_000, 128), (float("inf"), 256))  # rows of the file, and of a gradient step
 
 
@@ -84,7 +87,8 @@ def _pretrain(guess: Guess) -> str:
     if not guess.class_weight:
         return f"Pretrain({', '.join(arguments)})"
     arguments.append(f"class_weight={guess.class_weight}")
-    return "".join(["Pretrain(\n", *(f"        {one},\n" for one in arguments), "    )"])
+    arguments = [PATIENT if one == IMPATIENT else f"{one}," for one in arguments]
+    return "".join(["Pretrain(\n", *(f"        {one}\n" for one in arguments), "    )"])
 
 
 @dataclass(frozen=True)
