@@ -113,12 +113,7 @@ def _held_back(spec: ModelSpec, held: Sequence[Selection], state: TrainingState)
 
 
 def _divided(
-    spec: ModelSpec,
-    plan: Pretrain,
-    rows: list[Selection],
-    context: TrainingContext,
-    *,
-    held: bool,
+    spec: ModelSpec, plan: Pretrain, rows: list[Selection], context: TrainingContext, *, held: bool
 ) -> tuple[Divided, Parts]:
     """Rows to learn from and rows held back, if they are; and the parts, as built from the former or as they start.
 
@@ -132,12 +127,8 @@ def _divided(
                 spec.schema, rows, plan, context.seed, classes=classes is not None, calibrated=calibrated
             )
         set_seed(context.seed)
-        columns = sample(spec, divided[0], plan.sample_rows)
-        parts = (
-            continued_parts(spec, context.start, columns)
-            if context.start
-            else checked_parts(spec, columns, context.work)
-        )
+        columns, start = sample(spec, divided[0], plan.sample_rows), context.start
+        parts = continued_parts(spec, start, columns) if start else checked_parts(spec, columns, context.work)
         if not calibrated or calibrates(spec, parts[1]):
             break
     return divided, parts
