@@ -26,10 +26,11 @@ GATE = (
     '    gate=Gate(metric="pr_auc"),  # how events rank among all rows; or what alarms cost: Cost(((0, 1), (9, 0)))\n'
 )
 FUTURE = "from __future__"
-IMPATIENT = "patience=5"
-PRETRAIN = ("epochs=15", "steps=60", "more=15", "learning_rate=2e-3", IMPATIENT, 'optimizer="adamw"')
-# The last epochs, at a falling rate, are mostly the best, and of rare events too few choose to see it coming.
-PATIENT = "patience=15,  # by few rows of a rare class, epochs look worse by chance"
+PRETRAIN = ("epochs=15", "steps=60", "more=15", "learning_rate=2e-3", "patience=5", 'optimizer="adamw"')
+# The last epochs, at a falling rate, are mostly the best, and too few rare events choose to see it coming; each of the
+# events is met once an epoch.
+RARE = {"epochs=15": "epochs=30", "patience=5": "patience=30"}
+PATIENT = "  # a class is rare: by the few rows of it, epochs look worse by chance"
 BATCHES = ((1_000, 32), (50_000, 128), (float("inf"), 256))  # rows of the file, and of a gradient step
 
 
@@ -86,9 +87,9 @@ def _pretrain(guess: Guess) -> str:
     arguments = [*PRETRAIN[:4], f"batch_size={batch}", *PRETRAIN[4:]]
     if not guess.class_weight:
         return f"Pretrain({', '.join(arguments)})"
-    arguments.append(f"class_weight={guess.class_weight}")
-    arguments = [PATIENT if one == IMPATIENT else f"{one}," for one in arguments]
-    return "".join(["Pretrain(\n", *(f"        {one}\n" for one in arguments), "    )"])
+    arguments = [*(RARE.get(one, one) for one in arguments), f"class_weight={guess.class_weight}"]
+    lines = (f"        {one},{PATIENT if one.startswith('patience') else ''}\n" for one in arguments)
+    return "".join(["Pretrain(\n", *lines, "    )"])
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def test_rows_of_a_rare_class_are_drafted_to_count_more(target: list[object], wa
     assert ('gate=Gate(metric="pr_auc"),' in source) == ("class_weight={1:" in source or '{"fraud":' in source)
     assert ("holdout=0.1," in source) == ("holdout=0.1," in schema_source(found)) == bool(wanted)
     assert "holdout" not in model_source(guess(of(target).drop("at")), "orders", "orders.csv")
-    assert ("patience=15," in source, "patience=5," in source) == (bool(wanted), not wanted)
+    assert ("epochs=30," in source and "patience=30," in source, "patience=5," in source) == (bool(wanted), not wanted)
     assert ("class_weight" in source) == bool(wanted) == any("class_weight" in doubt for doubt in found.doubts)
 
 
