@@ -75,7 +75,8 @@ class RetrainPolicy(Checked):
 
     Args:
         when: "rows": enough of them are pending; "performance": the champion's loss broke its limit, or gives a
-            warning; "drift": what arrived has drifted.
+            warning, or 1.4 times as many rows are known of a world that turned as when it was last learned; "drift":
+            what arrived has drifted.
         every: most time without a retrain, as in "30d": then whatever is pending is learned.
         min_rows: pending labelled rows that are enough for the reason "rows": new ones, after a refused challenger.
         cooldown: least time since the last retrain ended, as in "1d", for every reason.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Asked = Literal["", "again", "from scratch"]
 TOO_FEW = "too few new rows to check for drift"
+OUTGROWN = 2**0.5  # times the rows of a new world that were learned: it is learned twice while they double
 WAY_ON = (
     "recall the partition (`evergreen registry recall MODEL DIGEST --reason ...`), or, if the world is like that now, "
     "say DriftPolicy(stop_when_broken=False)"
@@ -87,6 +88,8 @@ class Facts:
         new_rows: labelled rows that arrived since a challenger was refused; None if the newest was not.
         stop_when_broken: whether nothing is learned while a column is broken.
         unchecked: what is said where there was no drift check.
+        turned: since when the world is another; None if it is as it was, or nobody asks.
+        since_turn: labelled rows of the new world, pending ones and those that the champion learned.
     """
 
     drift: DriftVerdict | None
@@ -98,6 +101,8 @@ class Facts:
     new_rows: int | None = None
     stop_when_broken: bool = True
     unchecked: str = TOO_FEW
+    turned: datetime | None = None
+    since_turn: int = 0
 
     @property
     def broken(self) -> bool:
@@ -147,7 +152,7 @@ def decide(pending: Pending, facts: Facts, policy: RetrainPolicy, needed: int) -
     if not reasons:
         least = f"{policy.min_rows:,} are needed" if "rows" in policy.when else ""
         return _ending("wait", rows, least, *found)
-    enough = reasons.get("asked") or reasons.get("rows", "")
+    enough = reasons.get("asked") or reasons.get("rows") or reasons.get("turned", "")
     cooldown = None if pending.forced else policy.shortest
     if cooldown and facts.last_retrain and facts.now < facts.last_retrain + cooldown:
         ended = f"the last retrain ended {facts.last_retrain:%Y-%m-%d %H:%M}, and {policy.cooldown} have to pass"
@@ -168,6 +173,9 @@ def reasons_to_retrain(pending: Pending, facts: Facts, policy: RetrainPolicy, ne
         yield "asked", "a person asked for a retrain, whatever the policy says"
     if "rows" in policy.when and new >= policy.min_rows:
         yield "rows", f"{policy.min_rows:,} are enough"
+    known = facts.since_turn
+    if "performance" in policy.when and facts.turned and new and known >= OUTGROWN * (known - new):
+        yield "turned", f"{known:,} rows are known since the world turned on {facts.turned:%Y-%m-%d}"
     for alarm in facts.alarms:
         if alarm in policy.when and not has_answer(alarm, facts, needed):
             yield alarm, ""

@@ -11,10 +11,12 @@ from monitoring.alarms import Answered, answered_by
 from monitoring.decision import TOO_FEW, Facts, Pending, decide, rows_to_judge
 from monitoring.drift import DriftVerdict
 from monitoring.performance import Performance
+from monitoring.track_record import world_turned
 from tasks.check_base import ageing
 from tasks.find_pending import is_void, since_refusal
 from tasks.logs import run_logger
 from tasks.run import Context, Run, step
+from tasks.unlearned import judging
 
 
 def facts_of(
@@ -27,6 +29,7 @@ def facts_of(
     """What is known when it is decided: what the checks found, and what the registry remembers."""
     registry, model = context.registry, context.spec.name
     last = registry.newest_run(model, ("retrain",))
+    turned = world_turned(registry, context.spec) if "performance" in context.spec.retrain.when else None
     unjudged = last is not None and is_void(context, last)  # nothing was refused, and no alarm has its answer
     return Facts(
         drift=drift,
@@ -38,7 +41,15 @@ def facts_of(
         new_rows=None if unjudged else rows_since_refusal(context.spec, pending, last),
         stop_when_broken=context.spec.drift.stop_when_broken,
         unchecked="no check for drift" if context.past else TOO_FEW,
+        turned=turned,
+        since_turn=rows_since(context, pending, turned) if turned else 0,
     )
+
+
+def rows_since(context: Context, pending: Pending, turned: datetime) -> int:
+    """Labelled rows since the world turned: pending ones, and those that the champion learned."""
+    learned = context.registry.trained_on(context.spec.name, pending.champion)
+    return sum(one.labelled_rows for one in judging((*learned, *pending.partitions), turned))
 
 
 def rows_since_refusal(spec: ModelSpec, pending: Pending, last: RunRecord | None) -> int | None:

@@ -20,7 +20,7 @@ from learning.folds import refit_epochs
 from learning.plans import FineTune, FromScratch
 from learning.startup import start_tensorflow
 from learning.work_folder import remove_old
-from monitoring.decision import Pending
+from monitoring.decision import OUTGROWN, Pending
 from monitoring.track_record import world_turned
 from tasks.find_pending import learnable
 from tasks.judged_rows import events_of
@@ -33,7 +33,6 @@ from tasks.unlearned import judging
 
 SEED = 2013
 WITH_PAST = "with-past"  # work folders of trainings that learn from before the turn, too
-OUTGROWN = 2**0.5  # times the rows that a base learned from: it is built twice while they double
 
 
 @dataclass(frozen=True)

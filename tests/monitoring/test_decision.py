@@ -17,6 +17,7 @@ from db.arrival_records import PartitionRecord
 from db.records import RunEnding, RunRecord
 from db.verdict_records import DriftColumn
 from errors import InvalidSpec
+from learning.policies import RetrainReason
 from learning.spec import FineTune, Gate, RetrainPolicy, Stage
 from monitoring.alarms import Answered
 from monitoring.decision import Facts, Pending, decide, rows_to_judge, strikes, why_settled
@@ -249,3 +250,23 @@ def test_after_a_refusal_only_new_rows_are_enough() -> None:
     assert since("needs attention", key, NOW, "rejected: worse. Needs attention (1): x") == 0
     assert since("stuck", work_key(TINY, 1, []), NOW - timedelta(seconds=1)) == 10
     assert since("rejected", work_key(TINY, 2, ["a"]), NOW) is None  # another champion, or plan, or other rows
+
+
+@pytest.mark.parametrize(
+    ("known", "when", "refused", "decision"),
+    [
+        (341, ("rows", "performance"), None, "retrain"),
+        (342, ("rows", "performance"), None, "wait"),
+        (341, ("rows", "drift"), None, "wait"),
+        (341, ("rows", "performance"), 90, "wait"),
+        (100, ("rows", "performance"), None, "retrain"),
+    ],
+)
+def test_a_new_world_is_learned_again_as_more_is_known_of_it(
+    known: int, when: tuple[RetrainReason, ...], refused: int | None, decision: str
+) -> None:
+    """From 1.41 times the rows on that were known when it was last learned, whatever came of that: 100 are new."""
+    since = facts(turned=NOW - timedelta(days=9), since_turn=known, new_rows=refused)
+    found = decided(RetrainPolicy(when=when, min_rows=500), since)
+    assert found.decision == decision
+    assert ("rows are known since the world turned on" in found.reason) == (decision == "retrain")

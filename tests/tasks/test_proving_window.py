@@ -16,6 +16,7 @@ from served import Place
 from db.records import RunEnding
 from db.registry import open_registry
 from learning.spec import Gate
+from tasks.decide_retrain import rows_since
 from tasks.find_pending import pending_work
 from tasks.judged_rows import since_the_turn
 from tasks.run import Context
@@ -116,3 +117,12 @@ def test_the_newest_rows_of_a_turned_world_judge_and_the_others_are_learned(
     found = since_the_turn(opened(place), pending, None if turned is None else day(turned))
     assert found.prove_from == day(since)
     assert since_the_turn(opened(place), replace(pending, asked="again"), day(9)).prove_from == day(13)
+
+
+@pytest.mark.parametrize(("turned", "rows"), [(0, 360), (1, 320), (9, 0)])
+def test_rows_of_the_new_world_are_those_that_wait_and_those_that_were_learned(
+    place: Place, turned: int, rows: int
+) -> None:
+    """Version 1 has learned a day of 40, and eight days of 40 wait."""
+    context = opened(place)
+    assert rows_since(context, pending_work(context), day(turned)) == rows
