@@ -171,7 +171,11 @@ class Asked:
         return weighed and enough
 
     def cost(self, left: Trained, kept: Trained) -> tuple[float, Interval | None]:
-        """What a challenger with the past loses on them, above what it may; its interval, if they are not all alike."""
+        """What a challenger with the past loses on them, above what it may; its interval, if they are not all alike.
+
+        It is without bound where the one without the past is no better than a constant: who does not follow the new
+        world yet would lose nothing by the past, however much that stands against it.
+        """
         spec, losses = self.context.spec, []
         for one in (left.files, kept.files):
             found = predict(
@@ -193,5 +197,6 @@ class Asked:
         mean = float(np.average(lost, weights=found.weight))
         means = [float(np.average(each, weights=found.weight)) for each in (losses[1], losses[0], usual)]
         told = "held out since the turn: loss %.4f with what came before it, %.4f without, %.4f of a constant; it is %s"
-        run_logger().info(told, *means, "kept" if mean <= 0 else "left")
-        return mean, mean_interval(lost, alike_in, spec.gate.confidence, found.weight)
+        follows = means[1] < means[2]
+        run_logger().info(told, *means, "kept" if follows and mean <= 0 else "left")
+        return (mean, mean_interval(lost, alike_in, spec.gate.confidence, found.weight)) if follows else (np.inf, None)

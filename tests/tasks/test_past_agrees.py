@@ -75,8 +75,8 @@ def pending(place: Place) -> Pending:
         (0.9, 0.88, True),  # 4 % of what is better than a constant is given up
         (0.9, 0.8, False),  # 20 %
         (0.9, 0.5, False),  # half of the rows learned say the opposite
-        (0.4, 0.41, True),  # both are worse than a constant
-        (0.4, 0.3, False),
+        (0.51, 0.505, False),  # hardly better than a constant, and of that too much is given up
+        (0.51, 0.52, True),
     ],
 )
 def test_the_past_is_kept_where_it_costs_little(
@@ -89,6 +89,16 @@ def test_the_past_is_kept_where_it_costs_little(
     assert trainings.asked == [("", False, UNTIL), ("", True, UNTIL)]
     assert trainings.spans == [("holdout", TURN, UNTIL)] * 2
     assert trainings.caches == [None, None]  # of other bases than the champion's, nobody asks again
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.41, 0.9])
+def test_who_does_not_follow_the_new_world_yet_says_nothing_of_the_past(
+    place: Place, monkeypatch: pytest.MonkeyPatch, kept: float
+) -> None:
+    """All else is better than a challenger that is worse than a constant; it is left, and asked again."""
+    trainings = Trainings(monkeypatch, left=0.4, kept=kept)
+    found = find_agreement(place.context, pending(place), FineTune(), TURN, trainings.train)
+    assert found == Agreement(TURN, kept=False, shown=False, rows=len(DAYS))
 
 
 @pytest.mark.parametrize("rows", [40, 4000])
