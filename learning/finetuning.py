@@ -89,7 +89,7 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
         after: or from this one on: what lies between proves the challenger.
         refit: `Trained.kept` of an earlier training, its proof: each stage learns for as many epochs, by the same
             schedule, with no row held back. It needs a work folder of its own.
-        replay_since: replay only rows from this time on; a challenger from scratch learns from no begun either.
+        replay_since: replay only rows from this time on; a challenger from scratch learns from no others either.
         fitted: `Trained.fitted` of the training that `refit` is of.
 
     Raises:
@@ -150,11 +150,16 @@ def _from_scratch(
     cold = anew(work=work, logs=logs)
     if not plan.warm_start or cold.held_back is None:
         return cold
-    warm = anew(work=work / "warm", logs=logs and logs / "warm", start=champion)
+    try:
+        warm = anew(work=work / "warm", logs=logs and logs / "warm", start=champion)
+    except TrainingError as error:
+        return replace(cold, reason=f"{cold.reason}; with the champion's weights to begin with, it failed: {error}")
     if warm.held_back is None:
         return cold
     new, begun, gain = cold.held_back.loss, warm.held_back.loss, cold.held_back.constant - cold.held_back.loss
-    if begun <= new + TOLERATED * max(gain, 0.0):
+    # Where no epoch was better than its beginning, it is the champion: no challenger, that may be a little worse.
+    tolerated = TOLERATED * max(gain, 0.0) if any(warm.kept.values()) else 0.0
+    if begun <= new + tolerated:
         return replace(warm, reason=f"{warm.reason}; it began with the champion's weights: with new ones, {new:.4f}")
     return replace(cold, reason=f"{cold.reason}; with the champion's weights to begin with, {begun:.4f}")
 

@@ -234,7 +234,8 @@ class FromScratch:
     Args:
         pretrain: how; by default as version 1 did.
         warm_start: learn a second one, that begins with the champion's weights, and keep it unless new weights are
-            clearly better on the rows held back. They may generalise better (Ash and Adams 2020), and take more rows.
+            clearly better on the rows held back. New ones may generalise better (Ash and Adams 2020), and take more
+            rows.
     """
 
     pretrain: Pretrain | None = None

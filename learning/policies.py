@@ -81,9 +81,9 @@ class RetrainPolicy(Checked):
         min_rows: pending labelled rows that are enough for the reason "rows": new ones, after a refused challenger.
         cooldown: least time since the last retrain ended, as in "1d", for every reason.
         escalate: what the next challengers are trained with, one after the other, when several in a row were better
-            on what is new and yet refused: "recent replay" of new rows only, "thaw" the base, learn "from scratch",
-            with new weights or the champion's to begin with, as the rows held back say. With one of the latter two,
-            the last is taken at once where the world turned and the base knows little of it as it is now.
+            on what is new and yet refused: "recent replay" of new rows only, "thaw" the base, learn "from scratch".
+            With one of the latter two, the last is taken at once where the world turned and the base knows little of
+            it as it is now; "from scratch" then begins with new weights or the champion's, as rows held back say.
         on_arrival: let files that land start the retrain deployment, while `evergreen up` runs, beside its schedule.
     """
 

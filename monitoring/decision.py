@@ -90,6 +90,7 @@ class Facts:
         unchecked: what is said where there was no drift check.
         turned: since when the world is another; None if it is as it was, or nobody asks.
         since_turn: labelled rows of the new world, pending ones and those that the champion learned.
+        new_since_turn: those of them that are pending; after a refused challenger, that arrived since.
     """
 
     drift: DriftVerdict | None
@@ -103,6 +104,7 @@ class Facts:
     unchecked: str = TOO_FEW
     turned: datetime | None = None
     since_turn: int = 0
+    new_since_turn: int = 0
 
     @property
     def broken(self) -> bool:
@@ -173,8 +175,8 @@ def reasons_to_retrain(pending: Pending, facts: Facts, policy: RetrainPolicy, ne
         yield "asked", "a person asked for a retrain, whatever the policy says"
     if "rows" in policy.when and new >= policy.min_rows:
         yield "rows", f"{policy.min_rows:,} are enough"
-    known = facts.since_turn
-    if "performance" in policy.when and facts.turned and new and known >= OUTGROWN * (known - new):
+    known, more = facts.since_turn, facts.new_since_turn
+    if "performance" in policy.when and facts.turned and more and known >= OUTGROWN * (known - more):
         yield "turned", f"{known:,} rows are known since the world turned on {facts.turned:%Y-%m-%d}"
     for alarm in facts.alarms:
         if alarm in policy.when and not has_answer(alarm, facts, needed):

@@ -50,8 +50,8 @@ def judge(
 
     A promotion moves the level by a percent or three, and blocks vary by ten to thirty: so what was usual before it
     is still the best measure there is. After a break it is no measure for what comes: a version that was promoted
-    since is judged by the losses since the break, once they are enough; whoever was in production when the break came
-    is broken until its loss is as it was before.
+    since is judged by the losses of such versions, once they are enough; whoever was in production when the break
+    came is broken until its loss is as it was before.
 
     Args:
         losses: oldest first, one for each time block.
@@ -106,8 +106,8 @@ def _passed(chart: Chart, one: Break) -> bool:
 
 def _healed(chart: Chart, newest: Break, champion: int) -> bool:
     """Whether a version that was promoted since a break has lived long enough to be judged by the time after it."""
-    arrival = chart.arrivals - 1
-    return champion != chart.served(newest) and chart.units(arrival, chart.usual_since(newest, arrival)) > BASE
+    since = chart.units(chart.arrivals - 1, chart.arrival_of(newest.since))
+    return champion != chart.served(newest) and since > BASE
 
 
 def _open_break(chart: Chart, found: Sequence[Break], champion: int) -> Break:

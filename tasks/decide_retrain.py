@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import clock
+from db.arrival_records import PartitionRecord
 from db.records import WATCH, RunEnding, RunRecord
 from learning.spec import ModelSpec
 from monitoring.alarms import Answered, answered_by
@@ -31,6 +33,7 @@ def facts_of(
     last = registry.newest_run(model, ("retrain",))
     turned = world_turned(registry, context.spec) if "performance" in context.spec.retrain.when else None
     unjudged = last is not None and is_void(context, last)  # nothing was refused, and no alarm has its answer
+    refused = None if unjudged else since_refusal(context.spec, pending.champion, pending.partitions, last)
     return Facts(
         drift=drift,
         performance=performance,
@@ -42,14 +45,14 @@ def facts_of(
         stop_when_broken=context.spec.drift.stop_when_broken,
         unchecked="no check for drift" if context.past else TOO_FEW,
         turned=turned,
-        since_turn=rows_since(context, pending, turned) if turned else 0,
+        since_turn=rows_since(turned, (*registry.trained_on(model, pending.champion), *pending.partitions)),
+        new_since_turn=rows_since(turned, pending.partitions if refused is None else refused),
     )
 
 
-def rows_since(context: Context, pending: Pending, turned: datetime) -> int:
-    """Labelled rows since the world turned: pending ones, and those that the champion learned."""
-    learned = context.registry.trained_on(context.spec.name, pending.champion)
-    return sum(one.labelled_rows for one in judging((*learned, *pending.partitions), turned))
+def rows_since(turned: datetime | None, partitions: Sequence[PartitionRecord]) -> int:
+    """Labelled rows of partitions that have some since the world turned; none where it did not."""
+    return sum(one.labelled_rows for one in judging(partitions, turned)) if turned else 0
 
 
 def rows_since_refusal(spec: ModelSpec, pending: Pending, last: RunRecord | None) -> int | None:

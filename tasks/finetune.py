@@ -178,12 +178,15 @@ def plan_for(context: Context, pending: Pending, turned: datetime | None) -> Fin
     if pending.asked == "again":
         return FromScratch()
     if pending.asked:
-        return spec.finetune if isinstance(spec.finetune, FromScratch) else FromScratch()
+        return replace(spec.finetune, warm_start=False) if isinstance(spec.finetune, FromScratch) else FromScratch()
     level = pending.stuck // STUCK_AFTER
     if (top := last_rung(spec)) > level and turned and base_is_outgrown(context, pending, turned):
         level = top
     plan = escalated(spec, level)
-    return replace(plan, warm_start=False) if isinstance(plan, FromScratch) and pending.folds else plan
+    # Without a turn, rows held back are of those that the champion has learned, and would speak for it.
+    if isinstance(plan, FromScratch) and (pending.folds or not turned):
+        return replace(plan, warm_start=False)
+    return plan
 
 
 def base_is_outgrown(context: Context, pending: Pending, turned: datetime) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import learning.finetuning
+from errors import TrainingDiverged
 from evergreen_client.model_files import load_model
 from learning.data import PartitionFile
 from learning.digests import model_digest
@@ -54,7 +56,9 @@ def test_base_and_head_learn_on_together(
     assert model_digest(load_model(found.files.base)) == found.files.base_digest
 
 
-def trainings(monkeypatch: pytest.MonkeyPatch, cold: float | None, warm: float | None) -> list[dict[str, Any]]:
+def trainings(
+    monkeypatch: pytest.MonkeyPatch, cold: float | None, warm: float | None, epochs: int = 3
+) -> list[dict[str, Any]]:
     """Let trainings come to a loss by what they begin with; what each was asked for."""
     asked: list[dict[str, Any]] = []
 
@@ -63,7 +67,8 @@ def trainings(monkeypatch: pytest.MonkeyPatch, cold: float | None, warm: float |
         fitted = Fitted(warm_start=start is not None)
         loss = warm if start else cold
         held = None if loss is None else HeldBack(loss, CONSTANT)
-        return Trained(start, (), (), {}, "learned", {"pretrain": 3}, fitted=fitted, held_back=held)
+        kept = {"pretrain": epochs if start else 3}
+        return Trained(start, (), (), {}, "learned", kept, fitted=fitted, held_back=held)
 
     monkeypatch.setattr("learning.finetuning.pretrain", fake)
     return asked
@@ -101,6 +106,31 @@ def test_new_weights_are_kept_where_they_are_clearly_better_on_the_rows_held_bac
     assert [one["start"] for one in asked] == [None, champion]
     assert [one["work"] for one in asked] == [folder, folder / "warm"]
     assert [one["logs"] for one in asked] == [folder / "logs", folder / "logs" / "warm"]
+
+
+@pytest.mark.parametrize(("warm", "kept"), [(0.401, False), (0.399, True)])
+def test_the_champion_itself_is_no_challenger_that_may_be_a_little_worse(
+    monkeypatch: pytest.MonkeyPatch, begun: Begun, warm: float, kept: bool
+) -> None:
+    """Where no epoch of a warm start was better than its beginning, new weights that are better are tried."""
+    trainings(monkeypatch, 0.4, warm, epochs=0)
+    assert begun(BOTH)[0].fitted.warm_start == kept
+
+
+def test_a_warm_start_that_fails_takes_nothing_away(monkeypatch: pytest.MonkeyPatch, begun: Begun) -> None:
+    """New weights were what rescued a champion whose own are of no use."""
+    trainings(monkeypatch, 0.4, 0.3)
+    fake = learning.finetuning.pretrain
+
+    def fails(*args: Any, start: Any = None, **how: Any) -> Trained:
+        if start is not None:
+            raise TrainingDiverged("loss nan", "it is not finite", "lower the rate")
+        return fake(*args, **how)
+
+    monkeypatch.setattr("learning.finetuning.pretrain", fails)
+    found = begun(BOTH)[0]
+    assert not found.fitted.warm_start
+    assert "it failed: loss nan" in found.reason
 
 
 def test_a_single_training_where_nobody_could_tell_or_nobody_asked(

@@ -253,20 +253,20 @@ def test_after_a_refusal_only_new_rows_are_enough() -> None:
 
 
 @pytest.mark.parametrize(
-    ("known", "when", "refused", "decision"),
+    ("known", "when", "new", "decision"),
     [
-        (341, ("rows", "performance"), None, "retrain"),
-        (342, ("rows", "performance"), None, "wait"),
-        (341, ("rows", "drift"), None, "wait"),
-        (341, ("rows", "performance"), 90, "wait"),
-        (100, ("rows", "performance"), None, "retrain"),
+        (341, ("rows", "performance"), 100, "retrain"),
+        (342, ("rows", "performance"), 100, "wait"),
+        (341, ("rows", "drift"), 100, "wait"),
+        (100, ("rows", "performance"), 100, "retrain"),
+        (100, ("rows", "performance"), 0, "wait"),  # rows came late, of the world as it was
     ],
 )
 def test_a_new_world_is_learned_again_as_more_is_known_of_it(
-    known: int, when: tuple[RetrainReason, ...], refused: int | None, decision: str
+    known: int, when: tuple[RetrainReason, ...], new: int, decision: str
 ) -> None:
-    """From 1.41 times the rows on that were known when it was last learned, whatever came of that: 100 are new."""
-    since = facts(turned=NOW - timedelta(days=9), since_turn=known, new_rows=refused)
+    """From 1.41 times the rows on that were known when it was last learned, whatever came of that."""
+    since = facts(turned=NOW - timedelta(days=9), since_turn=known, new_since_turn=new)
     found = decided(RetrainPolicy(when=when, min_rows=500), since)
     assert found.decision == decision
     assert ("rows are known since the world turned on" in found.reason) == (decision == "retrain")

@@ -100,6 +100,10 @@ def test_too_few_events_for_a_window_choose_no_start(registry: ModelRegistry, fo
     add_partition(registry, "p3", day=3)
     spec = replace(LADDER, retrain=RetrainPolicy(escalate=("from scratch",)))
     assert plan(registry, spec=spec, folds=folds) == FromScratch(warm_start=not folds)
+    context: Any = cast("Any", SimpleNamespace(spec=spec, registry=registry))
+    assert plan_for(context, Pending(2, (), "key", stuck=3), None) == FromScratch()  # it has learned what is held back
+    spec = replace(spec, finetune=FromScratch(warm_start=True))
+    assert plan(registry, spec=spec, asked="from scratch") == FromScratch()
 
 
 def test_what_a_person_asks_for_goes_first(registry: ModelRegistry) -> None:

@@ -124,5 +124,6 @@ def test_rows_of_the_new_world_are_those_that_wait_and_those_that_were_learned(
     place: Place, turned: int, rows: int
 ) -> None:
     """Version 1 has learned a day of 40, and eight days of 40 wait."""
-    context = opened(place)
-    assert rows_since(context, pending_work(context), day(turned)) == rows
+    learned = place.registry.trained_on(MODEL, 1)
+    assert rows_since(day(turned), (*learned, *pending_work(opened(place)).partitions)) == rows
+    assert rows_since(None, learned) == 0
