@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -28,6 +27,7 @@ from learning.files import ModelFiles, Progress, Trained, save_model
 from learning.finite import INHERITED, refuse_features, refuse_weights
 from learning.first_answers import loss_of_one, unit_of
 from learning.fitted import Fitted, fit_held_back
+from learning.from_scratch import from_scratch
 from learning.heads import remember_head
 from learning.held_back import held_apart, refuse_negative
 from learning.kept_head import give_back, shrink_and_perturb, take_head
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 
 FISHER_ROWS = 1000
 ADAPTED = "adapted.keras"
-TOLERATED = 0.1  # of what new weights gain on a constant: the champion's have seen more than the few rows that choose
 
 
 def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first four by name
@@ -101,7 +100,7 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
     if isinstance(plan, FromScratch):
         anew = partial(pretrain, spec, [*old, *new], seed=seed, progress=progress, plan=plan.pretrain)
         rows = {"since": replay_since, "before": before, "after": after, "refit": refit, "fitted": fitted}
-        return _from_scratch(plan, champion, partial(anew, **rows), work, logs)
+        return from_scratch(plan, champion, partial(anew, **rows), work, logs)
     if plan.readapt:
         plan = warmed_up(plan, spec.pretrain)
     rates = {stage.name: stage.rate(spec.pretrain) for stage in plan.stages}
@@ -135,33 +134,6 @@ def finetune(  # noqa: PLR0913 - what differs from run to run, all but the first
     begun = (champion.base_digest, champion.head_digest)
     with absurd_rows_named(spec, new, old):
         return train_once(work, task_digest(spec, record, begun, [new, old]), train_anew)
-
-
-def _from_scratch(
-    plan: FromScratch, champion: ModelFiles, anew: partial[Trained], work: Path, logs: Path | None
-) -> Trained:
-    """Train base and head anew, and once more from the champion's weights where the plan says so: one of both.
-
-    Where nothing is held back, nobody could tell which. A refit begins as its proof did.
-    """
-    if anew.keywords["refit"] is not None:
-        fitted = anew.keywords["fitted"]
-        return anew(work=work, logs=logs, start=champion if fitted and fitted.warm_start else None)
-    cold = anew(work=work, logs=logs)
-    if not plan.warm_start or cold.held_back is None:
-        return cold
-    try:
-        warm = anew(work=work / "warm", logs=logs and logs / "warm", start=champion)
-    except TrainingError as error:
-        return replace(cold, reason=f"{cold.reason}; with the champion's weights to begin with, it failed: {error}")
-    if warm.held_back is None:
-        return cold
-    new, begun, gain = cold.held_back.loss, warm.held_back.loss, cold.held_back.constant - cold.held_back.loss
-    # Where no epoch was better than its beginning, it is the champion: no challenger, that may be a little worse.
-    tolerated = TOLERATED * max(gain, 0.0) if any(warm.kept.values()) else 0.0
-    if begun <= new + tolerated:
-        return replace(warm, reason=f"{warm.reason}; it began with the champion's weights: with new ones, {new:.4f}")
-    return replace(cold, reason=f"{cold.reason}; with the champion's weights to begin with, {begun:.4f}")
 
 
 class _Challenger:
