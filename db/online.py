@@ -84,9 +84,11 @@ def online_losses(session: Session, model: str, numbers: Sequence[int]) -> tuple
     """
     rows, weight = func.sum(OnlineLoss.rows), func.sum(OnlineLoss.weight)
     loss = func.sum(OnlineLoss.weight * OnlineLoss.loss) / weight  # a block is in several checkpoints
+    rare = func.sum(OnlineLoss.rare)
     consumer, number = OnlineCheckpoint.consumer, Version.number
     by_block = (
-        select(consumer.label("partition"), OnlineLoss.block, rows.label("rows"), loss.label("loss"), number)
+        select(consumer.label("partition"), OnlineLoss.block, number)
+        .add_columns(rows.label("rows"), loss.label("loss"), rare.label("rare"))
         .select_from(OnlineLoss)
         .join(OnlineCheckpoint)
         .join(Version, Version.id == OnlineLoss.version_id)

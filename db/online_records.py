@@ -19,6 +19,7 @@ class OnlineLoss:
         rows: how many events these are.
         weight: the sum of their weights; where none weighs more than another, their number.
         loss: the mean loss by these weights, finite.
+        rare: how many of them are of another class than the one that it expects most; None of numbers.
     """
 
     number: int
@@ -26,6 +27,7 @@ class OnlineLoss:
     rows: int
     weight: float
     loss: float
+    rare: int | None = None
 
 
 @dataclass(frozen=True)

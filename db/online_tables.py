@@ -60,3 +60,4 @@ class OnlineLoss(Base):
     rows: Mapped[Count]
     weight: Mapped[float] = mapped_column(Figure)
     loss: Mapped[float] = mapped_column(Figure)
+    rare: Mapped[Count | None]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 STAMP = "evergreen_schema"  # a name of our own: Prefect may keep its alembic_version in the same database
-HEAD = "0011"
+HEAD = "0012"
 LOCK = 0x45_56_47_4E  # PostgreSQL's advisory lock of whoever changes the schema
 
 

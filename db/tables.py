@@ -159,6 +159,7 @@ class BlockLoss(Base):
     rows: Mapped[Count]
     loss: Mapped[Measured]
     proving: Mapped[bool]
+    rare: Mapped[Count | None]
 
 
 class DriftCheck(Base):

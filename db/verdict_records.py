@@ -207,12 +207,17 @@ class RuleVerdict:
 
 @dataclass(frozen=True)
 class BlockLoss:
-    """A version's mean loss on the labelled rows of one time block of a partition, which it had not learned from."""
+    """A version's mean loss on the labelled rows of one time block of a partition, which it had not learned from.
+
+    Of these `rare` are of another class than the one that it expects most; None of numbers, and where it was not
+    written down yet.
+    """
 
     partition: str
     block: datetime
     rows: int
     loss: float
+    rare: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,9 @@ def shown_worse(champion: Sequence[BlockLossRecord], predecessor: Sequence[Block
     evidence that could go on for ever: a version 5 % worse, whose difference varies by 2 to 3 % of the loss from block
     to block, is taken back within four blocks in 86 to 57 % of cases.
 
+    Blocks without a rare row all say the same of a version that gives rare outcomes a higher chance: that it is worse.
+    So the blocks that are looked at have to hold `min_events` of them, as the gate's evidence does.
+
     Args:
         champion: its losses on what arrived since the promotion.
         predecessor: those of the version that it replaced; blocks that both have are compared.
@@ -35,9 +38,10 @@ def shown_worse(champion: Sequence[BlockLossRecord], predecessor: Sequence[Block
     """
     from scipy.special import stdtrit  # scipy.stats imports ten times as long
 
-    pairs = np.array([losses for _, *losses in paired_blocks(champion, predecessor)][: gate.watch]).reshape(-1, 2)
-    blocks = len(pairs)
-    if blocks < FIRST:
+    seen = list(paired_blocks(champion, predecessor))[: gate.watch]
+    pairs, blocks = np.array([(one.mine, one.theirs) for one in seen]).reshape(-1, 2), len(seen)
+    rare = [one.rare for one in seen if one.rare is not None]
+    if blocks < FIRST or (len(rare) == blocks and sum(rare) < gate.min_events):
         return ""
     rise = pairs[:, 0] - pairs[:, 1]
     bar = stdtrit(blocks - 1, 1 - (1 - gate.confidence) / (gate.watch - FIRST + 1)) * rise.std(ddof=1) / np.sqrt(blocks)
@@ -49,18 +53,26 @@ def shown_worse(champion: Sequence[BlockLossRecord], predecessor: Sequence[Block
     return f"shown worse than version {predecessor[0].number} over {blocks} blocks: {losses}"
 
 
-def paired_blocks(
-    champion: Sequence[BlockLossRecord], predecessor: Sequence[BlockLossRecord]
-) -> Iterator[tuple[datetime, float, float]]:
+class PairedBlock(NamedTuple):
+    """A time block: both mean losses on it, and how many rows are rare; None where nobody knows."""
+
+    block: datetime
+    mine: float
+    theirs: float
+    rare: int | None
+
+
+def paired_blocks(champion: Sequence[BlockLossRecord], predecessor: Sequence[BlockLossRecord]) -> Iterator[PairedBlock]:
     """The mean losses of both on each block, over the partitions that both were scored on, oldest block first.
 
     What a version showed while it was on trial is left out: it was promoted for that.
     """
     theirs = {(record.partition, record.block): record for record in predecessor if not record.proving}
-    blocks: dict[datetime, list[tuple[int, float, float]]] = {}
+    blocks: dict[datetime, list[tuple[int, float, float, int | None]]] = {}
     for mine in champion:
         if not mine.proving and (other := theirs.get((mine.partition, mine.block))):
-            blocks.setdefault(mine.block, []).append((mine.rows, mine.loss, other.loss))
+            blocks.setdefault(mine.block, []).append((mine.rows, mine.loss, other.loss, mine.rare))
     for block in sorted(blocks):
-        rows, mine_losses, their_losses = (np.array(column) for column in zip(*blocks[block], strict=True))
-        yield block, float(rows @ mine_losses / rows.sum()), float(rows @ their_losses / rows.sum())
+        rows, mine_losses, their_losses, rare = (np.array(column) for column in zip(*blocks[block], strict=True))
+        known = None if any(one is None for one in rare) else int(rare.sum())
+        yield PairedBlock(block, float(rows @ mine_losses / rows.sum()), float(rows @ their_losses / rows.sum()), known)

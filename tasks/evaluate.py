@@ -163,8 +163,9 @@ def judged(
         return judge(meeting.paired, spec.objective, spec.gate)
     if rows.since:
         found = meeting.challenger.take(meeting.challenger.partition < len(rows.new))
-        losses = by_block(found, row_losses(spec.objective, found.target, found.prediction), rows.new)
-        registry.record_block_losses(spec.name, challenger.number, tuple(losses), proving=True)
+        losses = row_losses(spec.objective, found.target, found.prediction)
+        blocks = tuple(by_block(spec.objective, found, losses, rows.new))
+        registry.record_block_losses(spec.name, challenger.number, blocks, proving=True)
     earlier = registry.model_evaluations(spec.name, limit=EARLIER, online=False)
     against = [e.challenger for e in reversed(earlier) if e.champion == champion.number]
     same = comparable(champion.plan.get(MADE_FOR), spec)  # else its losses of earlier blocks are of another unit

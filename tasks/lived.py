@@ -107,7 +107,7 @@ def baselines(spec: ModelSpec, came: Came) -> dict[str, tuple[BlockScore, ...]]:
         if number and usual is not None and newest is not None:
             for name, guess in ((CONSTANT, usual), (LAST_LABEL, newest)):
                 losses = row_losses(spec.objective, rows.target, np.broadcast_to(guess, (len(rows.target), len(guess))))
-                scored = by_block(rows, losses, partitions)
+                scored = by_block(spec.objective, rows, losses, partitions)
                 found[name] += [BlockScore(one.block, one.rows, one.loss, 0) for one in scored]
         newest = spec.objective.constant(rows.target, rows.weight)
         usual = newest if usual is None else usual

@@ -88,7 +88,7 @@ def lost(context: Context, numbers: Sequence[int], events: Sequence[tuple[Row, f
             if spec.schema.block == ARRIVAL:
                 said = replace(said, block=None)
             losses = row_losses(spec.objective, said.target, said.prediction)
-            for _, block, *figures in block_means(said, losses, [record]).iter_rows():
+            for _, block, *figures in block_means(spec.objective, said, losses, [record]).iter_rows():
                 found.append(OnlineLoss(version.number, block.replace(tzinfo=UTC), *figures))
     unknown = {one.block for one in found if not math.isfinite(one.loss)}
     return tuple(one for one in found if one.block not in unknown)

@@ -68,7 +68,8 @@ def score_arrivals(
             # Rows of weight 0 were scored too: else the partition would be as if not all of it was, in every run.
             scores.append(NewScores(partition.digest, int(rows.sum()), measured(spec.objective, weighing, usual)))
     losses = row_losses(spec.objective, found.target, found.prediction)
-    registry.record_block_losses(spec.name, number, tuple(by_block(found, losses, partitions)), proving=False)
+    blocks = tuple(by_block(spec.objective, found, losses, partitions))
+    registry.record_block_losses(spec.name, number, blocks, proving=False)
     registry.record_scores(spec.name, number, scores, run_id)
 
 
@@ -135,26 +136,42 @@ def in_utc(blocks: NDArray[np.datetime64]) -> list[datetime]:
 
 
 def by_block(
-    found: Predictions, losses: NDArray[np.floating], partitions: Sequence[NewPartition]
+    objective: Objective, found: Predictions, losses: NDArray[np.floating], partitions: Sequence[NewPartition]
 ) -> Iterator[BlockLoss]:
     """Mean losses of the time blocks of each partition, as records."""
-    for place, block, count, _, loss in block_means(found, losses, partitions).iter_rows():
-        yield BlockLoss(partitions[place].digest, block.replace(tzinfo=UTC), count, loss)
+    for place, block, count, _, loss, rare in block_means(objective, found, losses, partitions).iter_rows():
+        yield BlockLoss(partitions[place].digest, block.replace(tzinfo=UTC), count, loss, rare)
 
 
-def block_means(found: Predictions, losses: NDArray[np.floating], partitions: Sequence[NewPartition]) -> pl.DataFrame:
-    """The time blocks of each partition in which any row counts: place, block, rows, weight and mean loss.
+def block_means(
+    objective: Objective, found: Predictions, losses: NDArray[np.floating], partitions: Sequence[NewPartition]
+) -> pl.DataFrame:
+    """The time blocks of each partition in which any row counts: place, block, rows, weight, mean loss and rare rows.
 
-    The weight is the sum of its rows' weights, without a weight column their number. Without blocks an arrival is one.
+    The weight is the sum of its rows' weights, without a weight column their number. Rare are rows that count and are
+    not of the class that is expected most (`rare_rows`); of numbers it is null. Without blocks an arrival is one.
     """
     rows = pl.DataFrame({"place": found.partition, "block": block_starts(found.block, found.partition, partitions)})
+    rare = rare_rows(objective, found)
+    counted = pl.lit(None) if rare is None else (pl.col("rare") & (pl.col("weight") > 0)).sum()
     mean = pl.col("loss").mean() if found.weight is None else pl.col("loss").dot("weight") / pl.col("weight").sum()
     return (
-        rows.with_columns(loss=losses, weight=1.0 if found.weight is None else found.weight)
+        rows.with_columns(loss=losses, weight=1.0 if found.weight is None else found.weight, rare=rare)
         .filter((pl.col("weight") > 0).any().over("place", "block"))
         .group_by("place", "block", maintain_order=True)
-        .agg(pl.len().alias("rows"), pl.col("weight").sum(), mean)
+        .agg(pl.len().alias("rows"), pl.col("weight").sum(), mean, counted.alias("rare"))
     )
+
+
+def rare_rows(objective: Objective, found: Predictions) -> NDArray[np.bool_] | None:
+    """Marks the rows that are not of the class with the highest mean chance; None of numbers, which have no classes.
+
+    The most frequent class would be another one from portion to portion, where events come a few at a time.
+    """
+    if objective.class_count is None:
+        return None
+    chance = np.nan_to_num(found.prediction).mean(axis=0)
+    return np.asarray(found.target != (chance.argmax() if len(chance) > 1 else chance[0] > 0.5))
 
 
 def usual_constant(context: Context, number: int) -> Floats | None:

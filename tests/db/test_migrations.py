@@ -80,7 +80,7 @@ def upgraded(old: Engine, empty_url: str) -> Iterator[ModelRegistry]:
 
 def test_an_older_registry_is_refused_until_it_is_upgraded(old: Engine, empty_url: str) -> None:
     """Nothing is changed behind anybody's back."""
-    with pytest.raises(RegistryOutdated, match=r"its schema is 0001, this code writes 0011.*evergreen db upgrade"):
+    with pytest.raises(RegistryOutdated, match=r"its schema is 0001, this code writes 0012.*evergreen db upgrade"):
         open_registry(empty_url)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -56,6 +57,15 @@ def test_the_newest_hour_is_not_over(learning: ModelRegistry) -> None:
     save(learning, 3, *losses(1, 0.7, 0.4, rows=30), *losses(2, 0.5, 0.5))
     found = [one for one in learning.online_losses(MODEL, (1, 2)) if one.block > START]
     assert [(one.number, one.rows, one.loss) for one in found] == [(1, 40, pytest.approx(0.65)), (2, 40, 0.4)]
+
+
+def test_rare_events_of_an_hour_add_up(learning: ModelRegistry) -> None:
+    """Over its checkpoints; of numbers, and of what was written down before, none are known."""
+    for number, rare in ((2, 3), (3, 4), (4, None)):
+        save(learning, number, *(replace(one, rare=rare) for one in losses(1 if number < 4 else 2, 0.5, 0.4)))
+    save(learning, 5, *losses(3, 0.5, 0.4))
+    found = [one for one in learning.online_losses(MODEL, (1,)) if one.block > START]
+    assert [one.rare for one in found] == [7, None]
 
 
 def test_parts_of_an_hour_are_merged_by_the_weight_of_their_rows(learning: ModelRegistry) -> None:
