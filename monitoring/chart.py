@@ -21,6 +21,7 @@ WINDOWS = (2, 4, 8)  # units that are looked at together, for a rise too small t
 BREAKS, WARNINGS = 0.2, 2.0  # false alarms that a quiet year may have at most; measured, it has about a third of that
 YEAR, SHORTEST = timedelta(days=365.25), timedelta(minutes=1)
 NOTICED = 0.01  # least rise of the loss, relative, that counts, however little it varied before
+RARE = 10  # rare rows of a unit, at least: of fewer, chance alone says a third more or less
 FEWEST = 5  # blocks without which no one knows how much they vary
 NEAR_ZERO = 0.05  # of the usual loss, added before the logarithm: else a loss of nearly 0 would be a world apart
 NONE_WORSE: Mapping[str, float] = MappingProxyType({})
@@ -36,6 +37,7 @@ class LiveLoss:
         rows: how many rows the block has.
         loss: their mean loss; one that is not finite is above every limit.
         version: number of the version that served them.
+        rare: how many rows are of another class than the one that is expected most; None of numbers, or if unknown.
     """
 
     block: datetime
@@ -43,6 +45,7 @@ class LiveLoss:
     rows: int
     loss: float
     version: int
+    rare: int | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,9 @@ class Chart:
     hours, and how much whole units vary says how much of that is chance. Losses are compared as logarithms, since those
     that vary do so in proportion.
 
+    A unit has ten rare rows as well: what it loses without any tells only how few the version expects. Where a block
+    has less than one of them on the average, a unit is therefore its mean loss, and not that of its better blocks.
+
     Args:
         losses: oldest first, one for each block, at least one.
     """
@@ -93,6 +99,8 @@ class Chart:
         self.finite = np.isfinite(raw)
         self._level = max(float(np.median(raw[self.finite])), 1e-9) if self.finite.any() else 1.0
         self._height = self._heights(np.where(self.finite, raw, 0.0))
+        self._rare = np.array([RARE if one.rare is None else one.rare for one in losses])  # of what is unknown, enough
+        self._sparse = bool(self._rare.sum() < len(losses))
         self.ends = np.cumsum([len(list(group)) for _, group in groupby(losses, key=lambda one: one.arrival)])
         self.starts = np.r_[0, self.ends[:-1]]
         self.arrivals = len(self.ends)
@@ -145,6 +153,8 @@ class Chart:
         if self.units(arrival, first) > 1:
             return True
         blocks = slice(int(self.starts[first]), int(self.ends[arrival]))
+        if self._rare[blocks].sum() < RARE:
+            return False
         above = self._height[blocks] - self._heights([worse[one.arrival] for one in self.losses[blocks]])
         if len(above) < FEWEST or above.mean() < np.log1p(NOTICED):
             return False
@@ -181,16 +191,24 @@ class Chart:
         """The unit up to an arrival: its first arrival, and the height of the better half of its blocks."""
         first, end = arrival, int(self.ends[arrival])
         newest = self.losses[end - 1].block
-        while first and end - self.starts[first] < UNIT_BLOCKS:
-            if newest - self.losses[self.starts[first - 1]].block >= UNIT_TIME:
+        while first:
+            small = end - self.starts[first] < UNIT_BLOCKS
+            short = newest - self.losses[self.starts[first - 1]].block < UNIT_TIME
+            if not (small and short) and self._rare[self.starts[first] : end].sum() >= RARE:
                 break
             first -= 1
         blocks = slice(self.starts[first], end)
+        if self._sparse and self.finite[blocks].any():
+            there = [one for one in self.losses[blocks] if np.isfinite(one.loss)]
+            loss = np.average([one.loss for one in there], weights=[one.rows for one in there])
+            return first, float(self._heights([loss])[0])
         heights = np.sort(self._height[blocks][self.finite[blocks]])
         return first, float(heights[: (len(heights) + 1) // 2].mean()) if len(heights) else np.nan
 
     def _means(self, chain: Sequence[int], newest: int) -> Floats:
         """The mean heights of units, newest first, with outliers cut as those blocks say that are not the newest."""
+        if self._sparse:  # what is cut would be the rare rows
+            return np.asarray(self._better[list(chain)])
         starts, ends = self.starts[[self._first[one] for one in chain]], self.ends[list(chain)]
         usual = self._height[starts[-1] : ends[newest]][self.finite[starts[-1] : ends[newest]]]
         middle = np.median(usual)

@@ -110,4 +110,5 @@ def _whole(parts: Sequence[BlockLossRecord]) -> LiveLoss:
     """One block of the rows that came in several arrivals."""
     rows = sum(one.rows for one in parts)
     loss = sum(one.rows * one.loss for one in parts) / rows
-    return LiveLoss(parts[0].block, parts[0].partition, rows, loss, parts[0].number)
+    rare = None if any(one.rare is None for one in parts) else sum(one.rare or 0 for one in parts)
+    return LiveLoss(parts[0].block, parts[0].partition, rows, loss, parts[0].number, rare)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from losses import START, WEEK, quiet, track
+from losses import START, WEEK, quiet, rare_year, track
 
 from monitoring.chart import BREAKS, Chart, breaks
 from monitoring.performance import broken_since, judge
@@ -26,6 +26,27 @@ def test_a_quiet_year_rarely_breaks(kind: str) -> None:
     draw = np.random.default_rng(1)
     rate = np.mean([bool(breaks(Chart(track(quiet(kind, draw, 7 * 52))))) for _ in range(12)])
     assert rate <= STATED + 2 * np.sqrt(STATED * (1 - STATED) / 12)
+
+
+@pytest.mark.parametrize(("rows", "rate"), [(140, 0.001), (1_000, 0.0003), (140, 0.005), (1_000, 0.001)])
+def test_a_quiet_year_of_a_rare_class_rarely_breaks(rows: int, rate: float) -> None:
+    """One event a week, two, five and seven: weeks without any say nothing, though a constant is better on each."""
+    draw, years = np.random.default_rng(5), 40
+    kinds = [rare_year(draw, rows, rate) for _ in range(years)]
+    broken = np.mean([bool(breaks(Chart(losses), worse)) for losses, worse in kinds])
+    print(f"{rows} rows a day, {rate:.2%}: {broken:.0%} of {years} quiet years broke")  # noqa: T201 - to read
+    assert broken <= BREAKS + 2 * np.sqrt(BREAKS * (1 - BREAKS) / years)
+
+
+@pytest.mark.parametrize(("rows", "rate", "weeks"), [(140, 0.005, 8), (1_000, 0.001, 6), (3_000, 0.001, 2)])
+def test_a_turned_world_of_a_rare_class_is_seen(rows: int, rate: float, weeks: int) -> None:
+    """With five events a week, seven and twenty: later, the fewer there are, and in every year."""
+    draw, seen = np.random.default_rng(6), []
+    for _ in range(10):
+        losses, worse = rare_year(draw, rows, rate, turned=26)
+        seen.append(breaks(Chart(losses), worse)[-1].seen - 25)
+    print(f"{rows} rows a day, {rate:.1%}: seen after {sorted(seen)} weeks")  # noqa: T201 - to read
+    assert np.median(seen) <= weeks
 
 
 @pytest.mark.parametrize("turned", [7, 26])

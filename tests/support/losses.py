@@ -49,3 +49,32 @@ def quiet(kind: str, draw: np.random.Generator, count: int) -> NDArray[np.floati
     if kind == "weekdays":
         return np.asarray(0.5 * (1 + 0.05 * noise) * (1 + 0.2 * np.sin(2 * np.pi * np.arange(count) / 7)))
     return np.asarray(0.5 * (1 + 0.1 * noise))
+
+
+def rare_year(
+    draw: np.random.Generator, rows: int, rate: float, *, overstated: float = 1.2, turned: int = 52
+) -> tuple[list[LiveLoss], dict[str, float]]:
+    """A year of weekly arrivals whose target is rarely 1, and those on which a constant was better, with its loss.
+
+    The version ranks rows well and overstates all chances; from the week `turned` on it gives them to the wrong rows.
+
+    Args:
+        draw: gives rows.
+        rows: of a day.
+        rate: how often the target is 1, about.
+        overstated: by how much.
+        turned: the week.
+    """
+    chance = 1 / (1 + np.exp(1.1 - np.log(rate) - draw.normal(0, 1.5, (52, 7, rows))))
+    said = np.minimum(overstated * chance, 0.99)
+    said[turned:] = draw.permuted(said[turned:], axis=2)
+    late, usual = draw.random(chance.shape) < chance, chance.mean()
+    losses, constant = (
+        -np.where(late, np.log(one), np.log1p(-one)).mean(axis=2) for one in (said, np.full(chance.shape, usual))
+    )
+    lived = [
+        LiveLoss(START + n * DAY, f"arrival {n // 7}", rows, float(loss), 1, int(rare))
+        for n, (loss, rare) in enumerate(zip(losses.ravel(), late.sum(axis=2).ravel(), strict=True))
+    ]
+    means = zip(losses.mean(axis=1), constant.mean(axis=1), strict=True)
+    return lived, {f"arrival {week}": float(known) for week, (lost, known) in enumerate(means) if lost > known}
