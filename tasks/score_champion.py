@@ -168,7 +168,7 @@ def rare_rows(objective: Objective, found: Predictions) -> NDArray[np.bool_] | N
 
     The most frequent class would be another one from portion to portion, where events come a few at a time.
     """
-    if objective.class_count is None:
+    if objective.class_count is None or not found.prediction.size:  # or where labels alone are known
         return None
     chance = np.nan_to_num(found.prediction).mean(axis=0)
     return np.asarray(found.target != (chance.argmax() if len(chance) > 1 else chance[0] > 0.5))
