@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import BigInteger, cast, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -82,9 +82,9 @@ def online_losses(session: Session, model: str, numbers: Sequence[int]) -> tuple
 
     The newest block of each consumer is left out: it is not over.
     """
-    rows, weight = func.sum(OnlineLoss.rows), func.sum(OnlineLoss.weight)
+    rows, rare = (cast(func.sum(one), BigInteger) for one in (OnlineLoss.rows, OnlineLoss.rare))  # else it is a Decimal
+    weight = func.sum(OnlineLoss.weight)
     loss = func.sum(OnlineLoss.weight * OnlineLoss.loss) / weight  # a block is in several checkpoints
-    rare = func.sum(OnlineLoss.rare)
     consumer, number = OnlineCheckpoint.consumer, Version.number
     by_block = (
         select(consumer.label("partition"), OnlineLoss.block, number)

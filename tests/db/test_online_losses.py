@@ -66,6 +66,7 @@ def test_rare_events_of_an_hour_add_up(learning: ModelRegistry) -> None:
     save(learning, 5, *losses(3, 0.5, 0.4))
     found = [one for one in learning.online_losses(MODEL, (1,)) if one.block > START]
     assert [one.rare for one in found] == [7, None]
+    assert {type(one.rows) for one in found} == {int}
 
 
 def test_parts_of_an_hour_are_merged_by_the_weight_of_their_rows(learning: ModelRegistry) -> None:
