@@ -121,7 +121,6 @@ class KnownKeys:
         nearly none that are not known indeed; only for these is a file joined, which is sure (LOW) and tells the rest,
         and only then is all of it checked: most files are never asked for more than HIGH.
         """
-        keys = keys.sort(HIGH)  # who is sought next is near who was found: of ten million keys, most are far apart
         found, spans = [NOTHING], list(_spans(len(self))) if keys.height else []
         asked, keyed = keys[HIGH].to_numpy(), keys.lazy().select(HIGH, LOW, ROW)
         for first, last in spans:
