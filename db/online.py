@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from sqlalchemy import BigInteger, cast, func, or_, select, update
+from sqlalchemy import BigInteger, case, cast, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -82,13 +82,15 @@ def online_losses(session: Session, model: str, numbers: Sequence[int]) -> tuple
 
     The newest block of each consumer is left out: it is not over.
     """
-    rows, rare = (cast(func.sum(one), BigInteger) for one in (OnlineLoss.rows, OnlineLoss.rare))  # else it is a Decimal
+    rows, came = (cast(func.sum(one), BigInteger) for one in (OnlineLoss.rows, OnlineLoss.rare))  # else it is a Decimal
+    known = func.count(OnlineLoss.rare) == func.count()  # of every part
+    rare, expected = case((known, came)), case((known, func.sum(OnlineLoss.expected)))
     weight = func.sum(OnlineLoss.weight)
     loss = func.sum(OnlineLoss.weight * OnlineLoss.loss) / weight  # a block is in several checkpoints
     consumer, number = OnlineCheckpoint.consumer, Version.number
     by_block = (
         select(consumer.label("partition"), OnlineLoss.block, number)
-        .add_columns(rows.label("rows"), loss.label("loss"), rare.label("rare"))
+        .add_columns(rows.label("rows"), loss.label("loss"), rare.label("rare"), expected.label("expected"))
         .select_from(OnlineLoss)
         .join(OnlineCheckpoint)
         .join(Version, Version.id == OnlineLoss.version_id)

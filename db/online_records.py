@@ -20,6 +20,7 @@ class OnlineLoss:
         weight: the sum of their weights; where none weighs more than another, their number.
         loss: the mean loss by these weights, finite.
         rare: how many of them are of another class than the one that it expects most; None of numbers.
+        expected: how many these would be by its chances; None of numbers.
     """
 
     number: int
@@ -28,6 +29,7 @@ class OnlineLoss:
     weight: float
     loss: float
     rare: int | None = None
+    expected: float | None = None
 
 
 @dataclass(frozen=True)

@@ -61,3 +61,4 @@ class OnlineLoss(Base):
     weight: Mapped[float] = mapped_column(Figure)
     loss: Mapped[float] = mapped_column(Figure)
     rare: Mapped[Count | None]
+    expected: Mapped[float | None] = mapped_column(Figure)

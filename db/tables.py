@@ -160,6 +160,7 @@ class BlockLoss(Base):
     loss: Mapped[Measured]
     proving: Mapped[bool]
     rare: Mapped[Count | None]
+    expected: Mapped[Measured | None]
 
 
 class DriftCheck(Base):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
 @dataclass(frozen=True)
@@ -209,8 +210,8 @@ class RuleVerdict:
 class BlockLoss:
     """A version's mean loss on the labelled rows of one time block of a partition, which it had not learned from.
 
-    Of these `rare` are of another class than the one that it expects most; None of numbers, and where it was not
-    written down yet.
+    Of these `rare` are of another class than the one that it expects most, and by its chances it `expected` so many.
+    None of numbers, and where that was not written down yet.
     """
 
     partition: str
@@ -218,6 +219,7 @@ class BlockLoss:
     rows: int
     loss: float
     rare: int | None = None
+    expected: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,6 +228,26 @@ class BlockLossRecord(BlockLoss):
 
     number: int
     proving: bool
+
+
+class Rare(NamedTuple):
+    """Rare rows of some time blocks: how many came, and how many the version expected."""
+
+    came: int
+    expected: float
+
+    @property
+    def evidence(self) -> float:
+        """What they are worth: whoever expects far too many is shown to be wrong by those that do not come."""
+        return max(self.came, self.expected)
+
+
+def rare_of(parts: Sequence[BlockLoss]) -> Rare | None:
+    """The rare rows of some parts of blocks; None where they are not known of each."""
+    known = [(one.rare, one.expected) for one in parts if one.rare is not None and one.expected is not None]
+    if len(known) < len(parts):
+        return None
+    return Rare(sum(came for came, _ in known), sum(expected for _, expected in known))
 
 
 @dataclass(frozen=True)

@@ -30,14 +30,12 @@ class BlockScore:
         rows: labelled rows of it.
         loss: their mean loss, before anything learned from them.
         version: number of the version that served them; 0 of a baseline.
-        rare: how many rows are of another class than the one that it expects most; None of numbers, or of a baseline.
     """
 
     block: datetime
     rows: int
     loss: float
     version: int
-    rare: int | None = None
 
 
 def mean_loss(scores: Sequence[BlockScore]) -> float:

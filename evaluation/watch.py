@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from db.verdict_records import rare_of
 from evergreen_client.shown import number
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ def shown_worse(champion: Sequence[BlockLossRecord], predecessor: Sequence[Block
     evidence that could go on for ever: a version 5 % worse, whose difference varies by 2 to 3 % of the loss from block
     to block, is taken back within four blocks in 86 to 57 % of cases.
 
-    Blocks without a rare row all say the same of a version that gives rare outcomes a higher chance: that it is worse.
-    So the blocks that are looked at have to hold `min_events` of them, as the gate's evidence does.
+    A block without a rare row says that whoever expects more of them is worse. So the blocks that are looked at have to
+    hold `min_events` of them, or as many that the champion expects.
 
     Args:
         champion: its losses on what arrived since the promotion.
@@ -40,8 +41,8 @@ def shown_worse(champion: Sequence[BlockLossRecord], predecessor: Sequence[Block
 
     seen = list(paired_blocks(champion, predecessor))[: gate.watch]
     pairs, blocks = np.array([(one.mine, one.theirs) for one in seen]).reshape(-1, 2), len(seen)
-    rare = [one.rare for one in seen if one.rare is not None]
-    if blocks < FIRST or (len(rare) == blocks and sum(rare) < gate.min_events):
+    rare = rare_of([part for one in seen for part in one.parts])
+    if blocks < FIRST or (rare is not None and rare.evidence < gate.min_events):
         return ""
     rise = pairs[:, 0] - pairs[:, 1]
     bar = stdtrit(blocks - 1, 1 - (1 - gate.confidence) / (gate.watch - FIRST + 1)) * rise.std(ddof=1) / np.sqrt(blocks)
@@ -54,12 +55,12 @@ def shown_worse(champion: Sequence[BlockLossRecord], predecessor: Sequence[Block
 
 
 class PairedBlock(NamedTuple):
-    """A time block: both mean losses on it, and how many rows are rare; None where nobody knows."""
+    """A time block: both mean losses on it, and what the champion's is the mean of."""
 
     block: datetime
     mine: float
     theirs: float
-    rare: int | None
+    parts: tuple[BlockLossRecord, ...]
 
 
 def paired_blocks(champion: Sequence[BlockLossRecord], predecessor: Sequence[BlockLossRecord]) -> Iterator[PairedBlock]:
@@ -68,11 +69,12 @@ def paired_blocks(champion: Sequence[BlockLossRecord], predecessor: Sequence[Blo
     What a version showed while it was on trial is left out: it was promoted for that.
     """
     theirs = {(record.partition, record.block): record for record in predecessor if not record.proving}
-    blocks: dict[datetime, list[tuple[int, float, float, int | None]]] = {}
+    blocks: dict[datetime, list[tuple[BlockLossRecord, float]]] = {}
     for mine in champion:
         if not mine.proving and (other := theirs.get((mine.partition, mine.block))):
-            blocks.setdefault(mine.block, []).append((mine.rows, mine.loss, other.loss, mine.rare))
-    for block in sorted(blocks):
-        rows, mine_losses, their_losses, rare = (np.array(column) for column in zip(*blocks[block], strict=True))
-        known = None if any(one is None for one in rare) else int(rare.sum())
-        yield PairedBlock(block, float(rows @ mine_losses / rows.sum()), float(rows @ their_losses / rows.sum()), known)
+            blocks.setdefault(mine.block, []).append((mine, other.loss))
+    for block, pairs in sorted(blocks.items()):
+        parts, their_losses = zip(*pairs, strict=True)
+        rows = np.array([one.rows for one in parts])
+        mine_losses = [one.loss for one in parts]
+        yield PairedBlock(block, float(rows @ mine_losses / rows.sum()), float(rows @ their_losses / rows.sum()), parts)

@@ -87,8 +87,7 @@ def breaks_of(result: PolicyResult) -> list[datetime]:
         if rows:
             arrival = sum(end <= block for end in ends)
             loss = sum(one.rows * one.loss for one in parts) / rows
-            rare = None if any(one.rare is None for one in parts) else sum(one.rare or 0 for one in parts)
-            merged.append(LiveLoss(block, f"{arrival}", rows, loss, parts[-1].version, rare))
+            merged.append(LiveLoss(block, f"{arrival}", rows, loss, parts[-1].version))
     return [merged[one.since].block for one in breaks(Chart(merged))] if merged else []
 
 

@@ -11,6 +11,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from db.verdict_records import Rare
+
 Floats = NDArray[np.floating]
 
 BASE = 5  # units without which no one knows how much losses vary: of weeks, five have a month in them
@@ -21,7 +23,8 @@ WINDOWS = (2, 4, 8)  # units that are looked at together, for a rise too small t
 BREAKS, WARNINGS = 0.2, 2.0  # false alarms that a quiet year may have at most; measured, it has about a third of that
 YEAR, SHORTEST = timedelta(days=365.25), timedelta(minutes=1)
 NOTICED = 0.01  # least rise of the loss, relative, that counts, however little it varied before
-RARE = 10  # rare rows of a unit, at least: of fewer, chance alone says a third more or less
+RARE = 10  # rare rows of a unit, at least, or as many that are expected: of ten, chance makes a third more or less
+KNOWN = 70  # blocks, the oldest, that say whether rare rows are fewer than blocks
 FEWEST = 5  # blocks without which no one knows how much they vary
 NEAR_ZERO = 0.05  # of the usual loss, added before the logarithm: else a loss of nearly 0 would be a world apart
 NONE_WORSE: Mapping[str, float] = MappingProxyType({})
@@ -37,7 +40,7 @@ class LiveLoss:
         rows: how many rows the block has.
         loss: their mean loss; one that is not finite is above every limit.
         version: number of the version that served them.
-        rare: how many rows are of another class than the one that is expected most; None of numbers, or if unknown.
+        rare: rows of another class than the one that the version expects most; None of numbers, or if unknown.
     """
 
     block: datetime
@@ -45,7 +48,7 @@ class LiveLoss:
     rows: int
     loss: float
     version: int
-    rare: int | None = None
+    rare: Rare | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Rarity:
     Args:
         a_year: how often chance alone shows the like, in a year of such arrivals.
         since: place of the first block that is meant.
-        limit: the loss that the better half of the newest blocks, their median half, exceeds only in a break.
+        limit: the loss that the better half of the newest blocks, or their mean, exceeds only in a break.
     """
 
     a_year: float
@@ -86,8 +89,8 @@ class Chart:
     hours, and how much whole units vary says how much of that is chance. Losses are compared as logarithms, since those
     that vary do so in proportion.
 
-    A unit has ten rare rows as well: what it loses without any tells only how few the version expects. Where a block
-    has less than one of them on the average, a unit is therefore its mean loss, and not that of its better blocks.
+    A unit has ten rare rows as well: without any, whoever expects fewest of them loses least. Where there are fewer of
+    them than blocks, the better half would be the blocks without any; the mean loss of a unit is compared there.
 
     Args:
         losses: oldest first, one for each block, at least one.
@@ -99,8 +102,11 @@ class Chart:
         self.finite = np.isfinite(raw)
         self._level = max(float(np.median(raw[self.finite])), 1e-9) if self.finite.any() else 1.0
         self._height = self._heights(np.where(self.finite, raw, 0.0))
-        self._rare = np.array([RARE if one.rare is None else one.rare for one in losses])  # of what is unknown, enough
-        self._sparse = bool(self._rare.sum() < len(losses))
+        known = [one.rare.came for one in losses if one.rare is not None][:KNOWN]  # the oldest: they change no more
+        self._sparse = sum(known) < len(known)
+        self.compared = "mean" if self._sparse else "better half"
+        rare = [one.rare or (RARE, RARE) for one in losses]  # of what is unknown, enough
+        self._rare = np.cumsum([(0.0, 0.0), *rare], axis=0)
         self.ends = np.cumsum([len(list(group)) for _, group in groupby(losses, key=lambda one: one.arrival)])
         self.starts = np.r_[0, self.ends[:-1]]
         self.arrivals = len(self.ends)
@@ -153,7 +159,7 @@ class Chart:
         if self.units(arrival, first) > 1:
             return True
         blocks = slice(int(self.starts[first]), int(self.ends[arrival]))
-        if self._rare[blocks].sum() < RARE:
+        if not self.tells(arrival, first):
             return False
         above = self._height[blocks] - self._heights([worse[one.arrival] for one in self.losses[blocks]])
         if len(above) < FEWEST or above.mean() < np.log1p(NOTICED):
@@ -161,6 +167,14 @@ class Chart:
         error = float(above.std(ddof=1)) / np.sqrt(len(above))
         chance = float(stdtr(len(above) - 1, -above.mean() / error)) if error > 0 else 0.0
         return chance * self._looks(arrival) * (1 + len(WINDOWS)) < BREAKS
+
+    def tells(self, arrival: int, first: int) -> bool:
+        """Whether the blocks from one arrival to another hold rare rows enough to say how a version fares by itself.
+
+        Where none comes, ten that were expected may be chance, as often as it is looked at; twenty are not.
+        """
+        came, expected = self._rare[self.ends[arrival]] - self._rare[self.starts[first]]
+        return bool(came >= RARE or expected >= 2 * RARE)
 
     def arrival_of(self, block: int) -> int:
         """The arrival that a block belongs to."""
@@ -188,22 +202,28 @@ class Chart:
         return np.asarray(np.log(np.maximum(np.asarray(losses, "float64"), 0.0) / self._level + NEAR_ZERO))
 
     def _unit(self, arrival: int) -> tuple[int, float]:
-        """The unit up to an arrival: its first arrival, and the height of the better half of its blocks."""
+        """The unit up to an arrival: its first arrival, and the height of the better half of its blocks.
+
+        Of rare rows that are fewer than blocks, it is the height of its mean loss; NaN where nobody can tell.
+        """
         first, end = arrival, int(self.ends[arrival])
         newest = self.losses[end - 1].block
-        while first:
-            small = end - self.starts[first] < UNIT_BLOCKS
-            short = newest - self.losses[self.starts[first - 1]].block < UNIT_TIME
-            if not (small and short) and self._rare[self.starts[first] : end].sum() >= RARE:
+        while first and end - self.starts[first] < UNIT_BLOCKS:
+            if newest - self.losses[self.starts[first - 1]].block >= UNIT_TIME:
                 break
             first -= 1
+        # The newest block from which on there are rare rows enough, by those that came or those that were expected.
+        enough = max(int(np.searchsorted(so_far, so_far[end] - RARE, side="right")) for so_far in self._rare.T) - 1
+        first = min(first, self.arrival_of(max(enough, 0)))
         blocks = slice(self.starts[first], end)
-        if self._sparse and self.finite[blocks].any():
-            there = [one for one in self.losses[blocks] if np.isfinite(one.loss)]
+        if enough < 0 or not self.finite[blocks].any():
+            return first, np.nan
+        if self._sparse:
+            there = [one for one, finite in zip(self.losses[blocks], self.finite[blocks], strict=True) if finite]
             loss = np.average([one.loss for one in there], weights=[one.rows for one in there])
             return first, float(self._heights([loss])[0])
         heights = np.sort(self._height[blocks][self.finite[blocks]])
-        return first, float(heights[: (len(heights) + 1) // 2].mean()) if len(heights) else np.nan
+        return first, float(heights[: (len(heights) + 1) // 2].mean())
 
     def _means(self, chain: Sequence[int], newest: int) -> Floats:
         """The mean heights of units, newest first, with outliers cut as those blocks say that are not the newest."""

@@ -28,7 +28,7 @@ class Performance:
         reason: why, in a sentence.
         blocks: on how many time blocks it rests.
         loss: mean loss on the newest arrival; NaN while there is none.
-        limit: the loss that the better half of an arrival's blocks exceeds only in a break; None where no one can tell.
+        limit: the loss that its unit exceeds only in a break (`monitoring.chart`); None where no one can tell.
     """
 
     state: PerformanceState
@@ -75,7 +75,7 @@ def judge(
         units = chart.units(newest, first)
         reason = f"{_blocks(losses)} are too few to say how much losses vary: {units} of {BASE + 1} units"
         return _told(verdict("cannot tell", None, reason, limit=None), promise)
-    said = _said(loss, rarity.limit)
+    said = _said(chart, loss, rarity.limit)
     if rarity.a_year >= WARNINGS:
         return _told(verdict("in control", None, f"{said}, over {_blocks(losses)}", limit=rarity.limit), promise)
     since = losses[rarity.since].block
@@ -128,8 +128,8 @@ def _after_break(
     losses, arrival = chart.losses, chart.arrivals - 1
     since, before = losses[newest.since].block, chart.beside(arrival, newest)
     limit = before.limit if before else None
-    said = _said(_loss(losses[int(chart.starts[-1]) :]), limit)
-    if losses[-1].arrival in worse:
+    said = _said(chart, _loss(losses[int(chart.starts[-1]) :]), limit)
+    if losses[-1].arrival in worse and chart.tells(arrival, arrival):
         return verdict("broken", since, f"{said}; worse than a constant, broken since {_day(since)}", limit=limit)
     if arrival == newest.seen:
         return verdict("broken", since, f"{said}; it broke on {_day(since)}", limit=limit)
@@ -149,8 +149,8 @@ def _loss(losses: Sequence[LiveLoss]) -> float:
     return sum(one.rows * one.loss for one in losses) / sum(one.rows for one in losses)
 
 
-def _said(loss: float, limit: float | None) -> str:
-    bar = f" (its better half may come to {number(limit)})" if limit is not None else ""
+def _said(chart: Chart, loss: float, limit: float | None) -> str:
+    bar = f" (its {chart.compared} may come to {number(limit)})" if limit is not None else ""
     return f"loss {number(loss)} on the newest arrival{bar}"
 
 

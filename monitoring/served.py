@@ -8,6 +8,7 @@ from datetime import datetime
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from db.verdict_records import rare_of
 from monitoring.chart import LiveLoss
 
 if TYPE_CHECKING:
@@ -110,5 +111,4 @@ def _whole(parts: Sequence[BlockLossRecord]) -> LiveLoss:
     """One block of the rows that came in several arrivals."""
     rows = sum(one.rows for one in parts)
     loss = sum(one.rows * one.loss for one in parts) / rows
-    rare = None if any(one.rare is None for one in parts) else sum(one.rare or 0 for one in parts)
-    return LiveLoss(parts[0].block, parts[0].partition, rows, loss, parts[0].number, rare)
+    return LiveLoss(parts[0].block, parts[0].partition, rows, loss, parts[0].number, rare_of(parts))

@@ -67,7 +67,7 @@ def policy_result(context: Context, came: Came, policy: Policy) -> PolicyResult:
     there = {one.partition.digest for one in came.arrivals}
     lived = (one for one in registry.block_losses(model) if one.partition in there and not one.proving)
     scores = (
-        BlockScore(one.block, one.rows, one.loss, one.number, one.rare)
+        BlockScore(one.block, one.rows, one.loss, one.number)
         for one in lived
         if served.of(one.partition, one.block) == one.number
     )

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from learning.objectives import Objective
     from learning.prediction import Predictions
 
+RARE = "rare", "expected"  # rows of a block: that came, and by the version's chances
+
 
 def score_arrivals(
     context: Context, run_id: int | None, number: int, arrived: Sequence[PartitionRecord], only: Service | None = None
@@ -139,8 +141,8 @@ def by_block(
     objective: Objective, found: Predictions, losses: NDArray[np.floating], partitions: Sequence[NewPartition]
 ) -> Iterator[BlockLoss]:
     """Mean losses of the time blocks of each partition, as records."""
-    for place, block, count, _, loss, rare in block_means(objective, found, losses, partitions).iter_rows():
-        yield BlockLoss(partitions[place].digest, block.replace(tzinfo=UTC), count, loss, rare)
+    for place, block, count, _, *known in block_means(objective, found, losses, partitions).iter_rows():
+        yield BlockLoss(partitions[place].digest, block.replace(tzinfo=UTC), count, *known)
 
 
 def block_means(
@@ -148,30 +150,35 @@ def block_means(
 ) -> pl.DataFrame:
     """The time blocks of each partition in which any row counts: place, block, rows, weight, mean loss and rare rows.
 
-    The weight is the sum of its rows' weights, without a weight column their number. Rare are rows that count and are
-    not of the class that is expected most (`rare_rows`); of numbers it is null. Without blocks an arrival is one.
+    The weight is the sum of its rows' weights, without a weight column their number. Of the rows that count it tells
+    how many are rare, and how many the version expected to be (`rare_rows`). Without blocks an arrival is one.
     """
     rows = pl.DataFrame({"place": found.partition, "block": block_starts(found.block, found.partition, partitions)})
-    rare = rare_rows(objective, found)
-    counted = pl.lit(None) if rare is None else (pl.col("rare") & (pl.col("weight") > 0)).sum()
+    marks, chance = rare_rows(objective, found) or (None, None)
     mean = pl.col("loss").mean() if found.weight is None else pl.col("loss").dot("weight") / pl.col("weight").sum()
+    counts = pl.col("weight") > 0
+    rare = [pl.col(name).filter(counts).sum() if marks is not None else pl.lit(None).alias(name) for name in RARE]
     return (
-        rows.with_columns(loss=losses, weight=1.0 if found.weight is None else found.weight, rare=rare)
-        .filter((pl.col("weight") > 0).any().over("place", "block"))
+        rows.with_columns(loss=losses, weight=1.0 if found.weight is None else found.weight)
+        .with_columns(**dict(zip(RARE, (marks, chance), strict=True)))
+        .filter(counts.any().over("place", "block"))
         .group_by("place", "block", maintain_order=True)
-        .agg(pl.len().alias("rows"), pl.col("weight").sum(), mean, counted.alias("rare"))
+        .agg(pl.len().alias("rows"), pl.col("weight").sum(), mean, *rare)
     )
 
 
-def rare_rows(objective: Objective, found: Predictions) -> NDArray[np.bool_] | None:
-    """Marks the rows that are not of the class with the highest mean chance; None of numbers, which have no classes.
+def rare_rows(objective: Objective, found: Predictions) -> tuple[NDArray[np.bool_], Floats] | None:
+    """Marks the rows that are not of the class with the highest mean chance, and gives each row's chance of that.
 
-    The most frequent class would be another one from portion to portion, where events come a few at a time.
+    None of numbers, which have no classes, and where labels alone are known.
     """
-    if objective.class_count is None or not found.prediction.size:  # or where labels alone are known
+    if objective.class_count is None or not found.prediction.size:
         return None
-    chance = np.nan_to_num(found.prediction).mean(axis=0)
-    return np.asarray(found.target != (chance.argmax() if len(chance) > 1 else chance[0] > 0.5))
+    chances = np.nan_to_num(found.prediction)
+    if chances.shape[1] == 1:
+        chances = np.concatenate([1 - chances, chances], axis=1)
+    usual = int(chances.mean(axis=0).argmax())
+    return np.asarray(found.target != usual), np.asarray(1 - chances[:, usual])
 
 
 def usual_constant(context: Context, number: int) -> Floats | None:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from db.online_records import NewCheckpoint, OnlineLoss
 from db.registry import ModelRegistry
-from db.verdict_records import NewEvaluation
+from db.verdict_records import NewEvaluation, rare_of
 
 
 def losses(hour: int, *values: float, rows: int = 10, weight: float | None = None) -> tuple[OnlineLoss, ...]:
@@ -60,12 +60,13 @@ def test_the_newest_hour_is_not_over(learning: ModelRegistry) -> None:
 
 
 def test_rare_events_of_an_hour_add_up(learning: ModelRegistry) -> None:
-    """Over its checkpoints; of numbers, and of what was written down before, none are known."""
-    for number, rare in ((2, 3), (3, 4), (4, None)):
-        save(learning, number, *(replace(one, rare=rare) for one in losses(1 if number < 4 else 2, 0.5, 0.4)))
-    save(learning, 5, *losses(3, 0.5, 0.4))
+    """Over its checkpoints, if all of them know; of numbers, and of what was written down before, none are known."""
+    for number, (hour, rare) in enumerate(((1, 3), (1, 4), (2, None), (2, 5), (3, None)), 2):
+        known = {"rare": rare, "expected": rare and rare / 2}
+        save(learning, number, *(replace(one, **known) for one in losses(hour, 0.5, 0.4)))
+    save(learning, 7, *losses(4, 0.5, 0.4))
     found = [one for one in learning.online_losses(MODEL, (1,)) if one.block > START]
-    assert [one.rare for one in found] == [7, None]
+    assert [rare_of([one]) for one in found] == [(7, 3.5), None, None]
     assert {type(one.rows) for one in found} == {int}
 
 

@@ -16,20 +16,27 @@ START = datetime(2025, 1, 1, tzinfo=UTC)
 GATE = Gate()
 
 
-def losses(
-    number: int, values: np.ndarray, *, rows: int = 100, partition: str = "p", rare: np.ndarray | None = None
+def losses(  # noqa: PLR0913 - what a block may be, by name
+    number: int,
+    values: np.ndarray,
+    *,
+    rows: int = 100,
+    partition: str = "p",
+    rare: np.ndarray | None = None,
+    expected: float = 0.0,
 ) -> list[BlockLossRecord]:
-    """One block a day."""
-    known = [None] * len(values) if rare is None else rare.tolist()
+    """One block a day, with so many rare rows, and the same number of expected ones on each."""
+    known = [(None, None)] * len(values) if rare is None else [(int(count), expected) for count in rare]
     return [
-        BlockLossRecord(partition, START + timedelta(days=day), rows, float(value), count, number=number, proving=False)
-        for day, (value, count) in enumerate(zip(values, known, strict=True))
+        BlockLossRecord(
+            partition, START + timedelta(days=day), rows, float(value), *counts, number=number, proving=False
+        )
+        for day, (value, counts) in enumerate(zip(values, known, strict=True))
     ]
 
 
-def of_constants(rare: np.ndarray, rows: int, rate: float) -> list[np.ndarray]:
-    """Losses by block of two that always say the same chance, one a fifth below the rate and one above."""
-    chances = rate / 1.2, rate * 1.2
+def of_constants(rare: np.ndarray, rows: int, *chances: float) -> list[np.ndarray]:
+    """Losses by block of those that always say the same chance."""
     return [-(rare * np.log(chance) + (rows - rare) * np.log1p(-chance)) / rows for chance in chances]
 
 
@@ -87,8 +94,8 @@ def test_days_without_an_event_take_nobody_back(rows: int, rate: float) -> None:
     draw, back = np.random.default_rng(4), 0
     for _ in range(300):
         rare = draw.binomial(rows, rate, GATE.watch)
-        low, high = of_constants(rare, rows, rate)
-        before, after = losses(1, low, rare=rare), losses(2, high, rare=rare)
+        low, high = of_constants(rare, rows, rate / 1.2, rate * 1.2)
+        before, after = losses(1, low, rare=rare), losses(2, high, rare=rare, expected=1.2 * rate * rows)
         back += any(shown_worse(after[:seen], before[:seen], GATE) for seen in range(1, GATE.watch + 1))
     print(f"{rows} rows a day, {rate:.1%}: {back / 300:.0%} taken back")  # noqa: T201 - to read
     assert back / 300 <= 0.13  # 10 % that are allowed, and what is chance in 300 cases
@@ -101,6 +108,13 @@ def test_events_enough_take_back_who_is_worse() -> None:
     assert not shown_worse(losses(2, after, rare=few), losses(1, before, rare=few), GATE)
     assert shown_worse(losses(2, after, rare=enough), losses(1, before, rare=enough), GATE)
     assert shown_worse(losses(2, after), losses(1, before), GATE)
+
+
+def test_events_that_do_not_come_take_back_who_expects_far_too_many() -> None:
+    """One row in ten, where one in five hundred is rare: they need not come."""
+    rare = np.array([2, 1, 2, 1])
+    before, after = of_constants(rare, 1_000, 0.002, 0.1)
+    assert shown_worse(losses(2, after, rare=rare, expected=100), losses(1, before, rare=rare), GATE)
 
 
 def test_a_watch_ends() -> None:
@@ -118,7 +132,7 @@ def test_only_the_same_rows_are_compared() -> None:
     assert not list(paired_blocks(losses(2, np.ones(3)), losses(1, np.ones(3), partition="q")))
     mine = [*losses(2, np.array([1.0]), rows=100), *losses(2, np.array([4.0]), rows=200, partition="q")]
     theirs = [*losses(1, np.array([2.0]), rows=100), *losses(1, np.array([5.0]), rows=200, partition="q")]
-    assert list(paired_blocks(mine, theirs)) == [(START, 3.0, 4.0, None)]
+    assert list(paired_blocks(mine, theirs)) == [(START, 3.0, 4.0, tuple(mine))]
     assert not shown_worse([], [], GATE)
 
 

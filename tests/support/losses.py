@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from db.verdict_records import Rare
 from monitoring.chart import LiveLoss
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -73,8 +74,10 @@ def rare_year(
         -np.where(late, np.log(one), np.log1p(-one)).mean(axis=2) for one in (said, np.full(chance.shape, usual))
     )
     lived = [
-        LiveLoss(START + n * DAY, f"arrival {n // 7}", rows, float(loss), 1, int(rare))
-        for n, (loss, rare) in enumerate(zip(losses.ravel(), late.sum(axis=2).ravel(), strict=True))
+        LiveLoss(START + n * DAY, f"arrival {n // 7}", rows, float(loss), 1, Rare(int(came), float(expected)))
+        for n, (loss, came, expected) in enumerate(
+            zip(losses.ravel(), late.sum(axis=2).ravel(), said.sum(axis=2).ravel(), strict=True)
+        )
     ]
     means = zip(losses.mean(axis=1), constant.mean(axis=1), strict=True)
     return lived, {f"arrival {week}": float(known) for week, (lost, known) in enumerate(means) if lost > known}

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from db.verdict_records import rare_of
 from learning.objectives import Binary, Multiclass, Regression
 from learning.prediction import Predictions
 from tasks.score_champion import by_block
@@ -22,29 +23,30 @@ def test_a_block_is_the_weighted_mean_of_its_rows() -> None:
     place = np.zeros(4, "int64")
     found = Predictions(losses, losses[:, None].astype("float32"), place, np.arange(4), {}, DAYS, weight)
     partitions: Any = [SimpleNamespace(digest="p", time_from=None)]
-    blocks = [(one.block, one.rows, one.loss, one.rare) for one in by_block(Regression(), found, losses, partitions)]
-    assert blocks == [(datetime(2013, 1, 1, tzinfo=UTC), 2, 2.0, None)]
+    (block,) = by_block(Regression(), found, losses, partitions)
+    assert (block.block, block.rows, block.loss) == (datetime(2013, 1, 1, tzinfo=UTC), 2, 2.0)
+    assert rare_of([block]) is None  # numbers have no classes
     alike = [one.loss for one in by_block(Regression(), replace(found, weight=None), losses, partitions)]
     assert alike == [3.0, 7.0, 9.0]
 
 
 def test_a_block_knows_how_many_of_its_rows_are_rare() -> None:
-    """Of another class than is expected most, however few rows there are; a row of weight 0 is no evidence."""
+    """Of another class than is expected most: that came, and by its chances; a row of weight 0 is no evidence."""
     target, losses = np.array([1.0, 0.0, 1.0, 1.0, 0.0, 0.0]), np.ones(6)
-    days, chances = np.repeat(DAYS[[0, 2, 3]], 2), np.full((6, 1), 0.1, "float32")
+    days, chances = np.repeat(DAYS[[0, 2, 3]], 2), np.array([[0.1], [0.2], [0.1], [0.6], [0.0], [0.1]], "float32")
     found = Predictions(target, chances, np.zeros(6, "int64"), np.arange(6), {}, days)
     partitions: Any = [SimpleNamespace(digest="p", time_from=None)]
-    assert [one.rare for one in by_block(Binary(), found, losses, partitions)] == [1, 2, 0]
-    assert [one.rare for one in by_block(Binary(), replace(found, prediction=1 - chances), losses, partitions)] == [
-        1,
-        0,
-        2,
+
+    def known(found: Predictions, objective: Any = Binary()) -> list[tuple[float, ...]]:
+        return [(one.rare, round(one.expected, 6)) for one in by_block(objective, found, losses, partitions)]
+
+    assert known(found) == [(1, 0.3), (2, 0.7), (0, 0.1)]
+    assert known(replace(found, prediction=1 - chances)) == [(1, 0.3), (0, 0.7), (2, 0.1)]
+    assert known(replace(found, weight=np.array([1.0, 1.0, 0.0, 1.0, 1.0, 1.0]))) == [(1, 0.3), (1, 0.6), (0, 0.1)]
+    chances = np.tile(np.array([[0.2, 0.2, 0.6]], "float32"), (6, 1))
+    assert known(replace(found, target=np.arange(6) % 3.0, prediction=chances), Multiclass(3)) == [
+        (2, 0.8),
+        (1, 0.8),
+        (1, 0.8),
     ]
-    (alone,) = by_block(Binary(), found.take(np.arange(6) == 0), losses[:1], partitions)
-    assert alone.rare == 1
-    weighed = replace(found, weight=np.array([1.0, 1.0, 0.0, 1.0, 1.0, 1.0]))
-    assert [one.rare for one in by_block(Binary(), weighed, losses, partitions)] == [1, 1, 0]
-    three = replace(
-        found, target=np.arange(6) % 3.0, prediction=np.tile(np.array([[0.2, 0.2, 0.6]], "float32"), (6, 1))
-    )
-    assert [one.rare for one in by_block(Multiclass(3), three, losses, partitions)] == [2, 1, 1]
+    assert known(replace(found, prediction=np.full((6, 1), np.nan, "float32"))) == [(1, 0.0), (2, 0.0), (0, 0.0)]

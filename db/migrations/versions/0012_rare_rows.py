@@ -1,4 +1,4 @@
-"""How many rows of each time block are of a rare class: by them the watch of a promotion counts its evidence."""
+"""Rare rows of each time block, that came and that were expected: watch and chart count their evidence by them."""
 
 from __future__ import annotations
 
@@ -15,3 +15,4 @@ def upgrade() -> None:
     """Bring the schema to 0012: of the blocks so far it is not known."""
     for table in ("block_loss", "online_loss"):
         op.add_column(table, sa.Column("rare", sa.BigInteger(), nullable=True))
+        op.add_column(table, sa.Column("expected", sa.Float(), nullable=True))
