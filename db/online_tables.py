@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.columns import Base, Count, Figure, Hash, Key, Measured, Words
+from db.columns import Base, Bound, Count, Figure, Hash, Key, Measured, Words
 
 
 class OnlineConsumer(Base):
@@ -61,4 +61,4 @@ class OnlineLoss(Base):
     weight: Mapped[float] = mapped_column(Figure)
     loss: Mapped[float] = mapped_column(Figure)
     rare: Mapped[Count | None]
-    expected: Mapped[float | None] = mapped_column(Figure)
+    expected: Mapped[float | None] = mapped_column(Bound)

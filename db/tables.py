@@ -160,7 +160,7 @@ class BlockLoss(Base):
     loss: Mapped[Measured]
     proving: Mapped[bool]
     rare: Mapped[Count | None]
-    expected: Mapped[Measured | None]
+    expected: Mapped[float | None] = mapped_column(Bound)
 
 
 class DriftCheck(Base):

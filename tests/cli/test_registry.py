@@ -360,7 +360,7 @@ def test_db_upgrade_of_an_older_registry(home: Settings) -> None:
     migrate(engine, "0001")
     engine.dispose()
     assert isinstance(error_of("registry", "champion", MODEL), RegistryOutdated)
-    assert "schema 0001 is now 0011" in run("db", "upgrade")
+    assert "schema 0001 is now 0012" in run("db", "upgrade")
     assert isinstance(error_of("registry", "champion", MODEL), UnknownModel)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from filled import MODEL, START, add_partition, add_version, promote, three_champions
 
 from db.registry import ModelRegistry
-from db.verdict_records import BlockLoss, BlockLossRecord, NewEvaluation, PromiseRecord
+from db.verdict_records import BlockLoss, BlockLossRecord, NewEvaluation, PromiseRecord, rare_of
 from errors import UnknownModel, UnknownPartition, UnknownVersion
 
 
@@ -149,6 +150,12 @@ def test_block_losses_read_back_oldest_first(kept: ModelRegistry) -> None:
     assert repr(kept.block_losses(MODEL)[1:]) == repr(expected)
     assert kept.block_losses(MODEL, [2]) == expected[1:]
     assert kept.block_losses(MODEL, []) == ()
+
+
+def test_rare_rows_of_a_block_read_back(kept: ModelRegistry) -> None:
+    """As they were written; where none were counted, there are none to read."""
+    record(kept, 2, replace(loss("p3", 0.3), rare=4, expected=2.5), loss("p4", 0.4))
+    assert [rare_of([one]) for one in kept.block_losses(MODEL, [2])] == [(4, 2.5), None]
 
 
 def test_losses_of_what_is_not_there_are_refused(registry: ModelRegistry) -> None:
