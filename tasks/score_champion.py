@@ -174,7 +174,7 @@ def rare_rows(objective: Objective, found: Predictions) -> tuple[NDArray[np.bool
     """
     if objective.class_count is None or not found.prediction.size:
         return None
-    chances = np.nan_to_num(found.prediction)
+    chances = np.clip(np.nan_to_num(found.prediction), 0, 1).reshape(len(found.target), -1)
     if chances.shape[1] == 1:
         chances = np.concatenate([1 - chances, chances], axis=1)
     usual = int(chances.mean(axis=0).argmax())

@@ -49,4 +49,5 @@ def test_a_block_knows_how_many_of_its_rows_are_rare() -> None:
         (1, 0.8),
         (1, 0.8),
     ]
-    assert known(replace(found, prediction=np.full((6, 1), np.nan, "float32"))) == [(1, 0.0), (2, 0.0), (0, 0.0)]
+    for unknown in (np.nan, -np.inf):
+        assert known(replace(found, prediction=np.full((6, 1), unknown, "float32"))) == [(1, 0), (2, 0), (0, 0)]
