@@ -19,7 +19,7 @@ class OnlineLoss:
         rows: how many events these are.
         weight: the sum of their weights; where none weighs more than another, their number.
         loss: the mean loss by these weights, finite.
-        rare: how many of them are of another class than the one that it expects most; None of numbers.
+        rare: how many of them are of another class than the usual one; None of numbers.
         expected: how many these would be by its chances; None of numbers.
     """
 

@@ -210,8 +210,8 @@ class RuleVerdict:
 class BlockLoss:
     """A version's mean loss on the labelled rows of one time block of a partition, which it had not learned from.
 
-    Of these `rare` are of another class than the one that it expects most, and by its chances it `expected` so many.
-    None of numbers, and where that was not written down yet.
+    Of these `rare` are of another class than the usual one, and by its chances it `expected` so many. None of
+    numbers, and where that was not written down yet.
     """
 
     partition: str

@@ -29,8 +29,8 @@ def shown_worse(champion: Sequence[BlockLossRecord], predecessor: Sequence[Block
     evidence that could go on for ever: a version 5 % worse, whose difference varies by 2 to 3 % of the loss from block
     to block, is taken back within four blocks in 86 to 57 % of cases.
 
-    A block without a rare row says that whoever expects more of them is worse. So the blocks that are looked at have to
-    hold `min_events` of them, or as many that the champion expects.
+    On a block without a rare row, whoever expects more of them is worse, whatever the truth is. So the blocks that are
+    looked at have to hold `min_events` of them, or as many that the champion expects.
 
     Args:
         champion: its losses on what arrived since the promotion.

@@ -129,7 +129,8 @@ class Gate(Checked):
         slices: columns whose parts are judged by themselves: every category, the hundred most frequent of more, and
             the quarters of a number.
         watch: time blocks after a promotion during which a version that is shown to be worse than its predecessor is
-            rolled back; 0 never does. Of a classification, blocks with fewer than `min_events` rare rows show nothing.
+            rolled back; 0 never does. Of a classification, fewer than `min_events` rare rows, that came or were
+            expected, show nothing.
         metric: the figure by which "better" and "not worse" decide: a name, as "pr_auc" or "recall@0.01", a Cost, or a
             function of target and prediction. None for the objective's loss, by which eras and slices are judged in any
             case.

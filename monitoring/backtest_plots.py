@@ -78,7 +78,7 @@ def cost_plot(found: Sequence[Figures], best: Sequence[Figures], cost: str, name
 
 
 def breaks_of(result: PolicyResult) -> list[datetime]:
-    """Where the live losses of a policy broke, by the same chart that watches a champion."""
+    """Where the live losses of a policy broke, by the chart that watches a champion; here it knows of no rare rows."""
     ends = [step.at for step in result.steps]
     merged = []
     for block, scores in groupby(sorted(result.scores, key=lambda one: one.block), key=lambda one: one.block):

@@ -23,8 +23,8 @@ WINDOWS = (2, 4, 8)  # units that are looked at together, for a rise too small t
 BREAKS, WARNINGS = 0.2, 2.0  # false alarms that a quiet year may have at most; measured, it has about a third of that
 YEAR, SHORTEST = timedelta(days=365.25), timedelta(minutes=1)
 NOTICED = 0.01  # least rise of the loss, relative, that counts, however little it varied before
-RARE = 10  # rare rows of a unit, at least, or as many that are expected: of ten, chance makes a third more or less
-KNOWN = 70  # blocks, the oldest, that say whether rare rows are fewer than blocks
+RARE = 10  # rare rows of a unit, at least, that came or were expected: a count of ten varies by a third by chance
+KNOWN = 70  # blocks, the oldest, that say whether rare rows are fewer than blocks; of fewer, nobody knows
 FEWEST = 5  # blocks without which no one knows how much they vary
 NEAR_ZERO = 0.05  # of the usual loss, added before the logarithm: else a loss of nearly 0 would be a world apart
 NONE_WORSE: Mapping[str, float] = MappingProxyType({})
@@ -40,7 +40,7 @@ class LiveLoss:
         rows: how many rows the block has.
         loss: their mean loss; one that is not finite is above every limit.
         version: number of the version that served them.
-        rare: rows of another class than the one that the version expects most; None of numbers, or if unknown.
+        rare: rows of another class than the usual one; None of numbers, or if unknown.
     """
 
     block: datetime
@@ -89,8 +89,9 @@ class Chart:
     hours, and how much whole units vary says how much of that is chance. Losses are compared as logarithms, since those
     that vary do so in proportion.
 
-    A unit has ten rare rows as well: without any, whoever expects fewest of them loses least. Where there are fewer of
-    them than blocks, the better half would be the blocks without any; the mean loss of a unit is compared there.
+    A unit has ten rare rows as well, that came or were expected: without any, whoever expects fewest of them loses
+    least. Where there are fewer of them than blocks, the better half would be the blocks without any; the mean loss of
+    a unit is compared there.
 
     Args:
         losses: oldest first, one for each block, at least one.
@@ -102,11 +103,15 @@ class Chart:
         self.finite = np.isfinite(raw)
         self._level = max(float(np.median(raw[self.finite])), 1e-9) if self.finite.any() else 1.0
         self._height = self._heights(np.where(self.finite, raw, 0.0))
-        known = [one.rare.came for one in losses if one.rare is not None][:KNOWN]  # the oldest: they change no more
-        self._sparse = sum(known) < len(known)
+        known = [one.rare.came for one in losses if one.rare is not None][:KNOWN]
+        self._sparse = sum(known) < len(known) == KNOWN
         self.compared = "mean" if self._sparse else "better half"
-        rare = [one.rare or (RARE, RARE) for one in losses]  # of what is unknown, enough
-        self._rare = np.cumsum([(0.0, 0.0), *rare], axis=0)
+        # Of what is unknown, enough; what has no loss is no evidence.
+        rare = np.array([one.rare or (RARE, RARE) for one in losses], "float64") * self.finite[:, None]
+        rows = np.array([one.rows for one in losses]) * self.finite
+        self._came, self._expected, self._rows, self._lost = (
+            np.r_[0.0, np.cumsum(values)] for values in (*rare.T, rows, rows * np.where(self.finite, raw, 0.0))
+        )
         self.ends = np.cumsum([len(list(group)) for _, group in groupby(losses, key=lambda one: one.arrival)])
         self.starts = np.r_[0, self.ends[:-1]]
         self.arrivals = len(self.ends)
@@ -171,9 +176,10 @@ class Chart:
     def tells(self, arrival: int, first: int) -> bool:
         """Whether the blocks from one arrival to another hold rare rows enough to say how a version fares by itself.
 
-        Where none comes, ten that were expected may be chance, as often as it is looked at; twenty are not.
+        If none comes, ten that were expected can be chance, because it is looked at so often; twenty cannot.
         """
-        came, expected = self._rare[self.ends[arrival]] - self._rare[self.starts[first]]
+        start, end = self.starts[first], self.ends[arrival]
+        came, expected = self._came[end] - self._came[start], self._expected[end] - self._expected[start]
         return bool(came >= RARE or expected >= 2 * RARE)
 
     def arrival_of(self, block: int) -> int:
@@ -213,15 +219,15 @@ class Chart:
                 break
             first -= 1
         # The newest block from which on there are rare rows enough, by those that came or those that were expected.
-        enough = max(int(np.searchsorted(so_far, so_far[end] - RARE, side="right")) for so_far in self._rare.T) - 1
+        both = self._came, self._expected
+        enough = max(int(np.searchsorted(so_far, so_far[end] - RARE, side="right")) for so_far in both) - 1
         first = min(first, self.arrival_of(max(enough, 0)))
         blocks = slice(self.starts[first], end)
         if enough < 0 or not self.finite[blocks].any():
             return first, np.nan
         if self._sparse:
-            there = [one for one, finite in zip(self.losses[blocks], self.finite[blocks], strict=True) if finite]
-            loss = np.average([one.loss for one in there], weights=[one.rows for one in there])
-            return first, float(self._heights([loss])[0])
+            lost, rows = (so_far[end] - so_far[self.starts[first]] for so_far in (self._lost, self._rows))
+            return first, float(self._heights([lost / rows])[0])
         heights = np.sort(self._height[blocks][self.finite[blocks]])
         return first, float(heights[: (len(heights) + 1) // 2].mean())
 

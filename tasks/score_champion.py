@@ -70,7 +70,7 @@ def score_arrivals(
             # Rows of weight 0 were scored too: else the partition would be as if not all of it was, in every run.
             scores.append(NewScores(partition.digest, int(rows.sum()), measured(spec.objective, weighing, usual)))
     losses = row_losses(spec.objective, found.target, found.prediction)
-    blocks = tuple(by_block(spec.objective, found, losses, partitions))
+    blocks = tuple(by_block(spec.objective, found, losses, partitions, usual))
     registry.record_block_losses(spec.name, number, blocks, proving=False)
     registry.record_scores(spec.name, number, scores, run_id)
 
@@ -138,15 +138,23 @@ def in_utc(blocks: NDArray[np.datetime64]) -> list[datetime]:
 
 
 def by_block(
-    objective: Objective, found: Predictions, losses: NDArray[np.floating], partitions: Sequence[NewPartition]
+    objective: Objective,
+    found: Predictions,
+    losses: NDArray[np.floating],
+    partitions: Sequence[NewPartition],
+    usual: Floats | None = None,
 ) -> Iterator[BlockLoss]:
     """Mean losses of the time blocks of each partition, as records."""
-    for place, block, count, _, *known in block_means(objective, found, losses, partitions).iter_rows():
+    for place, block, count, _, *known in block_means(objective, found, losses, partitions, usual).iter_rows():
         yield BlockLoss(partitions[place].digest, block.replace(tzinfo=UTC), count, *known)
 
 
 def block_means(
-    objective: Objective, found: Predictions, losses: NDArray[np.floating], partitions: Sequence[NewPartition]
+    objective: Objective,
+    found: Predictions,
+    losses: NDArray[np.floating],
+    partitions: Sequence[NewPartition],
+    usual: Floats | None = None,
 ) -> pl.DataFrame:
     """The time blocks of each partition in which any row counts: place, block, rows, weight, mean loss and rare rows.
 
@@ -154,7 +162,7 @@ def block_means(
     how many are rare, and how many the version expected to be (`rare_rows`). Without blocks an arrival is one.
     """
     rows = pl.DataFrame({"place": found.partition, "block": block_starts(found.block, found.partition, partitions)})
-    marks, chance = rare_rows(objective, found) or (None, None)
+    marks, chance = rare_rows(objective, found, usual) or (None, None)
     mean = pl.col("loss").mean() if found.weight is None else pl.col("loss").dot("weight") / pl.col("weight").sum()
     counts = pl.col("weight") > 0
     rare = [pl.col(name).filter(counts).sum() if marks is not None else pl.lit(None).alias(name) for name in RARE]
@@ -167,18 +175,26 @@ def block_means(
     )
 
 
-def rare_rows(objective: Objective, found: Predictions) -> tuple[NDArray[np.bool_], Floats] | None:
-    """Marks the rows that are not of the class with the highest mean chance, and gives each row's chance of that.
+def rare_rows(
+    objective: Objective, found: Predictions, usual: Floats | None = None
+) -> tuple[NDArray[np.bool_], Floats] | None:
+    """Marks the rows that are not of the usual class, and gives the chance that the version gave each of that.
 
+    Usual is what the version's line learned first (`usual_constant`), or else the class with the highest mean chance.
     None of numbers, which have no classes, and where labels alone are known.
     """
     if objective.class_count is None or not found.prediction.size:
         return None
-    chances = np.clip(np.nan_to_num(found.prediction), 0, 1).reshape(len(found.target), -1)
-    if chances.shape[1] == 1:
-        chances = np.concatenate([1 - chances, chances], axis=1)
-    usual = int(chances.mean(axis=0).argmax())
-    return np.asarray(found.target != usual), np.asarray(1 - chances[:, usual])
+    chances = _of_classes(found.prediction)
+    known = chances if usual is None else _of_classes(usual[None])
+    most = int(known.mean(axis=0).argmax())
+    return np.asarray(found.target != most), 1 - chances[:, most]
+
+
+def _of_classes(prediction: Floats) -> Floats:
+    """The chance of each class, shape (rows, classes), also where a prediction is that of the second of two."""
+    chances = np.clip(np.nan_to_num(prediction.astype("float64")), 0, 1)
+    return np.concatenate([1 - chances, chances], axis=1) if chances.shape[1] == 1 else chances
 
 
 def usual_constant(context: Context, number: int) -> Floats | None:

@@ -69,12 +69,19 @@ def test_a_unit_is_as_long_as_it_takes_to_have_ten_rare_rows() -> None:
 
 
 def test_where_rare_rows_are_not_known_all_is_as_it_was() -> None:
-    """Blocks of before say nothing of whether the class is rare; the oldest blocks that do decide it, once."""
+    """Blocks of before say nothing of whether the class is rare; the oldest 70 that do decide it, once and for all."""
     old = [replace(one, rare=None) for one in weekly(*[(0, 0.0)] * 10)]
     assert [Chart(old).units(9, 0), Chart(old).compared] == [10, "better half"]
-    assert Chart([*old, *weekly((0, 0.1))]).compared == "mean"
     years = [LiveLoss(START + n * DAY, f"{n}", 10, 0.1, 1, Rare(int(n > 80), 0.0)) for n in range(400)]
-    assert Chart(years[:100]).compared == Chart(years).compared == "mean"
+    found = [Chart([*old, *years[:known]]).compared for known in (1, 69, 70, 100, 400)]
+    assert found == ["better half", "better half", "mean", "mean", "mean"]
+
+
+def test_a_block_without_a_loss_is_no_evidence() -> None:
+    """Its rare rows make no unit of weeks that have none."""
+    weeks = weekly((10, 0), (10, 0), (0, 0), (0, 0))
+    weeks[1] = replace(weeks[1], loss=float("nan"))
+    assert Chart(weeks).units(3, 0) == 1
 
 
 @pytest.mark.parametrize("turned", [7, 26])

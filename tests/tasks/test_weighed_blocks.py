@@ -37,8 +37,8 @@ def test_a_block_knows_how_many_of_its_rows_are_rare() -> None:
     found = Predictions(target, chances, np.zeros(6, "int64"), np.arange(6), {}, days)
     partitions: Any = [SimpleNamespace(digest="p", time_from=None)]
 
-    def known(found: Predictions, objective: Any = Binary()) -> list[tuple[float, ...]]:
-        return [(one.rare, round(one.expected, 6)) for one in by_block(objective, found, losses, partitions)]
+    def known(found: Predictions, objective: Any = Binary(), usual: Any = None) -> list[tuple[float, ...]]:
+        return [(one.rare, round(one.expected, 6)) for one in by_block(objective, found, losses, partitions, usual)]
 
     assert known(found) == [(1, 0.3), (2, 0.7), (0, 0.1)]
     assert known(replace(found, prediction=1 - chances)) == [(1, 0.3), (0, 0.7), (2, 0.1)]
@@ -49,5 +49,8 @@ def test_a_block_knows_how_many_of_its_rows_are_rare() -> None:
         (1, 0.8),
         (1, 0.8),
     ]
+    late = replace(found, target=np.ones(6), prediction=np.full((6, 1), 0.9))  # labels of one class, that came alone
+    assert known(late) == [(0, 0.2)] * 3
+    assert known(late, usual=np.array([0.01])) == [(2, 1.8)] * 3
     for unknown in (np.nan, -np.inf):
         assert known(replace(found, prediction=np.full((6, 1), unknown, "float32"))) == [(1, 0), (2, 0), (0, 0)]
