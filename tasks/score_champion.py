@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from learning.objectives import Objective
     from learning.prediction import Predictions
 
-RARE = "rare", "expected"  # rows of a block: that came, and by the version's chances
+RARE_ROWS = "rare", "expected"  # rows of a block: that came, and by the version's chances
 
 
 def score_arrivals(
@@ -165,10 +165,10 @@ def block_means(
     marks, chance = rare_rows(objective, found, usual) or (None, None)
     mean = pl.col("loss").mean() if found.weight is None else pl.col("loss").dot("weight") / pl.col("weight").sum()
     counts = pl.col("weight") > 0
-    rare = [pl.col(name).filter(counts).sum() if marks is not None else pl.lit(None).alias(name) for name in RARE]
+    rare = [pl.col(name).filter(counts).sum() if marks is not None else pl.lit(None).alias(name) for name in RARE_ROWS]
     return (
         rows.with_columns(loss=losses, weight=1.0 if found.weight is None else found.weight)
-        .with_columns(**dict(zip(RARE, (marks, chance), strict=True)))
+        .with_columns(**dict(zip(RARE_ROWS, (marks, chance), strict=True)))
         .filter(counts.any().over("place", "block"))
         .group_by("place", "block", maintain_order=True)
         .agg(pl.len().alias("rows"), pl.col("weight").sum(), mean, *rare)

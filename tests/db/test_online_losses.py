@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from db.online_records import NewCheckpoint, OnlineLoss
 from db.registry import ModelRegistry
 from db.verdict_records import NewEvaluation, rare_of
+from evaluation.watch import paired_blocks
 
 
 def losses(hour: int, *values: float, rows: int = 10, weight: float | None = None) -> tuple[OnlineLoss, ...]:
@@ -68,6 +69,9 @@ def test_rare_events_of_an_hour_add_up(learning: ModelRegistry) -> None:
     found = [one for one in learning.online_losses(MODEL, (1,)) if one.block > START]
     assert [rare_of([one]) for one in found] == [(7, 3.5), None, None]
     assert {type(one.rows) for one in found} == {int}
+    champion, predecessor = (learning.online_losses(MODEL, [number]) for number in (1, 2))
+    known = [one.mine for one in paired_blocks(champion, predecessor)]  # the watch takes them as they are
+    assert known[1:] == [0.5] * 3
 
 
 def test_parts_of_an_hour_are_merged_by_the_weight_of_their_rows(learning: ModelRegistry) -> None:
